@@ -1,0 +1,1 @@
+"""What a chat is: names, rooms and lines, with no I/O."""

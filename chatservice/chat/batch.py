@@ -1,0 +1,139 @@
+"""What waits for the next commit, room by room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatservice.journal.events import JOINED, LEFT, Draft
+
+if TYPE_CHECKING:
+    from chatservice.chat.rooms import Membership
+
+
+class Presence:
+    """Members who join, or leave, a room in one tick: one event for all of them.
+
+    10,000 people who come back after a restart are then told of in one line, not in 10⁸.
+
+    :ivar seq: the identity of the event, with the house as its origin.
+    """
+
+    __slots__ = ("kind", "memberships", "names", "room", "seq", "words")
+
+    def __init__(self, kind: str, room: str, seq: int, words: str = "") -> None:
+        self.kind = kind
+        self.room = room
+        self.seq = seq
+        self.words = words
+        self.names: list[str] = []
+        self.memberships: list[Membership] = []
+
+    def add(self, membership: Membership) -> None:
+        """Let a member join, or leave, with the others."""
+        self.names.append(membership.member.name)
+        self.memberships.append(membership)
+
+    def draft(self, origin: int) -> Draft:
+        """Return the event of all of them."""
+        return Draft(self.room, self.kind, " ".join(self.names), self.words, origin, self.seq)
+
+
+class _RoomBatch:
+    """The drafts of one room, with who joins at first and who leaves at last.
+
+    So nobody speaks before they are shown to join, or after they are shown to leave. Where that
+    order would lie (a name is given up and taken by somebody else in the same tick), the batch is
+    sealed: what comes stays behind what is there.
+    """
+
+    __slots__ = ("drafts", "joins", "leaves", "start")
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft | Presence] = []
+        self.start = 0
+        self.joins: Presence | None = None
+        self.leaves: Presence | None = None
+
+    def seal(self) -> None:
+        if self.leaves is not None:
+            self.drafts.append(self.leaves)
+        self.joins = self.leaves = None
+        self.start = len(self.drafts)
+
+
+class Batch:
+    """Drafts that wait for the next commit.
+
+    :param origin: the house itself, as the origin of who comes and goes.
+    :ivar count: how many things wait.
+    :ivar size: how many characters they have.
+    """
+
+    def __init__(self, origin: int) -> None:
+        self._origin = origin
+        self._seq = 0
+        self._rooms: dict[str, _RoomBatch] = {}
+        self.count = 0
+        self.size = 0
+
+    def add(self, draft: Draft) -> None:
+        """Add what a member said or did."""
+        self._room(draft.room, len(draft.text)).drafts.append(draft)
+
+    def rename(self, draft: Draft) -> None:
+        """Add a change of name."""
+        room = self._room(draft.room, len(draft.text))
+        room.seal()
+        room.drafts.append(draft)
+        room.seal()
+
+    def join(self, membership: Membership) -> None:
+        """Add a member who comes into a room."""
+        room = self._room(membership.room.name, 0)
+        if room.leaves is not None and membership.member.name in room.leaves.names:
+            room.seal()
+        if room.joins is None:
+            room.joins = self._presence(JOINED, membership)
+            room.drafts.insert(room.start, room.joins)
+        room.joins.add(membership)
+
+    def leave(self, membership: Membership, words: str = "") -> None:
+        """Add a member who leaves a room; with parting words it is an event of its own."""
+        room = self._room(membership.room.name, len(words))
+        if words:
+            room.seal()
+            parting = self._presence(LEFT, membership, words)
+            parting.add(membership)
+            room.drafts.append(parting)
+            room.seal()
+            return
+        if room.leaves is None:
+            room.leaves = self._presence(LEFT, membership)
+        room.leaves.add(membership)
+
+    def _room(self, name: str, size: int) -> _RoomBatch:
+        self.count += 1
+        self.size += size
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = _RoomBatch()
+        return room
+
+    def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
+        self._seq += 1
+        return Presence(kind, membership.room.name, self._seq, words)
+
+    def take(self) -> tuple[list[Draft], dict[int, Presence]]:
+        """Empty the batch: its drafts, room by room, and who comes and goes in them by ``seq``."""
+        drafts: list[Draft] = []
+        presences: dict[int, Presence] = {}
+        for room in self._rooms.values():
+            room.seal()
+            for entry in room.drafts:
+                if isinstance(entry, Presence):
+                    presences[entry.seq] = entry
+                    entry = entry.draft(self._origin)
+                drafts.append(entry)
+        self._rooms = {}
+        self.count = self.size = 0
+        return drafts, presences

@@ -1,0 +1,40 @@
+"""Who holds which name."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from chatservice.chat import names
+
+
+class NameTaken(Exception):
+    """Somebody else holds the name; ``str()`` is fit to be shown."""
+
+
+class Claims:
+    """The names that are held, each by one holder. Names are compared by :func:`.names.key`.
+
+    Claiming answers with a Deferred, so that a registry that is shared with other processes can
+    take the place of this one.
+    """
+
+    def __init__(self) -> None:
+        self._holders: dict[str, object] = {}
+
+    def claim(self, name: str, holder: object) -> Deferred[None]:
+        """Give a name to a holder, who may hold it already (to change its capitals, say).
+
+        The Deferred fails with :exc:`NameTaken`.
+        """
+        if self._holders.setdefault(names.key(name), holder) is not holder:
+            return fail(NameTaken(f"the name {name} is taken"))
+        return succeed(None)
+
+    def replace(self, old: str, new: str) -> None:
+        """Free the name that a holder had before, unless it is but another way to write the new."""
+        if names.key(old) != names.key(new):
+            self.release(old)
+
+    def release(self, name: str) -> None:
+        """Free a name that is held."""
+        del self._holders[names.key(name)]

@@ -1,0 +1,262 @@
+"""Members who are behind the head: each is a position, and reads on when its outlet has room.
+
+Being behind is one thing, whatever the cause: a slow connection, a room that was just joined, a
+look into the past. A cursor gives, chunk by chunk, first what the member asked for of the past,
+then every event after its position that the member is to see; from memory if recent, else from the
+store. The last step to the head is always from memory, in the reactor's thread, so nothing races
+with a tick.
+
+Readers take turns, and together they take at most ``SLICE`` of each turn of the reactor, so that
+those who catch up never hold up those who are at the head.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.chat.past import Past
+from chatservice.chat.views import utc
+from chatservice.journal.base import Found, JournalUnavailable, Stretch
+from chatservice.journal.events import Event
+
+if TYPE_CHECKING:
+    from chatservice.chat.members import Member, Outlet
+
+SLICE: Final = 0.002
+CHUNK: Final = 64 << 10
+"""Bytes that are given to an outlet at once, give or take a line."""
+RETRY: Final = 1.0
+
+_T = TypeVar("_T")
+
+log = Logger()
+
+
+def taken(
+    outlet: Outlet, events: Sequence[Event], parts: Sequence[bytes], sent: int, position: int
+) -> int:
+    """Find the last event that an outlet took, when a send fell short.
+
+    An event that was cut counts as taken: its rest is left to the outlet.
+
+    :param parts: the events as rendered.
+    :param sent: how many bytes of them the outlet took.
+    :param position: what to return if it took none.
+    """
+    for event, part in zip(events, parts, strict=True):
+        if sent <= 0:
+            break
+        position = event.id
+        if sent < len(part):
+            outlet.write(part[sent:])
+        sent -= len(part)
+    return position
+
+
+class Replay:
+    """A look into the past of one room: the last ``count`` things said or done, up to an id.
+
+    :param asked: somebody asked for it, and is told if there is nothing.
+    """
+
+    __slots__ = ("asked", "count", "day", "found", "position", "room", "upto")
+
+    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
+        self.room = room
+        self.count = count
+        self.upto = upto
+        self.asked = asked
+        self.found = False
+        self.position = 0
+        self.day: date | None = None
+
+
+class Cursor:
+    """How far a member behind the head has read.
+
+    :ivar position: every event up to this id was given to the member, or was not for it.
+    :ivar replays: looks into the past that come first.
+    :ivar fetching: a reading from the store is out.
+    """
+
+    __slots__ = ("fetching", "member", "position", "queued", "replays")
+
+    def __init__(self, member: Member, position: int) -> None:
+        self.member = member
+        self.position = position
+        self.replays: deque[Replay] = deque()
+        self.fetching = False
+        self.queued = False
+
+
+class Readers:
+    """Lets the members behind the head read on, in turns.
+
+    :param now: the time, in milliseconds since 1970.
+    """
+
+    def __init__(self, clock: IReactorTime, past: Past, now: Callable[[], int]) -> None:
+        self._clock = clock
+        self._past = past
+        self._now = now
+        self._ready: deque[Cursor] = deque()
+        self._due: IDelayedCall | None = None
+
+    def ready(self, cursor: Cursor) -> None:
+        """Put a cursor in line that may be able to read on."""
+        if cursor.queued:
+            return
+        cursor.queued = True
+        self._ready.append(cursor)
+        if self._due is None:
+            self._due = self._clock.callLater(0, self._later)
+
+    def _later(self) -> None:
+        self._due = None
+        self.turn()
+
+    def turn(self) -> None:
+        """Let those who are in line read, for a slice of time."""
+        end = self._clock.seconds() + SLICE
+        while self._ready:
+            cursor = self._ready.popleft()
+            cursor.queued = False
+            if self._step(cursor):
+                cursor.queued = True
+                self._ready.append(cursor)
+            if self._clock.seconds() > end:
+                break
+        if self._ready and self._due is None:
+            self._due = self._clock.callLater(0, self._later)
+
+    def stop(self) -> None:
+        """Let nobody read any more."""
+        self._ready.clear()
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _step(self, cursor: Cursor) -> bool:
+        """Give one chunk. Returns whether the next may follow."""
+        member = cursor.member
+        if cursor.fetching or member.outlet.blocked or member.lost or member.cursor is not cursor:
+            return False
+        if cursor.replays:
+            return self._look_back(cursor, cursor.replays[0])
+        if cursor.position >= self._past.head:
+            member.attach()
+            if member.gone and not member.memberships:
+                member.outlet.finish()
+            return False
+        if cursor.position < self._past.start:
+            member.tell(
+                "some lines are missing here: they were forgotten before you could read them"
+            )
+            cursor.position = self._past.start
+        rooms = [membership.room.name for membership in member.memberships]
+        stretch = self._past.read(cursor.position, rooms, self._past.head)
+        return self._when(cursor, stretch, self._read_on)
+
+    def _read_on(self, cursor: Cursor, stretch: Stretch) -> None:
+        member = cursor.member
+        view = member.view
+        seen = [event for event in stretch.events if member.sees(event)]
+        cursor.position = self._give(
+            cursor,
+            seen,
+            [view.live(e, member.here(e)) for e in seen],
+            cursor.position,
+            stretch.reached,
+        )
+
+    def _look_back(self, cursor: Cursor, replay: Replay) -> bool:
+        if not replay.found:
+            found = self._past.locate(replay.room, replay.upto, replay.count)
+            return self._when(cursor, found, self._found)
+        if replay.position >= replay.upto:
+            cursor.replays.popleft()
+            return True
+        stretch = self._past.read(replay.position, [replay.room], replay.upto, talk=True)
+        return self._when(cursor, stretch, self._replay)
+
+    def _found(self, cursor: Cursor, found: Found) -> None:
+        replay = cursor.replays[0]
+        replay.found = True
+        replay.position = found.position
+        if found.length:
+            lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
+            cursor.member.tell(f"{lines} of #{replay.room}, times in UTC:")
+        elif replay.asked:
+            cursor.member.tell(f"nothing was said in #{replay.room} yet")
+
+    def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
+        replay = cursor.replays[0]
+        view = cursor.member.view
+        parts = []
+        today = utc(self._now()).date()
+        for event in stretch.events:
+            day = utc(event.at).date()
+            news = day != (replay.day or today)
+            parts.append(
+                (view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if news else b"")
+                + view.past(event)
+            )
+            replay.day = day
+        replay.position = self._give(
+            cursor, stretch.events, parts, replay.position, stretch.reached
+        )
+
+    def _give(
+        self,
+        cursor: Cursor,
+        events: Sequence[Event],
+        parts: list[bytes],
+        position: int,
+        reached: int,
+    ) -> int:
+        """Give events to a member, at most a chunk; returns the new position."""
+        size = 0
+        for count, part in enumerate(parts, 1):
+            size += len(part)
+            if size >= CHUNK and count < len(parts):
+                del parts[count:]
+                events = events[:count]
+                reached = events[-1].id
+                break
+        outlet = cursor.member.outlet
+        sent = outlet.send(b"".join(parts))
+        return reached if sent == size else taken(outlet, events, parts, sent, position)
+
+    def _when(
+        self, cursor: Cursor, result: _T | Deferred[_T], then: Callable[[Cursor, _T], None]
+    ) -> bool:
+        """Go on with what was read, now or when it is there. Returns whether it was now."""
+        if not isinstance(result, Deferred):
+            then(cursor, result)
+            return True
+
+        def read(result: _T) -> None:
+            cursor.fetching = False
+            if not cursor.member.lost:
+                then(cursor, result)
+            self.ready(cursor)
+
+        def unavailable(failure: Failure) -> None:
+            failure.trap(JournalUnavailable)
+            log.warn("the history can't be read: {why}", why=failure.getErrorMessage())
+            cursor.fetching = False
+            self._clock.callLater(RETRY, self.ready, cursor)
+
+        cursor.fetching = True
+        result.addCallbacks(read, unavailable).addErrback(
+            lambda failure: log.failure("reading on failed", failure)
+        )
+        return False

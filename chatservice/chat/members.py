@@ -1,0 +1,119 @@
+"""A person in the chat: a name, the rooms they are in, and what to write to."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from chatservice.chat.views import View
+from chatservice.journal.events import Event
+
+if TYPE_CHECKING:
+    from chatservice.chat.cursors import Cursor
+    from chatservice.chat.rooms import Membership
+
+
+class Outlet(Protocol):
+    """What a member writes to. It keeps the order of what it is given, and never blocks.
+
+    :ivar blocked: what was written earlier is not gone yet, so nothing more should be sent.
+        Whoever gave the outlet is called when it no longer is.
+    """
+
+    blocked: bool
+
+    def send(self, data: bytes) -> int:
+        """Take as much as goes out now, and return how many bytes that is; 0 when blocked.
+
+        When it is less than all, the outlet is blocked from then on.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Take all, whatever waits: for answers and for the rest of a line."""
+
+    def finish(self) -> None:
+        """Close, once what was written is gone."""
+
+
+class Member:
+    """Somebody with a name.
+
+    At the head a member has no cursor of its own: it is in the head groups of its rooms and gets
+    each tick as it comes. Behind the head, :attr:`cursor` says how far it has read.
+
+    :ivar origin: names this session, at random; with :attr:`seq`, the identity of its events.
+    :ivar asked: the number of the last batch with something of this member in it.
+    :ivar memberships: the rooms it reads: those it is in, those it is about to be in or out of, and
+        while it is behind the head those that it left.
+    :ivar current: where its lines go; None if it is in no room.
+    :ivar gone: it leaves, and is to read what was there until then.
+    :ivar lost: its connection is no more.
+    """
+
+    __slots__ = (
+        "asked",
+        "current",
+        "cursor",
+        "gone",
+        "lost",
+        "memberships",
+        "name",
+        "origin",
+        "outlet",
+        "seq",
+        "view",
+    )
+
+    def __init__(self, name: str, outlet: Outlet, view: View) -> None:
+        self.name = name
+        self.outlet = outlet
+        self.view = view
+        self.origin = secrets.randbits(63)
+        self.seq = 0
+        self.asked = 0
+        self.memberships: list[Membership] = []
+        self.current: Membership | None = None
+        self.cursor: Cursor | None = None
+        self.gone = False
+        self.lost = False
+
+    def tell(self, *lines: str) -> None:
+        """Say something of the service's own to this member alone."""
+        self.outlet.write(self.view.notice(*lines))
+
+    def rooms(self) -> list[Membership]:
+        """List the rooms that the member is in, or is about to be in, oldest first."""
+        return [m for m in self.memberships if not m.leaving]
+
+    def membership(self, room: str) -> Membership | None:
+        """Return the membership of a room that the member is in or is about to be in."""
+        return next((m for m in self.rooms() if m.room.name == room), None)
+
+    def sees(self, event: Event) -> bool:
+        """Tell whether an event is for this member: of its rooms, while it is in, not its own."""
+        return event.origin != self.origin and any(m.covers(event) for m in self.memberships)
+
+    def here(self, event: Event) -> bool:
+        """Tell whether an event is of the member's current room."""
+        return self.current is not None and self.current.room.name == event.room
+
+    def attach(self) -> None:
+        """Enter the head groups of all rooms: from now on each tick comes by itself."""
+        self.cursor = None
+        self.memberships = [m for m in self.memberships if m.until is None]
+        for membership in self.memberships:
+            membership.attach()
+
+    def detach(self) -> None:
+        """Leave the head groups of all rooms."""
+        for membership in self.memberships:
+            membership.detach()
+
+    def turn_to(self, membership: Membership | None) -> None:
+        """Make a room the current one."""
+        at_head = self.cursor is None
+        if at_head:
+            self.detach()
+        self.current = membership
+        if at_head:
+            self.attach()

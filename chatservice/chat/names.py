@@ -1,0 +1,242 @@
+"""
+What may be the name of a person or of a room.
+
+Names are shown between markup of ours (``<ana> hi``, ``#room <ana> hi``, ``[ana -> you] hi``,
+``* ana waves``, ``-- ana, bob and 3 more joined``), in front of people who know each other by
+them. So no name may look like that markup, nor like the name of somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+import unicodedataplus
+from precis_i18n import get_profile
+from precis_i18n.profile import Profile
+
+MARKS_IN_A_ROW: Final = 5
+"""How many combining marks may follow one character of a name; Burmese needs that many."""
+
+_RESERVED_WORDS: Final = """
+    admin administrator all and anonymous anybody anyone chat chatservice console daemon everybody
+    everyone help here host info me mod moderator more myself nobody op operator others owner root
+    security server service somebody someone staff support sysop system unknown you yourself
+"""
+
+RESERVED: Final = frozenset(_RESERVED_WORDS.split())
+"""The :func:`key` of every name that nobody may take: our own voice, and words of our sentences."""
+
+_FORBIDDEN: Final = frozenset("<>#/,[]()")
+_NOT_FIRST: Final = frozenset("-*.:@")
+# U+02D0 is a letter, but it looks like a colon.
+_NOT_LAST: Final = frozenset(":\u02d0")
+
+# The Unicode version must not depend on the Python that runs: names live longer than that. The
+# stub of precis_i18n wants its own wrapper class there, the code any module with the interface of
+# unicodedata.
+_UNICODE: Final = cast(Any, unicodedataplus)
+_CASE_PRESERVED: Final = get_profile("UsernameCasePreserved", unicodedata=_UNICODE)
+_CASE_MAPPED: Final = get_profile("UsernameCaseMapped", unicodedata=_UNICODE)
+
+_ANY_SCRIPT: Final = frozenset(("Zyyy", "Zinh"))
+_SCRIPT_NAMES: Final[dict[str, str]] = unicodedataplus.property_value_by_alias["script"]
+
+# UTS #39, section 5.1: writing systems that are made of several scripts.
+_AUGMENTED: Final = {
+    "Hani": frozenset(("Jpan", "Hanb", "Kore")),
+    "Hira": frozenset(("Jpan",)),
+    "Kana": frozenset(("Jpan",)),
+    "Bopo": frozenset(("Hanb",)),
+    "Hang": frozenset(("Kore",)),
+}
+
+# A dot above an i is the dot that it has already (Soft_Dotted, UAX #44), so it is nothing that
+# tells two names apart. To be used on NFD; the marks between are those below and through a
+# letter.
+_SECOND_DOT: Final = re.compile(
+    "([ij\u0249\u0268\u029d\u03f3\u0456\u0458][\u0316-\u0319\u0321-\u0328\u032d-\u0338]*)\u0307+"
+)
+
+_JOINERS: Final = re.compile("[\u200c\u200d]")
+
+
+class BadName(ValueError):
+    """
+    A name that nobody, or no room, can have.
+
+    Its text is the reason: a fragment of a sentence in lower case, to be shown to the person who
+    asked for the name. It never holds a character of theirs outside of printable ASCII.
+    """
+
+
+def nickname(text: str, max_length: int = 24) -> str:
+    """
+    Check the name that somebody wants.
+
+    Enforces the PRECIS profile UsernameCasePreserved (RFC 8265, section 3.4), one script (UTS #39,
+    section 5.1: the string is "single script") and the rules of this service: nothing that looks
+    like its markup, no reserved word, no mark without a letter, no stack of marks.
+
+    :param text: what they typed; white space around it does not count.
+    :param max_length: how long a name may be, in code points after normalisation.
+    :return: the name as it is to be shown. To check it again changes nothing.
+    :raises BadName: if it is none.
+    """
+    name = _checked(text, max_length, "a name", _CASE_PRESERVED)
+    folded = key(name)
+    if folded in RESERVED:
+        raise BadName(f"'{folded}' is reserved")
+    return name
+
+
+def room_name(text: str, max_length: int = 24) -> str:
+    """
+    Check the name of a room, and bring it into its one form.
+
+    The rules are those of :func:`nickname`, but no word is reserved and the profile is
+    UsernameCaseMapped (RFC 8265, section 3.3): ``#Dev`` and ``dev`` are one room.
+
+    :param text: what somebody typed, with or without one ``#`` in front.
+    :param max_length: how long the name may be, in code points after normalisation.
+    :return: the name in lower case and without ``#``. To check it again changes nothing.
+    :raises BadName: if it is none.
+    """
+    return _checked(text.strip().removeprefix("#"), max_length, "a room's name", _CASE_MAPPED)
+
+
+def key(name: str) -> str:
+    """
+    By what two names are compared: names with the same key are one name.
+
+    It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
+    so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter.
+
+    :param name: a name as :func:`nickname` returned it, or any text to look for among names.
+    :return: a string for comparing only, not for showing. It is its own key.
+    """
+    folded = _JOINERS.sub("", name)
+    for _ in range(2):
+        folded = unicodedataplus.normalize("NFKC", _decomposed(folded).upper().casefold())
+    return _single_dotted(folded)
+
+
+def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
+    """
+    :param what: what the sentences call the thing.
+    """
+    text = text.strip()
+    bad_length = BadName(f"{what} has 1 to {max_length} characters")
+    # Before anything costs time. What people type becomes at most three times shorter in NFC.
+    if not 0 < len(text) <= 4 * max_length:
+        raise bad_length
+    try:
+        name = _single_dotted(profile.enforce(text))
+    except UnicodeEncodeError as refusal:
+        raise _explained(refusal, what) from None
+    if len(name) > max_length:
+        raise bad_length
+    _check_script(name, what)
+    _check_markup(name, what)
+    _check_marks(name, what)
+    return name
+
+
+def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
+    """
+    Put into words why PRECIS refuses a name.
+    """
+    if refusal.reason.endswith("/bidi_rule"):
+        try:
+            _check_script(refusal.object, what)
+        except BadName as better_reason:
+            return better_reason
+        return BadName(
+            f"{what} written from right to left begins with a letter and ends with one or a digit"
+        )
+    character = refusal.object[refusal.start]
+    if character.isspace():
+        return BadName(f"{what} has no spaces in it")
+    return BadName(f"{_shown(character)} can't be part of {what}")
+
+
+def _check_script(name: str, what: str) -> None:
+    """
+    :raises BadName: unless one script, or one system of scripts, writes all of the name.
+    """
+    common: frozenset[str] | None = None
+    seen: set[str] = set()
+    for character in name:
+        scripts: list[str] = unicodedataplus.script_extensions(character)
+        if not _ANY_SCRIPT.isdisjoint(scripts):
+            continue
+        augmented = frozenset(scripts).union(*(_AUGMENTED.get(script, ()) for script in scripts))
+        common = augmented if common is None else common & augmented
+        seen.add(_SCRIPT_NAMES[scripts[0]].replace("_", " "))
+        # Never empty with one name seen: a script that all of them have would be common to them.
+        if not common:
+            raise BadName(f"{what} is written in one script: this one mixes {_listed(seen)}")
+
+
+def _check_markup(name: str, what: str) -> None:
+    """
+    :raises BadName: if the name could be taken for markup or for something else that the service
+        says.
+    """
+    for character in name:
+        if character in _FORBIDDEN:
+            raise BadName(f"{_shown(character)} can't be part of {what}")
+    if name[0] in _NOT_FIRST:
+        raise BadName(f"{what} can't begin with {_shown(name[0])}")
+    if name[-1] in _NOT_LAST:
+        raise BadName(f"{what} can't end with {_shown(name[-1])}")
+    if not any(unicodedataplus.category(character)[0] in "LN" for character in name):
+        raise BadName(f"{what} has at least one letter or digit")
+
+
+def _check_marks(name: str, what: str) -> None:
+    """
+    :raises BadName: if a mark or a joiner stands where it shows on something else, or not at all.
+    """
+    if unicodedataplus.category(name[0])[0] == "M":
+        raise BadName(f"{what} can't begin with a combining mark")
+    marks = 0
+    for character, following in zip(name, (*name[1:], ""), strict=True):
+        if _JOINERS.match(character):
+            # PRECIS has looked at what stands before, and for some scripts at nothing else.
+            if following.isascii():
+                raise BadName(f"{_shown(character)} can't be part of {what}")
+            continue
+        marks = marks + 1 if unicodedataplus.category(character)[0] == "M" else 0
+        if marks > MARKS_IN_A_ROW:
+            raise BadName(f"{what} has at most {MARKS_IN_A_ROW} combining marks in a row")
+
+
+def _decomposed(text: str) -> str:
+    decomposed: str = unicodedataplus.normalize("NFD", text)
+    return decomposed
+
+
+def _single_dotted(text: str) -> str:
+    """
+    :return: the text in NFC, without the dots that show on no letter.
+    """
+    single: str = unicodedataplus.normalize("NFC", _SECOND_DOT.sub(r"\1", _decomposed(text)))
+    return single
+
+
+def _shown(character: str) -> str:
+    """
+    :return: a character in a form that is safe to show: ``'<'``, ``U+1F600 (grinning face)``.
+    """
+    if character.isascii() and character.isprintable():
+        return f"'{character}'"
+    number = f"U+{ord(character):04X}"
+    name = unicodedataplus.name(character, "").lower()
+    return f"{number} ({name})" if name else number
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = sorted(words)
+    return f"{', '.join(first)} and {last}"

@@ -1,0 +1,109 @@
+"""What was committed, and the one way to read it: from memory if recent, else from the journal."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from chatservice.journal.base import Found, Journal, Stretch
+from chatservice.journal.events import TALK, Event
+
+READ_EVENTS: Final = 512
+"""One reading from memory gives at most so many events."""
+
+_id = attrgetter("id")
+
+
+class Past:
+    """The recent events of the whole house, in memory, with the journal behind them.
+
+    :param recent: how many events are kept in memory; 0 for all.
+    :ivar floor: every event after this id is in memory.
+    """
+
+    def __init__(self, journal: Journal, recent: int) -> None:
+        self._journal = journal
+        self._recent = recent
+        self._events: list[Event] = []
+        self._talk: dict[str, list[Event]] = {}
+        self.floor = 0
+
+    def load(self) -> None:
+        """Remember the last events of the journal, as it has just been opened."""
+        events = self._journal.recent(self._recent)
+        self.floor = events[0].id - 1 if events else self._journal.head
+        self.append(events)
+
+    @property
+    def head(self) -> int:
+        """The id of the last event that was committed."""
+        return self._events[-1].id if self._events else self.floor
+
+    @property
+    def start(self) -> int:
+        """The id before the first event that can still be read at all."""
+        return min(self.floor, self._journal.floor)
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Remember events that were committed, and forget the oldest for them."""
+        self._events += events
+        for event in events:
+            if event.kind in TALK:
+                try:
+                    self._talk[event.room].append(event)
+                except KeyError:
+                    self._talk[event.room] = [event]
+        excess = len(self._events) - max(self._recent, len(events))
+        # Not one by one: moving the rest of a list up costs as much for one as for many.
+        if self._recent and excess > self._recent // 16:
+            self._forget(excess)
+
+    def prune(self, before: int) -> None:
+        """Forget events older than ``before``, in milliseconds since 1970; never the last."""
+        old = bisect_right(self._events, before - 1, key=attrgetter("at"))
+        self._forget(min(old, len(self._events) - 1))
+
+    def _forget(self, count: int) -> None:
+        if count <= 0:
+            return
+        forgotten = self._events[:count]
+        del self._events[:count]
+        self.floor = forgotten[-1].id
+        for room, talked in Counter(e.room for e in forgotten if e.kind in TALK).items():
+            del self._talk[room][:talked]
+            if not self._talk[room]:
+                del self._talk[room]
+
+    def read(
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool = False
+    ) -> Stretch | Deferred[Stretch]:
+        """Read on: a bounded number of the events with ``position < id <= upto``.
+
+        What is in memory is answered at once, and may hold events of other rooms too, so that the
+        last step to the head races with nothing.
+
+        :param position: not before :attr:`start`.
+        :param talk: only what was said and done, and only of the one room in ``rooms``.
+        """
+        if position < self.floor:
+            return self._journal.after(position, rooms, min(upto, self.floor), talk)
+        events = self._talk.get(rooms[0], []) if talk else self._events
+        first = bisect_right(events, position, key=_id)
+        chunk = events[first : first + READ_EVENTS]
+        if chunk and chunk[-1].id > upto:
+            del chunk[bisect_right(chunk, upto, key=_id) :]
+        return Stretch(chunk, chunk[-1].id if len(chunk) == READ_EVENTS else upto)
+
+    def locate(self, room: str, upto: int, count: int) -> Found | Deferred[Found]:
+        """Find where the last ``count`` things said or done in a room, up to an id, begin."""
+        talk = self._talk.get(room, [])
+        end = bisect_right(talk, upto, key=_id)
+        if end < count and self.floor > self._journal.floor:
+            return self._journal.locate(room, upto, count)
+        found = min(count, end)
+        return Found(found, talk[end - found].id - 1 if found else upto)

@@ -1,0 +1,111 @@
+"""A room: its members, and how a tick's events reach those at the head.
+
+A room keeps its members at the head in groups by what they see. Each event is rendered once for a
+group, the tick's events are joined into one blob, and every member of the group gets that same blob
+in one send. The few who spoke get it without their own lines.
+
+When a send falls short, the member leaves the head groups and is only a cursor (:mod:`.cursors`):
+it holds no buffer, at most the rest of the line that was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+
+from chatservice.chat.cursors import Cursor, taken
+from chatservice.chat.members import Member
+from chatservice.chat.views import View
+from chatservice.journal.events import Event
+
+
+class Membership:
+    """A member in a room, from one event to another.
+
+    :ivar since: the id of the event that told of the joining; None while it waits for its commit.
+    :ivar until: the id of the event that told of the leaving; None until then.
+    :ivar leaving: the leaving waits for its commit.
+    """
+
+    __slots__ = ("leaving", "member", "room", "since", "until")
+
+    def __init__(self, member: Member, room: Room) -> None:
+        self.member = member
+        self.room = room
+        self.since: int | None = None
+        self.until: int | None = None
+        self.leaving = False
+
+    def covers(self, event: Event) -> bool:
+        """Tell whether an event happened in the room while the member was in it."""
+        return (
+            event.room == self.room.name
+            and self.since is not None
+            and self.since < event.id
+            and (self.until is None or event.id < self.until)
+        )
+
+    def attach(self) -> None:
+        """Enter the head group, if the joining is committed."""
+        if self.since is not None:
+            key = (self.member.view, self.member.current is self)
+            self.room.head.setdefault(key, {})[self.member] = None
+
+    def detach(self) -> None:
+        """Leave the head group."""
+        key = (self.member.view, self.member.current is self)
+        group = self.room.head.get(key)
+        if group is not None and self.member in group:
+            del group[self.member]
+            if not group:
+                del self.room.head[key]
+
+
+class Room:
+    """Those who are in a room.
+
+    :ivar members: who is in, in the order of their coming.
+    :ivar head: those who read at the head, by view and by whether the room is their current one.
+    :ivar population: how many are in, or about to be.
+    """
+
+    __slots__ = ("head", "members", "name", "population")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.members: dict[Member, None] = {}
+        self.head: dict[tuple[View, bool], dict[Member, None]] = {}
+        self.population = 0
+
+    def deliver(self, events: Sequence[Event]) -> int:
+        """Give a tick's events of this room to everyone at the head.
+
+        Returns the number of sends.
+        """
+        speakers = {event.origin for event in events}
+        before = events[0].id - 1
+        sends = 0
+        short: list[tuple[Member, int]] = []
+        for (view, here), group in self.head.items():
+            parts = [view.live(event, here) for event in events]
+            blob = b"".join(parts)
+            size = len(blob)
+            sends += len(group)
+            for member in group:
+                if member.origin in speakers:
+                    others = [e.origin != member.origin for e in events]
+                    kept = list(compress(parts, others))
+                    sent, all_of_it = member.outlet.send(b"".join(kept)), sum(map(len, kept))
+                    if sent < all_of_it:
+                        kept_events = list(compress(events, others))
+                        short.append(
+                            (member, taken(member.outlet, kept_events, kept, sent, before))
+                        )
+                else:
+                    sent = member.outlet.send(blob)
+                    if sent < size:
+                        short.append((member, taken(member.outlet, events, parts, sent, before)))
+        for member, position in short:
+            member.detach()
+            member.cursor = Cursor(member, position)
+        return sends

@@ -1,0 +1,153 @@
+"""
+What may be shown on somebody else's terminal.
+
+A line that one person types is printed on the terminals of all the others, and a terminal obeys
+what it prints. So every line passes through :func:`safe` once, on its way in.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import unicodedataplus
+
+MARKS_PER_CHARACTER: Final = 8
+"""How many combining marks may be stacked on one character."""
+
+_TAB: Final = "    "
+_REPLACEMENT: Final = "\ufffd"
+
+# Letters, ideographs, punctuation, symbols and emoji that are safe in whatever order they come: no
+# marks, nothing invisible. Most lines of most scripts are made of these alone and need no look at
+# each character.
+_PLAIN: Final = re.compile(
+    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u058f\u05d0-\u05ea\u0620-\u064a"
+    "\u0660-\u066f\u0671-\u06d5\u06ee-\u070d\u0e3f-\u0e46\u0e4f-\u0e5b\u10a0-\u10ff\u1e00-\u1fff"
+    "\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u27ff\u2900-\u2bff\u3000-\u3029\u3030-\u3098"
+    "\u309b-\u3163\u3165-\ua48f\uac00-\ud7a3\uf900-\ufaff\uff01-\uff9f\ufffd"
+    "\U0001f000-\U0001faff\U00020000-\U0002fffd\U00030000-\U0003fffd]*"
+)
+
+# Default_Ignorable_Code_Point (UAX #44) where the category alone does not tell: fillers, the
+# grapheme joiner, inherent vowels, and what is reserved for more of the kind. Category Cf is
+# dealt with later.
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180e\u2065\u3164\uffa0\ufff0-\ufff8"
+    "\U000e0000\U000e0002-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U000e0fff]+"
+)
+
+_VISUALISED: Final[dict[int, str]] = {
+    **{control: chr(0x2400 + control) for control in range(0x20)},
+    0x09: _TAB,
+    0x7F: "\u2421",
+    **dict.fromkeys(range(0x80, 0xA0), _REPLACEMENT),
+    **dict.fromkeys((0x2028, 0x2029), " "),
+    **dict.fromkeys(range(0xD800, 0xE000), _REPLACEMENT),
+    **dict.fromkeys(range(0xFDD0, 0xFDF0), _REPLACEMENT),
+    **dict.fromkeys(range(0xFFFE, 0x110000, 0x10000), _REPLACEMENT),
+    **dict.fromkeys(range(0xFFFF, 0x110000, 0x10000), _REPLACEMENT),
+}
+
+# A flag of a region (UTS #51, emoji_tag_sequence) is one character to the eye. The length is
+# bounded by the longest unicode_subdivision_id (UTS #35), so that no hidden text hangs on a flag.
+_CHARACTER: Final = re.compile(
+    "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,7}\U000e007f|.", re.DOTALL
+)
+
+_LAST_TAG: Final = "\U000e007f"
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+
+# Variation_Selector (UAX #44).
+_SELECTORS: Final = frozenset(
+    map(chr, (0x180B, 0x180C, 0x180D, 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+
+# Prepended_Concatenation_Mark (UAX #44): of category Cf, yet they have a shape.
+_PREPENDED: Final = frozenset(
+    "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+
+_BRAILLE_BLANK: Final = "\u2800"
+
+
+def decode(line: bytes) -> str:
+    """
+    Decode a line; what is not UTF-8 becomes U+FFFD, as section 3.9 of the Unicode standard has it.
+
+    :param line: the bytes of one line, without its end.
+    :return: its text, which is not yet safe to show.
+    """
+    return line.decode("utf-8", "replace")
+
+
+def safe(text: str) -> str:
+    """
+    Make one line safe to show on any terminal, and leave alone what people really write.
+
+    * C0 controls and DEL become their control pictures (U+2400 and on), so that no escape
+      sequence, no carriage return and no newline comes out; a tab becomes four spaces, for code
+      that is pasted.
+    * C1 controls, lone surrogates and noncharacters become U+FFFD, line and paragraph separators a
+      space.
+    * Direction overrides and all that is invisible is removed (Default_Ignorable_Code_Point of
+      UAX #44, and category Cf but for the signs that have a shape).
+    * A joiner (U+200C, U+200D) stays between two visible characters outside ASCII, a variation
+      selector directly after a visible character, tags in the flag of a region (UTS #51).
+    * At most :data:`MARKS_PER_CHARACTER` combining marks stay on one character, and none at the
+      beginning of the line, where they would change what is shown before it.
+    * White space at the end is removed.
+
+    Safe text stays as it is when it is made safe again.
+
+    :param text: one decoded line.
+    :return: the line to show, ``""`` when nothing in it is visible. At most four times as long as
+        ``text``, in characters and in bytes of UTF-8 alike.
+    """
+    if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
+        return text.rstrip()
+    return _in_context(_INVISIBLE.sub("", text).translate(_VISUALISED)).rstrip()
+
+
+def _in_context(text: str) -> str:
+    """
+    Drop the marks, joiners, selectors and format characters that have no business where they stand.
+    """
+    kept: list[str] = []
+    anything_visible = False
+    waiting_joiner = ""
+    joinable = selectable = False
+    marks = 0
+    # Hardly any line has a flag with tags, and to look for them takes a fifth of the time.
+    for character in _CHARACTER.findall(text) if _LAST_TAG in text else text:
+        if character in _JOINERS:
+            if joinable and not waiting_joiner:
+                waiting_joiner = character
+            continue
+        if character in _SELECTORS:
+            if selectable and not waiting_joiner:
+                kept.append(character)
+                selectable = False
+            continue
+        category: str = unicodedataplus.category(character[0])
+        if category == "Cf" and character not in _PREPENDED:
+            continue
+        if category[0] == "M":
+            if not kept or marks == MARKS_PER_CHARACTER:
+                continue
+            marks += 1
+            joinable, selectable = True, False
+        elif category == "Zs":
+            marks = 0
+            joinable = selectable = False
+        else:
+            marks = 0
+            joinable, selectable = not character.isascii(), len(character) == 1
+            anything_visible = anything_visible or character != _BRAILLE_BLANK
+        if waiting_joiner:
+            if joinable:
+                kept.append(waiting_joiner)
+            waiting_joiner = ""
+        kept.append(character)
+    return "".join(kept) if anything_visible else ""

@@ -1,0 +1,100 @@
+"""What every journal does: commit drafts in one order, and read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+
+from chatservice.journal.events import Draft, Event
+
+Committed = Callable[[Sequence[Event]], None]
+"""Told of each commit, in order, before the Deferred of :meth:`Journal.commit` fires."""
+
+
+class JournalError(Exception):
+    """The journal can't be opened; ``str()`` says why in one sentence."""
+
+
+class JournalUnavailable(Exception):
+    """The journal can't take or give events right now; trying again later may help."""
+
+
+class Found(NamedTuple):
+    """Where a stretch of a room's talk begins.
+
+    :ivar length: how many events the stretch has; 0 if there are none.
+    :ivar position: the id just before its first event.
+    """
+
+    length: int
+    position: int
+
+
+class Stretch(NamedTuple):
+    """Events that were read, and how far the reading came.
+
+    :ivar events: in the order of their ids.
+    :ivar reached: every wanted event up to and including this id is among ``events`` or was
+        given before.
+    """
+
+    events: Sequence[Event]
+    reached: int
+
+
+class Journal(Protocol):
+    """An append-only, totally ordered log of events.
+
+    :ivar identity: names this journal; ids of another journal mean nothing here.
+    :ivar head: the id of the last event; 0 if there was none yet.
+    :ivar floor: events up to and including this id can't be read any more (or never were stored).
+    """
+
+    identity: str
+
+    @property
+    def head(self) -> int: ...
+
+    @property
+    def floor(self) -> int: ...
+
+    def start(self, committed: Committed) -> None:
+        """Open the journal; from now on ``committed`` is told of what is committed.
+
+        :raises JournalError: if it can't be opened.
+        """
+
+    def stop(self) -> Deferred[None]:
+        """Close the journal. Nothing may be committed afterwards."""
+
+    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+        """Store the drafts, all or none, as the next events, in this order.
+
+        One commit at a time: the next may begin when the Deferred of this one has fired. It fails
+        with :exc:`JournalUnavailable` if nothing was stored.
+        """
+
+    def recent(self, limit: int) -> list[Event]:
+        """Return the last ``limit`` events that can still be read, oldest first.
+
+        ``limit`` 0 means all. Blocks: for the start only.
+        """
+
+    def after(
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool
+    ) -> Deferred[Stretch]:
+        """Read on in some rooms: a bounded number of events with ``position < id <= upto``.
+
+        :param talk: only what was said and done.
+        """
+
+    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+        """Find where the last ``count`` things said or done in a room, up to an id, begin."""
+
+    def prune(self, before: int) -> bool:
+        """Forget a slice of the events older than ``before`` (milliseconds since 1970).
+
+        The newest event stays, so that ids go on rising. Returns whether there is more to forget.
+        """

@@ -1,0 +1,48 @@
+"""What can happen in a room: the values that the journal stores and the views show."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+SAID: Final = "said"
+DID: Final = "did"
+JOINED: Final = "joined"
+LEFT: Final = "left"
+RENAMED: Final = "renamed"
+
+TALK: Final = (SAID, DID)
+"""The kinds that history shows: what people said and did, not their coming and going."""
+
+
+class Draft(NamedTuple):
+    """An event that was not committed yet, so it has neither an id nor a time.
+
+    ``(origin, seq)`` is its identity: which session made it, and that session's own counter.
+    """
+
+    room: str
+    kind: str
+    author: str
+    text: str
+    origin: int
+    seq: int
+
+
+class Event(NamedTuple):
+    """Something that happened in a room, committed and immutable.
+
+    :ivar id: its place in the one order of the house; rises by commit.
+    :ivar at: when it was committed, in milliseconds since 1970, UTC.
+    :ivar author: the name as it was shown. Of :data:`JOINED` and :data:`LEFT` these are one or
+        more names, separated by spaces (a name has none).
+    :ivar text: what was said or done, parting words, or the new name; safe to show.
+    """
+
+    id: int
+    at: int
+    room: str
+    kind: str
+    author: str
+    text: str
+    origin: int
+    seq: int

@@ -1,0 +1,62 @@
+"""A journal that gives out ids and times and keeps nothing: ``--history none``."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice.journal.base import Committed, Found, Stretch
+from chatservice.journal.events import Draft, Event
+
+
+class MemoryJournal:
+    """Orders events without storing them; what the house still remembers is all there is.
+
+    :param now: the time, in milliseconds since 1970.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.identity = uuid.uuid4().hex
+        self.head = 0
+        self._now = now
+
+    @property
+    def floor(self) -> int:
+        """Nothing can be read from here, up to the head."""
+        return self.head
+
+    def start(self, committed: Committed) -> None:
+        """See :meth:`.Journal.start`."""
+        self._committed = committed
+
+    def stop(self) -> Deferred[None]:
+        """See :meth:`.Journal.stop`."""
+        return succeed(None)
+
+    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+        """See :meth:`.Journal.commit`."""
+        at = self._now()
+        events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
+        self.head += len(events)
+        self._committed(events)
+        return succeed(None)
+
+    def recent(self, limit: int) -> list[Event]:
+        """See :meth:`.Journal.recent`."""
+        return []
+
+    def after(
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool
+    ) -> Deferred[Stretch]:
+        """See :meth:`.Journal.after`."""
+        return succeed(Stretch((), upto))
+
+    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+        """See :meth:`.Journal.locate`."""
+        return succeed(Found(0, upto))
+
+    def prune(self, before: int) -> bool:
+        """See :meth:`.Journal.prune`."""
+        return False

@@ -1,0 +1,299 @@
+"""The journal of one process: a SQLite file in WAL mode.
+
+A commit is one transaction in the reactor's thread: some ``write()`` calls to the page cache,
+which cost less than handing the work to a thread. The fsync is what must not run there. With
+``synchronous=NORMAL`` a commit makes none, but a checkpoint does, and so does the first commit
+after the write-ahead log was reset. Checkpoints therefore run in a thread, on a connection of
+their own:
+
+- past ``PASSIVE_AT`` bytes of log, one that holds nobody up;
+- past ``TRUNCATE_AT``, one that empties the log, which a passive one never does under steady
+  commits. While it runs, and while the thread makes the next small commit, the commit of the house
+  waits: its Deferred fires later.
+
+What was committed survives a ``kill -9``; a power cut may take the last moments before it, never
+the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.journal.base import Committed, Found, JournalError, JournalUnavailable, Stretch
+from chatservice.journal.events import TALK, Draft, Event
+
+SCHEMA_VERSION: Final = 1
+APPLICATION_ID: Final = 0x43484154
+"""``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
+
+PASSIVE_AT: Final = 4 << 20
+TRUNCATE_AT: Final = 64 << 20
+
+READ_EVENTS: Final = 512
+READ_CHARACTERS: Final = 64 << 10
+"""One reading gives at most so many events, and ends past so many characters."""
+
+PRUNE_EVENTS: Final = 500
+
+_TALK_KINDS: Final = ", ".join(f"'{kind}'" for kind in TALK)
+
+_SCHEMA: Final = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE journal (identity TEXT NOT NULL, checkpoints INTEGER NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    room TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL,
+    origin INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+);
+CREATE INDEX talk ON events (room, id) WHERE kind IN ({_TALK_KINDS});
+"""
+
+_T = TypeVar("_T")
+
+InThread = Callable[..., Deferred[Any]]
+"""Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
+
+log = Logger()
+
+
+class SqliteJournal:
+    """Events in a SQLite file that belongs to one process at a time.
+
+    :param path: the file; made with mode 0600 if there is none.
+    :param now: the time, in milliseconds since 1970.
+    :param in_thread: where reading and checkpoints run.
+    """
+
+    def __init__(self, path: str, now: Callable[[], int], in_thread: InThread) -> None:
+        self.path = path
+        self.identity = ""
+        self.head = 0
+        self.floor = 0
+        self._now = now
+        self._in_thread = in_thread
+        self._last_at = 0
+        self._connections: list[sqlite3.Connection] = []
+        self._reading = DeferredLock()
+        self._checkpointing = DeferredLock()
+        self._checkpoint: Deferred[None] | None = None
+        self._passed = 0
+
+    def start(self, committed: Committed) -> None:
+        """Open the file, alone. See :meth:`.Journal.start`."""
+        self._committed = committed
+        try:
+            self._lock = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(
+                f"the history {self.path!r} can't be opened: {error.strerror}"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._open()
+        except OSError:
+            os.close(self._lock)
+            raise JournalError(f"the history {self.path!r} is in use by another process") from None
+        except (JournalError, sqlite3.Error) as error:
+            self._close()
+            raise JournalError(f"the history {self.path!r} can't be used: {error}") from None
+
+    def _open(self) -> None:
+        self._writer = self._connect()
+        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        mark = self._writer.execute("PRAGMA application_id").fetchone()[0]
+        tables = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and mark != APPLICATION_ID:
+            raise JournalError("it is a database of something else")
+        if version > SCHEMA_VERSION:
+            raise JournalError(f"it was written by a newer version (schema {version})")
+        if self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            raise JournalError("its file system has no write-ahead log")
+        if not tables:
+            self._writer.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+            self._writer.execute("INSERT INTO journal VALUES (?, 0)", (uuid.uuid4().hex,))
+        self._reader = self._connect()
+        self._checkpointer = self._connect()
+        self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
+        first, last, at = self._writer.execute(
+            "SELECT min(id), max(id), (SELECT at FROM events ORDER BY id DESC LIMIT 1) FROM events"
+        ).fetchone()
+        if last is not None:
+            self.floor, self.head, self._last_at = first - 1, last, at
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        return connection
+
+    def stop(self) -> Deferred[None]:
+        """Close the file, which empties the log into it. See :meth:`.Journal.stop`."""
+        idle = gatherResults([self._reading.acquire(), self._checkpointing.acquire()])
+        return idle.addCallback(lambda _: self._close())
+
+    def _close(self) -> None:
+        while self._connections:
+            with suppress(sqlite3.Error):
+                self._connections.pop().close()
+        # Only now: closing any descriptor of the file drops the locks that SQLite holds on it.
+        os.close(self._lock)
+
+    # Committing
+
+    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+        """See :meth:`.Journal.commit`."""
+        if self._checkpoint is not None:
+            waiting: Deferred[None] = Deferred()
+            self._checkpoint.addCallback(lambda _: self._commit(drafts))
+            self._checkpoint.chainDeferred(waiting)
+            return waiting
+        return self._commit(drafts)
+
+    def _commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+        # The clock may be set back; the times of a journal don't run backwards.
+        at = max(self._now(), self._last_at)
+        events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            return fail(JournalUnavailable(str(error)))
+        self.head += len(events)
+        self._last_at = at
+        self._committed(events)
+        self._tend()
+        return succeed(None)
+
+    # Checkpoints
+
+    def _tend(self) -> None:
+        """Start a checkpoint if the log has grown enough."""
+        try:
+            size = os.stat(self.path + "-wal").st_size
+        except OSError:
+            return
+        if size > TRUNCATE_AT:
+            if self._checkpoint is None:
+                self._checkpoint = Deferred()
+                self._run_checkpoint(self._truncate).addBoth(self._truncated)
+        elif size < self._passed:
+            self._passed = 0
+        elif size > self._passed + PASSIVE_AT:
+            self._passed = size
+            self._run_checkpoint(self._pass)
+
+    def _run_checkpoint(self, checkpoint: Callable[[], None]) -> Deferred[None]:
+        def failed(failure: Failure) -> None:
+            # The next commit that finds the log too long tries again.
+            log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
+
+        return self._checkpointing.run(self._in_thread, checkpoint).addErrback(failed)
+
+    def _pass(self) -> None:
+        self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _truncate(self) -> None:
+        self._checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # The first commit to an empty log makes an fsync: here, not in the reactor's thread.
+        self._checkpointer.execute("UPDATE journal SET checkpoints = checkpoints + 1")
+
+    def _truncated(self, _: None) -> None:
+        done, self._checkpoint = self._checkpoint, None
+        assert done is not None
+        done.callback(None)
+
+    # Reading
+
+    def recent(self, limit: int) -> list[Event]:
+        """See :meth:`.Journal.recent`."""
+        rows = self._reader.execute(
+            "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
+        ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
+
+    def after(
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool
+    ) -> Deferred[Stretch]:
+        """See :meth:`.Journal.after`."""
+        return self._read(self._after, position, tuple(rooms), upto, talk)
+
+    def _after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
+        marks = ", ".join("?" * len(rooms))
+        kinds = f"AND kind IN ({_TALK_KINDS})" if talk else ""
+        cursor = self._reader.execute(
+            f"SELECT * FROM events WHERE id > ? AND id <= ? AND room IN ({marks}) {kinds} "
+            f"ORDER BY id LIMIT {READ_EVENTS}",
+            (position, upto, *rooms),
+        )
+        events: list[Event] = []
+        characters = 0
+        for row in cursor:
+            events.append(Event(*row))
+            characters += len(events[-1].text) + len(events[-1].author)
+            if characters > READ_CHARACTERS or len(events) == READ_EVENTS:
+                cursor.close()
+                return Stretch(events, events[-1].id)
+        return Stretch(events, upto)
+
+    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+        """See :meth:`.Journal.locate`."""
+        return self._read(self._locate, room, upto, count)
+
+    def _locate(self, room: str, upto: int, count: int) -> Found:
+        found, first = self._reader.execute(
+            "SELECT count(*), min(id) FROM (SELECT id FROM events WHERE room = ? AND id <= ? "
+            f"AND kind IN ({_TALK_KINDS}) ORDER BY id DESC LIMIT ?)",
+            (room, upto, count),
+        ).fetchone()
+        return Found(found, first - 1 if found else upto)
+
+    def _read(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        def unavailable(failure: Failure) -> Failure:
+            failure.trap(sqlite3.Error)
+            return Failure(JournalUnavailable(failure.getErrorMessage()))
+
+        # One at a time: the readings share a connection.
+        return self._reading.run(self._in_thread, reading, *args).addErrback(unavailable)
+
+    # Forgetting
+
+    def prune(self, before: int) -> bool:
+        """See :meth:`.Journal.prune`."""
+        if self._checkpoint is not None:
+            return True
+        # Times rise with ids, so the slice is found without looking at the rest of the file.
+        try:
+            oldest = self._writer.execute(
+                "SELECT id, at FROM events WHERE id < ? ORDER BY id LIMIT ?",
+                (self.head, PRUNE_EVENTS),
+            ).fetchall()
+            past = [id for id, at in oldest if at < before]
+            if past:
+                self._writer.execute("DELETE FROM events WHERE id <= ?", (past[-1],))
+                self.floor = past[-1]
+        except sqlite3.Error as error:
+            log.warn("old events could not be removed: {why}", why=str(error))
+            return False
+        return len(past) == PRUNE_EVENTS

@@ -1,0 +1,47 @@
+"""Every limit of the service, in one table, from which the options are made.
+
+A rate, a count or a time of ``0`` means that there is no such limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+
+def _limit(default: int, doc: str, least: int = 0) -> int:
+    """Declare a limit: its default, what it bounds (with the unit), and its least value."""
+    value: int = field(default=default, metadata={"doc": doc, "least": least})
+    return value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one connection, one member and the whole house may take up.
+
+    Each field is the option of the same name (``max_name`` is ``--max-name``).
+    """
+
+    max_name: int = _limit(24, "the longest name, in characters", least=1)
+    max_line: int = _limit(2000, "the longest line, in characters", least=1)
+    login_timeout: int = _limit(60, "seconds that somebody may take to give a name")
+    handshake_timeout: int = _limit(10, "seconds that a TLS handshake may take")
+    rate: int = _limit(5, "lines a second that are read from one connection")
+    burst: int = _limit(20, "lines that are read at once before --rate counts", least=1)
+    max_connections: int = _limit(10_000, "connections at once")
+    max_per_address: int = _limit(64, "connections at once from one address (IPv6: one /64)")
+    max_rooms_per_member: int = _limit(20, "rooms that one member may be in")
+    max_rooms: int = _limit(10_000, "rooms that there may be")
+    stall_timeout: int = _limit(120, "seconds without a byte taken until a peer is given up")
+    recent: int = _limit(10_000, "recent events kept in memory; older ones come from the history")
+
+    @classmethod
+    def table(cls) -> list[tuple[str, int, str, int]]:
+        """List the limits as ``(field name, default, what it bounds, least value)``."""
+        return [(f.name, f.default, f.metadata["doc"], f.metadata["least"]) for f in fields(cls)]  # type: ignore[misc]
+
+
+LOGIN_TRIES = 5
+"""Names that somebody may try before the connection is closed."""
+
+CLOSING_TIMEOUT = 5.0
+"""Seconds that a peer may take to read the last lines before the connection is aborted."""

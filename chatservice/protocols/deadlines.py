@@ -1,0 +1,56 @@
+"""Timeouts of many connections on one timer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+_T = TypeVar("_T")
+
+
+class Deadlines(Generic[_T]):
+    """Things that each have the same time from when they were added.
+
+    They run out in the order in which they came, so one timer, set for the oldest, serves all.
+
+    :param delay: the time that each has, in seconds; 0 for ever.
+    :param expired: called with each that ran out; it is then no longer among them.
+    """
+
+    def __init__(self, clock: IReactorTime, delay: float, expired: Callable[[_T], None]) -> None:
+        self._clock = clock
+        self._delay = delay
+        self._expired = expired
+        self._ends: dict[_T, float] = {}
+        self._due: IDelayedCall | None = None
+
+    def add(self, thing: _T) -> None:
+        """Start the time of something, which is not among them yet."""
+        if self._delay:
+            self._ends[thing] = self._clock.seconds() + self._delay
+            if self._due is None:
+                self._due = self._clock.callLater(self._delay, self._check)
+
+    def discard(self, thing: _T) -> None:
+        """Stop the time of something, if it runs."""
+        self._ends.pop(thing, None)
+
+    def _check(self) -> None:
+        now = self._clock.seconds()
+        while self._ends:
+            thing, end = next(iter(self._ends.items()))
+            if end > now:
+                self._due = self._clock.callLater(end - now, self._check)
+                return
+            del self._ends[thing]
+            self._expired(thing)
+        self._due = None
+
+    def stop(self) -> None:
+        """Stop the time of all."""
+        self._ends.clear()
+        if self._due is not None and self._due.active():
+            self._due.cancel()
+        self._due = None

@@ -1,0 +1,211 @@
+"""The connected protocols, and what bounds them: how many, how long, how fast.
+
+There is no timer a connection. Each kind of timeout is the same for all, so one timer serves it
+(:mod:`.deadlines`), and one sweep asks the kernel who has stalled (:mod:`.liveness`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+
+from chatservice.chat.chat import Chat
+from chatservice.limits import CLOSING_TIMEOUT, Limits
+from chatservice.protocols.deadlines import Deadlines
+from chatservice.protocols.line import STOPPING, ChatProtocol
+from chatservice.protocols.liveness import Progress, prepare
+
+GREETING_SILENCE: Final = 0.03
+"""Seconds after which a peer that sends nothing is a person who waits for us to speak."""
+
+SWEEP: Final = 1.0
+"""Seconds from one look at the closing connections to the next."""
+
+STALL_LOOKS: Final = 12
+"""A connection is looked at so many times in a stall timeout, at most."""
+
+
+class ChatFactory(ServerFactory):
+    """Makes and tracks the connections, and owns the :class:`.Chat` whose tick fans lines out.
+
+    :ivar connections: every protocol that is connected.
+    :ivar most: connections at once; 0 for any number.
+    :ivar interval: seconds a line, from the rate; 0 for no rate.
+    :ivar ahead: seconds by which a connection may be ahead of its rate.
+    """
+
+    protocol = ChatProtocol  # type: ignore[assignment]
+    noisy = False
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, chat: Chat, limits: Limits) -> None:
+        self.clock = clock
+        self.chat = chat
+        self.limits = limits
+        self.connections: dict[ChatProtocol, None] = {}
+        self.most = limits.max_connections
+        self.interval = 1 / limits.rate if limits.rate else 0.0
+        self.ahead = (limits.burst - 1) * self.interval
+        self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
+        self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
+        self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, ChatProtocol.greet)
+        self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._abort)
+        self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self._closing: dict[ChatProtocol, float] = {}
+        self._addresses: Counter[str] = Counter()
+        self._progress = Progress()
+        self._sweep_due: IDelayedCall | None = None
+        self._next_look = 0.0
+        self._stopping: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look after the connections."""
+        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+
+    # What connections tell
+
+    def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
+        """Take a new connection; the silence that makes it a person runs once TLS is up."""
+        self.connections[protocol] = None
+        prepare(protocol.transport, self.limits.stall_timeout)
+        if handshake:
+            self._handshaking.add(protocol)
+        else:
+            self._ungreeted.add(protocol)
+        if self._stopping is not None:
+            protocol.part("the server is going down")
+        elif self.most and len(self.connections) > self.most:
+            protocol.part("too many people are connected: please try again later")
+        else:
+            self._unnamed.add(protocol)
+
+    def shaken(self, protocol: ChatProtocol) -> None:
+        """The TLS handshake of a connection is done."""
+        self._handshaking.discard(protocol)
+        self._ungreeted.discard(protocol)
+        self._ungreeted.add(protocol)
+
+    def admit(self, protocol: ChatProtocol) -> bool:
+        """Count a connection under its address; if there are too many, part with it.
+
+        Not before the greeting: behind a PROXY header the address is not known at once.
+        """
+        self._ungreeted.discard(protocol)
+        address = _counted_address(protocol.transport.getPeer())
+        if address is None:
+            return True
+        if self.limits.max_per_address and self._addresses[address] >= self.limits.max_per_address:
+            protocol.part("too many connections from your address")
+            return False
+        protocol.address = address
+        self._addresses[address] += 1
+        return True
+
+    def named(self, protocol: ChatProtocol) -> None:
+        """Somebody has a name."""
+        self._unnamed.discard(protocol)
+
+    def closing(self, protocol: ChatProtocol) -> None:
+        """Our half of a connection is closed: see to it that the other follows."""
+        self._closing[protocol] = self.clock.seconds()
+        self._ungreeted.discard(protocol)
+        self._unnamed.discard(protocol)
+
+    def lost(self, protocol: ChatProtocol) -> None:
+        """Forget a connection."""
+        self.connections.pop(protocol, None)
+        self._closing.pop(protocol, None)
+        self._progress.forget(protocol)
+        for deadlines in (self._handshaking, self._ungreeted, self._unnamed):
+            deadlines.discard(protocol)
+        if protocol.address is not None:
+            self._addresses[protocol.address] -= 1
+            if not self._addresses[protocol.address]:
+                del self._addresses[protocol.address]
+        if self._stopping is not None and not self.connections:
+            self._stopping.callback(None)
+
+    # Timeouts
+
+    def _too_slow(self, protocol: ChatProtocol) -> None:
+        protocol.part("that took too long, goodbye")
+
+    def _abort(self, protocol: ChatProtocol) -> None:
+        protocol.transport.abortConnection()
+
+    def _sweep(self) -> None:
+        """End the connections that have stalled, and those whose peer has read all and stays."""
+        now = self.clock.seconds()
+        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        for protocol, since in list(self._closing.items()):
+            stalled = self._progress.stalled(protocol, now)
+            over = now - since >= CLOSING_TIMEOUT if stalled is None else stalled >= CLOSING_TIMEOUT
+            if over:
+                self._abort(protocol)
+            elif stalled is None and now - since >= SWEEP:
+                protocol.transport.loseConnection()
+        timeout = self.limits.stall_timeout
+        if timeout and now >= self._next_look:
+            self._next_look = now + timeout / STALL_LOOKS
+            for protocol in list(self.connections):
+                if (self._progress.stalled(protocol, now) or 0) >= timeout:
+                    self._abort(protocol)
+
+    # Stopping
+
+    def stop(self, *why: str) -> Deferred[None]:
+        """Let everyone go: who has a name when it has read what was said, the others at once.
+
+        The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
+        """
+        for protocol in list(self.connections):
+            protocol.hold(STOPPING)
+        return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
+
+    def _part_with_all(self, *why: str) -> Deferred[None]:
+        stopped: Deferred[None] = Deferred()
+        self._stopping = stopped
+        for protocol in list(self.connections):
+            if protocol.member is None and protocol not in self._closing:
+                protocol.part(*why)
+        if not self.connections:
+            stopped.callback(None)
+        end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
+
+        def stop(_: None) -> None:
+            for timer in (end, self._sweep_due):
+                if timer is not None and timer.active():
+                    timer.cancel()
+            for deadlines in (
+                self.paced,
+                self.lingering,
+                self._ungreeted,
+                self._handshaking,
+                self._unnamed,
+            ):
+                deadlines.stop()
+
+        return stopped.addCallback(stop)
+
+    def _abort_all(self) -> None:
+        for protocol in list(self.connections):
+            self._abort(protocol)
+
+
+def _counted_address(peer: Any) -> str | None:
+    """Under what a peer's connections are counted: an IPv4 address, an IPv6 /64, or None."""
+    host = getattr(peer, "host", None)
+    if host is None:
+        return None
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ip_network((address, 64), strict=False))
+        address = address.ipv4_mapped
+    return str(address)

@@ -1,0 +1,311 @@
+"""People on a plain socket: a :class:`LineReceiver` that names its peer, then lets it chat.
+
+What goes over the wire, ``<`` from the peer and ``>`` to it::
+
+    < (a connection; the first byte, or 30 ms of silence)
+    > -- welcome! what is your name?
+    < ana
+    > -- hello ana! /help shows what you can do
+    > -- you are in #lobby with bob
+    < hi
+    > <bob> hello ana
+    < /quit
+    > -- goodbye, ana
+
+The states, and what each does with what happens:
+
+========  ==========================  =====================  =================  ==================
+state     a line                      the name is granted    the input ends     told to close
+========  ==========================  =====================  =================  ==================
+naming    claims a name; an HTTP      chatting               closing            closing
+          request: closing; the
+          fifth bad name: closing
+chatting  is said, or is a command                           leaves; closing    closing
+                                                             when all is read
+closing   is ignored                  gives the name back    ends the           ends the
+                                                             connection         connection in time
+========  ==========================  =====================  =================  ==================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHalfCloseableDescriptor,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    ISSLTransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatservice.chat import names
+from chatservice.chat.claims import NameTaken
+from chatservice.chat.commands import obey
+from chatservice.chat.members import Member
+from chatservice.chat.text import decode, safe
+from chatservice.chat.views import TEXT
+from chatservice.limits import LOGIN_TRIES
+from chatservice.protocols.framing import LineFramer
+from chatservice.protocols.outbox import Outbox, outbox
+
+if TYPE_CHECKING:
+    from chatservice.protocols.factory import ChatFactory
+
+UNSENT_MOST: Final = 64 << 10
+"""Bytes of answers that may wait for a peer before it is no longer read from."""
+
+ASKING, PACE, UNREAD, CLOGGED, STOPPING = (1 << bit for bit in range(5))
+"""Why a connection is held: an answer is awaited, it is too fast, it does not read, the journal
+refuses, the house closes."""
+
+_HTTP: Final = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d")
+_HTTP_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 68\r\n\r\n"
+    b"This is a line-based chat, not a web site: try telnet to this port.\n"
+)
+_TLS_HANDSHAKE: Final = b"\x16"
+_TLS_ALERT: Final = b"\x15\x03\x01\x00\x02\x02\x28"
+"""A fatal ``handshake_failure`` (RFC 8446, section 6)."""
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
+class ChatProtocol(LineFramer):
+    """One connection. The state is a function, changed by assignment: see the table above."""
+
+    factory: ChatFactory
+    outbox: Outbox
+    member: Member | None = None
+    address: str | None = None
+    """Under which the connection is counted, once it is."""
+
+    _tries = 0
+    _greeted = False
+    _next_line_at = 0.0
+
+    # Coming
+
+    def connectionMade(self) -> None:
+        """Wait for the handshake, if there is one, and for the first byte, which decides."""
+        self.MAX_LENGTH = 4 * self.factory.limits.max_line
+        self.outbox = outbox(self.transport, self)
+        self.factory.arrived(self, handshake=ISSLTransport.providedBy(self.transport))
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up; this is also called whenever it is negotiated again."""
+        self.factory.shaken(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes; the first of all decide what the peer is."""
+        if not self._greeted:
+            first = self._buffer + data
+            if first.startswith(_TLS_HANDSHAKE):
+                self._refuse(_TLS_ALERT)
+                return
+            if _HTTP.match(first):
+                self._refuse(_HTTP_ANSWER)
+                return
+            if b"\n" in data:
+                self.greet()
+        super().dataReceived(data)
+
+    def greet(self) -> None:
+        """Ask for a name: the peer said something, or was silent for a moment."""
+        if not self._greeted:
+            self._greeted = True
+            if self.factory.admit(self):
+                self.tell("welcome! what is your name?")
+
+    def _refuse(self, answer: bytes) -> None:
+        self.outbox.write(answer)
+        self.finish()
+
+    # Lines
+
+    def lineReceived(self, line: bytes) -> None:
+        """Handle one line, and see how soon the next may follow."""
+        text = safe(decode(line))
+        if len(text) > self.factory.limits.max_line:
+            self.lineLengthExceeded(line)
+            return
+        self._state(self, line, text)
+        self._pace()
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Say that a line was too long; the connection lives."""
+        if self._state is not ChatProtocol._closing:
+            self.tell(
+                f"that line was too long: at most {self.factory.limits.max_line:,} characters"
+            )
+            self._pace()
+
+    def _pace(self) -> None:
+        """Hold the connection if it is faster than its rate, or if it should be read from no more.
+
+        The generic cell rate algorithm (ITU-T I.371): one number says how far ahead of its rate the
+        connection is.
+        """
+        factory = self.factory
+        if factory.interval:
+            now = factory.clock.seconds()
+            self._next_line_at = max(self._next_line_at, now) + factory.interval
+            if self._next_line_at - now > factory.ahead:
+                self.hold(PACE)
+                factory.paced.add(self)
+        if self.outbox.unsent > UNSENT_MOST:
+            self.hold(UNREAD)
+        if factory.chat.ticker.clogged:
+            self.hold(CLOGGED)
+            factory.chat.ticker.after_attempt(self._unclog)
+
+    def _unclog(self) -> None:
+        if self.factory.chat.ticker.clogged:
+            self.factory.chat.ticker.after_attempt(self._unclog)
+        else:
+            self.release(CLOGGED)
+
+    def _await(self, doing: Deferred[None]) -> None:
+        """Handle no other line until something is done."""
+        self.hold(ASKING)
+        doing.addErrback(self._failed).addCallback(lambda _: self.release(ASKING))
+
+    def _failed(self, failure: Failure) -> None:
+        self.factory.log.failure("a command failed", failure)
+        self.tell("that went wrong on our side, and was written down")
+
+    def _naming(self, line: bytes, text: str) -> None:
+        if not self._tries and _HTTP.match(line):
+            self._refuse(_HTTP_ANSWER)
+            return
+        try:
+            name = names.nickname(text, self.factory.limits.max_name)
+        except names.BadName as error:
+            self._ask_again(str(error))
+            return
+        entering = self.factory.chat.enter(name, self.outbox, TEXT)
+        self._await(entering.addCallbacks(self._named, self._taken))
+
+    def _named(self, member: Member) -> None:
+        if self._state is ChatProtocol._closing:
+            self.factory.chat.quit(member)
+            return
+        self.member = member
+        self.factory.named(self)
+        self._state = ChatProtocol._chatting
+
+    def _taken(self, failure: Failure) -> None:
+        failure.trap(NameTaken)
+        self._ask_again(failure.getErrorMessage())
+
+    def _ask_again(self, why: str) -> None:
+        self._tries += 1
+        if self._tries < LOGIN_TRIES:
+            self.tell(f"{why}; another name, please?")
+        else:
+            self.part(f"{why}; that was the last try, goodbye")
+
+    def _chatting(self, line: bytes, text: str) -> None:
+        assert self.member is not None
+        doing = obey(self.factory.chat, self.member, text)
+        if doing is not None:
+            self._await(doing.addCallback(lambda _: self._obeyed()))
+        else:
+            self._obeyed()
+
+    def _obeyed(self) -> None:
+        if self.member is not None and self.member.gone:
+            self._leave()
+
+    def _closing(self, line: bytes, text: str) -> None:
+        """Ignore what still comes."""
+
+    # A function, not a bound method, which would tie each connection into a cycle.
+    _state: Callable[[ChatProtocol, bytes, str], None] = staticmethod(_naming)
+
+    # Going
+
+    def tell(self, *lines: str) -> None:
+        """Say something of the service's own."""
+        self.outbox.write(TEXT.notice(*lines))
+
+    def part(self, *why: str) -> None:
+        """Say why, and close."""
+        self.tell(*why)
+        self.finish()
+
+    def readConnectionLost(self) -> None:
+        """The peer has nothing more to say, but may still read."""
+        if self._state is ChatProtocol._closing:
+            self.transport.loseConnection()
+        else:
+            self.greet()
+            self.end_input()
+
+    def writeConnectionLost(self) -> None:
+        """Our half is closed, as :meth:`finish` wanted."""
+
+    def input_ended(self) -> None:
+        """Leave, once everything was handled; what there is to read is delivered first."""
+        if self.member is not None:
+            self.factory.chat.quit(self.member)
+            self._leave()
+        else:
+            self.finish()
+
+    def _leave(self) -> None:
+        """Ignore what a member still sends who is gone; it is finished when it has read all."""
+        self._state = ChatProtocol._closing
+        self.drop_lines()
+
+    def finish(self) -> None:
+        """Close our half; the rest follows when the peer has closed its own, or in time.
+
+        If it were closed at once, a byte that we have not read would make the kernel throw away
+        what the peer has not.
+        """
+        self._leave()
+        self.factory.closing(self)
+        self.outbox.close()
+        self.release(self._holds)
+        tls = ISSLTransport.providedBy(self.transport)
+        halves = IHalfCloseableDescriptor.providedBy(self.transport) and not tls
+        if halves and not self._ended:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Leave; what was read of the peer before is still handled, at its pace."""
+        self.outbox.close()
+        self.factory.lost(self)
+        if self.member is None:
+            self._leave()
+            return
+        self.factory.chat.disconnect(self.member)
+        self.release(UNREAD)
+        self.end_input()
+        if not self.member.gone:
+            self.factory.lingering.add(self)
+
+    def keep_pace(self) -> None:
+        """Go on: the connection is no longer ahead of its rate."""
+        self.release(PACE)
+
+    def give_up(self) -> None:
+        """Drop what still waits to be handled of a peer that is no more."""
+        self.drop_lines()
+        self.release(self._holds)
+
+    # Called by the outbox
+
+    def drained(self) -> None:
+        """The peer has read what waited."""
+        self.release(UNREAD)
+        if self.member is not None:
+            self.factory.chat.drained(self.member)

@@ -1,0 +1,84 @@
+"""Which peers take what they are sent: progress is read off the kernel, once for all in a sweep.
+
+``SIOCOUTQ`` tells how many bytes of a socket the peer has not acknowledged (of a unix socket: not
+read). While there are any, they have to become fewer. A dead peer and a stalled one are the same
+to us: no byte and no acknowledgement for so long. (``TCP_USER_TIMEOUT`` would also end a peer that
+lives and reads slowly, whose window is full at the wrong moment.)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import termios
+from array import array
+from typing import Any, Final
+
+NOTSENT: Final = 128 << 10
+"""Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
+
+PROBES: Final = 3
+
+
+def prepare(transport: Any, stall_timeout: int) -> None:
+    """Set the options of a new connection's socket, if it has one of TCP.
+
+    No delay (people who type see lines at once), little unsent data in the kernel, and probes that
+    find a peer that vanished while nothing is sent.
+    """
+    handle = _socket(transport)
+    if handle is None or handle.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
+    if stall_timeout and hasattr(socket, "TCP_KEEPIDLE"):
+        interval = max(1, stall_timeout // (2 * PROBES))
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, stall_timeout // 2))
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+
+
+def _socket(transport: Any) -> socket.socket | None:
+    # Under wrappers (TLS, PROXY) the socket is the innermost transport's.
+    while hasattr(transport, "wrappedProtocol"):
+        transport = transport.transport
+    return getattr(transport, "socket", None)
+
+
+class Progress:
+    """How long each connection has not taken a byte of what waits for it."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Any, tuple[int, float]] = {}
+        self._answer = array("i", [0])
+
+    def stalled(self, connection: Any, now: float) -> float | None:
+        """Return for how many seconds a connection has taken nothing; None if nothing waits.
+
+        It is measured from one call to the next, so it is to be called regularly.
+        """
+        unread = self._unread(connection.transport)
+        before, since = self._seen.get(connection, (unread, now))
+        if not unread:
+            self._seen.pop(connection, None)
+            return None
+        if unread < before:
+            since = now
+        self._seen[connection] = (unread, since)
+        return now - since
+
+    def forget(self, connection: Any) -> None:
+        """Forget a connection that is no more."""
+        self._seen.pop(connection, None)
+
+    def _unread(self, transport: Any) -> int:
+        handle = _socket(transport)
+        if handle is None:
+            return 0
+        try:
+            fcntl.ioctl(handle, termios.TIOCOUTQ, self._answer)
+        except OSError:
+            return 0
+        return self._answer[0]

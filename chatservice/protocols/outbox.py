@@ -1,0 +1,141 @@
+"""The one way out of a connection: send now, else wait as a producer.
+
+On plain TCP and unix sockets a write through the reactor costs several system calls and a trip
+round the event loop for each reader; sending straight away while nothing is queued costs one. What
+the kernel does not take is not kept here: the chat knows, by position, where the connection goes
+on. So what waits in a connection is at most the rest of one line and the answers to its own
+commands.
+
+Everything else (TLS, a PROXY wrapper, a transport in a test) keeps to plain ``write`` and tells by
+``pauseProducing`` when it has enough: under TLS the socket must not be written to past the
+encryption, and a pull producer would spin.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from zope.interface import implementer
+
+SLICE: Final = 64 << 10
+"""Bytes that a transport is given before it is asked whether it has enough."""
+
+
+class Owner(Protocol):
+    """The connection that an outbox writes for."""
+
+    def drained(self) -> None:
+        """The outbox was blocked and no longer is."""
+
+    def finish(self) -> None:
+        """The member has read all that it was to read."""
+
+
+def outbox(transport: Any, owner: Owner) -> Outbox:
+    """Return the outbox for a transport."""
+    if isinstance(transport, FileDescriptor) and not getattr(transport, "TLS", False):
+        return DirectOutbox(transport, owner)
+    return Outbox(transport, owner)
+
+
+@implementer(IPushProducer)
+class Outbox:
+    """Writes to any transport; an :class:`.Outlet`.
+
+    :ivar unsent: bytes written that wait, as far as is known, since it was blocked.
+    """
+
+    __slots__ = ("_closed", "_owner", "_transport", "blocked", "unsent")
+
+    def __init__(self, transport: Any, owner: Owner) -> None:
+        self._transport = transport
+        self._owner = owner
+        self.blocked = False
+        self.unsent = 0
+        self._closed = False
+        self._register()
+
+    def _register(self) -> None:
+        self._transport.registerProducer(self, True)
+
+    def send(self, data: bytes) -> int:
+        """See :meth:`.Outlet.send`."""
+        sent = 0
+        while sent < len(data) and not self.blocked:
+            self._transport.write(data[sent : sent + SLICE])
+            sent += SLICE
+        return min(sent, len(data))
+
+    def write(self, data: bytes) -> None:
+        """See :meth:`.Outlet.write`."""
+        if not self._closed:
+            self._transport.write(data)
+            if self.blocked:
+                self.unsent += len(data)
+
+    def finish(self) -> None:
+        """See :meth:`.Outlet.finish`."""
+        self._owner.finish()
+
+    def close(self) -> None:
+        """Take nothing more; what was written is still sent, if the connection lives."""
+        if not self._closed:
+            self._closed = self.blocked = True
+            self._transport.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self.blocked = True
+
+    def resumeProducing(self) -> None:
+        """The transport can take more."""
+        self.blocked = False
+        self.unsent = 0
+        self._owner.drained()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; the owner's ``connectionLost`` is called as well."""
+
+
+@implementer(IPullProducer)
+class DirectOutbox(Outbox):
+    """Writes to the socket itself while nothing is queued."""
+
+    __slots__ = ("_socket",)
+
+    def _register(self) -> None:
+        self._socket = self._transport.getHandle()
+
+    def send(self, data: bytes) -> int:
+        """See :meth:`.Outlet.send`."""
+        if self.blocked:
+            return 0
+        try:
+            sent: int = self._socket.send(data)
+        except OSError:
+            # Full, or lost: the reactor finds out which when it writes.
+            sent = 0
+        if sent < len(data):
+            self._block()
+        return sent
+
+    def _block(self) -> None:
+        # A pull producer is called when it registers, and then when the transport is empty.
+        self._transport.registerProducer(self, False)
+        self.blocked = True
+        self._transport.startWriting()
+
+    def write(self, data: bytes) -> None:
+        """See :meth:`.Outlet.write`."""
+        data = data[self.send(data) :]
+        if data and not self._closed:
+            self._transport.write(data)
+            self.unsent += len(data)
+
+    def resumeProducing(self) -> None:
+        """The transport is empty."""
+        if self.blocked:
+            self._transport.unregisterProducer()
+            super().resumeProducing()

@@ -1,0 +1,157 @@
+"""What starts, drains and stops, in which order."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice import __version__
+from chatservice.journal.base import JournalError
+from chatservice.protocols.factory import ChatFactory
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
+
+SPARE_FILES = 64
+"""Open files that are not connections: ports, the history, the log."""
+
+log = Logger()
+
+
+class StartError(SystemExit, Exception):
+    """The service can't start: one line, and exit status 1.
+
+    Both bases are wanted. As an :exc:`Exception`, a starting daemon reports it to the process that
+    waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process with a
+    sentence in place of a traceback.
+    """
+
+
+class ChatService(Service):
+    """The chat on its ports.
+
+    :param endpoints: where to listen, each with how it was written; none for port 7007 on all
+        addresses, IPv4 and IPv6.
+    :param history: how the history is called in the log.
+    """
+
+    name = "chat"
+
+    def __init__(
+        self,
+        reactor: IReactorCore,
+        factory: ChatFactory,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        history: str,
+    ) -> None:
+        self._reactor = reactor
+        self.factory = factory
+        self._endpoints = endpoints
+        self._history = history
+        self.ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still bind any port."""
+        self._raise_open_files()
+        for description, endpoint in self._endpoints or _everywhere(self._reactor):
+            self._listen(description, endpoint)
+
+    def startService(self) -> None:
+        """Open the history, as the user that the service runs as; then people can come in."""
+        super().startService()  # type: ignore[no-untyped-call]
+        try:
+            self.factory.chat.start()
+        except JournalError as error:
+            raise _start_error(str(error)) from None
+        self.factory.start()
+        log.info(
+            "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
+            version=__version__,
+            ports=", ".join(str(port.getHost()) for port in self.ports),
+            history=self._history,
+            limits=self.factory.limits,
+        )
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Stop accepting, commit and show what was said, tell everyone why, and close.
+
+        What the history does not take any more is told and logged.
+        """
+        yield super().stopService()  # type: ignore[no-untyped-call]
+        for port in self.ports:
+            yield port.stopListening()
+        yield self.factory.stop("the server is going down: goodbye")
+        yield self.factory.chat.stop()
+        log.info("chatservice is down")
+
+    def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
+        failures: list[Failure] = []
+        endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
+        for failure in failures:
+            raise _start_error(f"can't listen on {description}: {_reason(failure.value)}") from None
+
+    def _listening(self, port: IListeningPort) -> None:
+        self.ports.append(port)
+        # The endpoint's own default, 50, makes a burst of connections wait for seconds.
+        listener = getattr(port, "socket", None)
+        if listener is not None:
+            listener.listen(BACKLOG)
+
+    def _raise_open_files(self) -> None:
+        """Allow as many open files as the system lets us, and say so if they are too few."""
+        wanted = self.factory.limits.max_connections
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for most in (max(hard, wanted + SPARE_FILES), hard):
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            except (OSError, ValueError):
+                continue
+            soft = most
+            break
+        if soft < wanted + SPARE_FILES or not wanted:
+            self.factory.most = soft - SPARE_FILES
+        if soft < wanted + SPARE_FILES:
+            log.warn(
+                "the system allows {soft} open files: at most {most} connections, not {wanted}",
+                soft=soft,
+                most=self.factory.most,
+                wanted=wanted,
+            )
+
+
+def _everywhere(reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
+    """Port 7007 on all addresses: one socket for both families where the system has both."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+            both = not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    except OSError:
+        return [("tcp:7007", TCP4ServerEndpoint(reactor, 7007))]
+    six: tuple[str, IStreamServerEndpoint] = ("port 7007", TCP6ServerEndpoint(reactor, 7007))
+    return [six] if both else [six, ("tcp:7007", TCP4ServerEndpoint(reactor, 7007))]
+
+
+def _reason(error: BaseException | None) -> str:
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    return str(cause)
+
+
+def _start_error(why: str) -> StartError:
+    # A daemon's standard error goes nowhere: its log has to say it.
+    if os.path.samestat(os.fstat(2), os.stat(os.devnull)):
+        log.critical("the chat can't start: {why}", why=why)
+    return StartError(f"chat: {why}")

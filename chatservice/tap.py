@@ -1,0 +1,151 @@
+"""The command line: ``twistd chat``."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.threads import deferToThread
+from twisted.python.filepath import FilePath
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from chatservice.chat import names
+from chatservice.chat.chat import Chat
+from chatservice.chat.text import decode, safe
+from chatservice.journal.base import Journal
+from chatservice.journal.memory import MemoryJournal
+from chatservice.journal.sqlite import SqliteJournal
+from chatservice.limits import Limits
+from chatservice.protocols.factory import ChatFactory
+from chatservice.service import ChatService
+
+
+def _at_least(least: int) -> Any:
+    def coerce(value: str) -> int:
+        number = int(value)
+        if number < least:
+            raise ValueError(f"it is {least} or more")
+        return number
+
+    coerce.coerceDoc = ""  # type: ignore[attr-defined]
+    return coerce
+
+
+def _days(value: str) -> float:
+    days = float(value)
+    if not 0 <= days < 1e6:
+        raise ValueError("it is 0 or more")
+    return days
+
+
+class Options(UsageOptions):
+    """The options of ``twistd chat``. Everything that can be checked is, before anything starts."""
+
+    synopsis = "[options]"
+    longdesc = "A chat that anything with a TCP connection can join: telnet, nc, a script."
+
+    optParameters = [
+        ["history", None, "chat.sqlite", "file that keeps what was said; 'none' keeps nothing"],
+        ["keep", None, 0, "days after which history is forgotten; 0: never", _days],
+        ["motd", None, None, "file whose lines everyone is shown who comes in [default: none]"],
+        *(
+            [
+                name.replace("_", "-"),
+                None,
+                default,
+                f"{doc}{'' if least else '; 0: no limit'}",
+                _at_least(least),
+            ]
+            for name, default, doc, least in Limits.table()
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["listen"] = []
+        self["room"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """Endpoint to listen on: tcp:7007, tls:DIR:7008, unix:FILE, … May be repeated.
+        [default: port 7007 on all addresses, IPv4 and IPv6]
+        """
+        self["listen"].append(description)
+
+    def opt_room(self, name: str) -> None:
+        """Room that always exists; people land in the first. May be repeated.
+        [default: lobby]
+        """
+        self["room"].append(name)
+
+    def postOptions(self) -> None:
+        """Check what was given.
+
+        :raises UsageError: with one line that says what is wrong.
+        """
+        self.limits = Limits(**{name: self[name.replace("_", "-")] for name, *_ in Limits.table()})
+        for description in self["listen"]:
+            _check_endpoint(description)
+        try:
+            rooms = [names.room_name(name, self.limits.max_name) for name in self["room"]]
+        except names.BadName as error:
+            raise UsageError(f"--room: {error}") from None
+        self.rooms = rooms or ["lobby"]
+        self.motd = _read_motd(self["motd"]) if self["motd"] else []
+
+
+def _check_endpoint(description: str) -> None:
+    """Try an endpoint out, up to its certificates, without listening and without the reactor."""
+    try:
+        serverFromString(None, description)
+        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", description)
+        if folder:
+            _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
+    except Exception as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        name = getattr(error, "filename", None)
+        where = f"{name}: " if name else ""
+        raise UsageError(f"--listen {description}: {where}{why}") from None
+
+
+def _check_certificates(folder: str) -> None:
+    from twisted.internet.ssl import PrivateCertificate
+
+    if not any(_has_certificate(file, PrivateCertificate) for file in FilePath(folder).walk()):
+        raise ValueError(f"{folder} holds no .pem file with a certificate and its key")
+
+
+def _has_certificate(file: FilePath[str], kind: Any) -> bool:
+    return (
+        file.isfile() and file.basename().endswith(".pem") and bool(kind.loadPEM(file.getContent()))
+    )
+
+
+def _read_motd(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            return [safe(decode(line)) for line in file.read().splitlines()]
+    except OSError as error:
+        raise UsageError(f"--motd {path}: {error.strerror}") from None
+
+
+def makeService(options: Options) -> IService:
+    """Build the service. No file or socket is opened yet: a daemon forks after this."""
+    from twisted.internet import reactor
+
+    journal: Journal
+    if options["history"] == "none":
+        journal = MemoryJournal(_now)
+    else:
+        journal = SqliteJournal(options["history"], _now, deferToThread)
+    limits = options.limits
+    chat = Chat(reactor, journal, _now, limits, options.rooms, options.motd, options["keep"])
+    endpoints = [(text, serverFromString(reactor, text)) for text in options["listen"]]
+    return ChatService(reactor, ChatFactory(reactor, chat, limits), endpoints, options["history"])
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

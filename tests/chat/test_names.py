@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import unicodedataplus
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from twisted.trial import unittest
+
+from chatservice.chat.names import (
+    MARKS_IN_A_ROW,
+    RESERVED,
+    BadName,
+    key,
+    nickname,
+    room_name,
+)
+from chatservice.chat.text import safe
+
+ACCEPTED = [
+    "ana",
+    "Ana_92",
+    "ana!",
+    "o'neil",
+    "a.b-c*d:e@f",
+    "a--b",
+    "_ana_",
+    "ana-",
+    "ana.",
+    "7",
+    "zoë",
+    "Nguyễn",
+    "ł\u0308",
+    "l·l",
+    "ʻOkina",
+    "Борис",
+    "Мар'яна",
+    "Ἑλένη",
+    "小林",
+    "ゆう太",
+    "ジョー",
+    "ト・ス",
+    "김철수",
+    "金철수",
+    "ㄅ小",
+    "يوسف",
+    "یوسف۷",
+    "نام\u200cها",
+    "דָּוִד",
+    "नेहा",
+    "क्\u200dष",
+    "မြှို့",
+    "สมชาย",
+    "a" * 24,
+]
+
+MAPPED = {
+    "  ana\t": "ana",
+    "\u3000小林\u3000": "小林",
+    "zoe\u0308": "zoë",
+    "ａｎａ": "ana",
+    "ｶﾞｶﾞ": "ガガ",
+    "\u1100\u1161" * 24: "가" * 24,
+    "\u212bke": "Åke",
+    "i\u0307van": "ivan",
+    "i\u0307\u0307van": "ivan",
+    "i\u0323\u0307van": "\u1ecbvan",
+    "\u0456\u0307ван": "\u0456ван",
+}
+
+LENGTH = "{} has 1 to 24 characters"
+REFUSED = {
+    "": LENGTH,
+    "  \t": LENGTH,
+    "a" * 25: LENGTH,
+    "a" * 97: LENGTH,
+    "a" * 1_000_000: LENGTH,
+    "i" + "\u0307" * 96: LENGTH,
+    "a b": "{} has no spaces in it",
+    "a\u00a0b": "{} has no spaces in it",
+    "a\u3000b": "{} has no spaces in it",
+    "a\tb": "{} has no spaces in it",
+    "<ana>": "'<' can't be part of {}",
+    "ana>": "'>' can't be part of {}",
+    "＜ana": "'<' can't be part of {}",
+    "a#b": "'#' can't be part of {}",
+    "/help": "'/' can't be part of {}",
+    "a,b": "',' can't be part of {}",
+    "[ana": "'[' can't be part of {}",
+    "ana]": "']' can't be part of {}",
+    "(ana": "'(' can't be part of {}",
+    "ana)": "')' can't be part of {}",
+    "-ana": "{} can't begin with '-'",
+    "--": "{} can't begin with '-'",
+    "*ana": "{} can't begin with '*'",
+    ".ana": "{} can't begin with '.'",
+    ":ana": "{} can't begin with ':'",
+    "@ana": "{} can't begin with '@'",
+    "ana:": "{} can't end with ':'",
+    "anaː": "{} can't end with U+02D0 (modifier letter triangular colon)",
+    "_!_": "{} has at least one letter or digit",
+    "\u0301ana": "{} can't begin with a combining mark",
+    "b" + "\u0301" * 6: "{} has at most 5 combining marks in a row",
+    "क्\u200d" + "\u093c" * 5 + "क": "{} has at most 5 combining marks in a row",
+    "क्\u200d": "U+200D (zero width joiner) can't be part of {}",
+    "क्\u200d1": "U+200D (zero width joiner) can't be part of {}",
+    "a\u200db": "U+200D (zero width joiner) can't be part of {}",
+    "a\u200bb": "U+200B (zero width space) can't be part of {}",
+    "a\u202eb": "U+202E (right-to-left override) can't be part of {}",
+    "a\x1bb": "U+001B can't be part of {}",
+    f"a{chr(0xD800)}": "U+D800 can't be part of {}",
+    "a\ufffd": "U+FFFD (replacement character) can't be part of {}",
+    "a\u0378": "U+0378 can't be part of {}",
+    "a·b": "U+00B7 (middle dot) can't be part of {}",
+    "😀": "U+1F600 (grinning face) can't be part of {}",
+    "½": "U+00BD (vulgar fraction one half) can't be part of {}",
+    "Бoris": "{} is written in one script: this one mixes Cyrillic and Latin",
+    "pαypal": "{} is written in one script: this one mixes Greek and Latin",
+    "小林ana": "{} is written in one script: this one mixes Han and Latin",
+    "김ゆ": "{} is written in one script: this one mixes Hangul and Hiragana",
+    "太ゆ김": "{} is written in one script: this one mixes Han, Hangul and Hiragana",
+    "aー": "{} is written in one script: this one mixes Hiragana and Latin",
+    "anaيوسف": "{} is written in one script: this one mixes Arabic and Latin",
+    "a\u1438": "{} is written in one script: this one mixes Canadian Aboriginal and Latin",
+    "يوسف!": "{} written from right to left begins with a letter and ends with one or a digit",
+    "1יוסף": "{} written from right to left begins with a letter and ends with one or a digit",
+}
+
+# The planes between hold nothing, those at the end are for private use.
+EVERY_USED_CHARACTER = [chr(number) for number in (*range(0x33480), *range(0xE0000, 0xE0200))]
+
+FORBIDDEN = set("<>#/,[]() \t\r\n")
+
+names = st.one_of(
+    st.sampled_from(ACCEPTED),
+    st.text(st.characters(max_codepoint=0x17F), min_size=1, max_size=24),
+    *(
+        st.text(st.characters(min_codepoint=first, max_codepoint=last), min_size=1, max_size=24)
+        for first, last in (
+            (0x21, 0x7E),
+            (0x370, 0x3FF),
+            (0x400, 0x4FF),
+            (0x620, 0x6FF),
+            (0x900, 0x97F),
+            (0x3041, 0x30FF),
+            (0x1E00, 0x1FFF),
+            (0x13A0, 0x13FF),
+        )
+    ),
+    st.text(st.sampled_from("ijıİßẞſΣσςǆǅ\u0307\u0323\u0301\u200c\u200dक्"), max_size=8),
+    st.text(st.characters(codec=None, exclude_categories=()), max_size=6),
+)
+
+
+def accepted(check: Callable[[str], str], text: str) -> str:
+    """
+    The name that comes of ``text``; another example is drawn if it is none.
+    """
+    try:
+        return check(text)
+    except BadName:
+        assume(False)
+        raise
+
+
+def reason(check: Callable[[str], str], text: str) -> str:
+    """
+    The sentence with which ``text`` is refused.
+    """
+    try:
+        name = check(text)
+    except BadName as error:
+        return str(error)
+    raise AssertionError(f"{text!a} was accepted as {name!a}")
+
+
+class NicknameTests(unittest.TestCase):
+    def test_names_in_many_scripts_are_accepted_as_they_are(self) -> None:
+        for name in ACCEPTED:
+            normal = unicodedataplus.normalize("NFC", name)
+            self.assertEqual(ascii(nickname(name)), ascii(normal))
+
+    def test_names_are_normalised(self) -> None:
+        for text, name in MAPPED.items():
+            self.assertEqual(ascii(nickname(text)), ascii(name))
+
+    def test_what_is_no_name_is_refused_with_a_reason(self) -> None:
+        for text, sentence in REFUSED.items():
+            self.assertEqual(reason(nickname, text), sentence.format("a name"), ascii(text[:30]))
+
+    def test_the_greatest_length_is_a_choice(self) -> None:
+        self.assertEqual(nickname("김철수", max_length=3), "김철수")
+        with self.assertRaisesRegex(BadName, "^a name has 1 to 3 characters$"):
+            nickname("anna", max_length=3)
+
+    def test_as_many_marks_as_a_script_needs_are_accepted(self) -> None:
+        self.assertEqual(nickname("b" + "\u0301" * MARKS_IN_A_ROW)[0], "b")
+
+    def test_reserved_words_are_refused_in_whatever_case(self) -> None:
+        for word in RESERVED:
+            for variant in (word, word.upper(), word.title()):
+                self.assertEqual(reason(nickname, variant), f"'{word}' is reserved")
+
+    def test_reserved_words_are_compared_by_key(self) -> None:
+        for variant in ("ＡＤＭＩＮ", "adm\u0131n", "ADM\u0130N", "admi\u0307n"):
+            self.assertEqual(reason(nickname, variant), "'admin' is reserved")
+
+    def test_reserved_words_are_keys(self) -> None:
+        self.assertEqual({key(word) for word in RESERVED}, RESERVED)
+
+    def test_names_around_a_reserved_word_are_accepted(self) -> None:
+        self.assertEqual(nickname("badmin"), "badmin")
+
+    @given(names)
+    @settings(deadline=None, max_examples=500)
+    def test_an_accepted_name_can_be_shown_anywhere(self, text: str) -> None:
+        name = accepted(nickname, text)
+        self.assertTrue(1 <= len(name) <= 24)
+        self.assertEqual(FORBIDDEN.intersection(name), set())
+        categories = {unicodedataplus.category(c) for c in name if c not in "\u200c\u200d"}
+        self.assertLessEqual({category[0] for category in categories}, set("LMNPS"))
+        self.assertNotIn(name[0], "-*.:@")
+        self.assertEqual(ascii(safe(name)), ascii(name))
+
+    @given(names)
+    @settings(deadline=None, max_examples=500)
+    def test_an_accepted_name_stays_as_it_is(self, text: str) -> None:
+        name = accepted(nickname, text)
+        self.assertEqual(nickname(name), name)
+
+    @given(names)
+    @example("\ud800")
+    @settings(deadline=None, max_examples=500)
+    def test_a_reason_is_safe_to_show(self, text: str) -> None:
+        for check in (nickname, room_name):
+            try:
+                check(text)
+            except BadName as error:
+                sentence = str(error)
+                self.assertTrue(sentence.isascii() and sentence.isprintable())
+                self.assertTrue(sentence[0] in "'U" or sentence[0].islower())
+                self.assertFalse(sentence.endswith("."))
+
+    def test_every_character_gets_a_safe_reason_or_is_safe(self) -> None:
+        for character in EVERY_USED_CHARACTER:
+            try:
+                name = nickname(character)
+            except BadName as error:
+                self.assertTrue(str(error).isascii() and str(error).isprintable())
+            else:
+                self.assertEqual(safe(name), name)
+
+
+class KeyTests(unittest.TestCase):
+    def test_case_makes_no_difference(self) -> None:
+        for name, other in (
+            ("ana", "ANA"),
+            ("zoë", "ZOË"),
+            ("straße", "STRASSE"),
+            ("straße", "STRAẞE"),
+            ("борис", "БОРИС"),
+            ("Ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"),
+            ("ivan", "\u0130VAN"),
+            ("\u0131van", "IVAN"),
+            ("ꭰ", "Ꭰ"),
+            ("ა", "Ა"),
+        ):
+            self.assertEqual(key(name), key(other))
+
+    def test_what_shows_on_no_letter_makes_no_difference(self) -> None:
+        self.assertEqual(key("क्\u200dष"), key("क्ष"))
+        self.assertEqual(key("i\u0307van"), key("ivan"))
+
+    def test_form_makes_no_difference(self) -> None:
+        self.assertEqual(key("zoe\u0308"), key("zoë"))
+        self.assertEqual(key("ａｎａ"), key("ana"))
+
+    def test_other_names_have_other_keys(self) -> None:
+        keys = {key(nickname(name)) for name in ACCEPTED}
+        self.assertEqual(len(keys), len(ACCEPTED))
+
+    def test_every_key_is_its_own_key(self) -> None:
+        for character in EVERY_USED_CHARACTER:
+            once = key(character)
+            self.assertEqual(key(once), once, ascii(character))
+
+    @given(names)
+    @settings(deadline=None, max_examples=500)
+    def test_the_key_of_an_accepted_name_is_its_own_key(self, text: str) -> None:
+        once = key(accepted(nickname, text))
+        self.assertEqual(key(once), once)
+
+    @given(names, st.sampled_from((str.upper, str.lower, str.title, str.swapcase, str.casefold)))
+    @settings(deadline=None, max_examples=500)
+    def test_an_accepted_case_variant_has_the_same_key(
+        self, text: str, vary: Callable[[str], str]
+    ) -> None:
+        name = accepted(nickname, text)
+        variant = accepted(nickname, vary(name))
+        self.assertEqual(key(variant), key(name))
+
+
+class RoomNameTests(unittest.TestCase):
+    def test_case_and_the_sign_in_front_make_no_difference(self) -> None:
+        for text in ("dev", "#dev", "Dev", "#DEV", " #dev ", "ｄｅｖ"):
+            self.assertEqual(room_name(text), "dev")
+
+    def test_rooms_in_many_scripts_are_accepted(self) -> None:
+        for text, name in (("#Москва", "москва"), ("日本語", "日本語"), ("#İzmir", "izmir")):
+            self.assertEqual(room_name(text), name)
+
+    def test_what_is_no_room_is_refused_with_a_reason(self) -> None:
+        for text, sentence in REFUSED.items():
+            self.assertEqual(reason(room_name, text), sentence.format("a room's name"))
+
+    def test_only_one_sign_in_front_is_taken_away(self) -> None:
+        self.assertEqual(reason(room_name, "##dev"), "'#' can't be part of a room's name")
+        self.assertEqual(reason(room_name, "#"), "a room's name has 1 to 24 characters")
+
+    def test_no_word_is_reserved(self) -> None:
+        for word in RESERVED:
+            self.assertEqual(room_name(f"#{word}"), word)
+
+    def test_the_greatest_length_is_a_choice(self) -> None:
+        with self.assertRaisesRegex(BadName, "^a room's name has 1 to 3 characters$"):
+            room_name("#abcd", max_length=3)
+
+    @given(names)
+    @settings(deadline=None, max_examples=500)
+    def test_an_accepted_room_stays_as_it_is(self, text: str) -> None:
+        room = accepted(room_name, text)
+        self.assertEqual(room_name(room), room)
+        self.assertEqual(room_name(f"#{room}"), room)
+        self.assertEqual(safe(room), room)
