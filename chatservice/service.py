@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import socket
 from collections.abc import Sequence
@@ -73,7 +72,7 @@ class ChatService(Service):
         try:
             self.factory.chat.start()
         except JournalError as error:
-            raise _start_error(str(error)) from None
+            raise StartError(f"chat: {error}") from None
         self.factory.start()
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
@@ -100,7 +99,9 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            raise _start_error(f"can't listen on {description}: {_reason(failure.value)}") from None
+            raise StartError(
+                f"chat: can't listen on {description}: {_reason(failure.value)}"
+            ) from None
 
     def _listening(self, port: IListeningPort) -> None:
         self.ports.append(port)
@@ -148,10 +149,3 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
     return str(cause)
-
-
-def _start_error(why: str) -> StartError:
-    # A daemon's standard error goes nowhere: its log has to say it.
-    if os.path.samestat(os.fstat(2), os.stat(os.devnull)):
-        log.critical("the chat can't start: {why}", why=why)
-    return StartError(f"chat: {why}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.python.filepath import FilePath
 from twisted.python.usage import Options as UsageOptions
@@ -21,25 +23,11 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
-from chatservice.service import ChatService
+from chatservice.service import ChatService, StartError
 
 
-def _at_least(least: int) -> Any:
-    def coerce(value: str) -> int:
-        number = int(value)
-        if number < least:
-            raise ValueError(f"it is {least} or more")
-        return number
-
-    coerce.coerceDoc = ""  # type: ignore[attr-defined]
-    return coerce
-
-
-def _days(value: str) -> float:
-    days = float(value)
-    if not 0 <= days < 1e6:
-        raise ValueError("it is 0 or more")
-    return days
+def _option(name: str) -> str:
+    return name.replace("_", "-")
 
 
 class Options(UsageOptions):
@@ -50,16 +38,10 @@ class Options(UsageOptions):
 
     optParameters = [
         ["history", None, "chat.sqlite", "file that keeps what was said; 'none' keeps nothing"],
-        ["keep", None, 0, "days after which history is forgotten; 0: never", _days],
+        ["keep", None, 0, "days after which history is forgotten; 0: never"],
         ["motd", None, None, "file whose lines everyone is shown who comes in [default: none]"],
         *(
-            [
-                name.replace("_", "-"),
-                None,
-                default,
-                f"{doc}{'' if least else '; 0: no limit'}",
-                _at_least(least),
-            ]
+            [_option(name), None, default, f"{doc}{'' if least else '; 0: no limit'}"]
             for name, default, doc, least in Limits.table()
         ),
     ]
@@ -81,12 +63,26 @@ class Options(UsageOptions):
         """
         self["room"].append(name)
 
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the options, and check all that can be checked before anything starts.
+
+        :raises StartError: with one line that says what is wrong; of a :exc:`UsageError`, twistd
+            would show the whole usage before it.
+        """
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except UsageError as error:
+            raise StartError(f"chat: {error}") from None
+
     def postOptions(self) -> None:
         """Check what was given.
 
         :raises UsageError: with one line that says what is wrong.
         """
-        self.limits = Limits(**{name: self[name.replace("_", "-")] for name, *_ in Limits.table()})
+        self.limits = Limits(
+            **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
+        )
+        self["keep"] = self._number("keep", 0)
         for description in self["listen"]:
             _check_endpoint(description)
         try:
@@ -96,11 +92,20 @@ class Options(UsageOptions):
         self.rooms = rooms or ["lobby"]
         self.motd = _read_motd(self["motd"]) if self["motd"] else []
 
+    def _number(self, option: str, least: int) -> int:
+        try:
+            number = int(self[option])
+        except ValueError:
+            number = -1
+        if number < least:
+            raise UsageError(f"--{option} {self[option]}: it takes a whole number, {least} or more")
+        return number
+
 
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        serverFromString(None, description)
+        _endpoint(None, description)
         folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", description)
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
@@ -109,6 +114,14 @@ def _check_endpoint(description: str) -> None:
         name = getattr(error, "filename", None)
         where = f"{name}: " if name else ""
         raise UsageError(f"--listen {description}: {where}{why}") from None
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except LookupError:
+        raise ValueError("systemd passed no such socket") from None
+    return endpoint
 
 
 def _check_certificates(folder: str) -> None:
@@ -143,7 +156,7 @@ def makeService(options: Options) -> IService:
         journal = SqliteJournal(options["history"], _now, deferToThread)
     limits = options.limits
     chat = Chat(reactor, journal, _now, limits, options.rooms, options.motd, options["keep"])
-    endpoints = [(text, serverFromString(reactor, text)) for text in options["listen"]]
+    endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
     return ChatService(reactor, ChatFactory(reactor, chat, limits), endpoints, options["history"])
 
 

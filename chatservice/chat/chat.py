@@ -57,7 +57,7 @@ class Chat:
         limits: Limits,
         permanent: Sequence[str] = ("lobby",),
         motd: Sequence[str] = (),
-        keep: float = 0,
+        keep: int = 0,
     ) -> None:
         self.limits = limits
         self.permanent = tuple(permanent)
@@ -278,7 +278,11 @@ class Chat:
         member, room = membership.member, membership.room
         first = islice(room.members, FACES + 2)
         others = [other.name for other in first if other is not member][: FACES + 1]
-        company = f" with {faces(others, len(room.members) - 1)}" if others else ": nobody else is here yet"
+        company = (
+            f" with {faces(others, len(room.members) - 1)}"
+            if others
+            else ": nobody else is here yet"
+        )
         member.tell(f"you are in #{room.name}{company}")
         self._replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))
 
@@ -310,7 +314,7 @@ class Chat:
                 member.tell("the history is written again: what waited was shown")
 
     def _prune(self) -> None:
-        before = self._now() - int(self._keep * 86_400_000)
+        before = self._now() - self._keep * 86_400_000
         more = self._journal.prune(before)
         self.past.prune(before)
         self._pruning = self._clock.callLater(PRUNE_PAUSE if more else PRUNE_EVERY, self._prune)
