@@ -84,10 +84,7 @@ class ChatService(Service):
 
     @inlineCallbacks
     def stopService(self) -> Any:
-        """Stop accepting, commit and show what was said, tell everyone why, and close.
-
-        What the history does not take any more is told and logged.
-        """
+        """Stop accepting, commit and show what was said, tell everyone why, and close."""
         yield super().stopService()  # type: ignore[no-untyped-call]
         for port in self.ports:
             yield port.stopListening()

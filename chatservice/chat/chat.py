@@ -208,8 +208,12 @@ class Chat:
         """
 
         def settled(refused: int) -> int:
+            lines = why
+            if refused:
+                log.critical("{count} things that were said are not stored", count=refused)
+                lines = (f"the history did not take the last {refused:,} things said", *why)
             for member in self.members:
-                member.tell(*why)
+                member.tell(*lines)
                 member.gone = True
                 for membership in member.memberships:
                     membership.until = membership.until or self.past.head + 1
@@ -301,8 +305,8 @@ class Chat:
         self.readers.ready(member.cursor)
 
     def _replay(self, member: Member, replay: Replay) -> None:
-        assert member.cursor is not None
-        member.cursor.replays.append(replay)
+        if member.cursor is not None:
+            member.cursor.replays.append(replay)
 
     def _trouble(self, refusing: bool) -> None:
         for member in self.members:

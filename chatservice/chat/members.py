@@ -99,6 +99,8 @@ class Member:
 
     def attach(self) -> None:
         """Enter the head groups of all rooms: from now on each tick comes by itself."""
+        if self.lost:
+            return
         self.cursor = None
         self.memberships = [m for m in self.memberships if m.until is None]
         for membership in self.memberships:

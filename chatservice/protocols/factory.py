@@ -36,6 +36,7 @@ class ChatFactory(ServerFactory):
 
     :ivar connections: every protocol that is connected.
     :ivar most: connections at once; 0 for any number.
+    :ivar line_bytes: the longest line, in bytes of UTF-8.
     :ivar interval: seconds a line, from the rate; 0 for no rate.
     :ivar ahead: seconds by which a connection may be ahead of its rate.
     """
@@ -51,6 +52,7 @@ class ChatFactory(ServerFactory):
         self.connections: dict[ChatProtocol, None] = {}
         self.most = limits.max_connections
         self.interval = 1 / limits.rate if limits.rate else 0.0
+        self.line_bytes = 4 * limits.max_line
         self.ahead = (limits.burst - 1) * self.interval
         self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)

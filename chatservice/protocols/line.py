@@ -93,7 +93,7 @@ class ChatProtocol(LineFramer):
 
     def connectionMade(self) -> None:
         """Wait for the handshake, if there is one, and for the first byte, which decides."""
-        self.MAX_LENGTH = 4 * self.factory.limits.max_line
+        self.MAX_LENGTH = self.factory.line_bytes
         self.outbox = outbox(self.transport, self)
         self.factory.arrived(self, handshake=ISSLTransport.providedBy(self.transport))
 
@@ -135,7 +135,8 @@ class ChatProtocol(LineFramer):
             self.lineLengthExceeded(line)
             return
         self._state(self, line, text)
-        self._pace()
+        if self._state is not ChatProtocol._closing:
+            self._pace()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say that a line was too long; the connection lives."""
@@ -253,6 +254,7 @@ class ChatProtocol(LineFramer):
     def input_ended(self) -> None:
         """Leave, once everything was handled; what there is to read is delivered first."""
         if self.member is not None:
+            self.factory.lingering.discard(self)
             self.factory.chat.quit(self.member)
             self._leave()
         else:
