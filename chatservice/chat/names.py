@@ -1,5 +1,4 @@
-"""
-What may be the name of a person or of a room.
+"""What may be the name of a person or of a room.
 
 Names are shown between markup of ours (``<ana> hi``, ``#room <ana> hi``, ``[ana -> you] hi``,
 ``* ana waves``, ``-- ana, bob and 3 more joined``), in front of people who know each other by
@@ -9,10 +8,11 @@ them. So no name may look like that markup, nor like the name of somebody else.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
-from typing import Any, Final, cast
+from typing import Final
 
-import unicodedataplus
+from fontTools.unicodedata import script_extension, script_name
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
@@ -33,15 +33,10 @@ _NOT_FIRST: Final = frozenset("-*.:@")
 # U+02D0 is a letter, but it looks like a colon.
 _NOT_LAST: Final = frozenset(":\u02d0")
 
-# The Unicode version must not depend on the Python that runs: names live longer than that. The
-# stub of precis_i18n wants its own wrapper class there, the code any module with the interface of
-# unicodedata.
-_UNICODE: Final = cast(Any, unicodedataplus)
-_CASE_PRESERVED: Final = get_profile("UsernameCasePreserved", unicodedata=_UNICODE)
-_CASE_MAPPED: Final = get_profile("UsernameCaseMapped", unicodedata=_UNICODE)
+_CASE_PRESERVED: Final = get_profile("UsernameCasePreserved")
+_CASE_MAPPED: Final = get_profile("UsernameCaseMapped")
 
 _ANY_SCRIPT: Final = frozenset(("Zyyy", "Zinh"))
-_SCRIPT_NAMES: Final[dict[str, str]] = unicodedataplus.property_value_by_alias["script"]
 
 # UTS #39, section 5.1: writing systems that are made of several scripts.
 _AUGMENTED: Final = {
@@ -63,8 +58,7 @@ _JOINERS: Final = re.compile("[\u200c\u200d]")
 
 
 class BadName(ValueError):
-    """
-    A name that nobody, or no room, can have.
+    """A name that nobody, or no room, can have.
 
     Its text is the reason: a fragment of a sentence in lower case, to be shown to the person who
     asked for the name. It never holds a character of theirs outside of printable ASCII.
@@ -72,8 +66,7 @@ class BadName(ValueError):
 
 
 def nickname(text: str, max_length: int = 24) -> str:
-    """
-    Check the name that somebody wants.
+    """Check the name that somebody wants.
 
     Enforces the PRECIS profile UsernameCasePreserved (RFC 8265, section 3.4), one script (UTS #39,
     section 5.1: the string is "single script") and the rules of this service: nothing that looks
@@ -92,8 +85,7 @@ def nickname(text: str, max_length: int = 24) -> str:
 
 
 def room_name(text: str, max_length: int = 24) -> str:
-    """
-    Check the name of a room, and bring it into its one form.
+    """Check the name of a room, and bring it into its one form.
 
     The rules are those of :func:`nickname`, but no word is reserved and the profile is
     UsernameCaseMapped (RFC 8265, section 3.3): ``#Dev`` and ``dev`` are one room.
@@ -107,8 +99,7 @@ def room_name(text: str, max_length: int = 24) -> str:
 
 
 def key(name: str) -> str:
-    """
-    By what two names are compared: names with the same key are one name.
+    """By what two names are compared: names with the same key are one name.
 
     It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
     so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter.
@@ -118,14 +109,12 @@ def key(name: str) -> str:
     """
     folded = _JOINERS.sub("", name)
     for _ in range(2):
-        folded = unicodedataplus.normalize("NFKC", _decomposed(folded).upper().casefold())
+        folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())
     return _single_dotted(folded)
 
 
 def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
-    """
-    :param what: what the sentences call the thing.
-    """
+    """:param what: what the sentences call the thing."""
     text = text.strip()
     bad_length = BadName(f"{what} has 1 to {max_length} characters")
     # Before anything costs time. What people type becomes at most three times shorter in NFC.
@@ -144,9 +133,7 @@ def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
 
 
 def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
-    """
-    Put into words why PRECIS refuses a name.
-    """
+    """Put into words why PRECIS refuses a name."""
     if refusal.reason.endswith("/bidi_rule"):
         try:
             _check_script(refusal.object, what)
@@ -162,27 +149,24 @@ def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
 
 
 def _check_script(name: str, what: str) -> None:
-    """
-    :raises BadName: unless one script, or one system of scripts, writes all of the name.
-    """
+    """:raises BadName: unless one script, or one system of scripts, writes all of the name."""
     common: frozenset[str] | None = None
     seen: set[str] = set()
     for character in name:
-        scripts: list[str] = unicodedataplus.script_extensions(character)
+        scripts: set[str] = script_extension(character)
         if not _ANY_SCRIPT.isdisjoint(scripts):
             continue
         augmented = frozenset(scripts).union(*(_AUGMENTED.get(script, ()) for script in scripts))
         common = augmented if common is None else common & augmented
-        seen.add(_SCRIPT_NAMES[scripts[0]].replace("_", " "))
+        seen.add(script_name(min(scripts)))
         # Never empty with one name seen: a script that all of them have would be common to them.
         if not common:
             raise BadName(f"{what} is written in one script: this one mixes {_listed(seen)}")
 
 
 def _check_markup(name: str, what: str) -> None:
-    """
-    :raises BadName: if the name could be taken for markup or for something else that the service
-        says.
+    """:raises BadName: if the name could be taken for markup or for something else that the service
+    says.
     """
     for character in name:
         if character in _FORBIDDEN:
@@ -191,15 +175,15 @@ def _check_markup(name: str, what: str) -> None:
         raise BadName(f"{what} can't begin with {_shown(name[0])}")
     if name[-1] in _NOT_LAST:
         raise BadName(f"{what} can't end with {_shown(name[-1])}")
-    if not any(unicodedataplus.category(character)[0] in "LN" for character in name):
+    if not any(unicodedata.category(character)[0] in "LN" for character in name):
         raise BadName(f"{what} has at least one letter or digit")
 
 
 def _check_marks(name: str, what: str) -> None:
+    """:raises BadName: if a mark or a joiner stands where it shows on something else, or not at
+    all.
     """
-    :raises BadName: if a mark or a joiner stands where it shows on something else, or not at all.
-    """
-    if unicodedataplus.category(name[0])[0] == "M":
+    if unicodedata.category(name[0])[0] == "M":
         raise BadName(f"{what} can't begin with a combining mark")
     marks = 0
     for character, following in zip(name, (*name[1:], ""), strict=True):
@@ -208,32 +192,26 @@ def _check_marks(name: str, what: str) -> None:
             if following.isascii():
                 raise BadName(f"{_shown(character)} can't be part of {what}")
             continue
-        marks = marks + 1 if unicodedataplus.category(character)[0] == "M" else 0
+        marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
         if marks > MARKS_IN_A_ROW:
             raise BadName(f"{what} has at most {MARKS_IN_A_ROW} combining marks in a row")
 
 
 def _decomposed(text: str) -> str:
-    decomposed: str = unicodedataplus.normalize("NFD", text)
-    return decomposed
+    return unicodedata.normalize("NFD", text)
 
 
 def _single_dotted(text: str) -> str:
-    """
-    :return: the text in NFC, without the dots that show on no letter.
-    """
-    single: str = unicodedataplus.normalize("NFC", _SECOND_DOT.sub(r"\1", _decomposed(text)))
-    return single
+    """:return: the text in NFC, without the dots that show on no letter."""
+    return unicodedata.normalize("NFC", _SECOND_DOT.sub(r"\1", _decomposed(text)))
 
 
 def _shown(character: str) -> str:
-    """
-    :return: a character in a form that is safe to show: ``'<'``, ``U+1F600 (grinning face)``.
-    """
+    """:return: a character in a form that is safe to show: ``'<'``, ``U+1F600 (grinning face)``."""
     if character.isascii() and character.isprintable():
         return f"'{character}'"
     number = f"U+{ord(character):04X}"
-    name = unicodedataplus.name(character, "").lower()
+    name = unicodedata.name(character, "").lower()
     return f"{number} ({name})" if name else number
 
 

@@ -1,5 +1,4 @@
-"""
-What may be shown on somebody else's terminal.
+"""What may be shown on somebody else's terminal.
 
 A line that one person types is printed on the terminals of all the others, and a terminal obeys
 what it prints. So every line passes through :func:`safe` once, on its way in.
@@ -8,9 +7,8 @@ what it prints. So every line passes through :func:`safe` once, on its way in.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
-
-import unicodedataplus
 
 MARKS_PER_CHARACTER: Final = 8
 """How many combining marks may be stacked on one character."""
@@ -73,8 +71,8 @@ _BRAILLE_BLANK: Final = "\u2800"
 
 
 def decode(line: bytes) -> str:
-    """
-    Decode a line; what is not UTF-8 becomes U+FFFD, as section 3.9 of the Unicode standard has it.
+    """Decode a line; what is not UTF-8 becomes U+FFFD, as section 3.9 of the Unicode standard has
+    it.
 
     :param line: the bytes of one line, without its end.
     :return: its text, which is not yet safe to show.
@@ -83,8 +81,7 @@ def decode(line: bytes) -> str:
 
 
 def safe(text: str) -> str:
-    """
-    Make one line safe to show on any terminal, and leave alone what people really write.
+    """Make one line safe to show on any terminal, and leave alone what people really write.
 
     * C0 controls and DEL become their control pictures (U+2400 and on), so that no escape
       sequence, no carriage return and no newline comes out; a tab becomes four spaces, for code
@@ -111,8 +108,8 @@ def safe(text: str) -> str:
 
 
 def _in_context(text: str) -> str:
-    """
-    Drop the marks, joiners, selectors and format characters that have no business where they stand.
+    """Drop the marks, joiners, selectors and format characters that have no business where they
+    stand.
     """
     kept: list[str] = []
     anything_visible = False
@@ -130,7 +127,7 @@ def _in_context(text: str) -> str:
                 kept.append(character)
                 selectable = False
             continue
-        category: str = unicodedataplus.category(character[0])
+        category = unicodedata.category(character[0])
         if category == "Cf" and character not in _PREPENDED:
             continue
         if category[0] == "M":

@@ -1,5 +1,4 @@
-"""
-The telnet command layer (RFC 854, RFC 855), for a server that wants none of telnet's options.
+"""The telnet command layer (RFC 854, RFC 855), for a server that wants none of telnet's options.
 
 The byte 0xFF (IAC), with which every telnet command begins, never occurs in UTF-8: a chunk
 without it has no need of this parser, unless a command began in an earlier chunk.
@@ -32,8 +31,7 @@ _REFUSAL: Final = {_WILL: b"\xff\xfe", _DO: b"\xff\xfc"}
 
 
 class Telnet:
-    """
-    Takes the commands out of one connection's bytes and answers those that want an answer.
+    """Takes the commands out of one connection's bytes and answers those that want an answer.
 
     Every option is refused, so each stays in the state in which it began: of RFC 1143 only
     "refuse a request, do not answer a refusal" is left, and there is no loop to fall into. A
@@ -58,8 +56,7 @@ class Telnet:
         return not self._begun and not self._inside
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """
-        Part text from commands. How the stream is cut into chunks makes no difference.
+        """Part text from commands. How the stream is cut into chunks makes no difference.
 
         ``IAC IAC`` is the one byte 0xFF, and so is an IAC before a byte that begins no command (a
         ``ÿ`` from a client that writes Latin-1): both bytes stay, lest a newline is lost. An IAC
@@ -116,8 +113,7 @@ class Telnet:
         return b"".join(text), b"".join(answers)
 
     def _refusal(self, verb: int, option: int) -> bytes:
-        """
-        What to answer when the peer offers an option or asks for one.
+        """What to answer when the peer offers an option or asks for one.
 
         A request for a timing mark (RFC 860) is always answered: after an interrupt, clients
         throw away all that they receive until the answer comes.

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
-import unicodedataplus
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
@@ -153,9 +153,7 @@ names = st.one_of(
 
 
 def accepted(check: Callable[[str], str], text: str) -> str:
-    """
-    The name that comes of ``text``; another example is drawn if it is none.
-    """
+    """The name that comes of ``text``; another example is drawn if it is none."""
     try:
         return check(text)
     except BadName:
@@ -164,9 +162,7 @@ def accepted(check: Callable[[str], str], text: str) -> str:
 
 
 def reason(check: Callable[[str], str], text: str) -> str:
-    """
-    The sentence with which ``text`` is refused.
-    """
+    """The sentence with which ``text`` is refused."""
     try:
         name = check(text)
     except BadName as error:
@@ -177,7 +173,7 @@ def reason(check: Callable[[str], str], text: str) -> str:
 class NicknameTests(unittest.TestCase):
     def test_names_in_many_scripts_are_accepted_as_they_are(self) -> None:
         for name in ACCEPTED:
-            normal = unicodedataplus.normalize("NFC", name)
+            normal = unicodedata.normalize("NFC", name)
             self.assertEqual(ascii(nickname(name)), ascii(normal))
 
     def test_names_are_normalised(self) -> None:
@@ -217,7 +213,7 @@ class NicknameTests(unittest.TestCase):
         name = accepted(nickname, text)
         self.assertTrue(1 <= len(name) <= 24)
         self.assertEqual(FORBIDDEN.intersection(name), set())
-        categories = {unicodedataplus.category(c) for c in name if c not in "\u200c\u200d"}
+        categories = {unicodedata.category(c) for c in name if c not in "\u200c\u200d"}
         self.assertLessEqual({category[0] for category in categories}, set("LMNPS"))
         self.assertNotIn(name[0], "-*.:@")
         self.assertEqual(ascii(safe(name)), ascii(name))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import unicodedataplus
+import unicodedata
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
@@ -146,14 +147,12 @@ any_text = st.one_of(
 
 
 def is_mark(character: str) -> bool:
-    return bool(unicodedataplus.category(character).startswith("M"))
+    return bool(unicodedata.category(character).startswith("M"))
 
 
 def is_visible(character: str) -> bool:
-    """
-    Whether a character is one that another can hang on.
-    """
-    return unicodedataplus.category(character) != "Zs" and not is_mark(character)
+    """Whether a character is one that another can hang on."""
+    return unicodedata.category(character) != "Zs" and not is_mark(character)
 
 
 class SafeTests(unittest.TestCase):
@@ -177,7 +176,7 @@ class SafeTests(unittest.TestCase):
         kept = {
             character
             for character in EVERY_CHARACTER
-            if unicodedataplus.category(character) == "Cf" and safe(f"a{character}a") != "aa"
+            if unicodedata.category(character) == "Cf" and safe(f"a{character}a") != "aa"
         }
         self.assertEqual(
             kept,
@@ -188,7 +187,7 @@ class SafeTests(unittest.TestCase):
         changed = {
             character
             for character in EVERY_CHARACTER
-            if unicodedataplus.category(character) not in ("Cc", "Cf", "Cs", "Cn")
+            if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Cn")
             and safe(f"é{character}é") != f"é{character}é"
         }
         self.assertEqual(changed - DEFAULT_IGNORABLE, {"\u2028", "\u2029"})

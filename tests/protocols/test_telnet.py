@@ -76,9 +76,7 @@ streams = st.lists(pieces, max_size=60).map(b"".join)
 
 
 def in_pieces(stream: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
-    """
-    All text and all answers of a stream that is cut at these places.
-    """
+    """All text and all answers of a stream that is cut at these places."""
     telnet = Telnet()
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     results = [telnet.feed(stream[start:end]) for start, end in pairwise(places)]
