@@ -101,6 +101,8 @@ class ChatService(Service):
             ) from None
 
     def _listening(self, port: IListeningPort) -> None:
+        if not IListeningPort.providedBy(port):
+            return  # Standard input and output: a connection, not a port.
         self.ports.append(port)
         # The endpoint's own default, 50, makes a burst of connections wait for seconds.
         listener = getattr(port, "socket", None)
@@ -119,7 +121,7 @@ class ChatService(Service):
             soft = most
             break
         if soft < wanted + SPARE_FILES or not wanted:
-            self.factory.most = soft - SPARE_FILES
+            self.factory.most = max(1, soft - SPARE_FILES)  # 0 would be any number
         if soft < wanted + SPARE_FILES:
             log.warn(
                 "the system allows {soft} open files: at most {most} connections, not {wanted}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -24,6 +24,8 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.service import ChatService, StartError
+
+_PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 def _option(name: str) -> str:
@@ -105,10 +107,10 @@ class Options(UsageOptions):
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        _endpoint(None, description)
         folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", description)
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
+        _endpoint(None, description)
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         name = getattr(error, "filename", None)
@@ -125,16 +127,41 @@ def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
 
 
 def _check_certificates(folder: str) -> None:
-    from twisted.internet.ssl import PrivateCertificate
+    """See that there is what ``tls:`` makes use of, and nothing else.
 
-    if not any(_has_certificate(file, PrivateCertificate) for file in FilePath(folder).walk()):
-        raise ValueError(f"{folder} holds no .pem file with a certificate and its key")
+    Without it, no handshake would ever succeed.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
+
+    certificates, keys = [], []
+    for file, kind, block in _pem_blocks(folder):
+        try:
+            if kind == b"CERTIFICATE":
+                certificates.append((file, load_pem_x509_certificate(block)))
+            else:
+                keys.append(load_pem_private_key(block, None).public_key())
+        except (TypeError, ValueError):
+            raise ValueError(f"{file} can't be read, or needs a password") from None
+    if not any(
+        isinstance(extension.value, SubjectAlternativeName)
+        and extension.value.get_values_for_type(DNSName)
+        for _, certificate in certificates
+        if certificate.public_key() in keys
+        for extension in certificate.extensions
+    ):
+        raise ValueError(f"{folder} has no .pem files with a host's certificate and its key")
+    for file, certificate in certificates:
+        # Twisted would look for the issuer of the issuer without end.
+        if certificate.issuer == certificate.subject and certificate.public_key() not in keys:
+            raise ValueError(f"{file} has a root certificate, which does not belong there")
 
 
-def _has_certificate(file: FilePath[str], kind: Any) -> bool:
-    return (
-        file.isfile() and file.basename().endswith(".pem") and bool(kind.loadPEM(file.getContent()))
-    )
+def _pem_blocks(folder: str) -> Iterator[tuple[str, bytes, bytes]]:
+    for file in FilePath(folder).walk():
+        if file.isfile() and file.basename().endswith(".pem"):
+            for block in _PEM_BLOCK.finditer(file.getContent()):
+                yield file.path, block[1], block[0]
 
 
 def _read_motd(path: str) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chatservice.chat import names
 from chatservice.journal.events import JOINED, LEFT, Draft
 
 if TYPE_CHECKING:
+    from chatservice.chat.members import Member
     from chatservice.chat.rooms import Membership
 
 
@@ -42,22 +44,26 @@ class _RoomBatch:
     """The drafts of one room, with who joins at first and who leaves at last.
 
     So nobody speaks before they are shown to join, or after they are shown to leave. Where that
-    order would lie (a name is given up and taken by somebody else in the same tick), the batch is
-    sealed: what comes stays behind what is there.
+    order would lie (somebody comes back in the same tick, or somebody else under the same name),
+    the batch is sealed: what comes stays behind what is there.
+
+    :ivar left: the members in ``leaves``, and the keys of their names.
     """
 
-    __slots__ = ("drafts", "joins", "leaves", "start")
+    __slots__ = ("drafts", "joins", "leaves", "left", "start")
 
     def __init__(self) -> None:
         self.drafts: list[Draft | Presence] = []
         self.start = 0
         self.joins: Presence | None = None
         self.leaves: Presence | None = None
+        self.left: set[Member | str] = set()
 
     def seal(self) -> None:
         if self.leaves is not None:
             self.drafts.append(self.leaves)
         self.joins = self.leaves = None
+        self.left.clear()
         self.start = len(self.drafts)
 
 
@@ -90,7 +96,7 @@ class Batch:
     def join(self, membership: Membership) -> None:
         """Add a member who comes into a room."""
         room = self._room(membership.room.name, 0)
-        if room.leaves is not None and membership.member.name in room.leaves.names:
+        if room.left and not room.left.isdisjoint(_who(membership)):
             room.seal()
         if room.joins is None:
             room.joins = self._presence(JOINED, membership)
@@ -110,6 +116,7 @@ class Batch:
         if room.leaves is None:
             room.leaves = self._presence(LEFT, membership)
         room.leaves.add(membership)
+        room.left.update(_who(membership))
 
     def _room(self, name: str, size: int) -> _RoomBatch:
         self.count += 1
@@ -137,3 +144,8 @@ class Batch:
         self._rooms = {}
         self.count = self.size = 0
         return drafts, presences
+
+
+def _who(membership: Membership) -> tuple[Member, str]:
+    member = membership.member
+    return member, names.key(member.name)

@@ -13,7 +13,7 @@ those who catch up never hold up those who are at the head.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -23,14 +23,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.past import Past
-from chatservice.chat.views import utc
+from chatservice.chat.views import View, utc
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import Event
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
 
-SLICE: Final = 0.002
+SLICE: Final = 0.0005
+"""Seconds."""
 CHUNK: Final = 64 << 10
 """Bytes that are given to an outlet at once, give or take a line."""
 RETRY: Final = 1.0
@@ -65,6 +66,7 @@ class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.
 
     :param asked: somebody asked for it, and is told if there is nothing.
+    :ivar day: of the last of them that was given.
     """
 
     __slots__ = ("asked", "count", "day", "found", "position", "room", "upto")
@@ -125,6 +127,9 @@ class Readers:
 
     def turn(self) -> None:
         """Let those who are in line read, for a slice of time."""
+        if self._due is not None:
+            # One slice in a turn of the reactor: this is it.
+            self._due.reset(0)
         end = self._clock.seconds() + SLICE
         while self._ready:
             cursor = self._ready.popleft()
@@ -168,14 +173,12 @@ class Readers:
     def _read_on(self, cursor: Cursor, stretch: Stretch) -> None:
         member = cursor.member
         view = member.view
-        seen = [event for event in stretch.events if member.sees(event)]
-        cursor.position = self._give(
-            cursor,
-            seen,
-            [view.live(e, member.here(e)) for e in seen],
-            cursor.position,
-            stretch.reached,
+        rendered = (
+            (event, view.live(event, member.here(event)))
+            for event in stretch.events
+            if member.sees(event)
         )
+        cursor.position = self._give(cursor, rendered, cursor.position, stretch.reached)
 
     def _look_back(self, cursor: Cursor, replay: Replay) -> bool:
         if not replay.found:
@@ -199,37 +202,38 @@ class Readers:
 
     def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
         replay = cursor.replays[0]
-        view = cursor.member.view
-        parts = []
-        today = utc(self._now()).date()
-        for event in stretch.events:
+        rendered = self._rendered_past(cursor.member.view, replay.day, stretch.events)
+        replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
+        given = [event for event in stretch.events if event.id <= replay.position]
+        if given:
+            replay.day = utc(given[-1].at).date()
+
+    def _rendered_past(
+        self, view: View, day: date | None, events: Sequence[Event]
+    ) -> Iterator[tuple[Event, bytes]]:
+        last = day or utc(self._now()).date()
+        for event in events:
             day = utc(event.at).date()
-            news = day != (replay.day or today)
-            parts.append(
-                (view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if news else b"")
-                + view.past(event)
-            )
-            replay.day = day
-        replay.position = self._give(
-            cursor, stretch.events, parts, replay.position, stretch.reached
-        )
+            heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
+            yield event, heading + view.past(event)
+            last = day
 
     def _give(
-        self,
-        cursor: Cursor,
-        events: Sequence[Event],
-        parts: list[bytes],
-        position: int,
-        reached: int,
+        self, cursor: Cursor, rendered: Iterator[tuple[Event, bytes]], position: int, reached: int
     ) -> int:
-        """Give events to a member, at most a chunk; returns the new position."""
+        """Give events to a member, at most a chunk; returns the new position.
+
+        :param rendered: the events as the member sees them; no more are rendered than are given.
+        """
+        events: list[Event] = []
+        parts: list[bytes] = []
         size = 0
-        for count, part in enumerate(parts, 1):
+        for event, part in rendered:
+            events.append(event)
+            parts.append(part)
             size += len(part)
-            if size >= CHUNK and count < len(parts):
-                del parts[count:]
-                events = events[:count]
-                reached = events[-1].id
+            if size >= CHUNK:
+                reached = event.id
                 break
         outlet = cursor.member.outlet
         sent = outlet.send(b"".join(parts))

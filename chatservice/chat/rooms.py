@@ -48,17 +48,22 @@ class Membership:
     def attach(self) -> None:
         """Enter the head group, if the joining is committed."""
         if self.since is not None:
-            key = (self.member.view, self.member.current is self)
-            self.room.head.setdefault(key, {})[self.member] = None
+            self.room.head.setdefault(self._group(), {})[self.member] = None
 
     def detach(self) -> None:
         """Leave the head group."""
-        key = (self.member.view, self.member.current is self)
+        key = self._group()
         group = self.room.head.get(key)
         if group is not None and self.member in group:
             del group[self.member]
             if not group:
                 del self.room.head[key]
+
+    def _group(self) -> tuple[View, bool]:
+        # Not whether this membership is the current one: somebody who left the room and came back
+        # has two for a moment.
+        current = self.member.current
+        return self.member.view, current is not None and current.room is self.room
 
 
 class Room:

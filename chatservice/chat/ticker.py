@@ -61,6 +61,7 @@ class Ticker:
         self._trouble = trouble
         self._refusing = False
         self._committing: list[Draft] | None = None
+        self._trying = False
         self._next = 0.0
         self._due: IDelayedCall | None = None
         self._waiting: list[Callable[[], None]] = []
@@ -86,10 +87,12 @@ class Ticker:
             self.presences.update(presences)
             self.number += 1
         self.sends = 0
+        self._trying = True
         self._journal.commit(self._committing).addCallbacks(self._committed, self._refused)
 
     def _committed(self, _: None) -> None:
         self._committing = None
+        self._trying = False
         self._next = self._clock.seconds() + min(self.sends * SEND_COST, LONGEST_PACE)
         if self._refusing:
             self._refusing = False
@@ -103,6 +106,7 @@ class Ticker:
             self.wake()
 
     def _refused(self, failure: Failure) -> None:
+        self._trying = False
         if not self._refusing:
             self._refusing = True
             log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
@@ -125,7 +129,7 @@ class Ticker:
         """
         settled: Deferred[int] = Deferred()
         self._settling = settled
-        if self._committing is None or self._refusing:
+        if not self._trying:
             self._settle(settled)
         return settled
 

@@ -80,6 +80,8 @@ class Journal(Protocol):
         """Return the last ``limit`` events that can still be read, oldest first.
 
         ``limit`` 0 means all. Blocks: for the start only.
+
+        :raises JournalError: if they can't be read.
         """
 
     def after(

@@ -21,6 +21,7 @@ class MemoryJournal:
         self.identity = uuid.uuid4().hex
         self.head = 0
         self._now = now
+        self._last_at = 0
 
     @property
     def floor(self) -> int:
@@ -37,7 +38,8 @@ class MemoryJournal:
 
     def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
-        at = self._now()
+        # The clock may be set back; the times of a journal don't run backwards.
+        at = self._last_at = max(self._now(), self._last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         self.head += len(events)
         self._committed(events)

@@ -6,7 +6,8 @@ which cost less than handing the work to a thread. The fsync is what must not ru
 after the write-ahead log was reset. Checkpoints therefore run in a thread, on a connection of
 their own:
 
-- past ``PASSIVE_AT`` bytes of log, one that holds nobody up;
+- past ``PASSIVE_AT`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
+  and stays, keeps a commit from resetting it;
 - past ``TRUNCATE_AT``, one that empties the log, which a passive one never does under steady
   commits. While it runs, and while the thread makes the next small commit, the commit of the house
   waits: its Deferred fires later.
@@ -63,6 +64,9 @@ CREATE TABLE events (
 );
 CREATE INDEX talk ON events (room, id) WHERE kind IN ({_TALK_KINDS});
 """
+
+_NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
+"""The smallest commit."""
 
 _T = TypeVar("_T")
 
@@ -125,16 +129,21 @@ class SqliteJournal:
         if self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise JournalError("its file system has no write-ahead log")
         if not tables:
-            self._writer.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-            self._writer.execute("INSERT INTO journal VALUES (?, 0)", (uuid.uuid4().hex,))
+            identity = f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
+            self._writer.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
+        # The first commit to an empty log makes an fsync: now, not with the first thing said.
+        self._writer.execute(_NOTE)
         self._reader = self._connect()
         self._checkpointer = self._connect()
+        self._keeper = self._connect()
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
-        first, last, at = self._writer.execute(
-            "SELECT min(id), max(id), (SELECT at FROM events ORDER BY id DESC LIMIT 1) FROM events"
+        # min() and max() in one query would read the whole table.
+        ends = self._writer.execute(
+            "SELECT (SELECT min(id) FROM events), id, at FROM events ORDER BY id DESC LIMIT 1"
         ).fetchone()
-        if last is not None:
-            self.floor, self.head, self._last_at = first - 1, last, at
+        if ends is not None:
+            first, self.head, self._last_at = ends
+            self.floor = first - 1
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -212,12 +221,24 @@ class SqliteJournal:
         return self._checkpointing.run(self._in_thread, checkpoint).addErrback(failed)
 
     def _pass(self) -> None:
+        self._keep_log(True)
         self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _truncate(self) -> None:
+        self._keep_log(False)
         self._checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         # The first commit to an empty log makes an fsync: here, not in the reactor's thread.
-        self._checkpointer.execute("UPDATE journal SET checkpoints = checkpoints + 1")
+        self._checkpointer.execute(_NOTE)
+
+    def _keep_log(self, keep: bool) -> None:
+        """See to it that no commit resets the log: one that is checkpointed to its end is, unless
+        somebody reads it.
+        """
+        if self._keeper.in_transaction:
+            self._keeper.execute("COMMIT")
+        if keep:
+            self._keeper.execute("BEGIN")
+            self._keeper.execute("SELECT checkpoints FROM journal").fetchone()
 
     def _truncated(self, _: None) -> None:
         done, self._checkpoint = self._checkpoint, None
@@ -228,9 +249,12 @@ class SqliteJournal:
 
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""
-        rows = self._reader.execute(
-            "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
-        ).fetchall()
+        try:
+            rows = self._reader.execute(
+                "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
         return [Event(*row) for row in reversed(rows)]
 
     def after(
@@ -293,6 +317,7 @@ class SqliteJournal:
             if past:
                 self._writer.execute("DELETE FROM events WHERE id <= ?", (past[-1],))
                 self.floor = past[-1]
+                self._tend()
         except sqlite3.Error as error:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False

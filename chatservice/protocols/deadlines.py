@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 _T = TypeVar("_T")
+
+log = Logger()
 
 
 class Deadlines(Generic[_T]):
@@ -27,8 +30,9 @@ class Deadlines(Generic[_T]):
         self._due: IDelayedCall | None = None
 
     def add(self, thing: _T) -> None:
-        """Start the time of something, which is not among them yet."""
+        """Start the time of something; if it runs, it starts anew."""
         if self._delay:
+            self._ends.pop(thing, None)
             self._ends[thing] = self._clock.seconds() + self._delay
             if self._due is None:
                 self._due = self._clock.callLater(self._delay, self._check)
@@ -45,7 +49,8 @@ class Deadlines(Generic[_T]):
                 self._due = self._clock.callLater(end - now, self._check)
                 return
             del self._ends[thing]
-            self._expired(thing)
+            with log.failuresHandled("a timeout failed"):
+                self._expired(thing)
         self._due = None
 
     def stop(self) -> None:

@@ -11,9 +11,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatservice.chat.chat import Chat
 from chatservice.limits import CLOSING_TIMEOUT, Limits
@@ -53,7 +55,8 @@ class ChatFactory(ServerFactory):
         self.most = limits.max_connections
         self.interval = 1 / limits.rate if limits.rate else 0.0
         self.line_bytes = 4 * limits.max_line
-        self.ahead = (limits.burst - 1) * self.interval
+        # Half a line more than is meant, so that no rounding decides.
+        self.ahead = (limits.burst - 0.5) * self.interval
         self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
         self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, ChatProtocol.greet)
@@ -130,8 +133,8 @@ class ChatFactory(ServerFactory):
             self._addresses[protocol.address] -= 1
             if not self._addresses[protocol.address]:
                 del self._addresses[protocol.address]
-        if self._stopping is not None and not self.connections:
-            self._stopping.callback(None)
+        if self._stopping is not None:
+            self._look_whether_all_are_gone(self._stopping)
 
     # Timeouts
 
@@ -139,7 +142,11 @@ class ChatFactory(ServerFactory):
         protocol.part("that took too long, goodbye")
 
     def _abort(self, protocol: ChatProtocol) -> None:
-        protocol.transport.abortConnection()
+        transport = protocol.transport
+        if hasattr(transport, "abortConnection"):
+            transport.abortConnection()
+        else:  # Standard input and output.
+            transport.connectionLost(Failure(ConnectionAborted()))
 
     def _sweep(self) -> None:
         """End the connections that have stalled, and those whose peer has read all and stays."""
@@ -166,8 +173,9 @@ class ChatFactory(ServerFactory):
 
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """
-        for protocol in list(self.connections):
-            protocol.hold(STOPPING)
+        for protocol in self.connections:
+            if protocol not in self._closing:
+                protocol.hold(STOPPING)
         return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
 
     def _part_with_all(self, *why: str) -> Deferred[None]:
@@ -176,8 +184,7 @@ class ChatFactory(ServerFactory):
         for protocol in list(self.connections):
             if protocol.member is None and protocol not in self._closing:
                 protocol.part(*why)
-        if not self.connections:
-            stopped.callback(None)
+        self._look_whether_all_are_gone(stopped)
         end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
 
         def stop(_: None) -> None:
@@ -195,6 +202,10 @@ class ChatFactory(ServerFactory):
 
         return stopped.addCallback(stop)
 
+    def _look_whether_all_are_gone(self, stopped: Deferred[None]) -> None:
+        if not self.connections and not stopped.called:
+            stopped.callback(None)
+
     def _abort_all(self) -> None:
         for protocol in list(self.connections):
             self._abort(protocol)
@@ -205,7 +216,10 @@ def _counted_address(peer: Any) -> str | None:
     host = getattr(peer, "host", None)
     if host is None:
         return None
-    address = ip_address(host.partition("%")[0])
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:  # A PROXY header may say anything.
+        return str(host)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is None:
             return str(ip_network((address, 64), strict=False))

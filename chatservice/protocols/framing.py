@@ -37,19 +37,18 @@ class LineFramer(LineReceiver):
             data = self._without_commands(data)
         data = self._buffer + data
         if b"\0" in data:
-            data = data.replace(b"\r\0", b"\n")
+            data = data.replace(b"\r\0", b"\r\n")
         lines = data.split(b"\n")
         self._buffer = lines.pop()
         if self._dropping and lines:
             self._dropping = False
             del lines[0]
+        if not self._dropping and len(self._buffer) > self.MAX_LENGTH + 1:
+            lines.append(self._buffer)
+            self._dropping = True
         if self._dropping:
             # A carriage return may be half of the line's end.
             self._buffer = self._buffer[-1:]
-        elif len(self._buffer) > self.MAX_LENGTH + 1:
-            lines.append(self._buffer)
-            self._buffer = b""
-            self._dropping = True
         if lines:
             self._handle(lines)
 

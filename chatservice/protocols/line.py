@@ -87,6 +87,7 @@ class ChatProtocol(LineFramer):
 
     _tries = 0
     _greeted = False
+    _finished = False
     _next_line_at = 0.0
 
     # Coming
@@ -115,6 +116,11 @@ class ChatProtocol(LineFramer):
                 self.greet()
         super().dataReceived(data)
 
+    def telnet_answer(self, answer: bytes) -> None:
+        """Answer behind what was sent before; who reads no answers is not read from."""
+        self.outbox.write(answer)
+        self._mind_unread()
+
     def greet(self) -> None:
         """Ask for a name: the peer said something, or was silent for a moment."""
         if not self._greeted:
@@ -134,7 +140,10 @@ class ChatProtocol(LineFramer):
         if len(text) > self.factory.limits.max_line:
             self.lineLengthExceeded(line)
             return
-        self._state(self, line, text)
+        try:
+            self._state(self, line, text)
+        except Exception:
+            self._failed(Failure())
         if self._state is not ChatProtocol._closing:
             self._pace()
 
@@ -159,11 +168,14 @@ class ChatProtocol(LineFramer):
             if self._next_line_at - now > factory.ahead:
                 self.hold(PACE)
                 factory.paced.add(self)
-        if self.outbox.unsent > UNSENT_MOST:
-            self.hold(UNREAD)
+        self._mind_unread()
         if factory.chat.ticker.clogged:
             self.hold(CLOGGED)
             factory.chat.ticker.after_attempt(self._unclog)
+
+    def _mind_unread(self) -> None:
+        if self.outbox.unsent > UNSENT_MOST:
+            self.hold(UNREAD)
 
     def _unclog(self) -> None:
         if self.factory.chat.ticker.clogged:
@@ -213,6 +225,9 @@ class ChatProtocol(LineFramer):
 
     def _chatting(self, line: bytes, text: str) -> None:
         assert self.member is not None
+        if self.member.gone:  # The house has closed meanwhile.
+            self._leave()
+            return
         doing = obey(self.factory.chat, self.member, text)
         if doing is not None:
             self._await(doing.addCallback(lambda _: self._obeyed()))
@@ -242,7 +257,7 @@ class ChatProtocol(LineFramer):
 
     def readConnectionLost(self) -> None:
         """The peer has nothing more to say, but may still read."""
-        if self._state is ChatProtocol._closing:
+        if self._finished:
             self.transport.loseConnection()
         else:
             self.greet()
@@ -271,6 +286,9 @@ class ChatProtocol(LineFramer):
         If it were closed at once, a byte that we have not read would make the kernel throw away
         what the peer has not.
         """
+        if self._finished:
+            return
+        self._finished = self._greeted = True
         self._leave()
         self.factory.closing(self)
         self.outbox.close()

@@ -18,6 +18,8 @@ NOTSENT: Final = 128 << 10
 """Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
 
 PROBES: Final = 3
+LONGEST: Final = 32767
+"""Seconds that the kernel waits between probes, at most."""
 
 
 def prepare(transport: Any, stall_timeout: int) -> None:
@@ -33,9 +35,10 @@ def prepare(transport: Any, stall_timeout: int) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
     if stall_timeout and hasattr(socket, "TCP_KEEPIDLE"):
-        interval = max(1, stall_timeout // (2 * PROBES))
+        idle = min(max(1, stall_timeout // 2), LONGEST)
+        interval = min(max(1, stall_timeout // (2 * PROBES)), LONGEST)
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, stall_timeout // 2))
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
 

@@ -83,6 +83,7 @@ class Outbox:
         """Take nothing more; what was written is still sent, if the connection lives."""
         if not self._closed:
             self._closed = self.blocked = True
+            self.unsent = 0
             self._transport.unregisterProducer()
 
     def pauseProducing(self) -> None:

@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import sqlite3
+
+from twisted.trial import unittest
+
+from chatservice.chat.cursors import CHUNK, RETRY, SLICE, taken
+from chatservice.chat.views import TextView
+from chatservice.journal.events import SAID, Event
+from tests.chat.support import DAY, START, House, HouseTestCase, Person, RecordingOutlet
+
+LAST_LINES = "-- the last {} lines of #lobby, times in UTC:"
+FORGOTTEN = "-- some lines are missing here: they were forgotten before you could read them"
+
+
+class TakenTests(unittest.TestCase):
+    def taken(self, sent: int, *texts: str) -> tuple[int, bytes]:
+        """Which event was the last that was taken, and what was written of it."""
+        outlet = RecordingOutlet()
+        events = [Event(id, START, "dev", SAID, "bo", t, 0, id) for id, t in enumerate(texts, 11)]
+        position = taken(outlet, events, [text.encode() for text in texts], sent, 7)
+        return position, bytes(outlet.received)
+
+    def test_if_nothing_was_sent_nothing_was_taken(self) -> None:
+        self.assertEqual(self.taken(0, "one", "two"), (7, b""))
+        self.assertEqual(self.taken(0), (7, b""))
+
+    def test_whole_events_are_taken(self) -> None:
+        self.assertEqual(self.taken(3, "one", "two", "three"), (11, b""))
+        self.assertEqual(self.taken(6, "one", "two", "three"), (12, b""))
+
+    def test_the_rest_of_an_event_that_was_cut_is_left_to_the_outlet(self) -> None:
+        self.assertEqual(self.taken(1, "one", "two", "three"), (11, b"ne"))
+        self.assertEqual(self.taken(4, "one", "two", "three"), (12, b"wo"))
+        self.assertEqual(self.taken(10, "one", "two", "three"), (13, b"e"))
+
+    def test_a_character_that_was_cut_is_completed(self) -> None:
+        self.assertEqual(self.taken(4, "ä€😀"), (11, "€😀".encode()[2:]))
+
+
+class CatchingUpTests(HouseTestCase):
+    def slow(self, house: House, window: int = 0) -> tuple[Person, Person]:
+        """Somebody who reads, and somebody who takes so many bytes from now on."""
+        fast, slow = house.gather("fast", "slow")
+        fast.read()
+        slow.outlet.window = window
+        return fast, slow
+
+    def speak(self, house: House, *lines: str) -> None:
+        (ana,) = house.gather("ana")
+        for line in lines:
+            ana.tries(line)
+
+    def test_wherever_a_send_is_cut_nothing_is_lost_or_doubled(self) -> None:
+        lines = ["hi", "naïve 😀", "€" * 5, "小林さん"]
+        size = sum(len(f"<ana> {line}\r\n".encode()) for line in lines)
+        for path, recent in ((None, 0), (self.path, 1)):
+            house = self.open(path, recent=recent)
+            fast, slow = self.slow(house)
+            (ana,) = house.gather("ana")
+            slow.outlet.drain()
+            house.tick()
+            fast.read()
+            slow.read()
+            for cut in range(size):
+                slow.outlet.window = cut
+                for line in lines:
+                    ana.type(line)
+                house.tick()
+                self.assertIsNotNone(slow.member.cursor)
+                slow.outlet.drain(cut)
+                house.tick()
+                slow.outlet.drain()
+                house.tick()
+                whole = fast.read()
+                self.assertEqual(len(whole), len(lines))
+                self.assertEqual(slow.read(), whole, f"cut after {cut} bytes")
+                self.assertIsNone(slow.member.cursor)
+
+    def test_who_reads_bit_by_bit_gets_all(self) -> None:
+        for path, recent in ((None, 0), (self.path, 3)):
+            house = self.open(path, recent=recent)
+            fast, slow = self.slow(house)
+            self.speak(house, *(f"naïve {number}" for number in range(40)))
+            got: list[str] = []
+            rounds = 0
+            while slow.member.cursor is not None:
+                slow.outlet.drain(7)
+                house.tick()
+                got += slow.read()
+                rounds += 1
+            self.assertEqual(got, fast.read())
+            self.assertGreater(rounds, 20)
+
+    def test_what_is_not_in_memory_any_more_is_read_from_the_store(self) -> None:
+        house = self.open(self.path, recent=4)
+        fast, slow = self.slow(house)
+        self.speak(house, *(f"line {number}" for number in range(30)))
+        house.readings.held = True
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(slow.read(), [])
+        self.assertEqual(len(house.readings), 1)
+        house.readings.finish()
+        house.tick()
+        self.assertEqual(slow.read(), fast.read())
+        self.assertIsNone(slow.member.cursor)
+
+    def test_what_is_said_while_a_reading_is_out_comes_after_it(self) -> None:
+        house = self.open(self.path, recent=4)
+        fast, slow = self.slow(house)
+        self.speak(house, *(f"line {number}" for number in range(10)))
+        house.readings.held = True
+        slow.outlet.drain()
+        house.tick()
+        for number in range(10, 20):
+            fast.tries(f"line {number}")
+        house.readings.release()
+        house.tick()
+        lines = slow.read()
+        self.assertEqual(
+            [line.partition("> ")[2] for line in lines if line.startswith("<")],
+            [f"line {number}" for number in range(20)],
+        )
+
+    def test_a_reading_that_comes_to_a_blocked_outlet_is_done_again(self) -> None:
+        house = self.open(self.path, recent=4)
+        fast, slow = self.slow(house)
+        self.speak(house, *(f"line {number}" for number in range(10)))
+        house.readings.held = True
+        slow.outlet.drain(10)
+        house.tick()
+        slow.type("/rooms")
+        self.assertTrue(slow.outlet.blocked)
+        house.readings.release()
+        house.tick()
+        self.assertEqual(slow.read(), ["-- 3  #lobby (you are here)"])
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(slow.read(), fast.read())
+
+    def test_a_reading_that_comes_to_a_lost_connection_is_forgotten(self) -> None:
+        house = self.open(self.path, recent=4)
+        _, slow = self.slow(house)
+        self.speak(house, *(f"line {number}" for number in range(10)))
+        house.readings.held = True
+        slow.outlet.drain()
+        house.tick()
+        slow.lose()
+        house.readings.release()
+        house.tick()
+        self.assertEqual(slow.read(), [])
+
+    def test_what_was_forgotten_is_told_of(self) -> None:
+        house = self.open(recent=16)
+        fast, slow = self.slow(house)
+        self.speak(house, *(f"line {number}" for number in range(50)))
+        slow.outlet.drain()
+        house.tick()
+        first, *lines = slow.read()
+        self.assertEqual(first, FORGOTTEN)
+        self.assertEqual(lines, fast.read()[-len(lines) :])
+        self.assertEqual(lines[-1], "<ana> line 49")
+        self.assertIn(len(lines), (16, 17))
+
+    def test_a_backlog_is_given_in_chunks(self) -> None:
+        house = self.open()
+        _, slow = self.slow(house)
+        line = "x" * 1000
+        self.speak(house, *[line] * 200)
+        before = slow.outlet.sends
+        slow.outlet.drain()
+        house.tick()
+        chunks = slow.outlet.sends - before
+        self.assertEqual(len(slow.read()), 201)
+        self.assertEqual(chunks, -(-200_000 // CHUNK))
+
+    def test_those_who_are_behind_take_turns(self) -> None:
+        house = self.open()
+        order: list[str] = []
+
+        class Outlet(RecordingOutlet):
+            name = ""
+
+            def send(self, data: bytes) -> int:
+                order.append(self.name)
+                return super().send(data)
+
+        people = []
+        for name in ("bo", "cy", "di"):
+            outlet = Outlet()
+            person = Person(house, outlet)
+            person.enter(name)
+            house.tick()
+            outlet.window, outlet.name = 0, name
+            people.append(person)
+        self.speak(house, *["x" * 500] * 600)
+        order.clear()
+        for person in people:
+            person.outlet.drain()
+        house.tick()
+        self.assertEqual(order[:6], ["bo", "cy", "di"] * 2)
+        self.assertEqual({order.count(name) for name in order}, {-(-600 * 508 // CHUNK)})
+
+    def test_those_who_are_behind_take_no_more_than_a_slice_of_time(self) -> None:
+        house = self.open()
+
+        class Outlet(RecordingOutlet):
+            def send(self, data: bytes) -> int:
+                if not self.blocked:
+                    house.clock.rightNow += 0.6 * SLICE
+                return super().send(data)
+
+        people = []
+        for name in ("bo", "cy", "di", "ed"):
+            person = Person(house, Outlet())
+            person.enter(name)
+            house.tick()
+            person.read()
+            person.outlet.window = 0
+            people.append(person)
+        self.speak(house, "hi")
+        for person in people:
+            person.outlet.drain()
+        served = []
+        for _ in range(3):
+            house.chat.readers.turn()
+            served.append(sum("<ana> hi" in person.read() for person in people))
+        self.assertEqual(served, [2, 2, 0])
+        for person in people:
+            person.type("/history")
+        house.tick(0)
+        for person in people:
+            self.assertEqual(person.read()[-1], "[09:26] <ana> hi")
+
+    def test_who_is_told_something_while_behind_is_told_at_once(self) -> None:
+        house = self.open()
+        _, slow = self.slow(house, window=3)
+        self.speak(house, "hi")
+        slow.type("/leave dev")
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(slow.read(), ["-- ana joined", "-- you are not in #dev", "<ana> hi"])
+
+    def test_what_happened_before_one_left_is_still_read(self) -> None:
+        house = self.open()
+        _, slow = self.slow(house)
+        self.speak(house, "one")
+        self.assertEqual(slow.tries("/leave"), ["-- you left #lobby; /join another"])
+        (bo,) = house.gather("bo")
+        bo.tries("two")
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(slow.read(), ["-- #lobby: ana joined", "#lobby <ana> one"])
+        self.assertEqual(slow.member.memberships, [])
+
+
+class UnavailableStoreTests(HouseTestCase):
+    def behind(self) -> tuple[House, Person, Person]:
+        """Somebody who is to read from the store."""
+        house = self.open(self.path, recent=2)
+        ana, slow = house.gather("ana", "slow")
+        slow.outlet.window = 0
+        for number in range(10):
+            ana.tries(f"line {number}")
+        return house, ana, slow
+
+    def execute(self, statement: str) -> None:
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        connection.execute(statement)
+        connection.close()
+
+    def test_a_reading_that_fails_is_tried_again_in_a_while(self) -> None:
+        house, _, slow = self.behind()
+        self.execute("ALTER TABLE events RENAME TO away")
+        slow.outlet.drain()
+        house.tick(0)
+        house.tick(RETRY / 2)
+        self.execute("ALTER TABLE away RENAME TO events")
+        self.assertEqual(slow.read(), [])
+        house.tick(RETRY / 2)
+        self.assertEqual(slow.read(), [f"<ana> line {number}" for number in range(10)])
+
+    def test_a_mistake_in_showing_something_stops_nobody_else(self) -> None:
+        house, ana, slow = self.behind()
+
+        class Broken(TextView):
+            def live(self, event: Event, here: bool) -> bytes:
+                raise ZeroDivisionError
+
+        slow.member.view = Broken()
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        (bo,) = house.gather("bo")
+        ana.tries("hi")
+        self.assertEqual(bo.read(), ["<ana> hi"])
+
+
+class HistoryTests(HouseTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.house = self.open(self.path, recent=5)
+        self.ana, self.bo = self.house.gather("ana", "bo")
+
+    def speak(self, *lines: str) -> None:
+        self.ana.tries(*lines)
+        self.bo.read()
+
+    def days_pass(self, days: int = 1) -> None:
+        self.house.moment += round(days * DAY * 1000)
+
+    def test_lines_of_today_have_no_heading(self) -> None:
+        self.speak("one", "two")
+        self.assertEqual(
+            self.bo.tries("/history"),
+            [LAST_LINES.format(2), "[09:26] <ana> one", "[09:26] <ana> two"],
+        )
+
+    def test_lines_of_other_days_stand_below_their_date(self) -> None:
+        self.speak("one", "two")
+        self.days_pass()
+        self.speak("three")
+        self.days_pass(30)
+        self.speak("four", "five")
+        self.assertEqual(
+            self.bo.tries("/history"),
+            [
+                LAST_LINES.format(5),
+                "-- Saturday, 14 March 2026:",
+                "[09:26] <ana> one",
+                "[09:26] <ana> two",
+                "-- Sunday, 15 March 2026:",
+                "[09:26] <ana> three",
+                "-- Tuesday, 14 April 2026:",
+                "[09:26] <ana> four",
+                "[09:26] <ana> five",
+            ],
+        )
+
+    def test_wherever_a_send_is_cut_the_dates_are_right(self) -> None:
+        self.speak("one", "two")
+        self.days_pass()
+        self.speak("three", "four")
+        self.days_pass()
+        self.speak("five")
+        whole = self.bo.tries("/history")
+        self.assertEqual(len([line for line in whole if line.endswith("2026:")]), 3)
+        for recent in (0, 5):
+            house = self.open(self.fresh_copy(recent), recent=recent, moment=self.house.moment)
+            (bo,) = house.gather("bo")
+            for cut in range(sum(len(line) + 2 for line in whole)):
+                bo.outlet.window = cut
+                got = bo.tries("/history")
+                for _ in range(40):
+                    bo.outlet.drain(cut % 50 + 30)
+                    house.tick()
+                bo.outlet.drain()
+                house.tick()
+                self.assertEqual(got + bo.read(), whole, f"cut after {cut} bytes")
+
+    def fresh_copy(self, number: int) -> str:
+        path = f"{self.path}.{number}"
+        with sqlite3.connect(self.path) as source, sqlite3.connect(path) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+        return path
+
+    def test_it_is_read_from_the_store_and_from_memory_alike(self) -> None:
+        lines = [f"line {number}" for number in range(40)]
+        for line in lines:
+            self.speak(line)
+        for count in (1, 4, 5, 6, 7, 39, 40):
+            _, *shown = self.bo.tries(f"/history {count}")
+            self.assertEqual([line.partition("> ")[2] for line in shown], lines[-count:])
+
+    def test_what_is_said_meanwhile_comes_after_it(self) -> None:
+        for number in range(10):
+            self.speak(f"line {number}")
+        self.house.readings.held = True
+        self.bo.tries("/history 10")
+        self.ana.tries("more")
+        self.assertEqual(self.bo.read(), [])
+        self.house.readings.release()
+        self.house.tick()
+        header, *lines = self.bo.read()
+        self.assertEqual(header, LAST_LINES.format(10))
+        self.assertEqual(lines[9:], ["[09:26] <ana> line 9", "<ana> more"])
+
+    def test_several_looks_back_come_one_after_the_other(self) -> None:
+        self.speak("one", "two")
+        self.assertEqual(
+            self.bo.tries("/history 1", "/history 2"),
+            [
+                "-- the last line of #lobby, times in UTC:",
+                "[09:26] <ana> two",
+                LAST_LINES.format(2),
+                "[09:26] <ana> one",
+                "[09:26] <ana> two",
+            ],
+        )
+
+    def test_who_is_behind_gets_it_before_the_lines_that_it_missed(self) -> None:
+        self.bo.outlet.window = 0
+        self.speak("one")
+        self.bo.type("/history")
+        self.speak("two")
+        self.bo.outlet.drain()
+        self.house.tick()
+        self.assertEqual(
+            self.bo.read(),
+            [
+                "-- the last line of #lobby, times in UTC:",
+                "[09:26] <ana> one",
+                "<ana> one",
+                "<ana> two",
+            ],
+        )
+
+    def test_who_lost_its_connection_gets_none(self) -> None:
+        self.speak("one")
+        self.bo.type("/join dev", "/history")
+        self.bo.lose()
+        self.house.tick()
+        self.house.tick()
+        self.assertEqual(self.bo.read(), [])
+        self.assertEqual(self.ana.read(), ["-- bo left"])
+
+
+class StoppingTests(HouseTestCase):
+    def test_nobody_reads_once_it_is_over(self) -> None:
+        house = House()
+        ana, slow = house.gather("ana", "slow")
+        slow.outlet.window = 0
+        ana.tries("hi")
+        slow.outlet.drain()
+        self.successResultOf(house.stop())
+        house.tick()
+        self.assertEqual(slow.read(), [])
+        self.assertEqual(house.clock.getDelayedCalls(), [])

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from typing import TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+
+from chatservice.chat import past
+from chatservice.chat.past import Past
+from chatservice.journal import sqlite
+from chatservice.journal.base import Found, Journal, Stretch
+from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
+from chatservice.journal.memory import MemoryJournal
+from tests.journal.support import JournalTestCase, said
+
+ROOMS = ("a", "b")
+
+_T = TypeVar("_T")
+
+# What happens: some events after a while, or what is older than so long is forgotten, or the
+# house starts again.
+commits = st.tuples(
+    st.integers(0, 9),
+    st.lists(
+        st.tuples(st.sampled_from(ROOMS), st.sampled_from([SAID, DID, JOINED])),
+        min_size=1,
+        max_size=12,
+    ),
+)
+prunes = st.integers(0, 30)
+happenings = st.lists(
+    st.one_of(commits, commits, prunes, st.just("restart")), min_size=1, max_size=12
+)
+
+
+class PastTests(JournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(past, "READ_EVENTS", 4)
+        self.patch(sqlite, "READ_EVENTS", 3)
+        self.patch(sqlite, "PRUNE_EVENTS", 2)
+
+    def start(self, recent: int, stored: bool = True) -> None:
+        self.journal_: Journal
+        if stored:
+            self.journal_ = self.journal()
+        else:
+            self.journal_ = MemoryJournal(lambda: self.now)
+        self.recent = recent
+        self.journal_.start(self.committed)
+        self.load()
+
+    def load(self) -> None:
+        self.past = Past(self.journal_, self.recent)
+        self.past.load()
+        self.largest = 0
+
+    def committed(self, events: list[Event]) -> None:
+        self.told += events
+        self.largest = max(self.largest, len(events))
+        self.past.append(events)
+
+    def happens(self, *events: tuple[str, str]) -> None:
+        drafts = [said("hi", room, kind) for room, kind in events]
+        self.successResultOf(self.journal_.commit(drafts))
+
+    def twenty(self) -> None:
+        for _ in range(20):
+            self.happens(("a", SAID))
+
+    def prune(self, before: int) -> None:
+        self.journal_.prune(before)
+        self.past.prune(before)
+
+    def result(self, answer: _T | Deferred[_T]) -> _T:
+        return self.successResultOf(answer) if isinstance(answer, Deferred) else answer
+
+    def read(self, position: int, upto: int, room: str, talk: bool) -> list[Event]:
+        """Read on and on, and keep what is wanted."""
+        found: list[Event] = []
+        while position < upto:
+            stretch = self.result(self.past.read(position, [room], upto, talk))
+            self.assertGreater(stretch.reached, position)
+            self.assertLessEqual(len(stretch.events), 4)
+            found += [event for event in stretch.events if event.room == room]
+            position = stretch.reached
+        return found
+
+    @given(
+        recent=st.sampled_from([0, 1, 5, 16, 40]),
+        stored=st.booleans(),
+        story=happenings,
+        questions=st.lists(
+            st.tuples(
+                st.integers(0, 100), st.integers(0, 100), st.sampled_from(ROOMS), st.booleans()
+            ),
+            min_size=5,
+            max_size=5,
+        ),
+    )
+    @settings(deadline=None, max_examples=60)
+    def test_memory_and_journal_together_are_one_past(
+        self,
+        recent: int,
+        stored: bool,
+        story: list[tuple[int, list[tuple[str, str]]] | int | str],
+        questions: list[tuple[int, int, str, bool]],
+    ) -> None:
+        self.fresh()
+        self.now = 1000
+        self.start(recent, stored)
+        for happening in story:
+            if isinstance(happening, tuple):
+                pause, events = happening
+                self.now += pause
+                self.happens(*events)
+            elif isinstance(happening, int):
+                self.prune(self.now - happening)
+            else:
+                self.load()
+            self.check(questions)
+        self.successResultOf(self.journal_.stop())
+
+    def check(self, questions: list[tuple[int, int, str, bool]]) -> None:
+        head, start = len(self.told), self.past.start
+        self.assertEqual(self.past.head, head)
+        if self.recent:
+            remembered = self.past.head - self.past.floor
+            self.assertLessEqual(remembered, max(self.recent, self.largest) + self.recent // 16)
+        for first, second, room, talk in questions:
+            position, upto = sorted((min(start + first, head), min(start + second, head)))
+            in_room = [e for e in self.told if e.room == room and start < e.id <= upto]
+            talked = [event for event in in_room if event.kind in TALK]
+            wanted = [event for event in (talked if talk else in_room) if event.id > position]
+            self.assertEqual(self.read(position, upto, room, talk), wanted)
+            last = talked[-(first % 7) :] if first % 7 else []
+            found = Found(len(last), last[0].id - 1 if last else upto)
+            self.assertEqual(self.result(self.past.locate(room, upto, first % 7)), found)
+
+    def test_events_of_one_commit_are_remembered_until_the_next(self) -> None:
+        self.start(recent=5)
+        self.happens(*[("a", SAID)] * 20)
+        self.assertEqual(self.past.floor, 0)
+        self.happens(("a", SAID))
+        self.assertEqual(self.past.floor, 16)
+
+    def test_what_is_recent_is_answered_at_once(self) -> None:
+        self.start(recent=5)
+        self.twenty()
+        self.assertEqual(self.past.floor, 15)
+        self.assertEqual(self.past.read(17, ["a"], 20), Stretch(self.told[17:], 20))
+        self.assertEqual(self.past.locate("a", 20, 3), Found(3, 17))
+
+    def test_what_is_old_comes_from_the_journal(self) -> None:
+        self.start(recent=5)
+        self.twenty()
+        self.thread.held = True
+        reading, locating = self.past.read(12, ["a"], 20), self.past.locate("a", 20, 8)
+        self.thread.run()
+        assert isinstance(reading, Deferred) and isinstance(locating, Deferred)
+        self.assertEqual(self.successResultOf(reading), Stretch(self.told[12:15], 15))
+        self.assertEqual(self.successResultOf(locating), Found(8, 12))
+
+    def test_a_start_remembers_what_is_recent(self) -> None:
+        self.start(recent=5)
+        self.twenty()
+        self.load()
+        self.assertEqual((self.past.head, self.past.floor, self.past.start), (20, 15, 0))
+
+    def test_without_a_limit_all_is_remembered(self) -> None:
+        self.start(recent=0)
+        self.twenty()
+        self.assertEqual(self.past.floor, 0)
+        self.load()
+        self.assertEqual(self.past.floor, 0)
+
+    def test_of_a_journal_that_keeps_nothing_memory_is_all_there_is(self) -> None:
+        self.start(recent=5, stored=False)
+        self.twenty()
+        self.assertEqual(self.past.start, 15)
+        self.assertEqual(self.past.locate("a", 20, 8), Found(5, 15))
+
+    def test_the_last_event_is_never_forgotten(self) -> None:
+        self.start(recent=5)
+        self.prune(before=5000)
+        self.happens(("a", SAID), ("a", SAID))
+        for _ in range(3):
+            self.prune(before=5000)
+        self.assertEqual((self.past.head, self.past.start), (2, 1))

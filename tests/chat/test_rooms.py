@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.trial import unittest
+
+from chatservice.chat.members import Member
+from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.views import TEXT, TextView, View
+from chatservice.journal.events import SAID, Event
+from tests.chat.support import START, RecordingOutlet
+
+STRANGER = 0
+
+
+class CountingView(TextView):
+    """Counts what it renders."""
+
+    def __init__(self) -> None:
+        self.rendered: list[tuple[int, bool]] = []
+
+    def live(self, event: Event, here: bool) -> bytes:
+        self.rendered.append((event.id, here))
+        return super().live(event, here)
+
+
+class BlobOutlet(RecordingOutlet):
+    """Keeps the objects that it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blobs: list[bytes] = []
+
+    def send(self, data: bytes) -> int:
+        self.blobs.append(data)
+        return super().send(data)
+
+
+def said(*texts: str, origin: int = STRANGER, first: int = 11) -> list[Event]:
+    return [
+        Event(id, START, "dev", SAID, "bo", text, origin, id)
+        for id, text in enumerate(texts, first)
+    ]
+
+
+class DeliverTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.room = Room("dev")
+
+    def member(self, view: View = TEXT, here: bool = True, window: int | None = None) -> Member:
+        """Somebody at the head of the room."""
+        outlet = BlobOutlet()
+        outlet.window = window
+        member = Member("ana", outlet, view)
+        membership = Membership(member, self.room)
+        membership.since = 1
+        member.memberships.append(membership)
+        if here:
+            member.current = membership
+        member.attach()
+        return member
+
+    def deliver(self, events: Sequence[Event]) -> int:
+        return self.room.deliver(events)
+
+    def lines(self, member: Member) -> list[str]:
+        assert isinstance(member.outlet, BlobOutlet)
+        return member.outlet.received.decode().splitlines()
+
+    def blobs(self, member: Member) -> list[bytes]:
+        assert isinstance(member.outlet, BlobOutlet)
+        return member.outlet.blobs
+
+    def test_everyone_gets_the_events_of_a_tick_in_one_send(self) -> None:
+        members = [self.member() for _ in range(3)]
+        self.assertEqual(self.deliver(said("one", "two")), 3)
+        for member in members:
+            self.assertEqual(self.blobs(member), [b"<bo> one\r\n<bo> two\r\n"])
+
+    def test_everyone_in_a_group_gets_the_same_object(self) -> None:
+        first, *others = [self.member() for _ in range(3)]
+        self.deliver(said("one", "two"))
+        for other in others:
+            self.assertIs(self.blobs(other)[0], self.blobs(first)[0])
+
+    def test_an_event_is_rendered_once_for_all_who_see_it_alike(self) -> None:
+        view = CountingView()
+        for here in (True, True, True, False, False):
+            self.member(view, here)
+        self.deliver(said("one", "two"))
+        self.assertEqual(sorted(view.rendered), [(11, False), (11, True), (12, False), (12, True)])
+
+    def test_a_view_of_its_own_is_a_group_of_its_own(self) -> None:
+        class Loud(TextView):
+            def live(self, event: Event, here: bool) -> bytes:
+                return super().live(event, here).upper()
+
+        quiet, loud = self.member(), self.member(Loud())
+        self.deliver(said("one"))
+        self.assertEqual(self.lines(quiet), ["<bo> one"])
+        self.assertEqual(self.lines(loud), ["<BO> ONE"])
+
+    def test_who_is_in_another_room_sees_which_it_is(self) -> None:
+        elsewhere = self.member(here=False)
+        self.deliver(said("one"))
+        self.assertEqual(self.lines(elsewhere), ["#dev <bo> one"])
+
+    def test_nobody_is_sent_their_own_lines(self) -> None:
+        ana, other = self.member(), self.member()
+        theirs, own = said("one", "three"), said("two", origin=ana.origin, first=12)
+        self.deliver([theirs[0], own[0], theirs[1]._replace(id=13)])
+        self.assertEqual(self.lines(ana), ["<bo> one", "<bo> three"])
+        self.assertEqual(self.lines(other), ["<bo> one", "<bo> two", "<bo> three"])
+
+    def test_who_alone_spoke_stays_at_the_head(self) -> None:
+        ana = self.member()
+        self.deliver(said("one", "two", origin=ana.origin))
+        self.assertEqual(self.lines(ana), [])
+        self.assertIsNone(ana.cursor)
+
+    def test_who_is_sent_all_stays_at_the_head(self) -> None:
+        ana = self.member(window=len(b"<bo> one\r\n"))
+        self.deliver(said("one"))
+        self.assertIsNone(ana.cursor)
+        self.assertEqual(self.room.head, {(TEXT, True): {ana: None}})
+
+    def test_a_short_send_makes_a_cursor_after_the_event_that_was_cut(self) -> None:
+        # So many bytes are taken: then the cursor stands there, and these lines are out.
+        line = len("<bo> näh\r\n".encode())
+        for window, position, lines in (
+            (0, 10, 0),
+            (1, 11, 1),
+            (line - 1, 11, 1),
+            (line, 11, 1),
+            (line + 6, 12, 2),
+            (2 * line, 12, 2),
+            (3 * line - 1, 13, 3),
+        ):
+            ana = self.member(window=window)
+            self.deliver(said("näh", "böh", "lüh"))
+            assert ana.cursor is not None
+            self.assertEqual(ana.cursor.position, position, f"{window} bytes")
+            self.assertEqual(self.lines(ana), ["<bo> näh", "<bo> böh", "<bo> lüh"][:lines])
+
+    def test_a_short_send_to_a_speaker_is_counted_without_its_own_lines(self) -> None:
+        ana = self.member(window=len(b"<bo> one\r\n") + 1)
+        theirs, own = said("one", "three", "four", first=12), said("two", origin=ana.origin)
+        self.deliver([*own, *theirs])
+        assert ana.cursor is not None
+        self.assertEqual(ana.cursor.position, 13)
+        self.assertEqual(self.lines(ana), ["<bo> one", "<bo> three"])
+
+    def test_who_takes_nothing_is_behind_all_of_the_tick(self) -> None:
+        ana = self.member(window=0)
+        own, theirs = said("one", origin=ana.origin), said("two", first=12)
+        self.deliver([*own, *theirs])
+        assert ana.cursor is not None
+        self.assertEqual(ana.cursor.position, 10)
+
+    def test_a_short_send_takes_the_member_out_of_the_head_groups_of_all_rooms(self) -> None:
+        ana, bo = self.member(window=3), self.member()
+        other = Room("ops")
+        membership = Membership(ana, other)
+        membership.since = 1
+        ana.memberships.append(membership)
+        membership.attach()
+        self.deliver(said("one"))
+        self.assertEqual(self.room.head, {(TEXT, True): {bo: None}})
+        self.assertEqual(other.head, {})
+
+    def test_a_room_with_nobody_at_the_head_takes_no_send(self) -> None:
+        self.assertEqual(self.deliver(said("one")), 0)
+
+
+class MembershipTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.room = Room("dev")
+        self.member = Member("ana", RecordingOutlet(), TEXT)
+        self.membership = Membership(self.member, self.room)
+
+    def test_it_covers_what_happens_between_joining_and_leaving(self) -> None:
+        self.membership.since, self.membership.until = 12, 15
+        covered = [e.id for e in said(*"abcdefg", first=10) if self.membership.covers(e)]
+        self.assertEqual(covered, [13, 14])
+
+    def test_it_covers_all_since_the_joining_until_there_is_a_leaving(self) -> None:
+        self.membership.since = 12
+        covered = [e.id for e in said(*"abcdefg", first=10) if self.membership.covers(e)]
+        self.assertEqual(covered, [13, 14, 15, 16])
+
+    def test_it_covers_nothing_before_the_joining_is_stored(self) -> None:
+        self.assertFalse(self.membership.covers(said("a")[0]))
+
+    def test_it_covers_nothing_of_another_room(self) -> None:
+        self.membership.since = 1
+        self.assertFalse(self.membership.covers(said("a")[0]._replace(room="ops")))
+
+    def test_nobody_is_at_the_head_before_the_joining_is_stored(self) -> None:
+        self.membership.attach()
+        self.assertEqual(self.room.head, {})
+
+    def test_the_last_to_leave_a_head_group_removes_it(self) -> None:
+        other = Member("bo", RecordingOutlet(), TEXT)
+        others = Membership(other, self.room)
+        self.membership.since = others.since = 1
+        self.membership.attach()
+        others.attach()
+        self.membership.detach()
+        self.assertEqual(self.room.head, {(TEXT, False): {other: None}})
+        self.membership.detach()
+        self.assertEqual(self.room.head, {(TEXT, False): {other: None}})
+        others.detach()
+        self.assertEqual(self.room.head, {})
+        others.detach()
+        self.assertEqual(self.room.head, {})
+
+    def test_who_left_and_comes_back_is_still_where_it_was(self) -> None:
+        self.membership.since = 1
+        self.member.memberships = [self.membership, Membership(self.member, self.room)]
+        self.member.turn_to(self.member.memberships[1])
+        self.assertEqual(self.room.head, {(TEXT, True): {self.member: None}})

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from twisted.trial.unittest import TestCase
+
+from chatservice.journal.base import Found, Stretch
+from chatservice.journal.events import Event
+from chatservice.journal.memory import MemoryJournal
+from tests.journal.support import said
+
+
+class MemoryJournalTests(TestCase):
+    def setUp(self) -> None:
+        self.now = 1000
+        self.told: list[Event] = []
+        self.journal = MemoryJournal(lambda: self.now)
+        self.journal.start(self.told.extend)
+
+    def commit(self, *texts: str) -> None:
+        self.successResultOf(self.journal.commit([said(text) for text in texts]))
+
+    def test_ids_rise_without_a_gap(self) -> None:
+        self.commit("a", "b")
+        self.commit("c")
+        self.assertEqual([(e.id, e.text) for e in self.told], [(1, "a"), (2, "b"), (3, "c")])
+        self.assertEqual(self.journal.head, 3)
+
+    def test_events_are_told_before_the_commit_is_done(self) -> None:
+        self.journal.commit([said("a")]).addCallback(lambda _: self.assertTrue(self.told))
+        self.assertEqual(self.told, [Event(1, 1000, *said("a"))])
+
+    def test_times_do_not_run_backwards_when_the_clock_does(self) -> None:
+        for self.now in (1000, 400, 1001):
+            self.commit("a")
+        self.assertEqual([event.at for event in self.told], [1000, 1000, 1001])
+
+    def test_nothing_can_be_read_again(self) -> None:
+        self.commit("a", "b")
+        journal = self.journal
+        self.assertEqual(journal.floor, journal.head)
+        self.assertEqual(journal.recent(0), [])
+        read = self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
+        self.assertEqual(read, Stretch((), 2))
+        self.assertEqual(self.successResultOf(journal.locate("lobby", 2, 20)), Found(0, 2))
+
+    def test_there_is_nothing_to_forget(self) -> None:
+        self.commit("a")
+        self.assertFalse(self.journal.prune(before=5000))
+        self.commit("b")
+        self.assertEqual(self.told[-1].id, 2)
+
+    def test_each_journal_is_another(self) -> None:
+        self.assertNotEqual(self.journal.identity, MemoryJournal(lambda: 0).identity)
+
+    def test_it_stops_at_once(self) -> None:
+        self.successResultOf(self.journal.stop())

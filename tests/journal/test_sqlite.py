@@ -1,0 +1,593 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from unittest import SkipTest
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatservice.journal import sqlite
+from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
+from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
+from tests.journal.support import JournalTestCase, run_python, said
+
+OPEN = """
+import os, sys
+from twisted.internet.defer import maybeDeferred
+from chatservice.journal.base import JournalError, JournalUnavailable
+from chatservice.journal.events import Draft
+from chatservice.journal.sqlite import SqliteJournal
+
+journal = SqliteJournal(sys.argv[1], lambda: 0, maybeDeferred)
+draft = Draft("lobby", "said", "ana", "x" * 500, 1, 1)
+
+def start(committed=lambda events: None):
+    try:
+        journal.start(committed)
+    except JournalError as error:
+        print(error)
+    else:
+        print("open")
+"""
+
+AS_NOBODY = """
+if os.geteuid() == 0:
+    os.setuid(65534)
+start()
+"""
+
+# A new child is killed each time it has told of a number of commits; what it told goes to stdout.
+KILLED = """
+import signal
+from chatservice.journal import sqlite
+
+sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
+
+for kill_after in map(int, sys.argv[2:]):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        told = lambda events: os.write(writing, b"".join(b"%d\\n" % e.id for e in events))
+        journal.start(told)
+        while True:
+            journal.commit([draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)])
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        lines = [pipe.readline() for _ in range(kill_after)]
+        os.kill(child, signal.SIGKILL)
+        lines += pipe.readlines()
+    os.waitpid(child, 0)
+    sys.stdout.buffer.write(b"".join(lines))
+"""
+
+FULL = """
+import resource
+
+told = []
+start(told.extend)
+
+def commit():
+    outcome = []
+    journal.commit([draft] * 10).addCallbacks(
+        lambda _: outcome.append(None), lambda failure: outcome.append(failure.value)
+    )
+    return outcome[0]
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+while (refused := commit()) is None:
+    pass
+before = len(told)
+print(type(refused).__name__, commit() is not None, len(told) == before == journal.head)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(commit(), len(told) == before + 10)
+print([event.id for event in journal.recent(0)] == list(range(1, before + 11)))
+"""
+
+# The kill() is there to be seen in the trace: between the first and the second, the chat runs.
+TRACED = """
+from concurrent.futures import ThreadPoolExecutor
+from twisted.internet.defer import Deferred
+from chatservice.journal import sqlite
+
+sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
+jobs = []
+
+def in_thread(call, *args):
+    jobs.append((Deferred(), call, args))
+    return jobs[-1][0]
+
+journal._in_thread = in_thread
+start()
+with ThreadPoolExecutor(1) as pool:
+    os.kill(os.getpid(), 0)
+    for _ in range(400):
+        journal.commit([draft])
+        while jobs:
+            done, call, args = jobs.pop()
+            done.callback(pool.submit(call, *args).result())
+    os.kill(os.getpid(), 0)
+"""
+
+
+class OpeningTests(JournalTestCase):
+    def test_the_file_is_for_its_owner_alone(self) -> None:
+        self.addCleanup(os.umask, os.umask(0))
+        self.commit(self.open(), "a")
+        modes = {
+            name: stat.S_IMODE(os.stat(os.path.join(self.folder, name)).st_mode)
+            for name in os.listdir(self.folder)
+        }
+        self.assertEqual(modes, dict.fromkeys(("history", "history-wal", "history-shm"), 0o600))
+
+    def test_a_second_process_is_refused(self) -> None:
+        self.open()
+        in_use = f"the history '{self.path}' is in use by another process"
+        self.assertEqual(run_python(OPEN + "start()", self.path), [in_use])
+
+    def test_a_second_journal_in_the_same_process_is_refused(self) -> None:
+        first = self.open()
+        with self.assertRaisesRegex(
+            JournalError, "^the history '.*' is in use by another process$"
+        ):
+            self.open()
+        self.commit(first, "a")
+
+    def test_once_closed_the_file_is_free_again(self) -> None:
+        self.close(self.open())
+        self.assertEqual(self.open_files(), [])
+        self.assertEqual(run_python(OPEN + "start()", self.path), ["open"])
+
+    def test_closing_leaves_one_whole_file(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a")
+        self.close(journal)
+        self.assertEqual(os.listdir(self.folder), ["history"])
+
+    def test_a_journal_keeps_its_identity(self) -> None:
+        journal = self.open()
+        identity = journal.identity
+        self.close(journal)
+        self.assertEqual(self.open().identity, identity)
+
+    def test_each_journal_is_another(self) -> None:
+        journal = self.open()
+        identity = journal.identity
+        self.close(journal)
+        os.unlink(self.path)
+        self.assertNotEqual(self.open().identity, identity)
+
+    def test_a_file_whose_making_was_cut_short_is_made(self) -> None:
+        for statement in ("SELECT 1", "PRAGMA journal_mode = WAL"):
+            self.meddle(statement)
+            self.close(self.open())
+            os.unlink(self.path)
+
+    def refuses(self, why: str) -> None:
+        """Nothing is kept open or locked of what is refused."""
+        with self.assertRaises(JournalError) as refusal:
+            self.open()
+        self.assertEqual(str(refusal.exception), f"the history {self.path!r} can't be {why}")
+        self.assertEqual(self.open_files(), [])
+
+    def refuses_unchanged(self, why: str) -> None:
+        with open(self.path, "rb") as file:
+            before = file.read()
+        self.refuses(why)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), before)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_a_database_of_something_else_is_refused(self) -> None:
+        self.meddle("CREATE TABLE music (title)")
+        self.refuses_unchanged("used: it is a database of something else")
+
+    def test_what_is_no_database_is_refused(self) -> None:
+        with open(self.path, "w") as file:
+            file.write("Dear diary,\n" * 100)
+        self.refuses_unchanged("used: file is not a database")
+
+    def test_a_journal_of_a_newer_version_is_refused(self) -> None:
+        self.close(self.open())
+        self.meddle("PRAGMA user_version = 2")
+        self.refuses_unchanged("used: it was written by a newer version (schema 2)")
+
+    def test_a_folder_is_refused(self) -> None:
+        os.mkdir(self.path)
+        self.refuses("opened: Is a directory")
+
+    def test_a_file_in_no_folder_is_refused(self) -> None:
+        self.path = os.path.join(self.folder, "nowhere", "history")
+        self.refuses("opened: No such file or directory")
+
+    def test_a_folder_that_may_not_be_written_to_is_refused(self) -> None:
+        self.addCleanup(os.chmod, self.folder, 0o700)
+        os.chmod(self.folder, 0o555)
+        refused = run_python(OPEN + AS_NOBODY, self.path)
+        self.assertEqual(refused, [f"the history '{self.path}' can't be opened: Permission denied"])
+
+    def test_a_file_whose_folder_may_not_be_written_to_is_refused(self) -> None:
+        self.close(self.open())
+        os.chmod(self.path, 0o666)
+        self.addCleanup(os.chmod, self.folder, 0o700)
+        os.chmod(self.folder, 0o555)
+        (refused,) = run_python(OPEN + AS_NOBODY, self.path)
+        self.assertRegex(refused, f"^the history '{self.path}' can't be used: [^\n]+$")
+
+    def test_a_damaged_file_is_refused(self) -> None:
+        journal = self.open()
+        self.commit(journal, *("x" * 1000 for _ in range(200)))
+        self.close(journal)
+        with open(self.path, "r+b") as file:
+            file.seek(os.stat(self.path).st_size // 2)
+            file.write(b"\xff" * 4096 * 3)
+        journal = self.open()
+        with self.assertRaisesRegex(JournalError, "^the history '.*' can't be read: .* malformed$"):
+            journal.recent(0)
+
+
+class CommitTests(JournalTestCase):
+    def test_ids_rise_without_a_gap_over_commits_and_restarts(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b")
+        self.commit(journal)
+        self.commit(journal, "c")
+        self.close(journal)
+        self.commit(self.open(), "d")
+        texts = [(event.id, event.text) for event in self.told]
+        self.assertEqual(texts, [(1, "a"), (2, "b"), (3, "c"), (4, "d")])
+
+    def test_what_was_told_is_what_is_stored(self) -> None:
+        drafts = [said("zoë \U0001f600 'x'", "büro", kind, "İlk") for kind in (SAID, DID, JOINED)]
+        journal = self.open()
+        self.successResultOf(journal.commit(drafts))
+        self.close(journal)
+        self.assertEqual(self.told, [Event(n, 1000, *d) for n, d in enumerate(drafts, 1)])
+        self.assertEqual(self.open().recent(0), self.told)
+
+    def test_events_are_told_before_the_commit_is_done(self) -> None:
+        told_first = []
+        committing = self.open().commit([said("a")])
+        committing.addCallback(lambda _: told_first.append(bool(self.told)))
+        self.assertEqual(told_first, [True])
+
+    def test_it_stores_all_or_nothing(self) -> None:
+        journal = self.open()
+        broken = said("b")._replace(text=None)  # type: ignore[arg-type]
+        self.failureResultOf(journal.commit([said("a"), broken]), JournalUnavailable)
+        self.assertEqual((self.told, journal.recent(0), journal.head), ([], [], 0))
+        self.commit(journal, "c")
+        self.assertEqual([(event.id, event.text) for event in self.told], [(1, "c")])
+
+    def test_times_do_not_run_backwards_when_the_clock_does(self) -> None:
+        journal = self.open()
+        for self.now in (1000, 400):
+            self.commit(journal, "a")
+        self.close(journal)
+        journal = self.open()
+        for self.now in (500, 1001):
+            self.commit(journal, "b")
+        self.assertEqual([event.at for event in self.told], [1000, 1000, 1000, 1001])
+
+    def test_while_somebody_else_writes_it_is_unavailable(self) -> None:
+        journal = self.open()
+        other = self.meddler()
+        other.execute("BEGIN IMMEDIATE")
+        self.failureResultOf(journal.commit([said("a")]), JournalUnavailable)
+        other.execute("ROLLBACK")
+        self.commit(journal, "b")
+        self.assertEqual([event.text for event in self.told], ["b"])
+
+    def test_on_a_full_disk_nothing_is_told_until_there_is_room_again(self) -> None:
+        outcome = run_python(OPEN + FULL, self.path)
+        expected = ["open", "JournalUnavailable True True", "None True", "True"]
+        self.assertEqual(outcome, expected)
+
+    def test_a_killed_process_has_stored_all_that_it_told(self) -> None:
+        """Each process goes on where the killed one was, so a lost commit is an id twice."""
+        kills = [str(random.randint(1, 300)) for _ in range(12)]
+        told = [int(id) for id in run_python(OPEN + KILLED, self.path, *kills)]
+        self.assertEqual(told, sorted(set(told)))
+        stored = {event.id: event.text for event in self.open().recent(0)}
+        self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
+        self.assertLessEqual(set(told), set(stored))
+        self.assertEqual(set(map(str, stored)), set(stored.values()))
+
+
+class ReadingTests(JournalTestCase):
+    rooms = ("a", "b", "c")
+
+    @given(
+        events=st.lists(
+            st.tuples(st.sampled_from(rooms), st.sampled_from([SAID, DID, JOINED]), st.text()),
+            max_size=30,
+        ),
+        wanted=st.sets(st.sampled_from(rooms)),
+        talk=st.booleans(),
+        data=st.data(),
+    )
+    @settings(deadline=None, max_examples=50)
+    def test_reading_on_gives_each_wanted_event_once_in_order(
+        self,
+        events: list[tuple[str, str, str]],
+        wanted: set[str],
+        talk: bool,
+        data: st.DataObject,
+    ) -> None:
+        self.patch(sqlite, "READ_EVENTS", 4)
+        self.patch(sqlite, "READ_CHARACTERS", 20)
+        self.fresh()
+        journal = self.open()
+        drafts = [said(text, room, kind) for room, kind, text in events]
+        self.successResultOf(journal.commit(drafts))
+        position = data.draw(st.integers(0, len(events)))
+        upto = data.draw(st.integers(position, len(events)))
+        model = [
+            event
+            for event in self.told
+            if position < event.id <= upto
+            and event.room in wanted
+            and (event.kind in TALK or not talk)
+        ]
+        read: list[Event] = []
+        while position < upto:
+            stretch = self.successResultOf(journal.after(position, sorted(wanted), upto, talk))
+            self.assertGreater(stretch.reached, position)
+            self.assertLessEqual(len(stretch.events), 4)
+            lengths = [len(event.text) + len(event.author) for event in stretch.events]
+            self.assertLessEqual(sum(lengths[:-1]), 20)
+            read += stretch.events
+            position = stretch.reached
+            self.assertEqual(read, [event for event in model if event.id <= position])
+        self.assertEqual(position, upto)
+        self.close(journal)
+
+    def test_one_reading_gives_a_bounded_number_of_events(self) -> None:
+        journal = self.open()
+        self.commit(journal, *("x" for _ in range(600)))
+        stretch = self.successResultOf(journal.after(10, ["lobby"], 600, talk=False))
+        self.assertEqual(stretch, Stretch(self.told[10:522], 522))
+
+    def test_one_reading_ends_past_a_number_of_characters(self) -> None:
+        journal = self.open()
+        self.commit(journal, *("x" * 1000 for _ in range(100)))
+        stretch = self.successResultOf(journal.after(0, ["lobby"], 100, talk=True))
+        self.assertEqual(stretch, Stretch(self.told[:66], 66))
+
+    @given(
+        events=st.lists(
+            st.tuples(st.sampled_from(rooms), st.sampled_from([SAID, DID, JOINED])), max_size=20
+        ),
+        upto=st.integers(0, 20),
+        count=st.integers(0, 10),
+    )
+    @settings(deadline=None, max_examples=50)
+    def test_the_last_talk_of_a_room_is_located(
+        self, events: list[tuple[str, str]], upto: int, count: int
+    ) -> None:
+        self.fresh()
+        journal = self.open()
+        self.successResultOf(journal.commit([said("x", room, kind) for room, kind in events]))
+        upto = min(upto, journal.head)
+        ids = [e.id for e in self.told if e.room == "a" and e.kind in TALK and e.id <= upto]
+        last = ids[-count:] if count else []
+        expected = Found(len(last), last[0] - 1 if last else upto)
+        self.assertEqual(self.successResultOf(journal.locate("a", upto, count)), expected)
+        self.close(journal)
+
+    def test_recent_is_the_end_of_it(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b", "c")
+        self.assertEqual(journal.recent(2), self.told[1:])
+        self.assertEqual(journal.recent(9), self.told)
+        self.assertEqual(journal.recent(0), self.told)
+
+    def test_one_reading_runs_at_a_time(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a")
+        self.thread.held = True
+        first = journal.after(0, ["lobby"], 1, talk=False)
+        second = journal.locate("lobby", 1, 1)
+        self.assertEqual(len(self.thread.waiting), 1)
+        self.thread.run()
+        self.assertEqual(self.successResultOf(first), Stretch(self.told, 1))
+        self.assertEqual(self.successResultOf(second), Found(1, 0))
+
+    def test_stopping_waits_for_a_reading(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a")
+        self.thread.held = True
+        reading = journal.after(0, ["lobby"], 1, talk=False)
+        journal.identity = ""
+        stopping = journal.stop()
+        self.assertNoResult(stopping)
+        self.assertNotEqual(self.open_files(), [])
+        self.thread.run()
+        self.assertEqual(self.successResultOf(reading), Stretch(self.told, 1))
+        self.successResultOf(stopping)
+        self.assertEqual(self.open_files(), [])
+
+    def test_what_cannot_be_read_is_unavailable(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a")
+        self.meddle("ALTER TABLE events RENAME TO mine")
+        for reading in (journal.after(0, ["lobby"], 1, talk=True), journal.locate("lobby", 1, 1)):
+            failure = self.failureResultOf(reading, JournalUnavailable)
+            self.assertEqual(failure.getErrorMessage(), "no such table: events")
+
+
+class ForgettingTests(JournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(sqlite, "PRUNE_EVENTS", 3)
+
+    def ten(self) -> sqlite.SqliteJournal:
+        """Ten events, one each second from 1 to 10."""
+        journal = self.open()
+        for self.now in range(1000, 11_000, 1000):
+            self.commit(journal, str(self.now))
+        return journal
+
+    def test_old_events_are_forgotten_slice_by_slice(self) -> None:
+        journal = self.ten()
+        floors = []
+        while journal.prune(before=9000):
+            floors.append(journal.floor)
+        self.assertEqual((floors, journal.floor), ([3, 6], 8))
+        self.assertEqual([event.id for event in journal.recent(0)], [9, 10])
+        stretch = self.successResultOf(journal.after(0, ["lobby"], 10, talk=False))
+        self.assertEqual(stretch, Stretch(self.told[8:], 10))
+
+    def test_what_is_young_enough_stays(self) -> None:
+        journal = self.ten()
+        self.assertFalse(journal.prune(before=1000))
+        self.assertEqual((journal.recent(0), journal.floor), (self.told, 0))
+
+    def test_ids_go_on_rising_when_all_was_old(self) -> None:
+        journal = self.ten()
+        while journal.prune(before=99_000):
+            pass
+        self.assertEqual(journal.recent(0), self.told[9:])
+        self.close(journal)
+        journal = self.open()
+        self.assertEqual((journal.head, journal.floor), (10, 9))
+        self.commit(journal, "next")
+        self.assertEqual(self.told[-1].id, 11)
+
+    def test_nothing_is_forgotten_that_could_not_be_removed(self) -> None:
+        journal = self.ten()
+        self.meddler().execute("BEGIN IMMEDIATE")
+        self.assertFalse(journal.prune(before=9000))
+        self.assertEqual((journal.recent(0), journal.floor), (self.told, 0))
+
+    def test_forgetting_waits_while_commits_wait(self) -> None:
+        journal = self.ten()
+        self.thread.held = True
+        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.commit(journal, "eleven")
+        self.assertTrue(journal.prune(before=9000))
+        self.assertEqual(journal.floor, 0)
+        self.thread.run()
+        self.assertTrue(journal.prune(before=9000))
+        self.assertEqual(journal.floor, 3)
+
+    def test_forgetting_alone_lets_no_log_grow(self) -> None:
+        journal = self.ten()
+        self.thread.held = True
+        self.patch(sqlite, "TRUNCATE_AT", 0)
+        journal.prune(before=9000)
+        grown = os.stat(self.path + "-wal").st_size
+        self.thread.run()
+        self.assertLess(os.stat(self.path + "-wal").st_size, grown)
+
+
+class CheckpointTests(JournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(sqlite, "PASSIVE_AT", 50_000)
+        self.patch(sqlite, "TRUNCATE_AT", 200_000)
+        self.thread.held = True
+
+    def log_size(self) -> int:
+        return os.stat(self.path + "-wal").st_size
+
+    def grow(self, journal: sqlite.SqliteJournal, until: Callable[[], object]) -> None:
+        while not until():
+            self.commit(journal, "x" * 2000)
+
+    def test_a_long_log_is_checkpointed_in_a_thread_while_commits_go_on(self) -> None:
+        journal = self.open()
+        self.grow(journal, lambda: self.thread.waiting)
+        self.assertGreater(self.log_size(), sqlite.PASSIVE_AT)
+        self.commit(journal, "meanwhile")
+        before = os.stat(self.path).st_size
+        self.thread.run()
+        self.assertGreater(os.stat(self.path).st_size, before)
+        self.commit(journal, "after")
+        self.assertEqual(len(self.thread.waiting), 0)
+        self.assertEqual(journal.recent(0), self.told)
+
+    def test_a_very_long_log_is_emptied_in_a_thread_while_commits_wait(self) -> None:
+        journal = self.open()
+        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        told = len(self.told)
+        waiting = journal.commit([said("waits"), said("too")])
+        self.assertNoResult(waiting)
+        self.assertEqual(len(self.told), told)
+        self.thread.run()
+        self.successResultOf(waiting)
+        self.commit(journal, "after")
+        self.assertLess(self.log_size(), sqlite.PASSIVE_AT)
+        self.assertEqual([e.text for e in self.told[told:]], ["waits", "too", "after"])
+        self.assertEqual([e.id for e in self.told], list(range(1, len(self.told) + 1)))
+        self.assertEqual(journal.recent(0), self.told)
+
+    def test_the_log_is_emptied_again_and_again(self) -> None:
+        journal = self.open()
+        self.thread.held = False
+        sizes = []
+        for _ in range(500):
+            self.commit(journal, "x" * 2000)
+            sizes.append(self.log_size())
+        shrunk = [size for before, size in pairwise(sizes) if size < before]
+        self.assertGreater(len(shrunk), 3)
+        self.assertLess(max(sizes), sqlite.TRUNCATE_AT + sqlite.PASSIVE_AT)
+
+    def test_what_waits_is_told_as_refused_if_it_is(self) -> None:
+        journal = self.open()
+        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        waiting = journal.commit([said("waits")])
+        self.meddler().execute("BEGIN IMMEDIATE")
+        self.thread.run()
+        self.failureResultOf(waiting, JournalUnavailable)
+
+    def test_after_a_checkpoint_that_failed_commits_go_on(self) -> None:
+        journal = self.open()
+        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        waiting = journal.commit([said("waits")])
+        # Nobody may write now, so neither may the checkpoint.
+        other = self.meddler()
+        other.execute("BEGIN IMMEDIATE")
+        checkpoint, *_ = self.thread.waiting
+        checkpoint[0].addBoth(lambda result: (other.execute("ROLLBACK"), result)[1])
+        self.thread.run()
+        self.successResultOf(waiting)
+        self.assertEqual(journal.recent(0), self.told)
+
+    def test_stopping_waits_for_a_checkpoint(self) -> None:
+        journal = self.open()
+        self.grow(journal, lambda: self.thread.waiting)
+        journal.identity = ""
+        stopping = journal.stop()
+        self.assertNoResult(stopping)
+        self.thread.run()
+        self.successResultOf(stopping)
+        self.assertEqual(os.listdir(self.folder), ["history"])
+
+    def test_without_a_log_there_is_nothing_to_tend(self) -> None:
+        journal = self.open()
+        os.unlink(self.path + "-wal")
+        self.commit(journal, *("x" * 2000 for _ in range(50)))
+        self.assertEqual(len(self.thread.waiting), 0)
+
+    def test_the_reactor_s_thread_makes_no_fsync(self) -> None:
+        trace = os.path.join(self.folder, "trace")
+        strace = ["strace", "-f", "-o", trace, "-e", "trace=fsync,fdatasync,kill"]
+        if shutil.which("strace") is None or subprocess.run([*strace, "true"]).returncode:
+            raise SkipTest("there is no strace that may trace")
+        command = [*strace, sys.executable, "-c", OPEN + TRACED, self.path]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with open(trace) as file:
+            calls = [line.split(None, 1) for line in file]
+        marks = [number for number, (_, call) in enumerate(calls) if call.startswith("kill(")]
+        main = calls[marks[0]][0]
+        syncs = [pid for pid, call in calls[marks[0] : marks[1]] if "sync(" in call]
+        self.assertGreater(len(syncs), 10)
+        self.assertNotIn(main, syncs)

@@ -1,0 +1,128 @@
+"""The folders are the architecture: who may import what, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGE = CHECKOUT / "chatservice"
+
+LONGEST = 330
+
+# What each part of the house may import of the others. It has no cycle, as each part is below
+# those that it may be imported by.
+MAY_IMPORT = {
+    "__init__": set(),
+    "limits": set(),
+    "journal": set(),
+    "chat": {"journal", "limits"},
+    "protocols": {"chat", "limits"},
+    "service": {"__init__", "journal", "protocols"},
+    "tap": {"chat", "journal", "limits", "protocols", "service"},
+}
+
+# What is below the protocols knows of Twisted only this: no socket and no reactor.
+TWISTED_BELOW = {
+    "twisted.internet.defer",
+    "twisted.internet.interfaces",
+    "twisted.logger",
+    "twisted.python.failure",
+}
+NO_IO = ("socket", "select", "selectors", "ssl", "asyncio", "threading", "subprocess")
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    """Give each file, with the part of the house that it belongs to."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Give the modules that are imported anywhere in a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # No relative import hides here: the first test sees to it.
+            yield node.module or "."
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parts_of(module: str) -> set[str]:
+    """Tell which part of the house a module belongs to."""
+    words = module.split(".")
+    if words[0] != "chatservice":
+        return set()
+    if len(words) == 1 or words[1] not in MAY_IMPORT:
+        return {"__init__"}
+    return {words[1]}
+
+
+def needs(path: Path) -> set[str]:
+    return set(imported(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+class ImportTests(TestCase):
+    def test_imports_are_absolute(self) -> None:
+        for _, path in files():
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom):
+                    self.assertEqual(node.level, 0, path)
+
+    def test_imports_run_downwards(self) -> None:
+        seen = set()
+        for part, path in files():
+            modules = [
+                module
+                for module in needs(path)
+                if module != "chatservice"  # "from chatservice import x" names x as well
+            ]
+            for module in modules:
+                for other in parts_of(module) - {part}:
+                    self.assertIn(other, MAY_IMPORT[part], f"{path} imports {module}")
+                    seen.add((part, other))
+        self.assertEqual(
+            seen, {(part, other) for part, others in MAY_IMPORT.items() for other in others}
+        )
+
+    def test_no_part_is_above_itself(self) -> None:
+        def below(part: str) -> set[str]:
+            return MAY_IMPORT[part].union(*map(below, MAY_IMPORT[part]))
+
+        for part in MAY_IMPORT:
+            self.assertNotIn(part, below(part))
+
+    def test_the_chat_and_the_journal_know_no_socket(self) -> None:
+        for part, path in files():
+            if part not in ("chat", "journal", "limits"):
+                continue
+            for module in needs(path):
+                self.assertNotIn(module.split(".")[0], NO_IO, path)
+                if module.startswith("twisted"):
+                    known = any(module in (m, m.rpartition(".")[0]) for m in TWISTED_BELOW)
+                    below = any(module.startswith(f"{m}.") for m in TWISTED_BELOW)
+                    self.assertTrue(known or below, f"{path} imports {module}")
+
+    def test_the_reactor_is_imported_where_the_service_is_made_and_nowhere_else(self) -> None:
+        importers = [
+            path.relative_to(PACKAGE).as_posix()
+            for _, path in files()
+            if "twisted.internet.reactor" in needs(path)
+        ]
+        self.assertEqual(importers, ["tap.py"])
+
+
+class FolderTests(TestCase):
+    def test_each_file_is_short(self) -> None:
+        lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for _, path in files()}
+        self.assertGreater(len(lengths), 20)
+        self.assertEqual([path for path, length in lengths.items() if length > LONGEST], [])
+
+    def test_the_folder_of_the_plugin_is_no_package(self) -> None:
+        """An __init__.py there would hide Twisted, or be installed over its own."""
+        self.assertTrue((CHECKOUT / "twisted" / "plugins" / "chat_plugin.py").exists())
+        self.assertEqual(list((CHECKOUT / "twisted").rglob("__init__.py")), [])

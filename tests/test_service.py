@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import TestCase
+
+from chatservice import service as service_module
+from chatservice.service import BACKLOG, ChatService, StartError
+from chatservice.tap import Options, makeService
+from tests.journal.support import folder_for, run_python
+
+# A process that may not raise its limit, for it is nobody's.
+FEW_FILES = """
+import os, resource, sys
+from twisted.internet import reactor
+from twisted.logger import capturedLogs, formatEvent
+from chatservice.tap import Options, makeService
+
+soft, hard, most = map(int, sys.argv[1:])
+options = Options()
+options.parseOptions(
+    ["--history", "none", "--listen", "tcp:0:interface=127.0.0.1", f"--max-connections={most}"]
+)
+service = makeService(options)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+if os.geteuid() == 0:
+    os.setuid(65534)
+with capturedLogs() as events:
+    service.privilegedStartService()
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], service.factory.most)
+for event in events:
+    if event["log_namespace"] == "chatservice.service":
+        print(formatEvent(event))
+"""
+
+# The chat on its standard input and output; nobody is given long to leave.
+ON_STDIO = """
+from twisted.internet import reactor
+from chatservice.protocols import factory
+from chatservice.tap import Options, makeService
+
+factory.CLOSING_TIMEOUT = 0.1
+options = Options()
+options.parseOptions(["--history", "none", "--listen", "stdio:"])
+service = makeService(options)
+service.privilegedStartService()
+service.startService()
+reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+reactor.run()
+"""
+
+
+def make(*arguments: str) -> ChatService:
+    options = Options()
+    options.parseOptions(["--history", "none", *arguments])
+    service = makeService(options)
+    assert isinstance(service, ChatService)
+    return service
+
+
+class ServiceTestCase(TestCase):
+    def setUp(self) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+
+
+class StartTests(ServiceTestCase):
+    @contextmanager
+    def refused(self, why: str) -> Iterator[None]:
+        with self.assertRaises(StartError) as refusal:
+            yield
+        self.assertEqual(str(refusal.exception), f"chat: {why}")
+
+    def test_a_port_in_use_is_named(self) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as other:
+            endpoint = f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"
+            service = make("--listen", endpoint)
+            with self.refused(f"can't listen on {endpoint}: address already in use"):
+                service.privilegedStartService()
+
+    def test_a_port_that_can_not_be_is_named(self) -> None:
+        service = make("--listen", "tcp:99999")
+        with self.refused("can't listen on tcp:99999: bind(): port must be 0-65535."):
+            service.privilegedStartService()
+
+    def test_a_socket_in_no_folder_is_named(self) -> None:
+        service = make("--listen", "unix:/nowhere/socket")
+        with self.refused("can't listen on unix:/nowhere/socket: no such file or directory"):
+            service.privilegedStartService()
+
+    def test_a_history_that_can_not_be_opened_is_named(self) -> None:
+        service = make("--history", "/")
+        with self.refused("the history '/' can't be opened: Is a directory"):
+            service.startService()
+
+    def test_a_start_error_is_the_status_of_the_process(self) -> None:
+        raised = "from chatservice.service import StartError; raise StartError('chat: why')"
+        done = subprocess.run([sys.executable, "-c", raised], stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stderr), (1, "chat: why\n"))
+        self.assertTrue(issubclass(StartError, Exception))
+
+
+class RunTests(ServiceTestCase):
+    @inlineCallbacks
+    def test_it_listens_until_it_is_stopped(self) -> Any:
+        folder = folder_for(self)
+        service = make("--listen", "tcp:0:interface=127.0.0.1", "--listen", f"unix:{folder}/socket")
+        with capturedLogs() as events:
+            service.privilegedStartService()
+            service.startService()
+            port = service.ports[0].getHost().port
+            socket.create_connection(("127.0.0.1", port)).close()
+            yield service.stopService()
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        said = [formatEvent(e) for e in events if e["log_namespace"] == "chatservice.service"]
+        self.assertRegex(
+            said[0], rf"^chatservice .* listens on .*{port}.*socket.*; history: none; "
+        )
+        self.assertEqual(said[1:], ["chatservice is down"])
+
+    @inlineCallbacks
+    def test_a_burst_of_connections_finds_room_to_wait(self) -> Any:
+        service = make("--listen", "tcp:0:interface=127.0.0.1", "--max-connections", "0")
+        service.privilegedStartService()
+        with open("/proc/sys/net/core/somaxconn") as file:
+            most = min(BACKLOG, int(file.read()))
+        burst = []
+        try:
+            # Nobody accepts, for the reactor does not run meanwhile.
+            for _ in range(min(most, 200)):
+                client = socket.socket()
+                burst.append(client)
+                client.settimeout(0.5)
+                client.connect(("127.0.0.1", service.ports[0].getHost().port))
+        finally:
+            for client in burst:
+                client.close()
+            yield service.ports[0].stopListening()
+
+    def test_standard_input_and_output_are_a_connection(self) -> None:
+        chat = subprocess.Popen(
+            [sys.executable, "-c", ON_STDIO], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.addCleanup(chat.kill)
+        assert chat.stdin is not None and chat.stdout is not None
+        with chat.stdin, chat.stdout:
+            chat.stdin.write(b"ana\n")
+            chat.stdin.flush()
+            said = [chat.stdout.readline() for _ in range(3)]
+            self.assertTrue(said[1].startswith(b"-- hello ana!"), said)
+            chat.send_signal(signal.SIGTERM)
+            self.assertEqual(chat.stdout.read(), b"-- the server is going down: goodbye\r\n")
+            chat.wait(10)
+
+
+class AnyPort:
+    """The reactor, with a free port in place of 7007, which others may use."""
+
+    def __init__(self) -> None:
+        self.ports: list[Any] = []
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        assert port == 7007
+        free = self.ports[0].getHost().port if self.ports else 0
+        listening = reactor.listenTCP(free, factory, backlog, interface)
+        self.ports.append(listening)
+        return listening
+
+
+class EverywhereTests(TestCase):
+    def everywhere(self) -> list[str]:
+        return [description for description, _ in service_module._everywhere(reactor)]
+
+    @inlineCallbacks
+    def test_the_port_answers_on_all_addresses(self) -> Any:
+        somewhere = AnyPort()
+        for _, endpoint in service_module._everywhere(somewhere):
+            port = yield endpoint.listen(ServerFactory())
+            self.addCleanup(port.stopListening)
+        families = [socket.AF_INET]
+        if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6"):
+            families.append(socket.AF_INET6)
+        for family in families:
+            loopback = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}[family]
+            with socket.socket(family) as client:
+                client.settimeout(5)
+                client.connect((loopback, somewhere.ports[0].getHost().port))
+
+    def test_without_ipv6_there_is_ipv4(self) -> None:
+        self.patch(socket, "AF_INET6", 4711)
+        ((description, endpoint),) = service_module._everywhere(reactor)
+        self.assertEqual(description, "tcp:7007")
+        self.assertIsInstance(endpoint, TCP4ServerEndpoint)
+
+    def test_where_ipv6_sockets_are_for_ipv6_alone_there_are_two(self) -> None:
+        # An option of such a socket that is on, as that one is there.
+        self.patch(socket, "IPV6_V6ONLY", socket.IPV6_UNICAST_HOPS)
+        self.assertEqual(self.everywhere(), ["port 7007", "tcp:7007"])
+
+
+class OpenFilesTests(TestCase):
+    def test_the_limit_is_raised_as_far_as_it_may_be(self) -> None:
+        self.assertEqual(run_python(FEW_FILES, "100", "500", "400"), ["500 400"])
+
+    def test_where_it_is_too_low_there_are_fewer_connections(self) -> None:
+        lines = run_python(FEW_FILES, "100", "200", "10000")
+        why = "the system allows 200 open files: at most 136 connections, not 10000"
+        self.assertEqual(lines, ["200 136", why])
+
+    def test_where_it_is_very_low_there_is_one_connection(self) -> None:
+        for low in ("64", "40"):
+            self.assertEqual(run_python(FEW_FILES, low, low, "10000")[0], f"{low} 1")
+
+    def test_any_number_of_connections_is_what_the_system_allows(self) -> None:
+        self.assertEqual(run_python(FEW_FILES, "100", "200", "0"), ["200 136"])

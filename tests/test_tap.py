@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import os
+import stat
+from datetime import datetime, timedelta, timezone
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from chatservice.limits import Limits
+from chatservice.service import StartError
+from chatservice.tap import Options, makeService
+from tests.journal.support import folder_for, run_python
+
+IMPORTS_NO_REACTOR = """
+import sys
+from chatservice.service import StartError
+from chatservice.tap import Options
+
+options = Options()
+options.parseOptions(["--listen", "tcp:0", "--listen", f"tls:{sys.argv[1]}:0", "--room", "dev"])
+try:
+    Options().parseOptions(["--listen", "tls:/nowhere:0"])
+except StartError:
+    print("twisted.internet.reactor" in sys.modules)
+"""
+
+
+NOW = datetime.now(timezone.utc)
+
+
+def key_pem(
+    key: ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption | None = None
+) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
+
+
+def certificate_pem(
+    key: ec.EllipticCurvePrivateKey, *hosts: str, name: str = "me", issuer: str = "me"
+) -> bytes:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    if hosts:
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+        builder = builder.add_extension(alternatives, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def parse(*arguments: str) -> Options:
+    options = Options()
+    options.parseOptions(arguments)
+    return options
+
+
+class TapTestCase(TestCase):
+    def setUp(self) -> None:
+        self.folder = folder_for(self)
+
+    def write(self, name: str, content: bytes) -> str:
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def certificates(self, folder: str, **files: bytes) -> str:
+        """Make a folder of .pem files; without any named, one with all that is needed."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        files = files or {"localhost": certificate_pem(key, "localhost") + key_pem(key)}
+        for name, content in files.items():
+            path = self.write(f"{folder}/{name}.pem", content)
+        self.write(f"{folder}/readme.txt", b"no certificate")
+        return os.path.dirname(path)
+
+
+class HelpTests(TestCase):
+    def assert_helps(self, option: str, default: object) -> None:
+        help_text = " ".join(str(Options()).split())
+        self.assertRegex(help_text, rf" --{option}= ((?! --[\w-]+=).)*\[default: {default}\]")
+
+    def test_each_limit_is_there_with_its_default(self) -> None:
+        for name, default, *_ in Limits.table():
+            self.assert_helps(name.replace("_", "-"), default)
+
+    def test_each_other_option_is_there_with_its_default(self) -> None:
+        for option, default in (
+            ("history", "chat.sqlite"),
+            ("keep", 0),
+            ("motd", "none"),
+            ("room", "lobby"),
+            ("listen", "port 7007 on all addresses, IPv4 and IPv6"),
+        ):
+            self.assert_helps(option, default)
+
+
+class OptionsTests(TapTestCase):
+    def test_without_options_everything_is_as_usual(self) -> None:
+        options = parse()
+        self.assertEqual(options.limits, Limits())
+        self.assertEqual((options.rooms, options.motd), (["lobby"], []))
+        self.assertEqual((options["listen"], options["keep"]), ([], 0))
+
+    def test_each_limit_can_be_set(self) -> None:
+        wanted = {name: default + 1 for name, default, *_ in Limits.table()}
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]
+        self.assertEqual(parse(*arguments).limits, Limits(**wanted))
+
+    def test_rooms_are_written_in_their_one_form(self) -> None:
+        self.assertEqual(parse("--room", "#Dev", "--room", "Büro").rooms, ["dev", "büro"])
+
+    def test_the_motd_is_safe_to_show(self) -> None:
+        motd = self.write("motd", b"welcome\r\n\nto \x1b[31mred\n\xff")
+        self.assertEqual(
+            parse("--motd", motd).motd,
+            ["welcome", "", "to \u241b[31mred", "\N{REPLACEMENT CHARACTER}"],
+        )
+
+    def test_endpoints_of_all_kinds_are_accepted(self) -> None:
+        endpoints = [
+            "tcp:7007:interface=127.0.0.1",
+            "tcp6:7007",
+            f"unix:{self.folder}/socket",
+            f"tls:{self.certificates('certificates')}:7008",
+            f"haproxy:tls:{self.certificates('behind')}:7008",
+            f"tls:{self.certificates('c:d')}:7008".replace("c:d", r"c\:d"),
+        ]
+        arguments = [word for endpoint in endpoints for word in ("--listen", endpoint)]
+        self.assertEqual(parse(*arguments)["listen"], endpoints)
+
+    def test_a_certificate_and_its_key_may_be_in_two_files(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        other = ec.generate_private_key(ec.SECP256R1())
+        authority = certificate_pem(other, name="authority", issuer="root")
+        folder = self.certificates(
+            "live",
+            chain=authority,
+            fullchain=certificate_pem(key, "chat.example", issuer="authority") + authority,
+            privkey=key_pem(key),
+        )
+        self.assertEqual(parse("--listen", f"tls:{folder}:7008")["listen"], [f"tls:{folder}:7008"])
+
+    def test_parsing_does_not_import_the_reactor(self) -> None:
+        folder = self.certificates("certificates")
+        self.assertEqual(run_python(IMPORTS_NO_REACTOR, folder), ["False"])
+
+
+class RefusedOptionsTests(TapTestCase):
+    def refused(self, *arguments: str) -> str:
+        with self.assertRaises(StartError) as refusal:
+            parse(*arguments)
+        (line,) = str(refusal.exception).splitlines()
+        self.assertTrue(line.startswith("chat: "), line)
+        return line.removeprefix("chat: ")
+
+    def test_numbers_that_are_none_or_too_small(self) -> None:
+        for name, default, _, least in Limits.table():
+            option = f"--{name.replace('_', '-')}"
+            for value in (str(least - 1), "-70", "many", "1.5", "", str(default) + "s"):
+                why = f"{option} {value}: it takes a whole number, {least} or more"
+                self.assertEqual(self.refused(f"{option}={value}"), why)
+
+    def test_days_that_are_none(self) -> None:
+        for value in ("-1", "nan", "soon"):
+            self.assertTrue(self.refused(f"--keep={value}").startswith(f"--keep {value}: "))
+
+    def test_a_room_that_can_not_be(self) -> None:
+        self.assertEqual(self.refused("--room", "a b"), "--room: a room's name has no spaces in it")
+        long = self.refused("--room", "abcd", "--max-name", "3")
+        self.assertEqual(long, "--room: a room's name has 1 to 3 characters")
+
+    def test_a_motd_that_can_not_be_read(self) -> None:
+        missing = os.path.join(self.folder, "motd")
+        self.assertEqual(
+            self.refused("--motd", missing), f"--motd {missing}: No such file or directory"
+        )
+        self.assertEqual(
+            self.refused("--motd", self.folder), f"--motd {self.folder}: Is a directory"
+        )
+
+    def test_endpoints_that_are_none(self) -> None:
+        for endpoint, why in (
+            ("carrier-pigeon:7", "Unknown endpoint type: 'carrier-pigeon'"),
+            ("tcp:seven", "invalid literal for int() with base 10: 'seven'"),
+            ("systemd:domain=INET:index=0", "systemd passed no such socket"),
+        ):
+            self.assertEqual(self.refused("--listen", endpoint), f"--listen {endpoint}: {why}")
+        for endpoint in ("", "tcp", "tcp:7007:colour=red", "unix", "7007"):
+            self.assertIn(f"--listen {endpoint}: ", self.refused("--listen", endpoint))
+
+    def test_certificates_that_are_missing(self) -> None:
+        for endpoint in ("tls:/nowhere:7008", "tls:/nowhere", "haproxy:tls:/nowhere:7008"):
+            why = "/nowhere has no .pem files with a host's certificate and its key"
+            self.assertEqual(self.refused("--listen", endpoint), f"--listen {endpoint}: {why}")
+        key = "/nowhere/key.pem"
+        self.assertEqual(
+            self.refused("--listen", f"ssl:7008:privateKey={key}"),
+            f"--listen ssl:7008:privateKey={key}: {key}: No such file or directory",
+        )
+
+    def test_certificates_that_could_not_be_used(self) -> None:
+        key, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        certificate = certificate_pem(key, "localhost")
+        for number, files in enumerate(
+            (
+                {"no_key": certificate},
+                {"no_certificate": key_pem(key)},
+                {"another_key": certificate + key_pem(other)},
+                {"no_host": certificate_pem(key) + key_pem(key)},
+                {"neither": b"secret"},
+            )
+        ):
+            folder = self.certificates(str(number), **files)
+            why = f"{folder} has no .pem files with a host's certificate and its key"
+            refused = self.refused("--listen", f"tls:{folder}:7008")
+            self.assertEqual(refused, f"--listen tls:{folder}:7008: {why}")
+
+    def test_certificates_that_can_not_be_read(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = certificate_pem(key, "localhost")
+        for number, broken in enumerate(
+            (
+                certificate.replace(b"M", b"?", 1),
+                key_pem(key).replace(b"M", b"?", 1),
+                key_pem(key, BestAvailableEncryption(b"secret")),
+                b"-----BEGIN DH PARAMETERS-----\nMAYCAQ8CAQI=\n-----END DH PARAMETERS-----\n",
+            )
+        ):
+            folder = self.certificates(str(number), whole=certificate, broken=broken)
+            refused = self.refused("--listen", f"tls:{folder}:7008")
+            why = f"{folder}/broken.pem can't be read, or needs a password"
+            self.assertEqual(refused, f"--listen tls:{folder}:7008: {why}")
+
+    def test_a_root_certificate(self) -> None:
+        """To look for the issuer of a root, as Twisted does, would never end."""
+        key, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        folder = self.certificates(
+            "private",
+            ca=certificate_pem(other, name="root", issuer="root"),
+            localhost=certificate_pem(key, "localhost", issuer="root") + key_pem(key),
+        )
+        why = f"{folder}/ca.pem has a root certificate, which does not belong there"
+        refused = self.refused("--listen", f"tls:{folder}:7008")
+        self.assertEqual(refused, f"--listen tls:{folder}:7008: {why}")
+
+    def test_what_is_no_option(self) -> None:
+        self.assertEqual(self.refused("please"), "Wrong number of arguments.")
+        self.assertIn("colour", self.refused("--colour", "red"))
+
+
+class MakeServiceTests(TapTestCase):
+    def test_nothing_is_opened_yet(self) -> None:
+        history = os.path.join(self.folder, "history")
+        options = parse(
+            "--history", history, "--listen", f"unix:{self.folder}/socket", "--listen", "tcp:7007"
+        )
+        self.assertIsNotNone(reactor)
+        before = os.listdir("/proc/self/fd")
+        service = makeService(options)
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        self.assertEqual(os.listdir(self.folder), [])
+        self.assertTrue(verifyObject(IService, service))
+
+    def test_without_a_history_no_file_is_made(self) -> None:
+        self.started("--history", "none")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["socket", "socket.lock"])
+
+    def test_the_history_is_the_file_that_was_named(self) -> None:
+        history = os.path.join(self.folder, "history")
+        self.started("--history", history)
+        self.assertTrue(stat.S_ISREG(os.stat(history).st_mode))
+
+    def started(self, *arguments: str) -> None:
+        service = makeService(parse("--listen", f"unix:{self.folder}/socket", *arguments))
+        service.privilegedStartService()
+        service.startService()
+        self.addCleanup(service.stopService)
