@@ -29,7 +29,6 @@ closing   is ignored                  gives the name back    ends the           
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +50,7 @@ from chatservice.chat.members import Member
 from chatservice.chat.text import decode, safe
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
+from chatservice.protocols.first_bytes import answer_to_stranger
 from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.outbox import Outbox, outbox
 
@@ -63,16 +63,6 @@ UNSENT_MOST: Final = 64 << 10
 ASKING, PACE, UNREAD, CLOGGED, STOPPING = (1 << bit for bit in range(5))
 """Why a connection is held: an answer is awaited, it is too fast, it does not read, the journal
 refuses, the house closes."""
-
-_HTTP: Final = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d")
-_HTTP_ANSWER: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: 68\r\n\r\n"
-    b"This is a line-based chat, not a web site: try telnet to this port.\n"
-)
-_TLS_HANDSHAKE: Final = b"\x16"
-_TLS_ALERT: Final = b"\x15\x03\x01\x00\x02\x02\x28"
-"""A fatal ``handshake_failure`` (RFC 8446, section 6)."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
@@ -105,12 +95,7 @@ class ChatProtocol(LineFramer):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; the first of all decide what the peer is."""
         if not self._greeted:
-            first = self._buffer + data
-            if first.startswith(_TLS_HANDSHAKE):
-                self._refuse(_TLS_ALERT)
-                return
-            if _HTTP.match(first):
-                self._refuse(_HTTP_ANSWER)
+            if self._is_stranger(self._buffer + data):
                 return
             if b"\n" in data:
                 self.greet()
@@ -128,9 +113,14 @@ class ChatProtocol(LineFramer):
             if self.factory.admit(self):
                 self.tell("welcome! what is your name?")
 
-    def _refuse(self, answer: bytes) -> None:
-        self.outbox.write(answer)
-        self.finish()
+    def _is_stranger(self, first: bytes) -> bool:
+        """Part with a peer that takes us for something else."""
+        answer = answer_to_stranger(first)
+        if answer is not None:
+            self._greeted = True
+            self.outbox.write(answer)
+            self.finish()
+        return answer is not None
 
     # Lines
 
@@ -193,8 +183,7 @@ class ChatProtocol(LineFramer):
         self.tell("that went wrong on our side, and was written down")
 
     def _naming(self, line: bytes, text: str) -> None:
-        if not self._tries and _HTTP.match(line):
-            self._refuse(_HTTP_ANSWER)
+        if not self._tries and self._is_stranger(line):
             return
         try:
             name = names.nickname(text, self.factory.limits.max_name)
