@@ -117,20 +117,24 @@ class RunTests(ServiceTestCase):
     @inlineCallbacks
     def test_it_listens_until_it_is_stopped(self) -> Any:
         folder = folder_for(self)
-        service = make("--listen", "tcp:0:interface=127.0.0.1", "--listen", f"unix:{folder}/socket")
+        service = make(
+            *("--history", f"{folder}/history", "--listen", f"unix:{folder}/socket"),
+            *("--listen", "tcp:0:interface=127.0.0.1"),
+        )
         with capturedLogs() as events:
             service.privilegedStartService()
             service.startService()
-            port = service.ports[0].getHost().port
+            port = service.ports[1].getHost().port
             socket.create_connection(("127.0.0.1", port)).close()
             yield service.stopService()
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
         said = [formatEvent(e) for e in events if e["log_namespace"] == "chatservice.service"]
         self.assertRegex(
-            said[0], rf"^chatservice .* listens on .*{port}.*socket.*; history: none; "
+            said[0], rf"listens on .*/socket.*, .*{port}.*; history: {folder}/history;"
         )
         self.assertEqual(said[1:], ["chatservice is down"])
+        self.assertEqual(os.listdir(folder), ["history"])
 
     @inlineCallbacks
     def test_a_burst_of_connections_finds_room_to_wait(self) -> Any:

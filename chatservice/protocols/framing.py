@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from twisted.protocols.basic import LineReceiver
@@ -17,14 +16,14 @@ class LineFramer(LineReceiver):
     long is reported once, by :meth:`lineLengthExceeded`, and dropped up to its end: its tail is no
     new line. Telnet commands are answered and taken out before.
 
-    The lines that wait while the connection is held are bounded by what one read gives, for it is
-    not read from meanwhile.
+    What waits while the connection is held stays as it came, unsplit, and is bounded by what one
+    read gives, for nothing is read meanwhile.
     """
 
     delimiter = b"\r\n"
     transport: Any  # one of many interfaces, some only behind wrappers
 
-    _waiting: deque[bytes] | None = None
+    _at = 0
     _telnet: Telnet | None = None
     _dropping = False
     _ended = False
@@ -35,22 +34,12 @@ class LineFramer(LineReceiver):
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
         if self._telnet is not None or b"\xff" in data:
             data = self._without_commands(data)
-        data = self._buffer + data
         if b"\0" in data:
+            if data.startswith(b"\0") and self._buffer.endswith(b"\r"):
+                data = b"\n" + data[1:]
             data = data.replace(b"\r\0", b"\r\n")
-        lines = data.split(b"\n")
-        self._buffer = lines.pop()
-        if self._dropping and lines:
-            self._dropping = False
-            del lines[0]
-        if not self._dropping and len(self._buffer) > self.MAX_LENGTH + 1:
-            lines.append(self._buffer)
-            self._dropping = True
-        if self._dropping:
-            # A carriage return may be half of the line's end.
-            self._buffer = self._buffer[-1:]
-        if lines:
-            self._handle(lines)
+        self._buffer += data
+        self._go_on()
 
     def _without_commands(self, data: bytes) -> bytes:
         if self._telnet is None:
@@ -66,36 +55,59 @@ class LineFramer(LineReceiver):
         """Send the answer to a telnet command."""
         self.transport.write(answer)
 
-    def _handle(self, lines: list[bytes]) -> None:
-        if self._waiting is not None:
-            self._waiting.extend(lines)
-        else:
-            self._waiting = deque(lines)
-            self._go_on()
-
     def _go_on(self) -> None:
-        """Handle the lines that wait until there are none, or the connection is held."""
-        if self._busy or self._holds:
+        """Handle the lines that there are, until the connection is held."""
+        if self._busy:
             return
         self._busy = True
-        waiting = self._waiting
-        while waiting and not self._holds:
-            line = waiting.popleft()
-            if line.endswith(b"\r"):
-                line = line[:-1]
-            if len(line) > self.MAX_LENGTH:
-                self.lineLengthExceeded(line)
-            else:
-                self.lineReceived(line)
-        self._busy = False
+        try:
+            while not self._holds and self._next_line():
+                pass
+        finally:
+            self._busy = False
+            self._buffer = self._buffer[self._at :]
+            self._at = 0
         if self._holds:
             return
-        self._waiting = None
         if self._ended:
             self.input_ended()
         elif self.paused:
             self.paused = False
             self.transport.resumeProducing()
+
+    def _next_line(self) -> bool:
+        """Handle one line. Returns whether there was one."""
+        end = self._buffer.find(b"\n", self._at)
+        if end >= 0:
+            line = self._buffer[self._at : end]
+            self._at = end + 1
+            if self._dropping:
+                self._dropping = False
+            else:
+                self._take(line)
+            return True
+        rest = self._buffer[self._at :]
+        self._at = len(self._buffer)
+        if self._ended and rest and not self._dropping:
+            self._take(rest)
+            return True
+        if not self._dropping and len(rest) > self.MAX_LENGTH + 1:
+            self._dropping = True
+            self.lineLengthExceeded(rest)
+        # A carriage return may be half of the end of a line that is dropped.
+        self._keep(rest[-1:] if self._dropping else rest)
+        return False
+
+    def _take(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
+        if len(line) > self.MAX_LENGTH:
+            self.lineLengthExceeded(line)
+        else:
+            self.lineReceived(line)
+
+    def _keep(self, rest: bytes) -> None:
+        self._buffer = rest
+        self._at = 0
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line without its end: to be overridden."""
@@ -121,16 +133,17 @@ class LineFramer(LineReceiver):
 
     def drop_lines(self) -> None:
         """Forget the lines that wait."""
-        self._buffer = b""
-        if self._waiting is not None:
-            self._waiting.clear()
+        self._keep(b"")
+
+    def drop_unfinished(self) -> None:
+        """Forget the line whose end did not come."""
+        self._keep(self._buffer[: self._buffer.rfind(b"\n") + 1])
 
     def end_input(self) -> None:
         """Take the end of the input; what it leaves unfinished is a line too."""
         if not self._ended:
             self._ended = True
-            rest, self._buffer = self._buffer, b""
-            self._handle([rest] if rest and not self._dropping else [])
+            self._go_on()
 
     def input_ended(self) -> None:
         """The input has ended and its lines were handled: to be overridden."""

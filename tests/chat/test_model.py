@@ -45,6 +45,7 @@ from tests.chat.support import DAY, START, House, Person, RecordingOutlet
 EXAMPLES: Final = int(os.environ.get("CHAT_MODEL_EXAMPLES", "500"))
 STEPS: Final = 60
 SESSIONS: Final = 5
+LIVES: Final = 3
 # Hundreds of files are made and closed, and a file system in memory need not wait for a disk.
 FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -304,6 +305,13 @@ class WatchedHouse(House):
     make_journal = MortalJournal
 
 
+ANYONE: Final = st.integers(0, SESSIONS - 1)
+ANY_ROOM: Final = st.sampled_from(ROOMS)
+ANY_WORDS: Final = st.sampled_from(WORDS)
+ANY_COUNT: Final = st.integers(1, 30)
+ANY_WINDOW: Final = st.none() | st.integers(0, 300)
+
+
 class Machine(RuleBasedStateMachine):
     """Five sessions, three rooms, and all that can happen to them."""
 
@@ -334,10 +342,16 @@ class Machine(RuleBasedStateMachine):
     def path(self) -> str:
         return f"{self.folder.name}/{self.lives}.sqlite"
 
-    @initialize(recent=st.integers(3, 20), held=st.booleans())
-    def opens(self, recent: int, held: bool) -> None:
+    @initialize(
+        recent=st.integers(3, 20), held=st.booleans(), people=st.integers(0, 4), room=ANY_ROOM
+    )
+    def opens(self, recent: int, held: bool, people: int, room: str) -> None:
         self.recent = recent
         self._open(START, held)
+        for name in NAMES[-people:] if people else ():
+            self._enter(name)
+            self._who(-1).type(f"/join {room}")
+        self.house.tick()
 
     def _open(self, moment: int, held: bool) -> None:
         self.house = WatchedHouse(self.path, moment=moment, permanent=PERMANENT, recent=self.recent)
@@ -370,6 +384,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.sessions) < SESSIONS)
     @rule(name=st.sampled_from(NAMES), slow=st.none() | st.integers(0, 100))
     def enter(self, name: str, slow: int | None) -> None:
+        self._enter(name, slow)
+
+    def _enter(self, name: str, slow: int | None = None) -> None:
         session = Session(self)
         session.name = name
         session.outlet.window = slow
@@ -385,48 +402,80 @@ class Machine(RuleBasedStateMachine):
             assert refused[0].check(NameTaken)
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), words=st.sampled_from(WORDS), do=st.booleans())
+    @rule(who=ANYONE, words=ANY_WORDS, do=st.booleans())
     def say(self, who: int, words: str, do: bool) -> None:
         self._who(who).type("/me " * do + self._text(words))
 
     @precondition(lambda self: self.sessions)
-    @rule(first=st.integers(0, 4), number=st.integers(2, 6), words=st.sampled_from(WORDS))
+    @rule(first=ANYONE, number=st.integers(2, 6), words=ANY_WORDS)
     def many_say(self, first: int, number: int, words: str) -> None:
         for who in range(first, first + number):
             self._who(who).type(self._text(words))
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), room=st.sampled_from(ROOMS))
+    @rule(
+        who=ANYONE,
+        number=st.integers(1, 6),
+        words=ANY_WORDS,
+        window=st.integers(0, 120),
+        then=ANY_WINDOW,
+    )
+    def many_say_to_a_slow_reader(
+        self, who: int, number: int, words: str, window: int, then: int | None
+    ) -> None:
+        reader = self._who(who)
+        self.gets_slow(who, window)
+        self.many_say(who + 1, number, words)
+        self.house.tick()
+        reader.outlet.drain(then)
+        self.house.tick(0.0)
+
+    @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, count=ANY_COUNT, window=st.integers(0, 200), then=ANY_WINDOW)
+    def a_slow_reader_looks_back(self, who: int, count: int, window: int, then: int | None) -> None:
+        reader = self._who(who)
+        self.gets_slow(who, window)
+        self.history(who, count)
+        self.house.tick()
+        reader.outlet.drain(then)
+        self.house.tick(0.0)
+
+    @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, room=ANY_ROOM)
     def join(self, who: int, room: str) -> None:
         self._who(who).type(f"/join {room}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), room=st.sampled_from(("", *ROOMS)))
+    @rule(who=ANYONE, room=st.sampled_from(("", *ROOMS)))
     def leave(self, who: int, room: str) -> None:
         self._who(who).type(f"/leave {room}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), name=st.sampled_from(NAMES))
+    @rule(who=ANYONE, name=st.sampled_from(NAMES))
     def nick(self, who: int, name: str) -> None:
         self._who(who).type(f"/nick {name}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), count=st.integers(1, 30))
+    @rule(who=ANYONE, count=ANY_COUNT)
     def history(self, who: int, count: int) -> None:
         self._who(who).type(f"/history {count}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), words=st.sampled_from(("", "", *WORDS)))
-    def quit(self, who: int, words: str) -> None:
-        self._who(who).type(f"/quit {words and self._text(words)}")
+    @rule(who=ANYONE, words=st.sampled_from(("", "", *WORDS)), lost=st.booleans())
+    def goes(self, who: int, words: str, lost: bool) -> None:
+        session = self._who(who)
+        if lost:
+            self._lose(session)
+        else:
+            session.type(f"/quit {words and self._text(words)}")
 
     @precondition(lambda self: self.sessions)
     @rule(
-        who=st.integers(0, 4),
+        who=ANYONE,
         commands=st.lists(
             st.sampled_from(("/history", "/who", "/rooms", "/nick bo", "/nick cy", "/leave"))
-            | st.sampled_from(ROOMS).map("/join {}".format)
-            | st.sampled_from(WORDS),
+            | ANY_ROOM.map("/join {}".format)
+            | ANY_WORDS,
             min_size=2,
             max_size=5,
         ),
@@ -439,25 +488,20 @@ class Machine(RuleBasedStateMachine):
         if lost and session in self.sessions:
             self._lose(session)
 
-    @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4))
-    def lose(self, who: int) -> None:
-        self._lose(self._who(who))
-
     def _lose(self, session: Session) -> None:
         self.sessions.remove(session)
         self.leaving.append(session)
         session.lose()
 
     @precondition(lambda self: self.sessions)
-    @rule(who=st.integers(0, 4), window=st.integers(0, 400))
+    @rule(who=ANYONE, window=st.integers(0, 400))
     def gets_slow(self, who: int, window: int) -> None:
         outlet = self._who(who).outlet
         if not outlet.blocked:
             outlet.window = window
 
     @precondition(lambda self: self.sessions or self.leaving)
-    @rule(who=st.integers(0, 9), window=st.none() | st.integers(0, 600))
+    @rule(who=st.integers(0, 9), window=ANY_WINDOW)
     def drains(self, who: int, window: int | None) -> None:
         everyone = self.sessions + [s for s in self.leaving if not s.outlet.lost]
         if everyone:
@@ -471,31 +515,26 @@ class Machine(RuleBasedStateMachine):
     def days_pass(self, days: int) -> None:
         self.house.moment += round(days * DAY * 1000)
 
-    @precondition(lambda self: not self.house.refusing)
     @rule()
-    def refuses(self) -> None:
-        self.house.refuse()
-
-    @precondition(lambda self: self.house.refusing)
-    @rule()
-    def accepts(self) -> None:
-        self.house.accept()
+    def refuses_or_accepts(self) -> None:
+        if self.house.refusing:
+            self.house.accept()
+        else:
+            self.house.refuse()
 
     @rule()
     def readings_take_time(self) -> None:
         self.house.readings.held = True
 
     @precondition(lambda self: self.house.readings)
-    @rule()
-    def a_reading_finishes(self) -> None:
-        self.house.readings.finish()
+    @rule(one=st.booleans())
+    def readings_finish(self, one: bool) -> None:
+        if one:
+            self.house.readings.finish()
+        else:
+            self.house.readings.release()
 
-    @precondition(lambda self: self.house.readings)
-    @rule()
-    def all_readings_finish(self) -> None:
-        self.house.readings.release()
-
-    @precondition(lambda self: self.log and not self.burning)
+    @precondition(lambda self: self.log and self.lives < LIVES and not self.burning)
     @rule(
         when=st.sampled_from(("now", "commit", "committed", "send")),
         after=st.integers(0, 3),

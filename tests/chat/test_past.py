@@ -156,10 +156,10 @@ class PastTests(JournalTestCase):
         self.start(recent=5)
         self.twenty()
         self.thread.held = True
-        reading, locating = self.past.read(12, ["a"], 20), self.past.locate("a", 20, 8)
+        reading, locating = self.past.read(13, ["a"], 20), self.past.locate("a", 20, 8)
         self.thread.run()
         assert isinstance(reading, Deferred) and isinstance(locating, Deferred)
-        self.assertEqual(self.successResultOf(reading), Stretch(self.told[12:15], 15))
+        self.assertEqual(self.successResultOf(reading), Stretch(self.told[13:15], 15))
         self.assertEqual(self.successResultOf(locating), Found(8, 12))
 
     def test_a_start_remembers_what_is_recent(self) -> None:
@@ -181,8 +181,15 @@ class PastTests(JournalTestCase):
         self.assertEqual(self.past.start, 15)
         self.assertEqual(self.past.locate("a", 20, 8), Found(5, 15))
 
+    def test_only_what_is_older_is_forgotten(self) -> None:
+        self.start(recent=5, stored=False)
+        for self.now in (1000, 2000, 3000):
+            self.happens(("a", SAID))
+        self.prune(before=2000)
+        self.assertEqual(self.past.start, 1)
+
     def test_the_last_event_is_never_forgotten(self) -> None:
-        self.start(recent=5)
+        self.start(recent=5, stored=False)
         self.prune(before=5000)
         self.happens(("a", SAID), ("a", SAID))
         for _ in range(3):

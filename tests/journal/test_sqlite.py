@@ -582,6 +582,7 @@ class CheckpointTests(JournalTestCase):
         strace = ["strace", "-f", "-o", trace, "-e", "trace=fsync,fdatasync,kill"]
         if shutil.which("strace") is None or subprocess.run([*strace, "true"]).returncode:
             raise SkipTest("there is no strace that may trace")
+        self.close(self.open())
         command = [*strace, sys.executable, "-c", OPEN + TRACED, self.path]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         with open(trace) as file:

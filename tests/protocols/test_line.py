@@ -668,6 +668,16 @@ class HalfClosedTests(unittest.TestCase):
             self.assertFalse(peer.connected)
             self.assertEqual(peer.read()[0], GREETING)
 
+    def test_who_gives_bad_names_too_fast_is_refused_to_the_last(self) -> None:
+        self.house = House(rate=5, burst=1)
+        peer = self.house.connect()
+        peer.say(*["x y"] * (LOGIN_TRIES + 3))
+        peer.end()
+        lines = peer.hear(0.9)
+        self.assertEqual(len(lines), 1 + LOGIN_TRIES)
+        self.assertRegex(lines[-1], "; that was the last try, goodbye$")
+        self.assertFalse(peer.connected)
+
     def test_who_is_too_fast_is_heard_to_the_end_at_its_pace(self) -> None:
         peer = self.house.connect()
         peer.say("bob", *(f"line {number}" for number in range(30)), "/quit done")
@@ -808,6 +818,18 @@ class UnreadTests(unittest.TestCase):
         self.ana.read_on()
         self.assertFalse(self.ana.paused)
         self.assertEqual(self.ana.wire.value(), b"\xff\xfc\x06" * asked)
+
+    def test_nor_is_who_has_no_name_yet(self) -> None:
+        peer = self.house.connect()
+        peer.stop_reading()
+        peer.send(b"\xff\xfd\x06" * 30_000 + b"cleo\n")
+        self.house.run(1)
+        self.assertTrue(peer.paused)
+        self.assertEqual(self.house.people(), ["ana"])
+        peer.read_on()
+        self.assertFalse(peer.paused)
+        self.house.run(1)
+        self.assertEqual(self.house.people(), ["ana", "cleo"])
 
     def test_what_others_say_does_not_count(self) -> None:
         bob = self.house.enter("bob")

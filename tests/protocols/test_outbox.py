@@ -27,6 +27,17 @@ from tests.protocols.support import Certificate, Collector, Folder, reactor, tur
 CHUNK = bytes(range(256)) * 256
 
 
+def innermost(transport: Any) -> Any:
+    while hasattr(transport, "wrappedProtocol"):
+        transport = transport.transport
+    return transport
+
+
+def plain_socket(transport: Any) -> socket.socket:
+    found: socket.socket = innermost(transport).socket
+    return found
+
+
 @implementer(IHandshakeListener)
 class Owner(Protocol):
     """The server's end of a connection: owns an outbox, and counts what it is told.
@@ -87,10 +98,9 @@ class OutboxTestCase(unittest.TestCase):
         await self.connect(OneOwner(owner), reader)
         await owner.arrived
         self.addCleanup(self.close, owner, reader)
-        # So the kernel does not make it larger and larger.
-        handle = reader.transport.getHandle()  # type: ignore[union-attr]
-        if isinstance(handle, socket.socket):
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        # So the kernel does not make its buffers larger and larger.
+        plain_socket(owner.transport).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        plain_socket(reader.transport).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         return owner, reader
 
     async def close(self, owner: Owner, reader: Collector) -> None:
@@ -162,11 +172,13 @@ class AnyOutbox:
     async def blocked(self: Any, owner: Owner) -> bytes:
         """Send until it stays blocked, though the kernels may still move data about."""
         taken = self.send_until_blocked(owner)
-        drainings = -1
-        while drainings != owner.drainings:
-            drainings = owner.drainings
+        still = False
+        while not still:
             taken += self.send_until_blocked(owner)
-            await deferLater(reactor, 0.1)
+            await turns(20)
+            if owner.outbox.blocked:
+                await deferLater(reactor, 0.1)
+                still = owner.outbox.blocked
         return bytes(taken)
 
     async def test_what_is_sent_as_it_drains_arrives_in_order(self: Any) -> None:
@@ -197,9 +209,7 @@ class AnyOutbox:
         owner, reader = await self.connected()
         reader.transport.pauseProducing()
         await self.blocked(owner)
-        transport: Any = owner.transport
-        while hasattr(transport, "wrappedProtocol"):
-            transport = transport.transport
+        transport = innermost(owner.transport)
         writes = 0
         do_write = transport.doWrite
 
