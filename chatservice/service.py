@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,9 +33,16 @@ class StartError(SystemExit, Exception):
     """The service can't start: one line, and exit status 1.
 
     Both bases are wanted. As an :exc:`Exception`, a starting daemon reports it to the process that
-    waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process with a
-    sentence in place of a traceback.
+    waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process without a
+    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself.
     """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"chat: {why}")
+        self.code = 1
+        log.critical("the chat can't start: {why}", why=why)
+        if sys.__stderr__ is not None:
+            print(self, file=sys.__stderr__)
 
 
 class ChatService(Service):
@@ -72,7 +80,7 @@ class ChatService(Service):
         try:
             self.factory.chat.start()
         except JournalError as error:
-            raise StartError(f"chat: {error}") from None
+            raise StartError(str(error)) from None
         self.factory.start()
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
@@ -96,9 +104,9 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            raise StartError(
-                f"chat: can't listen on {description}: {_reason(failure.value)}"
-            ) from None
+            # The reason first: a starting daemon shows no more than 100 bytes of it.
+            why = f"{_reason(failure.value)}: can't listen on {description}"
+            raise StartError(why) from None
 
     def _listening(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):

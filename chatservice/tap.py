@@ -23,7 +23,7 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
-from chatservice.service import ChatService, StartError
+from chatservice.service import ChatService
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
@@ -54,27 +54,23 @@ class Options(UsageOptions):
         self["room"] = []
 
     def opt_listen(self, description: str) -> None:
-        """Endpoint to listen on: tcp:7007, tls:DIR:7008, unix:FILE, … May be repeated.
-        [default: port 7007 on all addresses, IPv4 and IPv6]
-        """
+        """endpoint to listen on; may be repeated [default: port 7007, IPv4 and IPv6]"""
         self["listen"].append(description)
 
     def opt_room(self, name: str) -> None:
-        """Room that always exists; people land in the first. May be repeated.
-        [default: lobby]
-        """
+        """room that always exists; people land in the first; may be repeated [default: lobby]"""
         self["room"].append(name)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options, and check all that can be checked before anything starts.
 
-        :raises StartError: with one line that says what is wrong; of a :exc:`UsageError`, twistd
+        :raises SystemExit: with one line that says what is wrong; of a :exc:`UsageError`, twistd
             would show the whole usage before it.
         """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except UsageError as error:
-            raise StartError(f"chat: {error}") from None
+            raise SystemExit(f"chat: {error}") from None
 
     def postOptions(self) -> None:
         """Check what was given.
@@ -121,6 +117,8 @@ def _check_endpoint(description: str) -> None:
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except TypeError:
+        raise ValueError("it has a part too few or too many") from None
     except LookupError:
         raise ValueError("systemd passed no such socket") from None
     return endpoint

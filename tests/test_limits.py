@@ -23,7 +23,7 @@ class LimitsTests(TestCase):
 
     def test_only_what_cannot_be_without_limit_has_a_least_value(self) -> None:
         least = {name: least for name, _, _, least in Limits.table() if least}
-        self.assertEqual(least, {"max_name": 1, "max_line": 1, "burst": 1})
+        self.assertEqual(least, {"max_name": 1, "max_line": 1})
 
     def test_limits_do_not_change(self) -> None:
         with self.assertRaises(FrozenInstanceError):

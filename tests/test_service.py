@@ -88,17 +88,17 @@ class StartTests(ServiceTestCase):
         with closing(socket.create_server(("127.0.0.1", 0))) as other:
             endpoint = f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"
             service = make("--listen", endpoint)
-            with self.refused(f"can't listen on {endpoint}: address already in use"):
+            with self.refused(f"address already in use: can't listen on {endpoint}"):
                 service.privilegedStartService()
 
     def test_a_port_that_can_not_be_is_named(self) -> None:
         service = make("--listen", "tcp:99999")
-        with self.refused("can't listen on tcp:99999: bind(): port must be 0-65535."):
+        with self.refused("bind(): port must be 0-65535.: can't listen on tcp:99999"):
             service.privilegedStartService()
 
     def test_a_socket_in_no_folder_is_named(self) -> None:
         service = make("--listen", "unix:/nowhere/socket")
-        with self.refused("can't listen on unix:/nowhere/socket: no such file or directory"):
+        with self.refused("no such file or directory: can't listen on unix:/nowhere/socket"):
             service.privilegedStartService()
 
     def test_a_history_that_can_not_be_opened_is_named(self) -> None:
@@ -107,9 +107,9 @@ class StartTests(ServiceTestCase):
             service.startService()
 
     def test_a_start_error_is_the_status_of_the_process(self) -> None:
-        raised = "from chatservice.service import StartError; raise StartError('chat: why')"
+        raised = "from chatservice.service import StartError; raise StartError('why')"
         done = subprocess.run([sys.executable, "-c", raised], stderr=subprocess.PIPE, text=True)
-        self.assertEqual((done.returncode, done.stderr), (1, "chat: why\n"))
+        self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (1, "chat: why"))
         self.assertTrue(issubclass(StartError, Exception))
 
 

@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.chat.batch import Presence
@@ -22,6 +22,7 @@ from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
 from chatservice.chat.members import Member, Outlet
 from chatservice.chat.past import Past
+from chatservice.chat.pruning import Pruner
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.ticker import Ticker
 from chatservice.chat.views import FACES, View, faces
@@ -30,8 +31,6 @@ from chatservice.journal.events import JOINED, RENAMED, Draft, Event
 from chatservice.limits import Limits
 
 HISTORY_ON_JOINING = 20
-PRUNE_EVERY = 60.0
-PRUNE_PAUSE = 0.05
 
 log = Logger()
 
@@ -69,11 +68,8 @@ class Chat:
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self._claims = Claims()
-        self._clock = clock
         self._journal = journal
-        self._now = now
-        self._keep = keep
-        self._pruning: IDelayedCall | None = None
+        self._pruner = Pruner(clock, journal, self.past, now, keep)
 
     def start(self) -> None:
         """Open the journal and remember its last events.
@@ -82,15 +78,13 @@ class Chat:
         """
         self._journal.start(self._committed)
         self.past.load()
-        if self._keep:
-            self._prune()
+        self._pruner.start()
 
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
         self.ticker.stop()
         self.readers.stop()
-        if self._pruning is not None:
-            self._pruning.cancel()
+        self._pruner.stop()
         return self._journal.stop()
 
     # What members ask for
@@ -129,6 +123,8 @@ class Chat:
             membership = self._new_membership(member, name)
             self.ticker.batch.join(membership)
             self._ask(member)
+            if self.ticker.refusing:
+                member.tell(f"the history can't be written now: when it can, you are in #{name}")
         member.turn_to(membership)
 
     def _new_membership(self, member: Member, name: str) -> Membership:
@@ -182,8 +178,8 @@ class Chat:
             self.ticker.batch.leave(membership, words)
         if memberships:
             self._ask(member)
-        else:
-            self._step_back(member, self.past.head)
+        if not memberships or self.ticker.refusing:
+            self._see_off(member)
 
     def disconnect(self, member: Member) -> None:
         """Forget the outlet of a member whose connection was lost. It is in until :meth:`quit`."""
@@ -215,9 +211,7 @@ class Chat:
             for member in self.members:
                 member.tell(*lines)
                 member.gone = True
-                for membership in member.memberships:
-                    membership.until = membership.until or self.past.head + 1
-                self._step_back(member, self.past.head)
+                self._see_off(member)
             self.members.clear()
             return refused
 
@@ -237,6 +231,12 @@ class Chat:
     def _ask(self, member: Member) -> None:
         member.asked = self.ticker.number
         self.ticker.wake()
+
+    def _see_off(self, member: Member) -> None:
+        """Let a member that is gone read what there is until now, and be closed."""
+        for membership in member.memberships:
+            membership.until = membership.until or self.past.head + 1
+        self._step_back(member, self.past.head)
 
     def _draft(self, member: Member, to: Membership, kind: str, author: str, text: str) -> Draft:
         member.seq += 1
@@ -269,13 +269,15 @@ class Chat:
                 membership.since = event.id
                 membership.room.members[membership.member] = None
             else:
-                membership.until = event.id
+                membership.until = membership.until or event.id
                 membership.room.members.pop(membership.member, None)
                 self._vacate(membership.room)
         for membership in presence.memberships:
-            if not membership.member.lost:
-                self._step_back(membership.member, before)
-                if presence.kind == JOINED:
+            member = membership.member
+            # Who was seen off while the journal refused has no membership left to read.
+            if not member.gone or member.memberships:
+                self._step_back(member, before)
+                if presence.kind == JOINED and not member.gone and not member.lost:
                     self._welcome(membership, event.id)
 
     def _welcome(self, membership: Membership, upto: int) -> None:
@@ -315,10 +317,4 @@ class Chat:
                     "the history can't be written: what is said now waits, and is shown later"
                 )
             else:
-                member.tell("the history is written again: what waited was shown")
-
-    def _prune(self) -> None:
-        before = self._now() - self._keep * 86_400_000
-        more = self._journal.prune(before)
-        self.past.prune(before)
-        self._pruning = self._clock.callLater(PRUNE_PAUSE if more else PRUNE_EVERY, self._prune)
+                member.tell("the history is written again: what waited is shown now")

@@ -71,8 +71,8 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
         # A command finds done what the same member asked for before: /who after /join, say.
         settled = chat.settled(member)
         if settled is None:
-            return _command(chat, member, line[1:])
-        return settled.addCallback(lambda _: _command(chat, member, line[1:]))
+            return _command(chat, member, line[1:].strip())
+        return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
     if line:
         chat.say(member, SAID, line[1:] if line.startswith("//") else line)
     return None
@@ -82,7 +82,9 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     word, _, argument = line.partition(" ")
     argument = argument.strip()
     command = COMMANDS.get(word.lower())
-    if command is None:
+    if not word:
+        member.tell("/help shows what you can do")
+    elif command is None:
         near = get_close_matches(word.lower(), COMMANDS, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
         member.tell(f"there is no /{word[:24]}: {hint}")

@@ -134,7 +134,10 @@ class Readers:
         while self._ready:
             cursor = self._ready.popleft()
             cursor.queued = False
-            if self._step(cursor):
+            more = False
+            with log.failuresHandled("reading on failed"):
+                more = self._step(cursor)
+            if more:
                 cursor.queued = True
                 self._ready.append(cursor)
             if self._clock.seconds() > end:

@@ -47,6 +47,22 @@ _AUGMENTED: Final = {
     "Hang": frozenset(("Kore",)),
 }
 
+# By script: Cyrillic, Greek, Armenian, Latin itself, Cherokee, Lisu.
+_LOOK_ALIKES: Final = str.maketrans(
+    "авсԁеһніјкӏморԛѕтуѵԝхү"
+    "αβεηικμνορτυχζ"
+    "օսհոզց"
+    "ɑɡɩᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"
+    "ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏏᏒᏔᏚᏙᏞᏟᏢᏦᏴ"
+    "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ",
+    "abcdehhijklmopqstyvwxy"
+    "abehikmvoptyxz"
+    "ouhnqg"
+    "agiabcdeghijklmnoprstuvwyz"
+    "drtiajewmhygzbrwsvlcpkb"
+    "bpdtgkjczfmnlsrvhwxyaeiou",
+)
+
 # A dot above an i is the dot that it has already (Soft_Dotted, UAX #44), so it is nothing that
 # tells two names apart. To be used on NFD; the marks between are those below and through a
 # letter.
@@ -103,6 +119,8 @@ def key(name: str) -> str:
 
     It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
     so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter.
+    Letters of other scripts that look like Latin ones count as these, after the idea of UTS #39,
+    section 4: one who holds ``ace`` is not to be mistaken for another ``асе``.
 
     :param name: a name as :func:`nickname` returned it, or any text to look for among names.
     :return: a string for comparing only, not for showing. It is its own key.
@@ -110,7 +128,7 @@ def key(name: str) -> str:
     folded = _JOINERS.sub("", name)
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())
-    return _single_dotted(folded)
+    return _single_dotted(_decomposed(folded).translate(_LOOK_ALIKES))
 
 
 def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:

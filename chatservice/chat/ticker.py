@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.batch import Batch, Presence
-from chatservice.journal.base import Journal
+from chatservice.journal.base import Journal, JournalUnavailable
 from chatservice.journal.events import Draft
 
 SEND_COST: Final = 50e-6
@@ -88,7 +88,9 @@ class Ticker:
             self.number += 1
         self.sends = 0
         self._trying = True
-        self._journal.commit(self._committing).addCallbacks(self._committed, self._refused)
+        maybeDeferred(self._journal.commit, self._committing).addCallbacks(
+            self._committed, self._refused
+        )
 
     def _committed(self, _: None) -> None:
         self._committing = None
@@ -109,6 +111,8 @@ class Ticker:
         self._trying = False
         if not self._refusing:
             self._refusing = True
+            if not failure.check(JournalUnavailable):
+                log.failure("the history failed", failure)
             log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
             self._trouble(True)
         if self._settling is not None:
@@ -138,6 +142,11 @@ class Ticker:
             settled.callback(0)
         else:
             self.tick()
+
+    @property
+    def refusing(self) -> bool:
+        """Whether the journal refused the last batch, which waits."""
+        return self._refusing
 
     @property
     def clogged(self) -> bool:

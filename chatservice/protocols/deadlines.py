@@ -37,6 +37,10 @@ class Deadlines(Generic[_T]):
             if self._due is None:
                 self._due = self._clock.callLater(self._delay, self._check)
 
+    def __contains__(self, thing: _T) -> bool:
+        """Tell whether the time of something runs."""
+        return thing in self._ends
+
     def discard(self, thing: _T) -> None:
         """Stop the time of something, if it runs."""
         self._ends.pop(thing, None)

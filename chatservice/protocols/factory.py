@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from ipaddress import IPv6Address, ip_address, ip_network
+from math import inf
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -20,8 +21,9 @@ from twisted.python.failure import Failure
 from chatservice.chat.chat import Chat
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.protocols.deadlines import Deadlines
-from chatservice.protocols.line import STOPPING, ChatProtocol
+from chatservice.protocols.line import ChatProtocol
 from chatservice.protocols.liveness import Progress, prepare
+from chatservice.protocols.pacing import PACE, STOPPING, PacedFramer
 
 GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""
@@ -56,15 +58,15 @@ class ChatFactory(ServerFactory):
         self.interval = 1 / limits.rate if limits.rate else 0.0
         self.line_bytes = 4 * limits.max_line
         # Half a line more than is meant, so that no rounding decides.
-        self.ahead = (limits.burst - 0.5) * self.interval
-        self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
+        self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
+        self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
         self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, ChatProtocol.greet)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._abort)
         self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
         self._addresses: Counter[str] = Counter()
-        self._progress = Progress()
+        self.progress = Progress()
         self._sweep_due: IDelayedCall | None = None
         self._next_look = 0.0
         self._stopping: Deferred[None] | None = None
@@ -89,6 +91,8 @@ class ChatFactory(ServerFactory):
             protocol.part("too many people are connected: please try again later")
         else:
             self._unnamed.add(protocol)
+            if handshake:
+                self.admit(protocol)
 
     def shaken(self, protocol: ChatProtocol) -> None:
         """The TLS handshake of a connection is done."""
@@ -99,9 +103,12 @@ class ChatFactory(ServerFactory):
     def admit(self, protocol: ChatProtocol) -> bool:
         """Count a connection under its address; if there are too many, part with it.
 
-        Not before the greeting: behind a PROXY header the address is not known at once.
+        At the greeting, since behind a PROXY header the address is not known before; under TLS at
+        once, since a handshake may take its time.
         """
         self._ungreeted.discard(protocol)
+        if protocol.address is not None:
+            return True
         address = _counted_address(protocol.transport.getPeer())
         if address is None:
             return True
@@ -126,7 +133,7 @@ class ChatFactory(ServerFactory):
         """Forget a connection."""
         self.connections.pop(protocol, None)
         self._closing.pop(protocol, None)
-        self._progress.forget(protocol)
+        self.progress.forget(protocol)
         for deadlines in (self._handshaking, self._ungreeted, self._unnamed):
             deadlines.discard(protocol)
         if protocol.address is not None:
@@ -153,7 +160,7 @@ class ChatFactory(ServerFactory):
         now = self.clock.seconds()
         self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
         for protocol, since in list(self._closing.items()):
-            stalled = self._progress.stalled(protocol, now)
+            stalled = self.progress.stalled(protocol, now)
             over = now - since >= CLOSING_TIMEOUT if stalled is None else stalled >= CLOSING_TIMEOUT
             if over:
                 self._abort(protocol)
@@ -163,7 +170,7 @@ class ChatFactory(ServerFactory):
         if timeout and now >= self._next_look:
             self._next_look = now + timeout / STALL_LOOKS
             for protocol in list(self.connections):
-                if (self._progress.stalled(protocol, now) or 0) >= timeout:
+                if (self.progress.stalled(protocol, now) or 0) >= timeout:
                     self._abort(protocol)
 
     # Stopping
@@ -171,9 +178,13 @@ class ChatFactory(ServerFactory):
     def stop(self, *why: str) -> Deferred[None]:
         """Let everyone go: who has a name when it has read what was said, the others at once.
 
+        Lines that were read and only waited for their pace are handled now.
+
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """
-        for protocol in self.connections:
+        self.interval = 0.0
+        for protocol in list(self.connections):
+            protocol.release(PACE)
             if protocol not in self._closing:
                 protocol.hold(STOPPING)
         return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
@@ -182,7 +193,9 @@ class ChatFactory(ServerFactory):
         stopped: Deferred[None] = Deferred()
         self._stopping = stopped
         for protocol in list(self.connections):
-            if protocol.member is None and protocol not in self._closing:
+            if protocol in self._handshaking:
+                self._abort(protocol)
+            elif protocol.member is None and protocol not in self._closing:
                 protocol.part(*why)
         self._look_whether_all_are_gone(stopped)
         end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)

@@ -30,9 +30,10 @@ closing   is ignored                  gives the name back    ends the           
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
@@ -40,8 +41,9 @@ from twisted.internet.interfaces import (
     ISSLTransport,
 )
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
@@ -51,26 +53,14 @@ from chatservice.chat.text import decode, safe
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
 from chatservice.protocols.first_bytes import answer_to_stranger
-from chatservice.protocols.framing import LineFramer
-from chatservice.protocols.outbox import Outbox, outbox
-
-if TYPE_CHECKING:
-    from chatservice.protocols.factory import ChatFactory
-
-UNSENT_MOST: Final = 64 << 10
-"""Bytes of answers that may wait for a peer before it is no longer read from."""
-
-ASKING, PACE, UNREAD, CLOGGED, STOPPING = (1 << bit for bit in range(5))
-"""Why a connection is held: an answer is awaited, it is too fast, it does not read, the journal
-refuses, the house closes."""
+from chatservice.protocols.outbox import outbox
+from chatservice.protocols.pacing import ASKING, UNREAD, PacedFramer
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(LineFramer):
+class ChatProtocol(PacedFramer):
     """One connection. The state is a function, changed by assignment: see the table above."""
 
-    factory: ChatFactory
-    outbox: Outbox
     member: Member | None = None
     address: str | None = None
     """Under which the connection is counted, once it is."""
@@ -78,7 +68,6 @@ class ChatProtocol(LineFramer):
     _tries = 0
     _greeted = False
     _finished = False
-    _next_line_at = 0.0
 
     # Coming
 
@@ -86,7 +75,14 @@ class ChatProtocol(LineFramer):
         """Wait for the handshake, if there is one, and for the first byte, which decides."""
         self.MAX_LENGTH = self.factory.line_bytes
         self.outbox = outbox(self.transport, self)
-        self.factory.arrived(self, handshake=ISSLTransport.providedBy(self.transport))
+        tls = ISSLTransport.providedBy(self.transport)
+        if isinstance(self.transport, ProtocolWrapper) and not tls:
+            # A wrapper passes data on, but not the end of it.
+            wrapper: Any = self.transport
+            wrapper.readConnectionLost = self.readConnectionLost
+            wrapper.writeConnectionLost = self.writeConnectionLost
+            alsoProvides(wrapper, IHalfCloseableProtocol)
+        self.factory.arrived(self, handshake=tls)
 
     def handshakeCompleted(self) -> None:
         """TLS is up; this is also called whenever it is negotiated again."""
@@ -100,11 +96,6 @@ class ChatProtocol(LineFramer):
             if b"\n" in data:
                 self.greet()
         super().dataReceived(data)
-
-    def telnet_answer(self, answer: bytes) -> None:
-        """Answer behind what was sent before; who reads no answers is not read from."""
-        self.outbox.write(answer)
-        self._mind_unread()
 
     def greet(self) -> None:
         """Ask for a name: the peer said something, or was silent for a moment."""
@@ -126,16 +117,17 @@ class ChatProtocol(LineFramer):
 
     def lineReceived(self, line: bytes) -> None:
         """Handle one line, and see how soon the next may follow."""
-        text = safe(decode(line))
+        text = decode(line)
         if len(text) > self.factory.limits.max_line:
             self.lineLengthExceeded(line)
             return
+        text = safe(text)
         try:
             self._state(self, line, text)
         except Exception:
             self._failed(Failure())
         if self._state is not ChatProtocol._closing:
-            self._pace()
+            self.pace()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say that a line was too long; the connection lives."""
@@ -143,35 +135,7 @@ class ChatProtocol(LineFramer):
             self.tell(
                 f"that line was too long: at most {self.factory.limits.max_line:,} characters"
             )
-            self._pace()
-
-    def _pace(self) -> None:
-        """Hold the connection if it is faster than its rate, or if it should be read from no more.
-
-        The generic cell rate algorithm (ITU-T I.371): one number says how far ahead of its rate the
-        connection is.
-        """
-        factory = self.factory
-        if factory.interval:
-            now = factory.clock.seconds()
-            self._next_line_at = max(self._next_line_at, now) + factory.interval
-            if self._next_line_at - now > factory.ahead:
-                self.hold(PACE)
-                factory.paced.add(self)
-        self._mind_unread()
-        if factory.chat.ticker.clogged:
-            self.hold(CLOGGED)
-            factory.chat.ticker.after_attempt(self._unclog)
-
-    def _mind_unread(self) -> None:
-        if self.outbox.unsent > UNSENT_MOST:
-            self.hold(UNREAD)
-
-    def _unclog(self) -> None:
-        if self.factory.chat.ticker.clogged:
-            self.factory.chat.ticker.after_attempt(self._unclog)
-        else:
-            self.release(CLOGGED)
+            self.pace()
 
     def _await(self, doing: Deferred[None]) -> None:
         """Handle no other line until something is done."""
@@ -230,7 +194,7 @@ class ChatProtocol(LineFramer):
     def _closing(self, line: bytes, text: str) -> None:
         """Ignore what still comes."""
 
-    # A function, not a bound method, which would tie each connection into a cycle.
+    # A function, not a bound method: one object less for each connection.
     _state: Callable[[ChatProtocol, bytes, str], None] = staticmethod(_naming)
 
     # Going
@@ -297,14 +261,12 @@ class ChatProtocol(LineFramer):
             self._leave()
             return
         self.factory.chat.disconnect(self.member)
+        if not reason.check(ConnectionDone):
+            self.drop_unfinished()
         self.release(UNREAD)
         self.end_input()
         if not self.member.gone:
             self.factory.lingering.add(self)
-
-    def keep_pace(self) -> None:
-        """Go on: the connection is no longer ahead of its rate."""
-        self.release(PACE)
 
     def give_up(self) -> None:
         """Drop what still waits to be handled of a peer that is no more."""
@@ -315,6 +277,7 @@ class ChatProtocol(LineFramer):
 
     def drained(self) -> None:
         """The peer has read what waited."""
+        self.factory.progress.forget(self)
         self.release(UNREAD)
         if self.member is not None:
             self.factory.chat.drained(self.member)

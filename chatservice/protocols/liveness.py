@@ -1,7 +1,8 @@
 """Which peers take what they are sent: progress is read off the kernel, once for all in a sweep.
 
 ``SIOCOUTQ`` tells how many bytes of a socket the peer has not acknowledged (of a unix socket: not
-read). While there are any, they have to become fewer. A dead peer and a stalled one are the same
+read). While there are any, the peer has to take some: of TCP, ``TCP_INFO`` counts what it has
+acknowledged; of a unix socket, they become fewer. A dead peer and a stalled one are the same
 to us: no byte and no acknowledgement for so long. (``TCP_USER_TIMEOUT`` would also end a peer that
 lives and reads slowly, whose window is full at the wrong moment.)
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import struct
 import termios
 from array import array
 from typing import Any, Final
@@ -18,6 +20,8 @@ NOTSENT: Final = 128 << 10
 """Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
 
 PROBES: Final = 3
+_TCP_INFO: Final = struct.Struct("120xQ")
+"""``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
 LONGEST: Final = 32767
 """Seconds that the kernel waits between probes, at most."""
 
@@ -62,26 +66,36 @@ class Progress:
 
         It is measured from one call to the next, so it is to be called regularly.
         """
-        unread = self._unread(connection.transport)
-        before, since = self._seen.get(connection, (unread, now))
-        if not unread:
+        handle = _socket(connection.transport)
+        unread = self._unread(handle) if handle is not None else 0
+        if handle is None or not unread:
             self._seen.pop(connection, None)
             return None
-        if unread < before:
+        taken = _acknowledged(handle)
+        if taken is None:
+            taken = -unread
+        before, since = self._seen.get(connection, (taken, now))
+        if taken > before:
             since = now
-        self._seen[connection] = (unread, since)
+        self._seen[connection] = (taken, since)
         return now - since
 
     def forget(self, connection: Any) -> None:
-        """Forget a connection that is no more."""
+        """Forget a connection: it is no more, or has just taken something."""
         self._seen.pop(connection, None)
 
-    def _unread(self, transport: Any) -> int:
-        handle = _socket(transport)
-        if handle is None:
-            return 0
+    def _unread(self, handle: socket.socket) -> int:
         try:
             fcntl.ioctl(handle, termios.TIOCOUTQ, self._answer)
         except OSError:
             return 0
         return self._answer[0]
+
+
+def _acknowledged(handle: socket.socket) -> int | None:
+    """Return how many bytes the peer of a TCP socket has acknowledged so far, if it is one."""
+    try:
+        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        return int(_TCP_INFO.unpack(info)[0])
+    except (OSError, struct.error):
+        return None

@@ -77,7 +77,8 @@ class Outbox:
 
     def finish(self) -> None:
         """See :meth:`.Outlet.finish`."""
-        self._owner.finish()
+        if not self._closed:
+            self._owner.finish()
 
     def close(self) -> None:
         """Take nothing more; what was written is still sent, if the connection lives."""

@@ -75,12 +75,12 @@ class RecordingOutlet:
     def finish(self) -> None:
         if self.finished:
             raise AssertionError("finished twice")
-        self.finished = True
+        self.finished = self.blocked = True
 
     def drain(self, window: int | None = None) -> None:
         """Let the peer read all that waits, and then ``window`` bytes more."""
         self.window = window
-        if self.blocked:
+        if self.blocked and not self.finished:
             self.blocked = False
             self.drained()
 

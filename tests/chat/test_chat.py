@@ -3,8 +3,9 @@ from __future__ import annotations
 import sqlite3
 from itertools import pairwise
 
-from chatservice.chat.chat import PRUNE_EVERY, PRUNE_PAUSE, TooMany
+from chatservice.chat.chat import TooMany
 from chatservice.chat.claims import NameTaken
+from chatservice.chat.pruning import PRUNE_EVERY, PRUNE_PAUSE
 from chatservice.chat.views import TEXT
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import SAID
@@ -12,7 +13,7 @@ from chatservice.journal.sqlite import PRUNE_EVENTS
 from tests.chat.support import DAY, House, HouseTestCase, Person, RecordingOutlet
 
 REFUSED = "-- the history can't be written: what is said now waits, and is shown later"
-ACCEPTED = "-- the history is written again: what waited was shown"
+ACCEPTED = "-- the history is written again: what waited is shown now"
 GOODBYE = "the server is going down: goodbye"
 LAST_LINES = "-- the last {} lines of #lobby, times in UTC:"
 
@@ -395,16 +396,16 @@ class QuittingTests(HouseTestCase):
         house.tick()
         self.assertEqual(bo.read(), ["-- ana left (bye)"])
 
-    def test_who_quits_while_leaving_the_only_room_is_closed_after_that(self) -> None:
+    def test_who_quits_while_leaving_the_only_room_is_closed_at_once(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
         house.chat.leave(ana.member.rooms()[0])
         house.chat.quit(ana.member)
-        bo.type("hi")
         house.tick()
-        self.assertEqual(ana.read(), ["#lobby <bo> hi"])
+        self.assertEqual(ana.read(), [])
         self.assertTrue(ana.outlet.finished)
         self.assertEqual(bo.read(), ["-- ana left"])
+        self.assertEqual(list(house.chat.rooms["lobby"].members), [bo.member])
 
 
 class LostConnectionTests(HouseTestCase):
@@ -536,18 +537,49 @@ class RefusingJournalTests(HouseTestCase):
         cy = self.house.arrive("cy")
         cy.type("me too")
         self.house.tick()
-        self.assertEqual(cy.read(), ["-- hello cy! /help shows what you can do"])
+        self.assertEqual(
+            cy.read(),
+            [
+                "-- hello cy! /help shows what you can do",
+                "-- the history can't be written now: when it can, you are in #lobby",
+            ],
+        )
         self.accept()
         self.assertEqual(self.bo.read()[-2:], ["-- cy joined", "<cy> me too"])
         self.assertIn("-- you are in #lobby with ana and bo", cy.read())
 
-    def test_who_quits_meanwhile_leaves_later(self) -> None:
+    def test_who_quits_meanwhile_is_closed_at_once_and_leaves_later(self) -> None:
         self.ana.tries("hi")
-        self.ana.tries("/quit")
+        self.ana.read()
+        self.assertEqual(self.ana.tries("/quit"), ["-- goodbye, ana"])
+        self.assertTrue(self.ana.outlet.finished)
+        self.accept()
+        self.assertEqual(self.ana.read(), [])
+        self.assertEqual(self.bo.read(), [REFUSED, "<ana> hi", ACCEPTED, "-- ana left"])
+
+    def test_who_quits_meanwhile_still_reads_what_was_stored(self) -> None:
+        self.house.accept()
+        self.ana.outlet.window = 0
+        self.bo.tries("stored")
+        self.house.refuse()
+        self.bo.tries("waits")
+        self.ana.type("/join dev", "/quit")
+        self.house.tick()
         self.assertFalse(self.ana.outlet.finished)
         self.accept()
+        self.ana.outlet.drain()
+        self.house.tick()
+        self.assertEqual(
+            self.ana.read(),
+            [
+                REFUSED,
+                "-- the history can't be written now: when it can, you are in #dev",
+                "-- goodbye, ana",
+                "#lobby <bo> stored",
+            ],
+        )
         self.assertTrue(self.ana.outlet.finished)
-        self.assertEqual(self.bo.read(), [REFUSED, "<ana> hi", ACCEPTED, "-- ana left"])
+        self.assertEqual(sorted(self.house.chat.rooms), ["lobby"])
 
     def test_who_quits_in_no_room_need_not_wait(self) -> None:
         self.house.accept()

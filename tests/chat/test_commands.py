@@ -59,13 +59,18 @@ class TableTests(CommandTestCase):
             ("/jion dev", "join"),
             ("/WHOO", "who"),
             ("/exit", ""),
-            ("/", ""),
-            ("/ help", ""),
         ):
             word = typed[1:].split(" ")[0]
             hint = f"did you mean /{nearest}?" if nearest else "/help shows what there is"
             self.assertEqual(self.ana.tries(typed), [f"-- there is no /{word}: {hint}"])
         self.assertEqual(self.bo.read(), [])
+
+    def test_a_slash_alone_is_answered_with_what_to_type(self) -> None:
+        self.assertEqual(self.ana.tries("/"), ["-- /help shows what you can do"])
+        self.assertEqual(self.ana.tries("/  "), ["-- /help shows what you can do"])
+
+    def test_white_space_around_a_command_does_not_matter(self) -> None:
+        self.assertEqual(self.ana.tries("/ who  #lobby "), self.ana.tries("/who lobby"))
 
     def test_of_an_endless_word_only_the_beginning_is_repeated(self) -> None:
         (answer,) = self.ana.tries("/" + "x" * 2000)
@@ -464,6 +469,7 @@ class RefusingJournalTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join dev", "/nick anna", "/rooms", "/leave", "/history"),
             [
+                "-- the history can't be written now: when it can, you are in #dev",
                 "-- you are anna now",
                 "-- 2  #lobby (yours)",
                 "-- 0  #dev (you are here)",

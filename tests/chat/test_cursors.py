@@ -175,6 +175,25 @@ class CatchingUpTests(HouseTestCase):
         self.assertEqual(len(slow.read()), 201)
         self.assertEqual(chunks, -(-200_000 // CHUNK))
 
+    def test_no_more_is_rendered_than_is_given(self) -> None:
+        rendered: list[int] = []
+
+        class View(TextView):
+            def live(self, event: Event, here: bool) -> bytes:
+                rendered.append(event.id)
+                return super().live(event, here)
+
+        house = self.open()
+        slow = Person(house)
+        slow.enter("slow", View())
+        house.tick()
+        slow.outlet.window = 0
+        self.speak(house, *["x" * 1000] * 200)
+        rendered.clear()
+        slow.outlet.drain()
+        house.tick()
+        self.assertEqual(rendered, sorted(set(rendered)))
+
     def test_those_who_are_behind_take_turns(self) -> None:
         house = self.open()
         order: list[str] = []
@@ -281,20 +300,25 @@ class UnavailableStoreTests(HouseTestCase):
         house.tick(RETRY / 2)
         self.assertEqual(slow.read(), [f"<ana> line {number}" for number in range(10)])
 
-    def test_a_mistake_in_showing_something_stops_nobody_else(self) -> None:
-        house, ana, slow = self.behind()
 
+class MistakeTests(HouseTestCase):
+    def test_a_mistake_in_showing_something_to_one_stops_nobody_else(self) -> None:
         class Broken(TextView):
             def live(self, event: Event, here: bool) -> bytes:
                 raise ZeroDivisionError
 
-        slow.member.view = Broken()
-        slow.outlet.drain()
-        house.tick()
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        (bo,) = house.gather("bo")
-        ana.tries("hi")
-        self.assertEqual(bo.read(), ["<ana> hi"])
+        for path, recent in ((None, 0), (self.path, 2)):
+            house = self.open(path, recent=recent)
+            ana, bo, cy = house.gather("ana", "bo", "cy")
+            bo.outlet.window = cy.outlet.window = 0
+            for number in range(10):
+                ana.tries(f"line {number}")
+            bo.member.view = Broken()
+            bo.outlet.drain()
+            cy.outlet.drain()
+            house.tick()
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            self.assertEqual(cy.read(), [f"<ana> line {number}" for number in range(10)])
 
 
 class HistoryTests(HouseTestCase):

@@ -42,6 +42,7 @@ from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, TALK, Draft,
 from chatservice.journal.sqlite import SqliteJournal
 from tests.chat.support import DAY, START, House, Person, RecordingOutlet
 
+# Some seconds' worth; to look for longer, set the variable to some thousands.
 EXAMPLES: Final = int(os.environ.get("CHAT_MODEL_EXAMPLES", "500"))
 STEPS: Final = 60
 SESSIONS: Final = 5
@@ -152,6 +153,7 @@ class Session(Person):
     """Somebody at a connection, and what the model knows of them.
 
     :ivar rooms: the rooms that they asked to be in and did not ask to be out of.
+    :ivar left: they quit; ``seen_off``: while the journal refused.
     :ivar expected: the events that they are to see as they happen; ``shown`` of them they saw.
     :ivar blocks: the looks into the past that they are still to get.
     :ivar block: the one of which they got a part.
@@ -164,6 +166,7 @@ class Session(Person):
         self.rooms: list[str] = []
         self.current = ""
         self.left = False
+        self.seen_off = False
         self.periods: list[Period] = []
         self.expected: list[Event] = []
         self.shown = 0
@@ -451,6 +454,13 @@ class Machine(RuleBasedStateMachine):
         self._who(who).type(f"/leave {room}")
 
     @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, name=st.none() | st.sampled_from(NAMES))
+    def comes_back(self, who: int, name: str | None) -> None:
+        session = self._who(who)
+        room = session.current or PERMANENT[0]
+        session.type("/leave", *([f"/nick {name}"] if name else []), f"/join {room}")
+
+    @precondition(lambda self: self.sessions)
     @rule(who=ANYONE, name=st.sampled_from(NAMES))
     def nick(self, who: int, name: str) -> None:
         self._who(who).type(f"/nick {name}")
@@ -614,6 +624,12 @@ class Machine(RuleBasedStateMachine):
             return
         session.left = True
         session.rooms = []
+        if self.house.chat.ticker.refusing:
+            # Nobody who goes is made to wait for the journal: all that was stored is all there is.
+            self.read_log()
+            session.seen_off = True
+            for period in session.periods:
+                period.until = period.until or len(self.log) + 1
         assert self.holders.pop(names.key(session.name)) is session
         if session in self.sessions:
             self.sessions.remove(session)
@@ -641,11 +657,15 @@ class Machine(RuleBasedStateMachine):
                 where = (room, names.key(name))
                 assert where not in self.inside, f"two are {name} in #{room}"
                 self.inside[where] = session
-                session.periods.append(Period(room, event.id))
-                self._look_back(session, room, _LOOK_BACK, event.id, False)
+                if not session.seen_off:
+                    session.periods.append(Period(room, event.id))
+                    self._look_back(session, room, _LOOK_BACK, event.id, False)
         elif event.kind == LEFT:
             for name in event.author.split(" "):
-                self._period(self.inside.pop((room, names.key(name))), room).until = event.id
+                session = self.inside.pop((room, names.key(name)))
+                for period in session.periods:
+                    if period.room == room:
+                        period.until = period.until or event.id
         elif event.kind == RENAMED:
             session = self.inside.pop((room, names.key(event.author)))
             where = (room, names.key(event.text))
@@ -662,10 +682,6 @@ class Machine(RuleBasedStateMachine):
                 period.covers(event) for period in session.periods
             ):
                 session.expected.append(event)
-
-    def _period(self, session: Session, room: str) -> Period:
-        (period,) = (p for p in session.periods if p.room == room and p.until is None)
-        return period
 
     def _look_back(self, session: Session, room: str, count: int, upto: int, asked: bool) -> None:
         talk = [e for e in self.log if e.room == room and e.kind in TALK and e.id <= upto]

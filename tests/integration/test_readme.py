@@ -47,10 +47,11 @@ class Terminal:
                 self._process.wait(PATIENCE)
         lines = self.lines
         turn = len(lines)
-        if self._received.endswith(b"\n") and self._typed < turn < len(self.wanted):
-            if lines == self.wanted[:turn] and not SHOWN.match(self.wanted[turn]):
-                os.write(self._fd, self.wanted[turn].encode() + b"\n")
-                self._typed = turn
+        if not self._received.endswith(b"\n") or not self._typed < turn < len(self.wanted):
+            return
+        if lines == self.wanted[:turn] and not SHOWN.match(self.wanted[turn]):
+            os.write(self._fd, self.wanted[turn].encode() + b"\n")
+            self._typed = turn
 
     def close(self) -> None:
         """End the program."""

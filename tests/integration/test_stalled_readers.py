@@ -5,11 +5,11 @@ lines are said while the readers stall; by default it is enough that most of the
 memory of the server nor in a buffer of the kernel. `CHAT_STALL_REPORT=1` prints the figures.
 
 Time on a shared machine is noise, so latencies are compared with others of the same run, at their
-median and their 90th percentile, and what is below a floor counts as nothing. While the readers
-stall, it has to be as if they were not there. While they catch up, the server works for them, so it
-has to be as it is with the same readers at the head, under the same load. What else runs on the
-machine can only make it look worse, so one good round of a few is enough; memory, idleness and what
-is read have to be right in each.
+median and their 90th percentile, and what is below a floor counts as nothing. They are compared
+with those of a house in which the fifty are not, under the same load. (With those in which the
+fifty read at once as it is said it would be easier, and prove less: what makes those who catch up
+hold up the others does so there too.) What else runs on the machine can only make it look worse, so
+one good round of a few is enough; memory, idleness and what is read have to be right in each.
 """
 
 import json
@@ -47,7 +47,7 @@ MOST_MEMORY = 32 * MIB
 """By how much more memory the server may take up, its own and the kernel's for it."""
 MOST_LATENCY = 1.5
 """By which factor the latency may rise."""
-FLOORS = {0.5: 2.0, 0.9: 6.0}
+FLOORS = {0.5: 2.0, 0.9: 10.0}
 """The shares of the probes at which latencies are compared, and the milliseconds that count as
 nothing there."""
 ROUNDS = 3
@@ -281,9 +281,6 @@ class StalledReadersTests(TestCase):
         self.assertLess(house.memory(), memory)
         self.assertLess(house.busy("caught up"), IDLE)
 
-        reading = house.talk("all read")
-        self.assertLess(house.memory(), memory)
-
         house.call("end")
         heard = house.listeners.ask("finish")["people"] + stalled.ask("finish")["people"]
         self.assertEqual(len(heard), 2 * (LISTENERS + STALLED))
@@ -292,4 +289,4 @@ class StalledReadersTests(TestCase):
         for person in heard:
             self.assertEqual(person, heard[0])
         stalled.end()
-        return risen("stalled", beside, without) + risen("catching up", catching_up, reading)
+        return risen("stalled", beside, without) + risen("catching up", catching_up, without)
