@@ -322,7 +322,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(dir=FOLDER)
+        self.folder = tempfile.TemporaryDirectory(prefix="chat-model-", dir=FOLDER)
         self.lives = 0
         self.dead = False
         self.burning: tuple[str, int] | None = None

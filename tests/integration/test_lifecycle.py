@@ -178,6 +178,24 @@ class HistoryTests(TestCase):
         for line in past:
             self.assertRegex(line, r"^\[\d\d:\d\d\] ")
 
+    def test_a_backup_made_while_it_runs_is_whole(self):
+        server = Server(self)
+        self.say(server, "one", "two")
+        folder = folder_for(self)
+        # What `.backup` of the program sqlite3 does.
+        with (
+            closing(sqlite3.connect(server.folder / "chat.sqlite")) as live,
+            closing(sqlite3.connect(folder / "chat.sqlite")) as backup,
+        ):
+            live.backup(backup)
+        self.say(server, "three")
+        bob = Client(self, Server(self, folder=folder).address, "bob")
+
+        self.assertEqual(bob.read_line(), "-- the last 2 lines of #lobby, times in UTC:")
+        self.assertEqual(
+            [bob.read_line().partition("] ")[2] for _ in range(2)], ["<ana> one", "<ana> two"]
+        )
+
     def test_only_the_owner_may_read_it(self):
         server = Server(self, umask=0)
         self.say(server, "a secret")

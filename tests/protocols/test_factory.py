@@ -69,6 +69,16 @@ class MostTests(unittest.TestCase):
         self.assertEqual(len(house.factory.connections), 1)
         self.assertFalse(any(peer.connected for peer in refused))
 
+    def test_who_is_refused_is_not_counted_under_its_address(self) -> None:
+        house = House(max_connections=1, max_per_address=1)
+        ana = house.connect("192.0.2.1")
+        refused = house.connect("192.0.2.2")
+        refused.say("bob")
+        ana.lose()
+        house.factory.most = 2
+        self.assertTrue(refused.connected)
+        self.assertEqual(house.connect("192.0.2.2").hear(), [GREETING])
+
     def test_nought_is_any_number(self) -> None:
         house = House(max_connections=0, max_per_address=0)
         for _ in range(200):
