@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -20,6 +21,7 @@ from twisted.trial.unittest import TestCase
 from chatservice import service as service_module
 from chatservice.service import BACKLOG, ChatService, StartError
 from chatservice.tap import Options, makeService
+from tests.integration.support import TWISTD, run
 from tests.journal.support import folder_for, run_python
 
 # A process that may not raise its limit, for it is nobody's.
@@ -231,3 +233,51 @@ class OpenFilesTests(TestCase):
 
     def test_any_number_of_connections_is_what_the_system_allows(self) -> None:
         self.assertEqual(run_python(FEW_FILES, "100", "200", "0"), ["200 136"])
+
+
+class FailedStartTests(TestCase):
+    """A real twistd that can't start says why: to who started it, and in its log."""
+
+    def setUp(self) -> None:
+        self.folder = Path(folder_for(self))
+        self.busy = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.busy.close)
+        endpoint = f"tcp:{self.busy.getsockname()[1]}:interface=127.0.0.1"
+        free = ("--listen", "tcp:0:interface=127.0.0.1")
+        (self.folder / "taken").mkdir()
+        self.failing = {
+            ("--history", "none", "--listen", endpoint): (
+                f"address already in use: can't listen on {endpoint}"
+            ),
+            ("--history", "taken", *free): "the history 'taken' can't be opened: Is a directory",
+        }
+
+    def start(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return run(TWISTD, *options, folder=self.folder)
+
+    def test_one_line_on_standard_error_and_one_in_the_log_file_tell_why(self) -> None:
+        for number, (options, why) in enumerate(self.failing.items()):
+            log = self.folder / f"log.{number}"
+            done = self.start("-n", "--pidfile=", "--logfile", log.name, "chat", *options)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", f"chat: {why}\n"))
+            said = [line for line in log.read_text().splitlines() if why in line]
+            self.assertEqual(len(said), 1, said)
+            self.assertTrue(said[0].endswith(f"the chat can't start: {why}"), said)
+            self.assertNotIn("Traceback", log.read_text())
+
+    def test_without_a_log_file_standard_error_has_one_line_too(self) -> None:
+        for options, why in self.failing.items():
+            done = self.start("-n", "--pidfile=", "chat", *options)
+            self.assertEqual((done.returncode, done.stderr), (1, f"chat: {why}\n"))
+            self.assertIn(f"the chat can't start: {why}\n", done.stdout)
+            self.assertNotIn("Traceback", done.stdout)
+
+    def test_a_daemon_tells_who_started_it(self) -> None:
+        for number, (options, why) in enumerate(self.failing.items()):
+            log = self.folder / f"log.{number}"
+            done = self.start("--pidfile=pid", "--logfile", log.name, "chat", *options)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr.count(why[:60]), 1, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
+            self.assertIn(f"the chat can't start: {why}\n", log.read_text())
+            self.assertFalse((self.folder / "pid").exists())

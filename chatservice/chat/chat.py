@@ -185,12 +185,19 @@ class Chat:
         """Forget the outlet of a member whose connection was lost. It is in until :meth:`quit`."""
         member.lost = True
         member.detach()
-        member.cursor = None
+        cursor, member.cursor = member.cursor, None
+        for replay in cursor.replays if cursor is not None else ():
+            replay.done.callback(None)
 
-    def look_back(self, member: Member, room: str, count: int) -> None:
-        """Show a member the last things said or done in a room."""
+    def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
+        """Show a member the last things said or done in a room.
+
+        The Deferred fires when it has been given all of them.
+        """
+        replay = Replay(room, count, self.past.head, asked=True)
         self._step_back(member, self.past.head)
-        self._replay(member, Replay(room, count, self.past.head, asked=True))
+        self._replay(member, replay)
+        return None if member.lost else replay.done
 
     def drained(self, member: Member) -> None:
         """Let a member whose outlet is not blocked any more read on, if it is behind."""
@@ -207,7 +214,10 @@ class Chat:
             lines = why
             if refused:
                 log.critical("{count} things that were said are not stored", count=refused)
-                lines = (f"the history did not take the last {refused:,} things said", *why)
+                lines = (
+                    f"the last {refused:,} things said could not be stored: they are lost",
+                    *why,
+                )
             for member in self.members:
                 member.tell(*lines)
                 member.gone = True
@@ -284,11 +294,7 @@ class Chat:
         member, room = membership.member, membership.room
         first = islice(room.members, FACES + 2)
         others = [other.name for other in first if other is not member][: FACES + 1]
-        company = (
-            f" with {faces(others, len(room.members) - 1)}"
-            if others
-            else ": nobody else is here yet"
-        )
+        company = f" with {faces(others, len(room.members) - 1)}" if others else ": no one else yet"
         member.tell(f"you are in #{room.name}{company}")
         self._replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))
 

@@ -163,9 +163,13 @@ def _leave(chat: Chat, member: Member, argument: str) -> None:
     membership = member.membership(name)
     if membership is None:
         raise Refused(f"you are not in #{name}")
+    moves = membership is member.current
     chat.leave(membership)
     now = _current(member)
-    member.tell(f"you left #{name}" + (f" and are in #{now} now" if now else "; /join another"))
+    if not now:
+        member.tell(f"you left #{name}; /join another")
+    else:
+        member.tell(f"you left #{name}" + (f" and are in #{now} now" if moves else ""))
 
 
 def _me(chat: Chat, member: Member, argument: str) -> None:
@@ -180,11 +184,11 @@ def _nick(chat: Chat, member: Member, argument: str) -> Deferred[None] | None:
     return renamed.addCallback(lambda _: member.tell(f"you are {name} now"))
 
 
-def _history(chat: Chat, member: Member, argument: str) -> None:
+def _history(chat: Chat, member: Member, argument: str) -> Deferred[None] | None:
     if argument and not (argument.isascii() and argument.isdigit() and int(argument[:9])):
-        raise Refused(f"usage: {COMMANDS['history'].usage}, N from 1 to {HISTORY_MOST:,}")
+        raise Refused(f"usage: {COMMANDS['history'].usage}, N up to {HISTORY_MOST:,}")
     count = int(argument[:9]) if argument else HISTORY_USUAL
-    chat.look_back(member, _current(member), min(count, HISTORY_MOST))
+    return chat.look_back(member, _current(member), min(count, HISTORY_MOST))
 
 
 def _quit(chat: Chat, member: Member, argument: str) -> None:

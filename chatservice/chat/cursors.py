@@ -67,9 +67,10 @@ class Replay:
 
     :param asked: somebody asked for it, and is told if there is nothing.
     :ivar day: of the last of them that was given.
+    :ivar done: fires when all of them were given, or the connection is lost.
     """
 
-    __slots__ = ("asked", "count", "day", "found", "position", "room", "upto")
+    __slots__ = ("asked", "count", "day", "done", "found", "position", "room", "upto")
 
     def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
         self.room = room
@@ -79,6 +80,7 @@ class Replay:
         self.found = False
         self.position = 0
         self.day: date | None = None
+        self.done: Deferred[None] = Deferred()
 
 
 class Cursor:
@@ -111,10 +113,11 @@ class Readers:
         self._now = now
         self._ready: deque[Cursor] = deque()
         self._due: IDelayedCall | None = None
+        self._stopped = False
 
     def ready(self, cursor: Cursor) -> None:
         """Put a cursor in line that may be able to read on."""
-        if cursor.queued:
+        if cursor.queued or self._stopped:
             return
         cursor.queued = True
         self._ready.append(cursor)
@@ -147,6 +150,7 @@ class Readers:
 
     def stop(self) -> None:
         """Let nobody read any more."""
+        self._stopped = True
         self._ready.clear()
         if self._due is not None:
             self._due.cancel()
@@ -189,6 +193,7 @@ class Readers:
             return self._when(cursor, found, self._found)
         if replay.position >= replay.upto:
             cursor.replays.popleft()
+            replay.done.callback(None)
             return True
         stretch = self._past.read(replay.position, [replay.room], replay.upto, talk=True)
         return self._when(cursor, stretch, self._replay)

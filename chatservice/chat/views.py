@@ -71,7 +71,7 @@ def faces(names: Sequence[str], total: int = 0) -> str:
     """
     more = max(total, len(names)) - FACES
     if more > 0:
-        return f"{', '.join(names[:FACES])} and {more} more"
+        return f"{', '.join(names[:FACES])} and {more:,} more"
     if len(names) > 1:
         return f"{', '.join(names[:-1])} and {names[-1]}"
     return names[0]

@@ -30,7 +30,7 @@ class EnteringTests(HouseTestCase):
             ],
         )
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #hall: nobody else is here yet"])
+        self.assertEqual(ana.read(), ["-- you are in #hall: no one else yet"])
 
     def test_nobody_can_come_in_under_a_name_that_is_taken(self) -> None:
         house = self.open()
@@ -89,7 +89,7 @@ class EnteringTests(HouseTestCase):
             house.tick()
             listed = [f"p{other}" for other in range(number)]
             if number == 0:
-                company = ": nobody else is here yet"
+                company = ": no one else yet"
             elif number == 1:
                 company = " with p0"
             elif number <= 20:
@@ -353,7 +353,7 @@ class LeavingTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join dev"),
             [
-                "-- you are in #dev: nobody else is here yet",
+                "-- you are in #dev: no one else yet",
                 "-- the last line of #dev, times in UTC:",
                 "[09:26] <ana> hi",
             ],
@@ -472,12 +472,12 @@ class LimitTests(HouseTestCase):
         house.chat.leave(ana.member.rooms()[0])
         house.chat.join(ana.member, "dev")
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #dev: nobody else is here yet"])
+        self.assertEqual(ana.read(), ["-- you are in #dev: no one else yet"])
 
     def test_there_can_be_no_more_rooms_than_the_limit(self) -> None:
         house = self.open(max_rooms=2)
         ana, bo = house.gather("ana", "bo")
-        self.assertEqual(ana.tries("/join one"), ["-- you are in #one: nobody else is here yet"])
+        self.assertEqual(ana.tries("/join one"), ["-- you are in #one: no one else yet"])
         self.assertEqual(bo.tries("/join two"), ["-- there are 2 rooms already"])
         self.assertEqual(bo.tries("/join one"), ["-- you are in #one with ana"])
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "one"])
@@ -746,7 +746,8 @@ class ClosingTests(HouseTestCase):
         self.assertEqual(self.successResultOf(house.chat.close(GOODBYE)), 3)
         house.tick()
         self.assertEqual(
-            bo.read(), ["-- the history did not take the last 3 things said", f"-- {GOODBYE}"]
+            bo.read(),
+            ["-- the last 3 things said could not be stored: they are lost", f"-- {GOODBYE}"],
         )
         self.assertTrue(ana.outlet.finished)
         self.assertTrue(bo.outlet.finished)
@@ -774,3 +775,100 @@ class ClosingTests(HouseTestCase):
             said = connection.execute("SELECT text FROM events WHERE kind = 'said'").fetchall()
         connection.close()
         self.assertEqual(said, [("hi",)])
+
+
+class ComingAndGoingMeanwhileTests(HouseTestCase):
+    """Who comes, or goes, while the journal refuses."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.house = self.open(self.path)
+        self.ana, self.bo = self.house.gather("ana", "bo")
+        self.house.refuse()
+        self.ana.tries("hi")
+        self.ana.read()
+        self.bo.read()
+
+    def accept(self) -> None:
+        self.house.accept()
+        self.house.tick(1)
+        self.house.tick()
+
+    def in_the_lobby(self) -> list[str]:
+        return [member.name for member in self.house.chat.rooms["lobby"].members]
+
+    def nothing_is_left_but(self, *names: str) -> None:
+        chat = self.house.chat
+        self.assertEqual([member.name for member in chat.members], [*names])
+        self.assertEqual(self.in_the_lobby(), [*names])
+        self.assertEqual(sorted(chat.rooms), ["lobby"])
+        self.assertEqual(chat.rooms["lobby"].population, len(names))
+        self.assertEqual(sorted(chat._claims._holders), sorted(names))
+        self.assertEqual(chat.ticker.presences, {})
+
+    def test_who_comes_is_told_at_once_and_is_in_the_room_when_it_takes_again(self) -> None:
+        cy = self.house.arrive("cy")
+        told = "-- the history can't be written now: when it can, you are in #lobby"
+        self.assertEqual(cy.read()[-1], told)
+        self.assertEqual(self.in_the_lobby(), ["ana", "bo"])
+        self.accept()
+        self.assertEqual(self.in_the_lobby(), ["ana", "bo", "cy"])
+        self.assertIn("-- you are in #lobby with ana and bo", cy.read())
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- cy joined"])
+        self.bo.tries("welcome")
+        self.assertEqual(cy.read(), ["<bo> welcome"])
+
+    def test_who_joins_another_room_is_told_too(self) -> None:
+        told = "-- the history can't be written now: when it can, you are in #dev"
+        self.assertEqual(self.ana.tries("/join dev"), [told])
+        self.accept()
+        self.assertIn("-- you are in #dev: no one else yet", self.ana.read())
+
+    def test_who_comes_when_it_takes_again_is_told_nothing_of_it(self) -> None:
+        self.accept()
+        cy = self.house.arrive("cy")
+        self.house.tick()
+        self.assertFalse([line for line in cy.read() if "can't be written" in line])
+
+    def test_who_quits_is_closed_at_once_and_shown_to_leave_when_it_takes_again(self) -> None:
+        self.ana.type("/quit bye")
+        self.assertEqual(self.ana.read(), ["-- goodbye, ana"])
+        self.house.tick(0)
+        self.assertTrue(self.ana.outlet.finished)
+        self.assertEqual(self.bo.read(), [])
+        self.accept()
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left (bye)"])
+        self.assertEqual(self.ana.read(), [])
+        self.nothing_is_left_but("bo")
+
+    def test_who_quits_gives_the_name_back_at_once(self) -> None:
+        self.ana.tries("/quit")
+        new = self.house.arrive("ana")
+        self.accept()
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left", "-- ana joined"])
+        self.assertIn("-- you are in #lobby with bo", new.read())
+        self.nothing_is_left_but("bo", "ana")
+
+    def test_who_comes_and_quits_meanwhile_leaves_nothing_behind(self) -> None:
+        cy = self.house.arrive("cy")
+        cy.type("/join dev", "/quit")
+        self.house.tick(0)
+        self.assertTrue(cy.outlet.finished)
+        self.accept()
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- cy joined", "-- cy left"])
+        self.nothing_is_left_but("ana", "bo")
+
+    def test_who_comes_and_is_lost_meanwhile_leaves_nothing_behind(self) -> None:
+        cy = self.house.arrive("cy")
+        cy.lose()
+        self.accept()
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- cy joined", "-- cy left"])
+        self.nothing_is_left_but("ana", "bo")
+
+    def test_who_quits_and_is_lost_before_it_takes_again_leaves_nothing_behind(self) -> None:
+        self.ana.tries("/quit")
+        self.house.chat.disconnect(self.ana.member)
+        self.ana.outlet.lost = True
+        self.accept()
+        self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left"])
+        self.nothing_is_left_but("bo")

@@ -50,3 +50,11 @@ class ClaimsTests(TestCase):
         self.is_refused(self.bob, "ana")
         self.claims.release("ana")
         self.gets(self.ana, "ana")
+
+    def test_names_that_look_alike_have_one_holder(self) -> None:
+        for one, other in (("ace", "асе"), ("ꓮꓠꓮ", "ana")):
+            self.gets(self.ana, one)
+            self.is_refused(self.bob, other)
+            self.claims.release(other)
+            self.gets(self.bob, other)
+            self.is_refused(self.ana, one)

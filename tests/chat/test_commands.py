@@ -111,7 +111,7 @@ class TableTests(CommandTestCase):
         self.assertEqual(
             self.ana.tries("/join dev", "/who", "/nick anna", "/who"),
             [
-                "-- you are in #dev: nobody else is here yet",
+                "-- you are in #dev: no one else yet",
                 "-- 1 person in #dev:",
                 "--   ana",
                 "-- you are anna now",
@@ -250,9 +250,7 @@ class RoomsTests(CommandTestCase):
 
 class JoinTests(CommandTestCase):
     def test_it_brings_into_a_room_which_is_then_the_current_one(self) -> None:
-        self.assertEqual(
-            self.ana.tries("/join dev"), ["-- you are in #dev: nobody else is here yet"]
-        )
+        self.assertEqual(self.ana.tries("/join dev"), ["-- you are in #dev: no one else yet"])
         self.assertEqual(self.bo.tries("/join #Dev"), ["-- you are in #dev with ana"])
         self.assertEqual(self.ana.read(), ["-- bo joined"])
         self.bo.tries("hi")
@@ -292,9 +290,7 @@ class LeaveTests(CommandTestCase):
 
     def test_another_room_is_left_by_its_name(self) -> None:
         self.ana.tries("/join dev")
-        self.assertEqual(
-            self.ana.tries("/leave #LOBBY"), ["-- you left #lobby and are in #dev now"]
-        )
+        self.assertEqual(self.ana.tries("/leave #LOBBY"), ["-- you left #lobby"])
         self.assertEqual(self.bo.tries("hi"), ["-- ana left"])
         self.assertEqual(self.ana.read(), [])
 
@@ -403,7 +399,7 @@ class HistoryTests(CommandTestCase):
         for wrong in ("0", "000", "-1", "1.5", "all", "²", "١", "1_0", "+1"):
             self.assertEqual(
                 self.ana.tries(f"/history {wrong}"),
-                ["-- usage: /history [N], N from 1 to 1,000"],
+                ["-- usage: /history [N], N up to 1,000"],
             )
 
     def test_what_was_typed_right_before_is_in_it(self) -> None:
@@ -477,3 +473,23 @@ class RefusingJournalTests(HouseTestCase):
                 "-- nothing was said in #lobby yet",
             ],
         )
+
+
+class SpacedTests(CommandTestCase):
+    """A slash that stands alone, or apart from its word."""
+
+    def test_a_space_behind_the_slash_makes_no_difference(self) -> None:
+        joined = ["-- you are in #dev: no one else yet"]
+        self.assertEqual(self.ana.tries("/ join dev"), joined)
+        self.ana.tries("/leave")
+        self.assertEqual(self.ana.tries("/   JOIN   dev  "), joined)
+
+    def test_a_slash_alone_is_answered_with_where_help_is(self) -> None:
+        for line in ("/", "/ ", "/   "):
+            self.assertEqual(self.ana.tries(line), ["-- /help shows what you can do"])
+        self.assertEqual(self.bo.read(), [])
+
+    def test_so_it_is_for_a_command_that_waits_for_what_was_asked_before(self) -> None:
+        said = self.ana.tries("/join dev", "/ who", "/")
+        self.assertEqual(said[-3:-1], ["-- 1 person in #dev:", "--   ana"])
+        self.assertEqual(said[-1], "-- /help shows what you can do")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from chatservice.chat.names import (
+    _LOOK_ALIKES,
     MARKS_IN_A_ROW,
     RESERVED,
     BadName,
@@ -328,3 +329,35 @@ class RoomNameTests(unittest.TestCase):
         self.assertEqual(room_name(room), room)
         self.assertEqual(room_name(f"#{room}"), room)
         self.assertEqual(safe(room), room)
+
+
+class LookAlikeTests(unittest.TestCase):
+    """Letters of other scripts that look like Latin ones."""
+
+    def test_a_name_that_looks_like_another_is_the_same_name(self) -> None:
+        alike = {"асе": "ace", "АСЕ": "ace", "ꓮꓠꓮ": "ANA", "νικα": "vika", "ᎪᏴ": "ab", "օհ": "oh"}
+        for one, other in alike.items():
+            self.assertEqual(key(nickname(one)), key(nickname(other)))
+
+    def test_what_looks_like_a_reserved_word_is_reserved(self) -> None:
+        for text, word in {
+            "ѕуѕор": "sysop",
+            "ЅУЅОР": "sysop",
+            "ɑdmin": "admin",
+            "ʀᴏᴏᴛ": "root",
+            "һеӏр": "help",
+            "ꓮꓡꓡ": "all",
+        }.items():
+            self.assertEqual(reason(nickname, text), f"'{word}' is reserved")
+
+    def test_each_counts_as_one_small_letter_in_either_case(self) -> None:
+        self.assertGreater(len(_LOOK_ALIKES), 100)
+        for code, number in _LOOK_ALIKES.items():
+            letter, latin = chr(code), chr(number)
+            self.assertFalse(letter.isascii())
+            self.assertTrue(latin.isascii() and latin.isalpha() and latin.islower(), letter)
+            self.assertEqual((key(letter), key(letter.upper())), (latin, latin))
+
+    def test_names_that_look_like_nothing_else_stay_apart(self) -> None:
+        for one, other in (("Борис", "Boris"), ("Ἑλένη", "Elena"), ("дима", "dima")):
+            self.assertNotEqual(key(nickname(one)), key(nickname(other)))

@@ -178,10 +178,10 @@ class SafeTests(unittest.TestCase):
             for character in EVERY_CHARACTER
             if unicodedata.category(character) == "Cf" and safe(f"a{character}a") != "aa"
         }
-        self.assertEqual(
-            kept,
-            {*map(chr, range(0x600, 0x606)), *"\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"},
-        )
+        shaped = {*map(chr, range(0x600, 0x606)), *"\u06dd\u070f\u0890\u0891\u08e2"}
+        shaped |= {"\U000110bd", "\U000110cd"}
+        # An older Python does not know the newest of them.
+        self.assertEqual(kept, {c for c in shaped if unicodedata.category(c) == "Cf"})
 
     def test_all_other_characters_stay(self) -> None:
         changed = {

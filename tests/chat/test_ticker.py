@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, MANY, Ticker
 from chatservice.journal import sqlite
-from chatservice.journal.events import Event
+from chatservice.journal.events import Draft, Event
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, said
 
@@ -328,3 +328,70 @@ class SettlingTests(TickerTestCase):
         self.thread.release()
         self.assertEqual(self.result(settling), 0)
         self.assertEqual(self.ticks, [["old"], ["new"], ["a"]])
+
+
+class FailingJournal(SqliteJournal):
+    """A journal with a bug, for a time.
+
+    :ivar fails: does what a commit does in place of committing.
+    """
+
+    fails: Callable[[], Deferred[None]] | None = None
+
+    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+        if self.fails is not None:
+            return self.fails()
+        return super().commit(drafts)
+
+
+class Bug(Exception):
+    """Nothing that a journal is known to fail with."""
+
+
+def raises() -> Deferred[None]:
+    raise Bug("oh no")
+
+
+class FailureTests(TickerTestCase):
+    """A journal that fails in a way that nobody thought of is like one that refuses."""
+
+    store: FailingJournal
+
+    def journal(self, path: str | None = None) -> SqliteJournal:
+        return FailingJournal(path or self.path, lambda: self.now, self.thread)
+
+    def check(self, fails: Callable[[], Deferred[None]]) -> None:
+        self.store.fails = fails
+        attempts: list[float] = []
+
+        def attempted() -> None:
+            attempts.append(self.clock.seconds())
+            if self.store.fails is not None:
+                self.ticker.after_attempt(attempted)
+
+        self.ticker.after_attempt(attempted)
+        self.say("a", "b")
+        self.clock.advance(0)
+        self.say("c")
+        self.clock.pump([0.5] * 7)
+        self.assertEqual(attempts, [0, 1, 2, 3])
+        self.assertEqual((self.ticks, self.troubles), ([], [True]))
+        self.assertTrue(self.ticker.refusing)
+        self.assertEqual(len(self.flushLoggedErrors(Bug)), 1)
+        self.store.fails = None
+        self.clock.pump([0.5, 0, 60])
+        self.assertEqual((self.ticks, self.troubles), ([["a", "b"], ["c"]], [True, False]))
+        self.assertFalse(self.ticker.refusing)
+
+    def test_one_that_raises_is_tried_again_every_second_and_told_of_once(self) -> None:
+        self.check(raises)
+
+    def test_so_is_one_that_fails_later(self) -> None:
+        self.check(lambda: fail(Bug("oh no")))
+
+    def test_when_all_is_to_be_settled_it_is_counted_what_it_did_not_take(self) -> None:
+        self.store.fails = raises
+        self.say("a", "b")
+        self.assertEqual(self.result(self.ticker.settle()), 2)
+        self.assertEqual(len(self.flushLoggedErrors(Bug)), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

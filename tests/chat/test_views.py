@@ -72,7 +72,7 @@ class FacesTests(unittest.TestCase):
 
     def test_the_rest_is_counted_when_only_some_names_are_given(self) -> None:
         names = [f"p{number}" for number in range(21)]
-        self.assertEqual(faces(names, 1021), f"{', '.join(names[:20])} and 1001 more")
+        self.assertEqual(faces(names, 1021), f"{', '.join(names[:20])} and 1,001 more")
         self.assertEqual(faces(["ana", "bo"], 2), "ana and bo")
 
 

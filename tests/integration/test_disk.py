@@ -208,7 +208,7 @@ class FullDiskTests(TestCase):
         told = self.bob.read_rest()
         self.assertEqual(
             told,
-            "-- the history did not take the last 2 things said\r\n"
+            "-- the last 2 things said could not be stored: they are lost\r\n"
             "-- the server is going down: goodbye\r\n",
         )
         for peer in (self.ana, self.bob):

@@ -282,7 +282,7 @@ class OptionsTests(TestCase):
             "-- welcome! what is your name?\r\n-- Grüße!\r\n--\r\n-- Be kind.\r\n"
             "-- \u241b[31mred\u241b[0m\r\n-- \ufffd\r\n"
             "-- hello ana! /help shows what you can do\r\n"
-            "-- you are in #lobby: nobody else is here yet\r\n",
+            "-- you are in #lobby: no one else yet\r\n",
         )
 
     def test_rooms_that_always_exist(self):

@@ -140,7 +140,7 @@ class ProgramsTests(TestCase):
             done.stdout,
             r"^-- welcome! what is your name\?\n"
             r"-- hello bot! /help shows what you can do\n"
-            r"-- you are in #lobby: nobody else is here yet\n"
+            r"-- you are in #lobby: no one else yet\n"
             r"-- 1 person in #lobby:\n"
             r"--   bot\n"
             r"-- you are robot now\n"

@@ -39,7 +39,7 @@ reactor: Any = _reactor
 NOON = 1_700_000_000_000
 
 GREETING = "-- welcome! what is your name?"
-ALONE = "-- you are in #lobby: nobody else is here yet"
+ALONE = "-- you are in #lobby: no one else yet"
 
 
 def hello(name: str) -> str:

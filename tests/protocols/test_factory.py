@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import gc
+import socket
 from itertools import pairwise
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -25,7 +27,9 @@ from tests.protocols.support import (
     Collector,
     FullJournal,
     House,
+    Peer,
     Wire,
+    fill,
     hello,
     reactor,
     until,
@@ -210,7 +214,7 @@ class LoginTimeoutTests(unittest.TestCase):
         self.assertFalse(peer.wire.half_closed)
 
 
-class HandshakeTests(unittest.TestCase):
+class HandshakeTestCase(unittest.TestCase):
     """TLS, with both ends in memory."""
 
     def connect(self, house: House) -> tuple[TLSMemoryBIOProtocol, Wire]:
@@ -253,6 +257,8 @@ class HandshakeTests(unittest.TestCase):
             if to_client:
                 client[0].dataReceived(to_client)
 
+
+class HandshakeTests(HandshakeTestCase):
     def test_who_shakes_no_hands_is_cut_off(self) -> None:
         house = House(handshake_timeout=10)
         _, wire = self.connect(house)
@@ -389,6 +395,76 @@ class SweepTests(unittest.TestCase):
             house.run(3)
             self.assertFalse(ana.connected)
             self.assertEqual(len(house.clock.getDelayedCalls()), 1)
+
+
+class SocketSweepTests(unittest.TestCase):
+    """On a clock, but with what the kernel says of a real socket."""
+
+    def connect(self, house: House) -> tuple[Peer, socket.socket]:
+        """Connect somebody, for whom much waits already."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        ours.setblocking(False)
+        wire = Wire(house.clock, UNIXAddress(b"/run/chat"))
+        wire.socket = ours  # type: ignore[attr-defined]
+        peer = Peer(house, wire)
+        fill(ours)
+        return peer, theirs
+
+    def test_who_is_told_to_go_and_takes_nothing_is_cut_off_after_five_seconds(self) -> None:
+        house = House()
+        peer, _ = self.connect(house)
+        peer.protocol.part("go")
+        house.run(CLOSING_TIMEOUT)
+        self.assertTrue(peer.connected)
+        house.run(2)
+        self.assertTrue(peer.wire.aborted)
+
+    def test_who_takes_something_now_and_then_is_not(self) -> None:
+        house = House()
+        peer, theirs = self.connect(house)
+        peer.protocol.part("go")
+        for _ in range(5):
+            house.run(CLOSING_TIMEOUT - 2)
+            theirs.recv(65536)
+        self.assertTrue(peer.connected)
+        theirs.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while theirs.recv(65536):
+                pass
+        house.run(2)
+        self.assertFalse(peer.connected)
+        self.assertFalse(peer.wire.aborted)
+
+    def test_who_is_told_again_is_given_no_more_time(self) -> None:
+        house = House()
+        peer = house.connect()
+        peer.protocol.part("go")
+        peer.read()
+        for _ in range(3):
+            house.run(0.7)
+            peer.protocol.part("go")
+        self.assertEqual((peer.connected, peer.read()), (False, []))
+
+    def test_who_takes_nothing_for_the_stall_timeout_is_cut_off_and_others_are_not(self) -> None:
+        house = House(stall_timeout=60, login_timeout=0)
+        stalled, _ = self.connect(house)
+        slow, slow_end = self.connect(house)
+        idle = house.connect()
+        for _ in range(3):
+            house.run(25, step=1)
+            slow_end.recv(65536)
+        self.assertTrue(stalled.wire.aborted)
+        self.assertEqual((slow.connected, idle.connected), (True, True))
+        house.run(80, step=1)
+        self.assertEqual((slow.connected, idle.connected), (False, True))
+
+    def test_without_a_stall_timeout_nobody_is(self) -> None:
+        house = House(stall_timeout=0, login_timeout=0)
+        peer, _ = self.connect(house)
+        house.run(1000, step=1)
+        self.assertTrue(peer.connected)
 
 
 class RealSweepTests(unittest.TestCase):
@@ -609,7 +685,7 @@ class StopTests(unittest.TestCase):
         self.stop(house)
         self.assertEqual(
             bob.hear()[-2:],
-            ["-- the history did not take the last 3 things said", f"-- {GOODBYE}"],
+            ["-- the last 3 things said could not be stored: they are lost", f"-- {GOODBYE}"],
         )
         self.flushLoggedErrors()
 
@@ -647,3 +723,81 @@ class MakingTests(unittest.TestCase):
         ana = house.connect()
         ana.say("ana")
         self.assertEqual(ana.hear(), [GREETING, hello("ana"), ALONE])
+
+
+class HandshakePlacesTests(HandshakeTestCase):
+    """A TLS handshake takes a place under its address, and none when the house closes."""
+
+    def test_connections_in_their_handshake_count_under_their_address_at_once(self) -> None:
+        house = House(max_per_address=2, handshake_timeout=10)
+        for _ in range(2):
+            self.connect(house)
+        self.assertEqual(house.connect("192.0.2.1").hear(), [CROWDED])
+        self.assertEqual(house.connect("192.0.2.2").hear(), [GREETING])
+        house.run(12)
+        self.assertEqual(house.connect("192.0.2.1").hear(), [GREETING])
+
+    def test_who_has_shaken_hands_counts_once(self) -> None:
+        house = House(max_per_address=2)
+        server, client = self.connect(house), self.client(house)
+        self.pump(house, server, client)
+        house.run(0.1)
+        self.pump(house, server, client)
+        self.assertEqual(bytes(client[2].received).decode(), GREETING + "\r\n")
+        self.assertEqual(house.connect("192.0.2.1").hear(), [GREETING])
+        self.assertEqual(house.connect("192.0.2.1").hear(), [CROWDED])
+
+    def test_who_is_one_too_many_is_told_when_it_has_shaken_hands(self) -> None:
+        house = House(max_per_address=1)
+        house.connect("192.0.2.1")
+        house.run(0.1)
+        server, client = self.connect(house), self.client(house)
+        self.pump(house, server, client)
+        house.run(0.1)
+        self.pump(house, server, client)
+        self.assertEqual(bytes(client[2].received).decode(), CROWDED + "\r\n")
+
+    def test_who_is_in_a_handshake_when_the_house_closes_is_cut_off_at_once(self) -> None:
+        house = House()
+        _, wire = self.connect(house)
+        fired: list[None] = []
+        house.factory.stop(GOODBYE).addCallback(fired.append)
+        self.assertTrue(wire.aborted)
+        house.run()
+        self.assertEqual(fired, [None])
+        house.chat.stop()
+        self.assertEqual(house.clock.getDelayedCalls(), [])
+
+
+class StopWithLinesTests(unittest.TestCase):
+    """What was read, and only waited for its pace, was said before the house closed."""
+
+    def setUp(self) -> None:
+        self.house = House(rate=5, burst=20)
+        self.bob, self.ana = self.house.enter("bob"), self.house.enter("ana")
+        self.house.run(10)
+        self.bob.read()
+        self.head = self.house.journal.head
+        self.lines = [f"line {number}" for number in range(60)]
+
+    def all_is_said(self) -> None:
+        self.house.run(1)
+        heard = self.bob.read()
+        self.assertEqual(heard[:60], [f"<ana> {line}" for line in self.lines])
+        self.assertEqual(heard[-1], f"-- {GOODBYE}")
+        self.assertGreaterEqual(self.house.journal.head, self.head + 60)
+
+    def test_a_paste_is_stored_and_shown_to_its_end_before_all_are_parted_with(self) -> None:
+        self.ana.say(*self.lines)
+        self.house.run(0.1)
+        self.assertTrue(self.ana.paused)
+        self.house.factory.stop(GOODBYE)
+        self.all_is_said()
+        self.assertEqual(self.house.journal.head, self.head + 60)
+
+    def test_so_is_one_whose_sender_has_ended_its_input(self) -> None:
+        self.ana.say(*self.lines)
+        self.ana.end()
+        self.house.run(0.1)
+        self.house.factory.stop(GOODBYE)
+        self.all_is_said()

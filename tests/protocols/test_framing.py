@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
@@ -438,3 +439,42 @@ class CostTests(unittest.TestCase):
         self.assertEqual(held.lines, 21)
         self.assertEqual(held.received, received)
         self.assertLessEqual(received, 65536)
+
+
+class UnsplitTests(unittest.TestCase):
+    """What waits behind a hold stays as it came."""
+
+    def kept(self, framer: Recorder, data: bytes) -> int:
+        """Feed while it is held; return the bytes that the framer holds for it afterwards."""
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        framer.dataReceived(data)
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return kept
+
+    def test_a_read_of_short_lines_takes_little_more_than_its_own_size(self) -> None:
+        data = (b"ab\n" * 22_000)[:65536]
+        framer = Recorder()
+        framer.hold(1)
+        self.assertLess(self.kept(framer, data), 2 * 65536)
+        self.assertLess(sys.getsizeof(framer._buffer), 2 * 65536)
+        self.assertEqual(framer.did, [])
+
+    def test_so_does_what_is_left_when_a_line_of_it_makes_the_hold(self) -> None:
+        data = (b"ab\n" * 22_000)[:65536]
+        framer = Recorder()
+        framer.do = lambda number: framer.hold(1)
+        self.assertLess(self.kept(framer, data), 2 * 65536)
+        framer.release(1)
+        self.assertEqual(framer.did, [b"ab"] * 2)
+        self.assertEqual(framer._buffer, data[6:])
+
+    def test_all_of_it_is_handled_when_it_is_released(self) -> None:
+        framer = Recorder()
+        framer.hold(1)
+        framer.dataReceived(b"ab\n" * 20_000 + b"c")
+        framer.release(1)
+        self.assertEqual(framer.did, [b"ab"] * 20_000)
+        framer.end_input()
+        self.assertEqual(framer.did[-1], b"c")

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gc
 import re
+import socket
 import ssl
+import struct
 import unicodedata
+import weakref
 from collections.abc import Callable
 
 from hypothesis import example, given, settings
@@ -16,6 +20,9 @@ from twisted.internet.endpoints import (
     serverFromString,
     wrapClientTLS,
 )
+from twisted.internet.error import ConnectionClosed, ConnectionDone, ConnectionLost
+from twisted.protocols.haproxy import proxyEndpoint
+from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.chat.chat import Chat
@@ -326,7 +333,7 @@ class ChattingTests(unittest.TestCase):
         self.assertEqual(
             self.ana.hear(1),
             [
-                "-- you are in #dev: nobody else is here yet",
+                "-- you are in #dev: no one else yet",
                 "-- 1 person in #dev:",
                 "--   ana",
                 "-- you left #dev and are in #lobby now",
@@ -342,6 +349,22 @@ class ChattingTests(unittest.TestCase):
         for line in ("x" * 2000, "😀" * 2000, "\u0939" * 2000):
             self.ana.say(line)
             self.assertEqual((self.ana.hear(), self.bob.read()), ([], [f"<ana> {line}"]))
+
+    def test_answers_come_in_the_order_of_their_commands(self) -> None:
+        self.ana.say("hi")
+        self.ana.hear()
+        self.ana.say("/history", "/rooms", "/history 1", "/leave")
+        self.assertEqual(
+            [line.partition(" <")[0][-20:] for line in self.ana.hear()],
+            [
+                "lobby, times in UTC:",
+                "[22:13]",
+                "lobby (you are here)",
+                "lobby, times in UTC:",
+                "[22:13]",
+                "lobby; /join another",
+            ],
+        )
 
     def test_a_long_line_that_comes_byte_by_byte_is_refused_once(self) -> None:
         house = House(rate=0, max_line=10)
@@ -923,6 +946,29 @@ class LostTests(unittest.TestCase):
         self.assertEqual(lines[-1], "-- ana left")
         self.assertLess(len(lines), 40)
 
+    def test_lines_behind_answers_that_were_not_read_are_said(self) -> None:
+        house = House(rate=0)
+        bob, ana = house.enter("bob"), house.enter("ana")
+        bob.read()
+        ana.stop_reading()
+        ana.say(*["/help"] * 1000, "bye")
+        house.run(1)
+        self.assertTrue(ana.paused)
+        self.assertEqual(bob.read(), [])
+        ana.lose()
+        self.assertEqual(bob.hear(1), ["<ana> bye", "-- ana left"])
+
+    def test_nothing_holds_on_to_a_connection_whose_lines_were_said(self) -> None:
+        house = House(rate=5, burst=1)
+        ana = house.enter("ana")
+        ana.say(*"abc")
+        ana.lose()
+        gone = weakref.ref(ana.protocol)
+        del ana
+        house.run(5)
+        gc.collect()
+        self.assertIsNone(gone())
+
     def test_a_command_that_waits_does_no_harm_whatever_it_is(self) -> None:
         for command in (
             *("/history", "/who", "/help", "/rooms", "/join dev", "/leave", "/me x", "/nick cleo"),
@@ -1042,6 +1088,7 @@ class LostTests(unittest.TestCase):
             house.run(70, step=0.2)
             self.assertEqual(house.people(), ["bob"], state)
             self.assertEqual(list(house.factory.connections), [bob.protocol], state)
+            self.assertEqual(list(house.factory._addresses), ["198.51.100.1"], state)
             self.assertEqual(list(house.chat.rooms), ["lobby"], state)
             lobby = house.chat.rooms["lobby"]
             self.assertEqual((len(lobby.members), lobby.population), (1, 1), state)
@@ -1132,9 +1179,10 @@ class RealConnectionTests(unittest.TestCase):
         bob.transport.pauseProducing()
         bob.transport.write(b"bob\n/history 1000\n/quit\n")
         bob.transport.loseWriteConnection()
-        await ana.wait_for(lambda: b"bob left" in ana.received)
+        await ana.wait_for(lambda: b"bob joined" in ana.received)
         bob.transport.resumeProducing()
         await bob.closed
+        await ana.wait_for(lambda: b"bob left" in ana.received)
         self.assertEqual(bob.received.count(b"] <ana> "), 1020)
         self.assertEqual(bob.received.count(b"goodbye, bob"), 1)
         ana.transport.loseConnection()
@@ -1216,3 +1264,56 @@ class RealConnectionTests(unittest.TestCase):
         self.assertIn(b"--   bob\r\n-- goodbye, bob\r\n", bob.received)
         silent.transport.loseConnection()
         await silent.closed
+
+    async def test_a_script_behind_a_proxy_that_half_closes_gets_all_its_answers(self) -> None:
+        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        port = await proxyEndpoint(endpoint).listen(self.factory)
+        self.addCleanup(port.stopListening)
+        for head in (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", b""):
+            ana = await self.connect(port.getHost().port)
+            ana.transport.write(head + b"ana\n/who\n")
+            ana.transport.loseWriteConnection()
+            await ana.closed
+            answers = [GREETING, hello("ana"), ALONE, "-- 1 person in #lobby:", "--   ana"]
+            self.assertEqual(ana.received.decode().splitlines(), answers if head else [])
+        self.assertEqual(self.factory.connections, {})
+
+    async def test_of_a_connection_that_is_reset_only_finished_lines_are_said(self) -> None:
+        port = await self.listen()
+        bob = await self.connect(port)
+        bob.transport.write(b"bob\n")
+        await bob.wait_for(lambda: b"you are in" in bob.received)
+        bob.received.clear()
+        with socket.create_connection(("127.0.0.1", port)) as ana:
+            ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
+            await bob.wait_for(lambda: b"two" in bob.received)
+            ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await bob.wait_for(lambda: b"left" in bob.received)
+        self.assertEqual(
+            bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
+        )
+        bob.transport.loseConnection()
+        await bob.closed
+
+
+class ResetTests(unittest.TestCase):
+    def heard(self, error: type[ConnectionClosed]) -> list[str]:
+        """Lose a connection whose lines wait for their pace, and return what others hear."""
+        house = House(rate=5, burst=1)
+        bob, ana = house.enter("bob"), house.enter("ana")
+        house.run(5)
+        bob.read()
+        ana.say(*"abcd")
+        ana.send(b"rm -rf /impor")
+        ana.wire.connected = False
+        ana.protocol.connectionLost(Failure(error()))
+        house.run(5)
+        return bob.read()
+
+    def test_finished_lines_that_wait_are_said_and_the_unfinished_one_is_not(self) -> None:
+        said = [f"<ana> {letter}" for letter in "abcd"]
+        self.assertEqual(self.heard(ConnectionLost), [*said, "-- ana left"])
+
+    def test_what_ends_in_order_ends_its_last_line(self) -> None:
+        said = [f"<ana> {letter}" for letter in [*"abcd", "rm -rf /impor"]]
+        self.assertEqual(self.heard(ConnectionDone), [*said, "-- ana left"])

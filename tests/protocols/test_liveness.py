@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import socket
 import struct
+import termios
+from array import array
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +16,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial import unittest
 
 from chatservice.protocols.liveness import NOTSENT, Progress, prepare
-from tests.protocols.support import Folder, fill, reactor, until
+from tests.protocols.support import Folder, House, fill, reactor, turns, until
 
 
 class Silent(Protocol):
@@ -247,3 +251,63 @@ class PrepareTests(RealTestCase):
         peer.close()
         prepare(protocol.transport, 120)
         self.assertTrue(self.option(protocol.transport, "TCP_NODELAY"))
+
+
+class RefilledTests(RealTestCase):
+    """Peers that take something, of whom no less waits afterwards."""
+
+    def unread(self, protocol: Any) -> int:
+        answer = array("i", [0])
+        fcntl.ioctl(protocol.transport.socket, termios.TIOCOUTQ, answer)
+        return answer[0]
+
+    def write(self, protocol: Any) -> int:
+        try:
+            written: int = protocol.transport.socket.send(b"x" * 65536)
+        except BlockingIOError:
+            written = 0
+        return written
+
+    async def test_who_reads_on_while_as_much_is_written_has_not_stalled(self) -> None:
+        protocol, peer = await self.tcp()
+        sent = fill(protocol.transport.socket)
+        progress = Progress()
+        await until(lambda: progress.stalled(protocol, 0) == 0)
+        for now in range(60, 360, 60):
+            # A moment for the kernels to move what they can.
+            await turns(20)
+            waiting = self.unread(protocol)
+            taken = sent - waiting
+            progress.stalled(protocol, now - 30)
+            while sent - self.unread(protocol) <= taken or self.unread(protocol) < waiting:
+                peer.settimeout(0)
+                with contextlib.suppress(BlockingIOError):
+                    peer.recv(65536)
+                sent += self.write(protocol)
+                await turns(1)
+            self.assertGreaterEqual(self.unread(protocol), waiting)
+            self.assertEqual(progress.stalled(protocol, now), 0)
+
+    async def test_one_of_tcp_that_is_forgotten_is_measured_anew(self) -> None:
+        protocol, _ = await self.tcp()
+        fill(protocol.transport.socket)
+        progress = Progress()
+        await until(lambda: progress.stalled(protocol, 0) == 0)
+        await until(lambda: bool(progress.stalled(protocol, 10)))
+        progress.forget(protocol)
+        self.assertEqual(progress.stalled(protocol, 20), 0)
+
+    def test_who_has_taken_all_that_the_outbox_held_is_measured_anew(self) -> None:
+        house = House()
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        ana = house.connect()
+        ana.wire.socket = ours  # type: ignore[attr-defined]
+        ours.send(b"x" * 1000)
+        stalled = house.factory.progress.stalled
+        self.assertEqual([stalled(ana.protocol, now) for now in (0, 60)], [0, 60])
+        ana.stop_reading()
+        self.assertEqual(stalled(ana.protocol, 70), 70)
+        ana.read_on()
+        self.assertEqual([stalled(ana.protocol, now) for now in (80, 90)], [0, 10])
