@@ -161,11 +161,11 @@ class ChatFactory(ServerFactory):
         self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
         for protocol, since in list(self._closing.items()):
             stalled = self.progress.stalled(protocol, now)
-            over = now - since >= CLOSING_TIMEOUT if stalled is None else stalled >= CLOSING_TIMEOUT
-            if over:
-                self._abort(protocol)
-            elif stalled is None and now - since >= SWEEP:
+            if stalled is None and now - since >= SWEEP:
                 protocol.transport.loseConnection()
+                stalled = now - since  # TLS waits for the peer to agree.
+            if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
+                self._abort(protocol)
         timeout = self.limits.stall_timeout
         if timeout and now >= self._next_look:
             self._next_look = now + timeout / STALL_LOOKS

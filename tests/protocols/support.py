@@ -59,7 +59,10 @@ class FullJournal(MemoryJournal):
 
 @implementer(IHalfCloseableDescriptor)
 class Wire(StringTransport):
-    """A connection in memory that, like one of TCP, is lost in a later turn and not at once."""
+    """A connection in memory that, like one of TCP, is lost in a later turn and not at once.
+
+    That is, unless it is half closed already.
+    """
 
     aborted = False
     half_closed = False
@@ -69,7 +72,9 @@ class Wire(StringTransport):
         self.clock = clock
 
     def loseConnection(self) -> None:
-        if not self.disconnecting:
+        if self.half_closed:
+            self.lose()
+        elif not self.disconnecting:
             self.disconnecting = True
             self.clock.callLater(0, self.lose)
 
@@ -251,12 +256,12 @@ class Folder:
         shutil.rmtree(self._name)
 
 
-def fill(sock: socket.socket) -> int:
-    """Write to a socket until the kernel takes no more."""
+def fill(sock: socket.socket, piece: int = 65536) -> int:
+    """Write to a socket, piece by piece, until the kernel takes no more."""
     written = 0
     while True:
         try:
-            written += sock.send(b"x" * 65536)
+            written += sock.send(b"x" * piece)
         except BlockingIOError:
             return written
 

@@ -409,7 +409,7 @@ class SocketSweepTests(unittest.TestCase):
         wire = Wire(house.clock, UNIXAddress(b"/run/chat"))
         wire.socket = ours  # type: ignore[attr-defined]
         peer = Peer(house, wire)
-        fill(ours)
+        fill(ours, piece=1000)
         return peer, theirs
 
     def test_who_is_told_to_go_and_takes_nothing_is_cut_off_after_five_seconds(self) -> None:
@@ -427,7 +427,7 @@ class SocketSweepTests(unittest.TestCase):
         peer.protocol.part("go")
         for _ in range(5):
             house.run(CLOSING_TIMEOUT - 2)
-            theirs.recv(65536)
+            theirs.recv(1000)
         self.assertTrue(peer.connected)
         theirs.setblocking(False)
         with contextlib.suppress(BlockingIOError):
@@ -454,7 +454,7 @@ class SocketSweepTests(unittest.TestCase):
         idle = house.connect()
         for _ in range(3):
             house.run(25, step=1)
-            slow_end.recv(65536)
+            slow_end.recv(1000)
         self.assertTrue(stalled.wire.aborted)
         self.assertEqual((slow.connected, idle.connected), (True, True))
         house.run(80, step=1)

@@ -30,7 +30,7 @@ class Paced(PacedFramer):
 
     @property
     def held(self) -> bool:
-        return self.transport.producerState == "paused"
+        return bool(self.transport.producerState == "paused")
 
 
 def numbers(count: int) -> bytes:
