@@ -52,13 +52,13 @@ _LOOK_ALIKES: Final = str.maketrans(
     "авсԁеһніјкӏморԛѕтуѵԝхү"
     "αβεηικμνορτυχζ"
     "օսհոզց"
-    "ɑɡɩᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"
+    "ɑɡɩᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ"
     "ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏏᏒᏔᏚᏙᏞᏟᏢᏦᏴ"
     "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ",
     "abcdehhijklmopqstyvwxy"
     "abehikmvoptyxz"
     "ouhnqg"
-    "agiabcdeghijklmnoprstuvwyz"
+    "agiabcdefghijklmnopqrstuvwyz"
     "drtiajewmhygzbrwsvlcpkb"
     "bpdtgkjczfmnlsrvhwxyaeiou",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -40,6 +40,10 @@ class Deadlines(Generic[_T]):
     def __contains__(self, thing: _T) -> bool:
         """Tell whether the time of something runs."""
         return thing in self._ends
+
+    def __iter__(self) -> Iterator[_T]:
+        """Go through the things whose time runs, the oldest first."""
+        return iter(list(self._ends))
 
     def discard(self, thing: _T) -> None:
         """Stop the time of something, if it runs."""

@@ -183,9 +183,9 @@ class ChatFactory(ServerFactory):
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """
         self.interval = 0.0
-        for protocol in list(self.connections):
+        for protocol in (*self.lingering, *self.connections):
             protocol.release(PACE)
-            if protocol not in self._closing:
+            if protocol in self.connections and protocol not in self._closing:
                 protocol.hold(STOPPING)
         return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
 

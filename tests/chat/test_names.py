@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections.abc import Callable
 
@@ -361,3 +362,11 @@ class LookAlikeTests(unittest.TestCase):
     def test_names_that_look_like_nothing_else_stay_apart(self) -> None:
         for one, other in (("Борис", "Boris"), ("Ἑλένη", "Elena"), ("дима", "dima")):
             self.assertNotEqual(key(nickname(one)), key(nickname(other)))
+
+    def test_small_capitals_of_all_letters_that_have_one_count_as_these(self) -> None:
+        for letter in string.ascii_uppercase:
+            try:
+                small = unicodedata.lookup(f"LATIN LETTER SMALL CAPITAL {letter}")
+            except KeyError:
+                continue
+            self.assertEqual(key(small), letter.lower(), small)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
+import weakref
 from itertools import pairwise
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -460,6 +461,16 @@ class SocketSweepTests(unittest.TestCase):
         house.run(80, step=1)
         self.assertEqual((slow.connected, idle.connected), (False, True))
 
+    def test_nothing_holds_on_to_one_that_was_lost(self) -> None:
+        house = House()
+        peer, _ = self.connect(house)
+        house.run(20)
+        peer.lose()
+        gone = weakref.ref(peer.protocol)
+        del peer
+        gc.collect()
+        self.assertIsNone(gone())
+
     def test_without_a_stall_timeout_nobody_is(self) -> None:
         house = House(stall_timeout=0, login_timeout=0)
         peer, _ = self.connect(house)
@@ -798,6 +809,13 @@ class StopWithLinesTests(unittest.TestCase):
     def test_so_is_one_whose_sender_has_ended_its_input(self) -> None:
         self.ana.say(*self.lines)
         self.ana.end()
+        self.house.run(0.1)
+        self.house.factory.stop(GOODBYE)
+        self.all_is_said()
+
+    def test_so_is_one_whose_sender_has_gone(self) -> None:
+        self.ana.say(*self.lines)
+        self.ana.lose()
         self.house.run(0.1)
         self.house.factory.stop(GOODBYE)
         self.all_is_said()
