@@ -71,8 +71,7 @@ _BRAILLE_BLANK: Final = "\u2800"
 
 
 def decode(line: bytes) -> str:
-    """Decode a line; what is not UTF-8 becomes U+FFFD, as section 3.9 of the Unicode standard has
-    it.
+    """Decode a line; what is not UTF-8 becomes U+FFFD (Unicode standard, section 3.9).
 
     :param line: the bytes of one line, without its end.
     :return: its text, which is not yet safe to show.
@@ -108,9 +107,7 @@ def safe(text: str) -> str:
 
 
 def _in_context(text: str) -> str:
-    """Drop the marks, joiners, selectors and format characters that have no business where they
-    stand.
-    """
+    """Drop the marks, joiners, selectors and format characters where they have no business."""
     kept: list[str] = []
     anything_visible = False
     waiting_joiner = ""

@@ -44,6 +44,7 @@ class Ticker:
 
     :param trouble: told True when the journal starts to refuse, False when it is over.
     :ivar sends: to be counted by who delivers the events: how many sends the tick took.
+    :ivar refusing: the journal refused the last batch, which waits.
     :ivar number: of the batch that is being filled; batches are numbered from 1.
     :ivar committed: the number of the last batch that was committed.
     """
@@ -59,7 +60,7 @@ class Ticker:
         self._clock = clock
         self._journal = journal
         self._trouble = trouble
-        self._refusing = False
+        self.refusing = False
         self._committing: list[Draft] | None = None
         self._trying = False
         self._next = 0.0
@@ -74,7 +75,7 @@ class Ticker:
                 wait = self._next - self._clock.seconds()
                 late = wait <= 0 or self.batch.count >= MANY
                 self._due = self._clock.callLater(0 if late else wait, self.tick)
-        elif self.batch.count == MANY and not self._refusing:
+        elif self.batch.count == MANY and not self.refusing:
             self._due.reset(0)
 
     def tick(self) -> None:
@@ -96,8 +97,8 @@ class Ticker:
         self._committing = None
         self._trying = False
         self._next = self._clock.seconds() + min(self.sends * SEND_COST, LONGEST_PACE)
-        if self._refusing:
-            self._refusing = False
+        if self.refusing:
+            self.refusing = False
             log.info("the history takes what is said again")
             self._trouble(False)
         self.committed += 1
@@ -109,8 +110,8 @@ class Ticker:
 
     def _refused(self, failure: Failure) -> None:
         self._trying = False
-        if not self._refusing:
-            self._refusing = True
+        if not self.refusing:
+            self.refusing = True
             if not failure.check(JournalUnavailable):
                 log.failure("the history failed", failure)
             log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
@@ -144,11 +145,6 @@ class Ticker:
             self.tick()
 
     @property
-    def refusing(self) -> bool:
-        """Whether the journal refused the last batch, which waits."""
-        return self._refusing
-
-    @property
     def clogged(self) -> bool:
         """Whether so much waits behind a commit that nobody should be read from."""
         return self._committing is not None and (
@@ -157,7 +153,7 @@ class Ticker:
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""
-        return number > self.committed and not self._refusing
+        return number > self.committed and not self.refusing
 
     def after_attempt(self, call: Callable[[], None]) -> None:
         """Call ``call`` once, when the journal has next taken or refused a batch."""

@@ -108,7 +108,6 @@ class ChatProtocol(PacedFramer):
         """Part with a peer that takes us for something else."""
         answer = answer_to_stranger(first)
         if answer is not None:
-            self._greeted = True
             self.outbox.write(answer)
             self.finish()
         return answer is not None
