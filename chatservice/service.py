@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import socket
 import sys
@@ -82,6 +83,10 @@ class ChatService(Service):
         except JournalError as error:
             raise StartError(str(error)) from None
         self.factory.start()
+        # What was made until now stays. To look for garbage in it, again and again, would hold up
+        # everybody for some 20 ms.
+        gc.collect()
+        gc.freeze()
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -137,6 +138,14 @@ class RunTests(ServiceTestCase):
         )
         self.assertEqual(said[1:], ["chatservice is down"])
         self.assertEqual(os.listdir(folder), ["history"])
+
+    @inlineCallbacks
+    def test_no_garbage_is_looked_for_in_what_stays(self) -> Any:
+        self.addCleanup(gc.unfreeze)
+        service = make()
+        service.startService()
+        self.assertGreater(gc.get_freeze_count(), 10_000)
+        yield service.stopService()
 
     @inlineCallbacks
     def test_a_burst_of_connections_finds_room_to_wait(self) -> Any:

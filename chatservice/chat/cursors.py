@@ -6,8 +6,9 @@ then every event after its position that the member is to see; from memory if re
 store. The last step to the head is always from memory, in the reactor's thread, so nothing races
 with a tick.
 
-Readers take turns, and together they take at most ``SLICE`` of each turn of the reactor, so that
-those who catch up never hold up those who are at the head.
+Readers take turns, those who are near the head first, and together they take at most ``SLICE`` of
+each turn of the reactor, so that those who catch up never hold up those who are at the head, or
+only stumbled.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -30,9 +32,13 @@ from chatservice.journal.events import Event
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
 
-SLICE: Final = 0.0005
+SLICE: Final = 0.00005
 """Seconds."""
-CHUNK: Final = 64 << 10
+NEAR: Final = 256
+"""Who is fewer events than this behind the head goes first."""
+FAR_TURN: Final = 8
+"""One step of so many is for who is farther, even then."""
+CHUNK: Final = 16 << 10
 """Bytes that are given to an outlet at once, give or take a line."""
 RETRY: Final = 1.0
 
@@ -89,15 +95,17 @@ class Cursor:
     :ivar position: every event up to this id was given to the member, or was not for it.
     :ivar replays: looks into the past that come first.
     :ivar fetching: a reading from the store is out.
+    :ivar fetched: what is to be done with what was read, in its turn.
     """
 
-    __slots__ = ("fetching", "member", "position", "queued", "replays")
+    __slots__ = ("fetched", "fetching", "member", "position", "queued", "replays")
 
     def __init__(self, member: Member, position: int) -> None:
         self.member = member
         self.position = position
         self.replays: deque[Replay] = deque()
         self.fetching = False
+        self.fetched: Callable[[], None] | None = None
         self.queued = False
 
 
@@ -111,7 +119,9 @@ class Readers:
         self._clock = clock
         self._past = past
         self._now = now
-        self._ready: deque[Cursor] = deque()
+        self._near: deque[Cursor] = deque()
+        self._far: deque[Cursor] = deque()
+        self._steps = 0
         self._due: IDelayedCall | None = None
         self._stopped = False
 
@@ -119,10 +129,14 @@ class Readers:
         """Put a cursor in line that may be able to read on."""
         if cursor.queued or self._stopped:
             return
-        cursor.queued = True
-        self._ready.append(cursor)
+        self._queue(cursor)
         if self._due is None:
             self._due = self._clock.callLater(0, self._later)
+
+    def _queue(self, cursor: Cursor) -> None:
+        cursor.queued = True
+        near = self._past.head - cursor.position <= NEAR
+        (self._near if near else self._far).append(cursor)
 
     def _later(self) -> None:
         self._due = None
@@ -134,24 +148,31 @@ class Readers:
             # One slice in a turn of the reactor: this is it.
             self._due.reset(0)
         end = self._clock.seconds() + SLICE
-        while self._ready:
-            cursor = self._ready.popleft()
+        while cursor := self._next():
             cursor.queued = False
             more = False
             with log.failuresHandled("reading on failed"):
                 more = self._step(cursor)
             if more:
-                cursor.queued = True
-                self._ready.append(cursor)
+                self._queue(cursor)
             if self._clock.seconds() > end:
                 break
-        if self._ready and self._due is None:
+        if (self._near or self._far) and self._due is None:
             self._due = self._clock.callLater(0, self._later)
+
+    def _next(self) -> Cursor | None:
+        self._steps += 1
+        first, second = self._near, self._far
+        if not self._steps % FAR_TURN:
+            first, second = second, first
+        line = first or second
+        return line.popleft() if line else None
 
     def stop(self) -> None:
         """Let nobody read any more."""
         self._stopped = True
-        self._ready.clear()
+        self._near.clear()
+        self._far.clear()
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -161,6 +182,10 @@ class Readers:
         member = cursor.member
         if cursor.fetching or member.outlet.blocked or member.lost or member.cursor is not cursor:
             return False
+        if cursor.fetched is not None:
+            fetched, cursor.fetched = cursor.fetched, None
+            fetched()
+            return True
         if cursor.replays:
             return self._look_back(cursor, cursor.replays[0])
         if cursor.position >= self._past.head:
@@ -257,8 +282,7 @@ class Readers:
 
         def read(result: _T) -> None:
             cursor.fetching = False
-            if not cursor.member.lost:
-                then(cursor, result)
+            cursor.fetched = partial(then, cursor, result)
             self.ready(cursor)
 
         def unavailable(failure: Failure) -> None:

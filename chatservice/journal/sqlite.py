@@ -24,14 +24,15 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Final
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, gatherResults, succeed
+from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.journal.base import Committed, Found, JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import TALK, Draft, Event
+from chatservice.journal.events import Draft, Event
+from chatservice.journal.sqlite_reading import TALK_KINDS, InThread, Reading
 
 SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x43484154
@@ -40,13 +41,7 @@ APPLICATION_ID: Final = 0x43484154
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
 
-READ_EVENTS: Final = 512
-READ_CHARACTERS: Final = 64 << 10
-"""One reading gives at most so many events, and ends past so many characters."""
-
 PRUNE_EVENTS: Final = 500
-
-_TALK_KINDS: Final = ", ".join(f"'{kind}'" for kind in TALK)
 
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -62,16 +57,11 @@ CREATE TABLE events (
     origin INTEGER NOT NULL,
     seq INTEGER NOT NULL
 );
-CREATE INDEX talk ON events (room, id) WHERE kind IN ({_TALK_KINDS});
+CREATE INDEX talk ON events (room, id) WHERE kind IN ({TALK_KINDS});
 """
 
 _NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
 """The smallest commit."""
-
-_T = TypeVar("_T")
-
-InThread = Callable[..., Deferred[Any]]
-"""Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
 
 log = Logger()
 
@@ -93,7 +83,6 @@ class SqliteJournal:
         self._in_thread = in_thread
         self._last_at = 0
         self._connections: list[sqlite3.Connection] = []
-        self._reading = DeferredLock()
         self._checkpointing = DeferredLock()
         self._checkpoint: Deferred[None] | None = None
         self._passed = 0
@@ -133,7 +122,7 @@ class SqliteJournal:
             self._writer.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
-        self._reader = self._connect()
+        self._reading = Reading(self._connect(), self._in_thread)
         self._checkpointer = self._connect()
         self._keeper = self._connect()
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
@@ -156,7 +145,7 @@ class SqliteJournal:
 
     def stop(self) -> Deferred[None]:
         """Close the file, which empties the log into it. See :meth:`.Journal.stop`."""
-        idle = gatherResults([self._reading.acquire(), self._checkpointing.acquire()])
+        idle = self._reading.idle().addCallback(lambda _: self._checkpointing.acquire())
         return idle.addCallback(lambda _: self._close())
 
     def _close(self) -> None:
@@ -250,56 +239,19 @@ class SqliteJournal:
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""
         try:
-            rows = self._reader.execute(
-                "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
-            ).fetchall()
+            return self._reading.recent(limit)
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
-        return [Event(*row) for row in reversed(rows)]
 
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool
     ) -> Deferred[Stretch]:
         """See :meth:`.Journal.after`."""
-        return self._read(self._after, position, tuple(rooms), upto, talk)
-
-    def _after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
-        marks = ", ".join("?" * len(rooms))
-        kinds = f"AND kind IN ({_TALK_KINDS})" if talk else ""
-        cursor = self._reader.execute(
-            f"SELECT * FROM events WHERE id > ? AND id <= ? AND room IN ({marks}) {kinds} "
-            f"ORDER BY id LIMIT {READ_EVENTS}",
-            (position, upto, *rooms),
-        )
-        events: list[Event] = []
-        characters = 0
-        for row in cursor:
-            events.append(Event(*row))
-            characters += len(events[-1].text) + len(events[-1].author)
-            if characters > READ_CHARACTERS or len(events) == READ_EVENTS:
-                cursor.close()
-                return Stretch(events, events[-1].id)
-        return Stretch(events, upto)
+        return self._reading.after(position, tuple(rooms), upto, talk)
 
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._read(self._locate, room, upto, count)
-
-    def _locate(self, room: str, upto: int, count: int) -> Found:
-        found, first = self._reader.execute(
-            "SELECT count(*), min(id) FROM (SELECT id FROM events WHERE room = ? AND id <= ? "
-            f"AND kind IN ({_TALK_KINDS}) ORDER BY id DESC LIMIT ?)",
-            (room, upto, count),
-        ).fetchone()
-        return Found(found, first - 1 if found else upto)
-
-    def _read(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
-        def unavailable(failure: Failure) -> Failure:
-            failure.trap(sqlite3.Error)
-            return Failure(JournalUnavailable(failure.getErrorMessage()))
-
-        # One at a time: the readings share a connection.
-        return self._reading.run(self._in_thread, reading, *args).addErrback(unavailable)
+        return self._reading.locate(room, upto, count)
 
     # Forgetting
 

@@ -6,20 +6,22 @@ the kernel does not take is not kept here: the chat knows, by position, where th
 on. So what waits in a connection is at most the rest of one line and the answers to its own
 commands.
 
-Everything else (TLS, a PROXY wrapper, a transport in a test) keeps to plain ``write`` and tells by
-``pauseProducing`` when it has enough: under TLS the socket must not be written to past the
-encryption, and a pull producer would spin.
+Everything else writes to its transport, which tells by ``pauseProducing`` when it has enough:
+under TLS the socket must not be written to past the encryption, and a pull producer would spin. TLS
+straight on a socket is still sent at once; TLS in something else, a PROXY wrapper and a transport
+in a test go by the reactor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.internet.interfaces import IPullProducer, IPushProducer, ISSLTransport
 from zope.interface import implementer
 
-SLICE: Final = 64 << 10
+SLICE: Final = 32 << 10
 """Bytes that a transport is given before it is asked whether it has enough."""
 
 
@@ -37,6 +39,14 @@ def outbox(transport: Any, owner: Owner) -> Outbox:
     """Return the outbox for a transport."""
     if isinstance(transport, FileDescriptor) and not getattr(transport, "TLS", False):
         return DirectOutbox(transport, owner)
+    if ISSLTransport.providedBy(transport):
+        # Only with TLS, which not everybody has installed.
+        from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+        if isinstance(transport, TLSMemoryBIOProtocol) and isinstance(
+            transport.transport, FileDescriptor
+        ):
+            return TLSOutbox(transport, owner, TLSMemoryBIOProtocol.write)
     return Outbox(transport, owner)
 
 
@@ -64,16 +74,19 @@ class Outbox:
         """See :meth:`.Outlet.send`."""
         sent = 0
         while sent < len(data) and not self.blocked:
-            self._transport.write(data[sent : sent + SLICE])
+            self._write(data[sent : sent + SLICE])
             sent += SLICE
         return min(sent, len(data))
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
         if not self._closed:
-            self._transport.write(data)
+            self._write(data)
             if self.blocked:
                 self.unsent += len(data)
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(data)
 
     def finish(self) -> None:
         """See :meth:`.Outlet.finish`."""
@@ -99,6 +112,33 @@ class Outbox:
 
     def stopProducing(self) -> None:
         """The transport is gone; the owner's ``connectionLost`` is called as well."""
+
+
+class TLSOutbox(Outbox):
+    """Encrypts, and sends what the socket takes, at once: in the time of whoever writes.
+
+    By itself the transport does the one in the next turn of the reactor and the other in the one
+    after that, so a line would go out two turns later, and what that costs would be in no slice
+    of time.
+
+    :param encrypt: writes to the transport at once, as :class:`.TLSMemoryBIOProtocol` does and
+        :class:`.BufferingTLSTransport`, which it is, does not.
+    """
+
+    __slots__ = ("_encrypt",)
+
+    def __init__(
+        self, transport: Any, owner: Owner, encrypt: Callable[[Any, bytes], object]
+    ) -> None:
+        self._encrypt = encrypt
+        super().__init__(transport, owner)
+
+    def _write(self, data: bytes) -> None:
+        self._encrypt(self._transport, data)
+        plain = self._transport.transport
+        if plain.connected and not plain.disconnecting:
+            # What it does not take, and what went wrong, the reactor finds when it writes.
+            plain.doWrite()
 
 
 @implementer(IPullProducer)

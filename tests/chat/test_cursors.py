@@ -4,7 +4,8 @@ import sqlite3
 
 from twisted.trial import unittest
 
-from chatservice.chat.cursors import CHUNK, RETRY, SLICE, taken
+from chatservice.chat import cursors
+from chatservice.chat.cursors import CHUNK, FAR_TURN, RETRY, SLICE, taken
 from chatservice.chat.views import TextView
 from chatservice.journal.events import SAID, Event
 from tests.chat.support import DAY, START, House, HouseTestCase, Person, RecordingOutlet
@@ -123,7 +124,7 @@ class CatchingUpTests(HouseTestCase):
             [f"line {number}" for number in range(20)],
         )
 
-    def test_a_reading_that_comes_to_a_blocked_outlet_is_done_again(self) -> None:
+    def test_a_reading_that_comes_to_a_blocked_outlet_waits_for_it(self) -> None:
         house = self.open(self.path, recent=4)
         fast, slow = self.slow(house)
         self.speak(house, *(f"line {number}" for number in range(10)))
@@ -173,7 +174,40 @@ class CatchingUpTests(HouseTestCase):
         house.tick()
         chunks = slow.outlet.sends - before
         self.assertEqual(len(slow.read()), 201)
-        self.assertEqual(chunks, -(-200_000 // CHUNK))
+        lines = -(-CHUNK // len(f"<ana> {line}\r\n"))
+        self.assertEqual(chunks, -(-200 // lines))
+
+    def near_and_far(self) -> tuple[House, Person, Person]:
+        """Two who are ready to read on, one of them far behind; each turn is one step."""
+        house = self.open()
+        (ana,) = house.gather("ana")
+        far, near = house.gather("far", "near")
+        far.outlet.window = 0
+        ana.tries(*["x" * 1000] * 400)
+        near.read()
+        near.outlet.window = 0
+        ana.tries(*["near"] * 5)
+        self.patch(cursors, "SLICE", -1.0)
+        far.outlet.drain()
+        near.outlet.drain()
+        return house, far, near
+
+    def test_who_is_near_the_head_goes_first(self) -> None:
+        house, far, near = self.near_and_far()
+        house.chat.readers.turn()
+        self.assertEqual(near.read(), ["<ana> near"] * 5)
+        self.assertEqual(far.read(), [])
+
+    def test_who_is_far_behind_is_not_forgotten_for_those_who_are_near(self) -> None:
+        house, far, near = self.near_and_far()
+        (near_cursor,) = house.chat.readers._near
+        for _ in range(FAR_TURN):
+            # As if one after the other stumbled.
+            near_cursor.position -= 1
+            house.chat.readers.ready(near_cursor)
+            near.member.cursor = near_cursor
+            house.chat.readers.turn()
+        self.assertNotEqual(far.read(), [])
 
     def test_no_more_is_rendered_than_is_given(self) -> None:
         rendered: list[int] = []

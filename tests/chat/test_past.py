@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.chat import past
 from chatservice.chat.past import Past
-from chatservice.journal import sqlite
+from chatservice.journal import sqlite, sqlite_reading
 from chatservice.journal.base import Found, Journal, Stretch
 from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
 from chatservice.journal.memory import MemoryJournal
@@ -38,7 +38,7 @@ class PastTests(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(past, "READ_EVENTS", 4)
-        self.patch(sqlite, "READ_EVENTS", 3)
+        self.patch(sqlite_reading, "READ_EVENTS", 3)
         self.patch(sqlite, "PRUNE_EVENTS", 2)
 
     def start(self, recent: int, stored: bool = True) -> None:

@@ -47,7 +47,7 @@ MOST_MEMORY = 32 * MIB
 """By how much more memory the server may take up, its own and the kernel's for it."""
 MOST_LATENCY = 1.5
 """By which factor the latency may rise."""
-FLOORS = {0.5: 2.0, 0.9: 10.0}
+FLOORS = {0.5: 1.0, 0.9: 5.0}
 """The shares of the probes at which latencies are compared, and the milliseconds that count as
 nothing there."""
 ROUNDS = 3

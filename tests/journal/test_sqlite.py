@@ -11,12 +11,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from unittest import SkipTest
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from chatservice.journal import sqlite
-from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
+from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
+from chatservice.journal.events import DID, JOINED, SAID, Event
 from tests.journal.support import JournalTestCase, run_python, said
 
 OPEN = """
@@ -47,7 +44,7 @@ start()
 # A new child is killed each time it has told of a number of commits; what it told goes to stdout.
 KILLED = """
 import signal
-from chatservice.journal import sqlite
+from chatservice.journal import sqlite, sqlite_reading
 
 sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
 
@@ -95,7 +92,7 @@ print([event.id for event in journal.recent(0)] == list(range(1, before + 11)))
 TRACED = """
 from concurrent.futures import ThreadPoolExecutor
 from twisted.internet.defer import Deferred
-from chatservice.journal import sqlite
+from chatservice.journal import sqlite, sqlite_reading
 
 sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
 jobs = []
@@ -299,128 +296,6 @@ class CommitTests(JournalTestCase):
         self.assertEqual(list(stored), list(range(1, len(stored) + 1)))
         self.assertLessEqual(set(told), set(stored))
         self.assertEqual(set(map(str, stored)), set(stored.values()))
-
-
-class ReadingTests(JournalTestCase):
-    rooms = ("a", "b", "c")
-
-    @given(
-        events=st.lists(
-            st.tuples(st.sampled_from(rooms), st.sampled_from([SAID, DID, JOINED]), st.text()),
-            max_size=30,
-        ),
-        wanted=st.sets(st.sampled_from(rooms)),
-        talk=st.booleans(),
-        data=st.data(),
-    )
-    @settings(deadline=None, max_examples=50)
-    def test_reading_on_gives_each_wanted_event_once_in_order(
-        self,
-        events: list[tuple[str, str, str]],
-        wanted: set[str],
-        talk: bool,
-        data: st.DataObject,
-    ) -> None:
-        self.patch(sqlite, "READ_EVENTS", 4)
-        self.patch(sqlite, "READ_CHARACTERS", 20)
-        self.fresh()
-        journal = self.open()
-        drafts = [said(text, room, kind) for room, kind, text in events]
-        self.successResultOf(journal.commit(drafts))
-        position = data.draw(st.integers(0, len(events)))
-        upto = data.draw(st.integers(position, len(events)))
-        model = [
-            event
-            for event in self.told
-            if position < event.id <= upto
-            and event.room in wanted
-            and (event.kind in TALK or not talk)
-        ]
-        read: list[Event] = []
-        while position < upto:
-            stretch = self.successResultOf(journal.after(position, sorted(wanted), upto, talk))
-            self.assertGreater(stretch.reached, position)
-            self.assertLessEqual(len(stretch.events), 4)
-            lengths = [len(event.text) + len(event.author) for event in stretch.events]
-            self.assertLessEqual(sum(lengths[:-1]), 20)
-            read += stretch.events
-            position = stretch.reached
-            self.assertEqual(read, [event for event in model if event.id <= position])
-        self.assertEqual(position, upto)
-        self.close(journal)
-
-    def test_one_reading_gives_a_bounded_number_of_events(self) -> None:
-        journal = self.open()
-        self.commit(journal, *("x" for _ in range(600)))
-        stretch = self.successResultOf(journal.after(10, ["lobby"], 600, talk=False))
-        self.assertEqual(stretch, Stretch(self.told[10:522], 522))
-
-    def test_one_reading_ends_past_a_number_of_characters(self) -> None:
-        journal = self.open()
-        self.commit(journal, *("x" * 1000 for _ in range(100)))
-        stretch = self.successResultOf(journal.after(0, ["lobby"], 100, talk=True))
-        self.assertEqual(stretch, Stretch(self.told[:66], 66))
-
-    @given(
-        events=st.lists(
-            st.tuples(st.sampled_from(rooms), st.sampled_from([SAID, DID, JOINED])), max_size=20
-        ),
-        upto=st.integers(0, 20),
-        count=st.integers(0, 10),
-    )
-    @settings(deadline=None, max_examples=50)
-    def test_the_last_talk_of_a_room_is_located(
-        self, events: list[tuple[str, str]], upto: int, count: int
-    ) -> None:
-        self.fresh()
-        journal = self.open()
-        self.successResultOf(journal.commit([said("x", room, kind) for room, kind in events]))
-        upto = min(upto, journal.head)
-        ids = [e.id for e in self.told if e.room == "a" and e.kind in TALK and e.id <= upto]
-        last = ids[-count:] if count else []
-        expected = Found(len(last), last[0] - 1 if last else upto)
-        self.assertEqual(self.successResultOf(journal.locate("a", upto, count)), expected)
-        self.close(journal)
-
-    def test_recent_is_the_end_of_it(self) -> None:
-        journal = self.open()
-        self.commit(journal, "a", "b", "c")
-        self.assertEqual(journal.recent(2), self.told[1:])
-        self.assertEqual(journal.recent(9), self.told)
-        self.assertEqual(journal.recent(0), self.told)
-
-    def test_one_reading_runs_at_a_time(self) -> None:
-        journal = self.open()
-        self.commit(journal, "a")
-        self.thread.held = True
-        first = journal.after(0, ["lobby"], 1, talk=False)
-        second = journal.locate("lobby", 1, 1)
-        self.assertEqual(len(self.thread.waiting), 1)
-        self.thread.run()
-        self.assertEqual(self.successResultOf(first), Stretch(self.told, 1))
-        self.assertEqual(self.successResultOf(second), Found(1, 0))
-
-    def test_stopping_waits_for_a_reading(self) -> None:
-        journal = self.open()
-        self.commit(journal, "a")
-        self.thread.held = True
-        reading = journal.after(0, ["lobby"], 1, talk=False)
-        journal.identity = ""
-        stopping = journal.stop()
-        self.assertNoResult(stopping)
-        self.assertNotEqual(self.open_files(), [])
-        self.thread.run()
-        self.assertEqual(self.successResultOf(reading), Stretch(self.told, 1))
-        self.successResultOf(stopping)
-        self.assertEqual(self.open_files(), [])
-
-    def test_what_cannot_be_read_is_unavailable(self) -> None:
-        journal = self.open()
-        self.commit(journal, "a")
-        self.meddle("ALTER TABLE events RENAME TO mine")
-        for reading in (journal.after(0, ["lobby"], 1, talk=True), journal.locate("lobby", 1, 1)):
-            failure = self.failureResultOf(reading, JournalUnavailable)
-            self.assertEqual(failure.getErrorMessage(), "no such table: events")
 
 
 class ForgettingTests(JournalTestCase):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -17,11 +18,12 @@ from twisted.internet.interfaces import IAddress, IHandshakeListener, ISSLTransp
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.internet.testing import StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.trial import unittest
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer
 
-from chatservice.protocols.outbox import SLICE, DirectOutbox, Outbox, outbox
+from chatservice.protocols.outbox import SLICE, DirectOutbox, Outbox, TLSOutbox, outbox
 from tests.protocols.support import Certificate, Collector, Folder, reactor, turns, until
 
 CHUNK = bytes(range(256)) * 256
@@ -343,7 +345,7 @@ class UNIXTests(AnyOutbox, OutboxTestCase):
 
 
 class TLSTests(AnyOutbox, OutboxTestCase):
-    kind = Outbox
+    kind = TLSOutbox
 
     async def connect(self, factory: Factory, reader: Collector) -> None:
         certificate = Certificate()
@@ -351,6 +353,24 @@ class TLSTests(AnyOutbox, OutboxTestCase):
         self.addCleanup(port.stopListening)
         client = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
         await connectProtocol(wrapClientTLS(certificate.client, client), reader)
+
+    async def test_what_it_sends_is_on_its_way_before_the_reactor_turns(self) -> None:
+        owner, reader = await self.connected()
+        owner.outbox.send(b"hi")
+        await reader.wait_for(lambda: reader.received == b"hi")
+        peer = plain_socket(reader.transport)
+        self.assertEqual(select.select([peer], [], [], 0)[0], [])
+        owner.outbox.send(b"you")
+        self.assertEqual(select.select([peer], [], [], 10)[0], [peer])
+        await reader.wait_for(lambda: reader.received == b"hiyou")
+
+    def test_tls_inside_of_something_else_is_written_to_as_that_wants(self) -> None:
+        wire = StringTransport()
+        wrapper = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+        directlyProvides(wire, ISSLTransport)
+        wrapper.makeConnection(wire)
+        self.assertTrue(ISSLTransport.providedBy(wrapper))
+        self.assertIs(type(outbox(wrapper, Owner())), Outbox)
 
 
 class AnyTransportTests(unittest.TestCase):

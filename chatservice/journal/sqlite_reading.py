@@ -1,0 +1,173 @@
+"""Reading a journal's SQLite file, in a thread, and what was read last.
+
+Those who catch up are often near each other: they stopped together, or a room came back after a
+restart. What was read for one is kept for a while, so the next who wants it does not go to the
+file again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from chatservice.journal.base import Found, JournalUnavailable, Stretch
+from chatservice.journal.events import TALK, Event
+
+READ_EVENTS: Final = 512
+READ_CHARACTERS: Final = 64 << 10
+"""One reading gives at most so many events, and ends past so many characters."""
+KEPT: Final = 16
+"""So many stretches that were read last are kept."""
+
+TALK_KINDS: Final = ", ".join(f"'{kind}'" for kind in TALK)
+
+_T = TypeVar("_T")
+_id = attrgetter("id")
+
+InThread = Callable[..., Deferred[Any]]
+"""Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
+
+
+class _Wanted(NamedTuple):
+    rooms: tuple[str, ...]
+    talk: bool
+
+
+class _Kept(NamedTuple):
+    wanted: _Wanted
+    position: int
+    stretch: Stretch
+
+
+class Reading:
+    """Reads events on a connection of its own, one reading at a time.
+
+    :param in_thread: where it runs.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, in_thread: InThread) -> None:
+        self._connection = connection
+        self._in_thread = in_thread
+        self._kept: deque[_Kept] = deque(maxlen=KEPT)
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._busy = False
+
+    def recent(self, limit: int) -> list[Event]:
+        """See :meth:`.Journal.recent`.
+
+        :raises sqlite3.Error: if they can't be read.
+        """
+        rows = self._connection.execute(
+            "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
+        ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
+
+    def after(
+        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+    ) -> Deferred[Stretch]:
+        """See :meth:`.Journal.after`."""
+        wanted = _Wanted(rooms, talk)
+        kept = self._keeps(wanted, position, upto)
+        if kept is not None:
+            return succeed(kept)
+        answer: Deferred[Stretch] = Deferred()
+
+        def keep(stretch: Stretch) -> Stretch:
+            self._kept.append(_Kept(wanted, position, stretch))
+            return stretch
+
+        def begin() -> None:
+            # Whoever was in line before may have wanted the same.
+            kept = self._keeps(wanted, position, upto)
+            if kept is not None:
+                answer.callback(kept)
+            else:
+                self._read(answer, keep, self._after, wanted, position, upto)
+
+        self._queue(begin)
+        return answer
+
+    def _keeps(self, wanted: _Wanted, position: int, upto: int) -> Stretch | None:
+        for kept in self._kept:
+            if kept.wanted == wanted and kept.position <= position < kept.stretch.reached:
+                events, reached = kept.stretch
+                first = bisect_right(events, position, key=_id)
+                last = bisect_right(events, upto, key=_id)
+                return Stretch(events[first:last], min(reached, upto))
+        return None
+
+    def _after(self, wanted: _Wanted, position: int, upto: int) -> Stretch:
+        marks = ", ".join("?" * len(wanted.rooms))
+        kinds = f"AND kind IN ({TALK_KINDS})" if wanted.talk else ""
+        cursor = self._connection.execute(
+            f"SELECT * FROM events WHERE id > ? AND id <= ? AND room IN ({marks}) {kinds} "
+            f"ORDER BY id LIMIT {READ_EVENTS}",
+            (position, upto, *wanted.rooms),
+        )
+        events: list[Event] = []
+        reached = upto
+        characters = 0
+        for row in cursor:
+            events.append(Event(*row))
+            characters += len(events[-1].text) + len(events[-1].author)
+            if characters > READ_CHARACTERS or len(events) == READ_EVENTS:
+                cursor.close()
+                reached = events[-1].id
+                break
+        return Stretch(events, reached)
+
+    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+        """See :meth:`.Journal.locate`."""
+        return self._when_free(self._locate, room, upto, count)
+
+    def _locate(self, room: str, upto: int, count: int) -> Found:
+        found, first = self._connection.execute(
+            "SELECT count(*), min(id) FROM (SELECT id FROM events WHERE room = ? AND id <= ? "
+            f"AND kind IN ({TALK_KINDS}) ORDER BY id DESC LIMIT ?)",
+            (room, upto, count),
+        ).fetchone()
+        return Found(found, first - 1 if found else upto)
+
+    def idle(self) -> Deferred[None]:
+        """Wait until what was asked for before has been read."""
+        return self._when_free(lambda: None)
+
+    def _when_free(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        answer: Deferred[_T] = Deferred()
+        self._queue(lambda: self._read(answer, lambda result: result, reading, *args))
+        return answer
+
+    def _queue(self, begin: Callable[[], None]) -> None:
+        self._waiting.append(begin)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and not self._busy:
+            self._waiting.popleft()()
+
+    def _read(
+        self,
+        answer: Deferred[_T],
+        keep: Callable[[_T], _T],
+        reading: Callable[..., _T],
+        *args: Any,
+    ) -> None:
+        def unavailable(failure: Failure) -> Failure:
+            failure.trap(sqlite3.Error)
+            return Failure(JournalUnavailable(failure.getErrorMessage()))
+
+        def done(_: object) -> None:
+            self._busy = False
+            self._go_on()
+
+        self._busy = True
+        result: Deferred[_T] = self._in_thread(reading, *args)
+        result.addCallbacks(keep, unavailable).chainDeferred(answer)
+        result.addBoth(done)
