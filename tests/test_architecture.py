@@ -18,9 +18,10 @@ LONGEST = 330
 MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
+    "wording": set(),
     "journal": set(),
-    "chat": {"journal", "limits"},
-    "protocols": {"chat", "limits"},
+    "chat": {"journal", "limits", "wording"},
+    "protocols": {"chat", "limits", "wording"},
     "service": {"__init__", "journal", "protocols"},
     "tap": {"chat", "journal", "limits", "protocols", "service"},
 }

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice import wording
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
@@ -89,16 +90,18 @@ class Chat:
 
     # What members ask for
 
-    def enter(self, name: str, outlet: Outlet, view: View) -> Deferred[Member]:
+    def enter(
+        self, name: str, outlet: Outlet, view: View, operator: bool = False
+    ) -> Deferred[Member]:
         """Let somebody in under a name that :func:`.names.nickname` has accepted.
 
         The Deferred fails with :exc:`.NameTaken`.
         """
-        member = Member(name, outlet, view)
+        member = Member(name, outlet, view, operator)
 
         def named(_: None) -> Member:
             self.members[member] = None
-            member.tell(*self.motd, f"hello {name}! /help shows what you can do")
+            member.tell(*self.motd, wording.HELLO.format(name=name))
             self.join(member, self.permanent[0])
             return member
 
@@ -107,7 +110,7 @@ class Chat:
     def say(self, member: Member, kind: str, text: str) -> None:
         """Let a member say or do something in its current room, if it is in one."""
         if member.current is None:
-            member.tell("you are in no room: /join one first")
+            member.tell(wording.NOWHERE)
             return
         self.ticker.batch.add(self._draft(member, member.current, kind, member.name, text))
         self._ask(member)

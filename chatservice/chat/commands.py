@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from chatservice import wording
 from chatservice.chat import names
 from chatservice.chat.chat import Chat, TooMany
 from chatservice.chat.claims import NameTaken
@@ -91,7 +92,7 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     elif not command.accepts(argument):
         member.tell(f"usage: {command.usage}")
     elif command.in_room and member.current is None:
-        member.tell("you are in no room: /join one first")
+        member.tell(wording.NOWHERE)
     else:
         return _run(command, chat, member, argument)
     return None
@@ -192,7 +193,7 @@ def _history(chat: Chat, member: Member, argument: str) -> Deferred[None] | None
 
 
 def _quit(chat: Chat, member: Member, argument: str) -> None:
-    member.tell(f"goodbye, {member.name}")
+    member.tell(wording.GOODBYE.format(name=member.name))
     chat.quit(member, argument)
 
 

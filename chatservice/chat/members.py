@@ -22,6 +22,10 @@ class Outlet(Protocol):
 
     blocked: bool
 
+    @property
+    def address(self) -> str:
+        """Where the connection comes from: an IP address, or ``""`` if it has none."""
+
     def send(self, data: bytes) -> int:
         """Take as much as goes out now, and return how many bytes that is; 0 when blocked.
 
@@ -46,6 +50,7 @@ class Member:
     :ivar memberships: the rooms it reads: those it is in, those it is about to be in or out of, and
         while it is behind the head those that it left.
     :ivar current: where its lines go; None if it is in no room.
+    :ivar operator: it may do what the table of commands keeps for operators.
     :ivar gone: it leaves, and is to read what was there until then.
     :ivar lost: its connection is no more.
     """
@@ -58,14 +63,16 @@ class Member:
         "lost",
         "memberships",
         "name",
+        "operator",
         "origin",
         "outlet",
         "seq",
         "view",
     )
 
-    def __init__(self, name: str, outlet: Outlet, view: View) -> None:
+    def __init__(self, name: str, outlet: Outlet, view: View, operator: bool = False) -> None:
         self.name = name
+        self.operator = operator
         self.outlet = outlet
         self.view = view
         self.origin = secrets.randbits(63)

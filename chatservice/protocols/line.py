@@ -45,6 +45,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from chatservice import wording
 from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import obey
@@ -102,7 +103,7 @@ class ChatProtocol(PacedFramer):
         if not self._greeted:
             self._greeted = True
             if self.factory.admit(self):
-                self.tell("welcome! what is your name?")
+                self.tell(wording.ASK_NAME)
 
     def _is_stranger(self, first: bytes) -> bool:
         """Part with a peer that takes us for something else."""
@@ -131,9 +132,7 @@ class ChatProtocol(PacedFramer):
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say that a line was too long; the connection lives."""
         if self._state is not ChatProtocol._closing:
-            self.tell(
-                f"that line was too long: at most {self.factory.limits.max_line:,} characters"
-            )
+            self.tell(wording.TOO_LONG.format(most=self.factory.limits.max_line))
             self.pace()
 
     def _await(self, doing: Deferred[None]) -> None:
@@ -171,7 +170,7 @@ class ChatProtocol(PacedFramer):
     def _ask_again(self, why: str) -> None:
         self._tries += 1
         if self._tries < LOGIN_TRIES:
-            self.tell(f"{why}; another name, please?")
+            self.tell(f"{why}; {wording.ASK_AGAIN}")
         else:
             self.part(f"{why}; that was the last try, goodbye")
 

@@ -70,6 +70,11 @@ class Outbox:
     def _register(self) -> None:
         self._transport.registerProducer(self, True)
 
+    @property
+    def address(self) -> str:
+        """See :attr:`.Outlet.address`."""
+        return getattr(self._transport.getPeer(), "host", None) or ""
+
     def send(self, data: bytes) -> int:
         """See :meth:`.Outlet.send`."""
         sent = 0

@@ -43,6 +43,7 @@ class RecordingOutlet:
     """
 
     def __init__(self) -> None:
+        self.address = "192.0.2.1"
         self.blocked = False
         self.window: int | None = None
         self.received = bytearray()
