@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from chatservice.chat import names
-from chatservice.journal.events import JOINED, LEFT, Draft
+from chatservice.journal.events import JOINED, LEFT, Draft, Fact
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member
@@ -67,6 +68,20 @@ class _RoomBatch:
         self.start = len(self.drafts)
 
 
+class Taken(NamedTuple):
+    """What is committed together.
+
+    :ivar drafts: room by room.
+    :ivar presences: who comes and goes in them, by ``seq``.
+    :ivar then: to be called when it is committed.
+    """
+
+    drafts: list[Draft]
+    facts: list[Fact]
+    presences: dict[int, Presence]
+    then: list[Callable[[], None]]
+
+
 class Batch:
     """Drafts that wait for the next commit.
 
@@ -79,12 +94,24 @@ class Batch:
         self._origin = origin
         self._seq = 0
         self._rooms: dict[str, _RoomBatch] = {}
+        self._facts: list[Fact] = []
+        self._then: list[Callable[[], None]] = []
         self.count = 0
         self.size = 0
 
     def add(self, draft: Draft) -> None:
         """Add what a member said or did."""
         self._room(draft.room, len(draft.text)).drafts.append(draft)
+
+    def hold(self, fact: Fact) -> None:
+        """Add what holds from then on."""
+        self._facts.append(fact)
+        self.count += 1
+        self.size += len(fact.value)
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Add what is to be done when what waits now is committed."""
+        self._then.append(call)
 
     def rename(self, draft: Draft) -> None:
         """Add a change of name."""
@@ -130,8 +157,8 @@ class Batch:
         self._seq += 1
         return Presence(kind, membership.room.name, self._seq, words)
 
-    def take(self) -> tuple[list[Draft], dict[int, Presence]]:
-        """Empty the batch: its drafts, room by room, and who comes and goes in them by ``seq``."""
+    def take(self) -> Taken:
+        """Empty the batch."""
         drafts: list[Draft] = []
         presences: dict[int, Presence] = {}
         for room in self._rooms.values():
@@ -141,9 +168,10 @@ class Batch:
                     presences[entry.seq] = entry
                     entry = entry.draft(self._origin)
                 drafts.append(entry)
-        self._rooms = {}
+        taken = Taken(drafts, self._facts, presences, self._then)
+        self._rooms, self._facts, self._then = {}, [], []
         self.count = self.size = 0
-        return drafts, presences
+        return taken
 
 
 def _who(membership: Membership) -> tuple[Member, str]:

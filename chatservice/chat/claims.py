@@ -30,6 +30,10 @@ class Claims:
             return fail(NameTaken(f"the name {name} is taken"))
         return succeed(None)
 
+    def holder(self, name: str) -> object:
+        """Return who holds a name, or None."""
+        return self._holders.get(names.key(name))
+
     def replace(self, old: str, new: str) -> None:
         """Free the name that a holder had before, unless it is but another way to write the new."""
         if names.key(old) != names.key(new):

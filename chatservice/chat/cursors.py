@@ -25,7 +25,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.past import Past
-from chatservice.chat.views import View, utc
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import Event
 
@@ -229,24 +228,29 @@ class Readers:
         replay.position = found.position
         if found.length:
             lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
-            cursor.member.tell(f"{lines} of #{replay.room}, times in UTC:")
+            cursor.member.tell(
+                f"{lines} of #{replay.room}, times in {cursor.member.view.zone_name}:"
+            )
         elif replay.asked:
             cursor.member.tell(f"nothing was said in #{replay.room} yet")
 
     def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
         replay = cursor.replays[0]
-        rendered = self._rendered_past(cursor.member.view, replay.day, stretch.events)
+        rendered = self._rendered_past(cursor.member, replay.day, stretch.events)
         replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
         given = [event for event in stretch.events if event.id <= replay.position]
         if given:
-            replay.day = utc(given[-1].at).date()
+            replay.day = cursor.member.view.local(given[-1].at).date()
 
     def _rendered_past(
-        self, view: View, day: date | None, events: Sequence[Event]
+        self, member: Member, day: date | None, events: Sequence[Event]
     ) -> Iterator[tuple[Event, bytes]]:
-        last = day or utc(self._now()).date()
+        view = member.view
+        last = day or view.local(self._now()).date()
         for event in events:
-            day = utc(event.at).date()
+            if event.origin in member.hidden:
+                continue
+            day = view.local(event.at).date()
             heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
             yield event, heading + view.past(event)
             last = day

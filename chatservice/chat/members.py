@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import Event
+from chatservice.journal.events import HOUSE, Event, inbox
 
 if TYPE_CHECKING:
     from chatservice.chat.cursors import Cursor
     from chatservice.chat.rooms import Membership
+
+
+_NOBODY: Final[frozenset[int]] = frozenset()
 
 
 class Outlet(Protocol):
@@ -51,15 +54,27 @@ class Member:
         while it is behind the head those that it left.
     :ivar current: where its lines go; None if it is in no room.
     :ivar operator: it may do what the table of commands keeps for operators.
+    :ivar hidden: the sessions whose events it does not want to see.
+    :ivar ignored: the names of those, by key (:func:`.names.key`); also of who is not there.
+    :ivar correspondent: the session that wrote to it privately last; 0 if none has.
+    :ivar away: why it is away; None if it is not.
+    :ivar told: the sessions that were told so.
+    :ivar since: when it came, in milliseconds since 1970.
+    :ivar active: when it typed something last.
     :ivar gone: it leaves, and is to read what was there until then.
     :ivar lost: its connection is no more.
     """
 
     __slots__ = (
+        "active",
         "asked",
+        "away",
+        "correspondent",
         "current",
         "cursor",
         "gone",
+        "hidden",
+        "ignored",
         "lost",
         "memberships",
         "name",
@@ -67,10 +82,14 @@ class Member:
         "origin",
         "outlet",
         "seq",
+        "since",
+        "told",
         "view",
     )
 
-    def __init__(self, name: str, outlet: Outlet, view: View, operator: bool = False) -> None:
+    def __init__(
+        self, name: str, outlet: Outlet, view: View, operator: bool = False, now: int = 0
+    ) -> None:
         self.name = name
         self.operator = operator
         self.outlet = outlet
@@ -81,6 +100,12 @@ class Member:
         self.memberships: list[Membership] = []
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
+        self.hidden: frozenset[int] = _NOBODY
+        self.ignored: dict[str, str] | None = None
+        self.correspondent = 0
+        self.away: str | None = None
+        self.told: frozenset[int] = _NOBODY
+        self.since = self.active = now
         self.gone = False
         self.lost = False
 
@@ -97,8 +122,15 @@ class Member:
         return next((m for m in self.rooms() if m.room.name == room), None)
 
     def sees(self, event: Event) -> bool:
-        """Tell whether an event is for this member: of its rooms, while it is in, not its own."""
-        return event.origin != self.origin and any(m.covers(event) for m in self.memberships)
+        """Tell whether an event is for this member: of its rooms, while it is in, not its own.
+
+        Also what is for everybody, or for it alone; nothing of who it ignores.
+        """
+        if event.origin == self.origin or event.origin in self.hidden:
+            return False
+        if event.room.startswith(HOUSE):
+            return event.room in (HOUSE, inbox(self.origin))
+        return any(m.covers(event) for m in self.memberships)
 
     def here(self, event: Event) -> bool:
         """Tell whether an event is of the member's current room."""
@@ -118,11 +150,12 @@ class Member:
         for membership in self.memberships:
             membership.detach()
 
-    def turn_to(self, membership: Membership | None) -> None:
-        """Make a room the current one."""
+    def turn_to(self, membership: Membership | None, view: View | None = None) -> None:
+        """Make a room the current one, and perhaps see it in another way."""
         at_head = self.cursor is None
         if at_head:
             self.detach()
         self.current = membership
+        self.view = view or self.view
         if at_head:
             self.attach()

@@ -23,6 +23,7 @@ class Past:
     """The recent events of the whole house, in memory, with the journal behind them.
 
     :param recent: how many events are kept in memory; 0 for all.
+    :ivar talked: how many things were said and done since the start.
     :ivar floor: every event after this id is in memory.
     """
 
@@ -32,12 +33,14 @@ class Past:
         self._events: list[Event] = []
         self._talk: dict[str, list[Event]] = {}
         self.floor = 0
+        self.talked = 0
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
         events = self._journal.recent(self._recent)
         self.floor = events[0].id - 1 if events else self._journal.head
         self.append(events)
+        self.talked = 0
 
     @property
     def head(self) -> int:
@@ -54,6 +57,7 @@ class Past:
         self._events += events
         for event in events:
             if event.kind in TALK:
+                self.talked += 1
                 try:
                     self._talk[event.room].append(event)
                 except KeyError:

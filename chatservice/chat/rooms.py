@@ -10,7 +10,7 @@ it holds no buffer, at most the rest of the line that was cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 from chatservice.chat.cursors import Cursor, taken
@@ -87,30 +87,40 @@ class Room:
 
         Returns the number of sends.
         """
-        speakers = {event.origin for event in events}
-        before = events[0].id - 1
-        sends = 0
-        short: list[tuple[Member, int]] = []
-        for (view, here), group in self.head.items():
-            parts = [view.live(event, here) for event in events]
-            blob = b"".join(parts)
-            size = len(blob)
-            sends += len(group)
-            for member in group:
-                if member.origin in speakers:
-                    others = [e.origin != member.origin for e in events]
-                    kept = list(compress(parts, others))
-                    sent, all_of_it = member.outlet.send(b"".join(kept)), sum(map(len, kept))
-                    if sent < all_of_it:
-                        kept_events = list(compress(events, others))
-                        short.append(
-                            (member, taken(member.outlet, kept_events, kept, sent, before))
-                        )
-                else:
-                    sent = member.outlet.send(blob)
-                    if sent < size:
-                        short.append((member, taken(member.outlet, events, parts, sent, before)))
-        for member, position in short:
-            member.detach()
-            member.cursor = Cursor(member, position)
-        return sends
+        return deliver(events, [(view, here, group) for (view, here), group in self.head.items()])
+
+
+def deliver(
+    events: Sequence[Event], groups: Iterable[tuple[View, bool, Collection[Member]]]
+) -> int:
+    """Deliver a tick's events of one room to members at the head.
+
+    :param groups: who sees the same, each with its view and whether the room is their current one.
+    :returns: the number of sends.
+    """
+    speakers = {event.origin for event in events}
+    before = events[0].id - 1
+    sends = 0
+    short: list[tuple[Member, int]] = []
+    for view, here, group in groups:
+        parts = [view.live(event, here) for event in events]
+        blob = b"".join(parts)
+        size = len(blob)
+        sends += len(group)
+        for member in group:
+            if member.origin in speakers or not member.hidden.isdisjoint(speakers):
+                unseen = {member.origin, *member.hidden}
+                shown = [event.origin not in unseen for event in events]
+                kept = list(compress(parts, shown))
+                sent, all_of_it = member.outlet.send(b"".join(kept)), sum(map(len, kept))
+                if sent < all_of_it:
+                    kept_events = list(compress(events, shown))
+                    short.append((member, taken(member.outlet, kept_events, kept, sent, before)))
+            else:
+                sent = member.outlet.send(blob)
+                if sent < size:
+                    short.append((member, taken(member.outlet, events, parts, sent, before)))
+    for member, position in short:
+        member.detach()
+        member.cursor = Cursor(member, position)
+    return sends

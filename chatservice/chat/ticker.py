@@ -17,6 +17,7 @@ are not read from until it is not.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -25,9 +26,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.chat.batch import Batch, Presence
+from chatservice.chat.batch import Batch, Presence, Taken
 from chatservice.journal.base import Journal, JournalUnavailable
-from chatservice.journal.events import Draft
 
 SEND_COST: Final = 50e-6
 LONGEST_PACE: Final = 0.1
@@ -35,6 +35,8 @@ MANY: Final = 32
 RETRY: Final = 1.0
 HELD_COUNT: Final = 1000
 HELD_SIZE: Final = 1 << 20
+TIMED: Final = 1000
+"""How long each of the last so many ticks took is known."""
 
 log = Logger()
 
@@ -46,6 +48,7 @@ class Ticker:
     :ivar sends: to be counted by who delivers the events: how many sends the tick took.
     :ivar refusing: the journal refused the last batch, which waits.
     :ivar number: of the batch that is being filled; batches are numbered from 1.
+    :ivar times: how long the last ticks took, each in seconds, the oldest first.
     :ivar committed: the number of the last batch that was committed.
     """
 
@@ -61,7 +64,8 @@ class Ticker:
         self._journal = journal
         self._trouble = trouble
         self.refusing = False
-        self._committing: list[Draft] | None = None
+        self.times: deque[float] = deque(maxlen=TIMED)
+        self._committing: Taken | None = None
         self._trying = False
         self._next = 0.0
         self._due: IDelayedCall | None = None
@@ -84,17 +88,20 @@ class Ticker:
             self._due.cancel()
         self._due = None
         if self._committing is None:
-            self._committing, presences = self.batch.take()
-            self.presences.update(presences)
+            self._committing = self.batch.take()
+            self.presences.update(self._committing.presences)
             self.number += 1
         self.sends = 0
         self._trying = True
-        maybeDeferred(self._journal.commit, self._committing).addCallbacks(
+        began = self._clock.seconds()
+        drafts, facts, _, _ = self._committing
+        maybeDeferred(self._journal.commit, drafts, facts).addCallbacks(
             self._committed, self._refused
         )
+        self.times.append(self._clock.seconds() - began)
 
     def _committed(self, _: None) -> None:
-        self._committing = None
+        taken, self._committing = self._committing, None
         self._trying = False
         self._next = self._clock.seconds() + min(self.sends * SEND_COST, LONGEST_PACE)
         if self.refusing:
@@ -103,6 +110,8 @@ class Ticker:
             self._trouble(False)
         self.committed += 1
         self._attempted()
+        for call in taken.then if taken is not None else ():
+            call()
         if self._settling is not None:
             self._settle(self._settling)
         elif self.batch.count:
@@ -117,7 +126,8 @@ class Ticker:
             log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
             self._trouble(True)
         if self._settling is not None:
-            self._settling.callback(len(self._committing or ()) + self.batch.count)
+            refused = len(self._committing.drafts) if self._committing is not None else 0
+            self._settling.callback(refused + self.batch.count)
         else:
             self._due = self._clock.callLater(RETRY, self.tick)
             self._attempted()

@@ -1,18 +1,32 @@
 """How events look: the text that people read.
 
-A line that somebody said begins with ``<``, what somebody did with ``* ``, a line of another room
-than the reader's current one with ``#``, a line of the past with ``[``, and everything that is the
-service's own with ``-- ``. What people type never stands at the beginning of a line, so none of
-these can be forged.
+A line that somebody said begins with ``<``, what somebody did with ``* ``, a private line with
+``[ana -> ``, a line of another room than the reader's current one with ``#``, a line of the past
+with its time, ``[14:02] ``, and everything that is the service's own with ``-- ``. Whoever wants to
+see times has them in front of every event. What people type never stands at the beginning of a
+line, so none of these can be forged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime, timezone, tzinfo
 from typing import Final, Protocol
 
-from chatservice.journal.events import DID, JOINED, LEFT, RENAMED, SAID, Event
+from chatservice.journal.events import (
+    ACTED,
+    ANNOUNCED,
+    DID,
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    SAID,
+    TOPIC,
+    Event,
+)
 
 FACES: Final = 20
 """So many names are shown where people come, go or are met; of the rest, the count."""
@@ -27,26 +41,77 @@ class View(Protocol):
     def past(self, event: Event) -> bytes:
         """Render something that was said or done before."""
 
+    def sent(self, name: str, text: str) -> bytes:
+        """Render what the reader wrote privately to somebody."""
+
     def notice(self, *lines: str) -> bytes:
         """Render what the service has to say."""
 
+    def local(self, at: int) -> datetime:
+        """Turn a time, in milliseconds since 1970, into the reader's own."""
 
+    @property
+    def zone_name(self) -> str:
+        """What the reader calls its time zone."""
+
+
+OFF: Final = "off"
+SHORT: Final = "short"
+FULL: Final = "full"
+STAMPS: Final = {OFF: "", SHORT: "[%H:%M] ", FULL: "[%Y-%m-%d %H:%M:%S] "}
+"""How the time stands in front of an event, by what a reader wants to see of it."""
+
+
+@dataclass(frozen=True)
 class TextView:
-    """Lines for people: UTF-8, ending in CR LF."""
+    """Lines for people: UTF-8, ending in CR LF.
+
+    :ivar stamps: which times are shown, of :data:`STAMPS`.
+    :ivar zone: whose times these are.
+    :ivar moves: whether people are shown to come and go.
+    """
+
+    stamps: str = OFF
+    zone: tzinfo = timezone.utc
+    moves: bool = True
 
     def live(self, event: Event, here: bool) -> bytes:
         """See :meth:`View.live`."""
-        room = "" if here else f"#{event.room} "
-        if event.kind == SAID:
-            return f"{room}<{event.author}> {event.text}\r\n".encode()
-        if event.kind == DID:
-            return f"{room}* {event.author} {event.text}\r\n".encode()
-        where = "" if here else f"#{event.room}: "
-        return f"-- {where}{_happened(event)}\r\n".encode()
+        if not self.moves and event.kind in (JOINED, LEFT):
+            return b""
+        line = self._line(event, here or event.room.startswith(HOUSE))
+        if self.stamps == OFF:
+            return line.encode()
+        return (self.local(event.at).strftime(STAMPS[self.stamps]) + line).encode()
 
     def past(self, event: Event) -> bytes:
         """See :meth:`View.past`."""
-        return f"[{utc(event.at):%H:%M}] ".encode() + self.live(event, here=True)
+        stamp = STAMPS[SHORT if self.stamps == OFF else self.stamps]
+        return (self.local(event.at).strftime(stamp) + self._line(event, True)).encode()
+
+    def _line(self, event: Event, here: bool) -> str:
+        room = "" if here else f"#{event.room} "
+        if event.kind == SAID:
+            return f"{room}<{event.author}> {event.text}\r\n"
+        if event.kind == DID:
+            return f"{room}* {event.author} {event.text}\r\n"
+        if event.kind == PRIVATE:
+            return f"[{event.author} -> you] {event.text}\r\n"
+        where = "" if here else f"#{event.room}: "
+        return f"-- {where}{_happened(event)}\r\n"
+
+    def sent(self, name: str, text: str) -> bytes:
+        """See :meth:`View.sent`."""
+        return f"[you -> {name}] {text}\r\n".encode()
+
+    def local(self, at: int) -> datetime:
+        """See :meth:`View.local`."""
+        return datetime.fromtimestamp(at / 1000, self.zone)
+
+    @property
+    def zone_name(self) -> str:
+        """See :attr:`View.zone_name`."""
+        return str(self.zone)
 
     def notice(self, *lines: str) -> bytes:
         """See :meth:`View.notice`."""
@@ -59,6 +124,13 @@ TEXT: Final = TextView()
 def _happened(event: Event) -> str:
     if event.kind == RENAMED:
         return f"{event.author} is now {event.text}"
+    if event.kind == TOPIC:
+        words = f"set the topic: {event.text}" if event.text else "took the topic away"
+        return f"{event.author} {words}"
+    if event.kind == ANNOUNCED:
+        return f"{event.author} announces: {event.text}"
+    if event.kind == ACTED:
+        return f"{event.author} {event.text}"
     verb = {JOINED: "joined", LEFT: "left"}[event.kind]
     words = f" ({event.text})" if event.text else ""
     return f"{faces(event.author.split(' '))} {verb}{words}"
@@ -80,8 +152,3 @@ def faces(names: Sequence[str], total: int = 0) -> str:
 def people(count: int) -> str:
     """Count people: ``1 person``, ``3 people``."""
     return "1 person" if count == 1 else f"{count:,} people"
-
-
-def utc(at: int) -> datetime:
-    """Turn the time of an event into a date and time, UTC."""
-    return datetime.fromtimestamp(at / 1000, timezone.utc)

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.events import Draft, Event
+from chatservice.journal.events import Draft, Event, Fact
 
-Committed = Callable[[Sequence[Event]], None]
+Committed = Callable[[Sequence[Event], Sequence[Fact]], None]
 """Told of each commit, in order, before the Deferred of :meth:`Journal.commit` fires."""
 
 
@@ -69,12 +69,22 @@ class Journal(Protocol):
     def stop(self) -> Deferred[None]:
         """Close the journal. Nothing may be committed afterwards."""
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
-        """Store the drafts, all or none, as the next events, in this order.
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+        """Store the drafts as the next events, in this order, and the facts: all or none.
 
         One commit at a time: the next may begin when the Deferred of this one has fired. It fails
         with :exc:`JournalUnavailable` if nothing was stored.
         """
+
+    def facts(self) -> list[Fact]:
+        """Return all that holds. Blocks: for the start only.
+
+        :raises JournalError: if they can't be read.
+        """
+
+    @property
+    def size(self) -> int:
+        """The bytes that the journal takes up on the disk."""
 
     def recent(self, limit: int) -> list[Event]:
         """Return the last ``limit`` events that can still be read, oldest first.
@@ -89,7 +99,9 @@ class Journal(Protocol):
     ) -> Deferred[Stretch]:
         """Read on in some rooms: a bounded number of events with ``position < id <= upto``.
 
-        :param talk: only what was said and done.
+        Events for everybody or for one session are given too, whoever it is for.
+
+        :param talk: only what was said and done in the rooms.
         """
 
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:

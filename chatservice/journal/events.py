@@ -1,4 +1,4 @@
-"""What can happen in a room: the values that the journal stores and the views show."""
+"""What can happen, and what holds: the values that the journal stores and the views show."""
 
 from __future__ import annotations
 
@@ -9,9 +9,37 @@ DID: Final = "did"
 JOINED: Final = "joined"
 LEFT: Final = "left"
 RENAMED: Final = "renamed"
+TOPIC: Final = "topic"
+PRIVATE: Final = "private"
+ANNOUNCED: Final = "announced"
+ACTED: Final = "acted"
 
-TALK: Final = (SAID, DID)
+TALK: Final = (SAID, DID, ACTED)
 """The kinds that history shows: what people said and did, not their coming and going."""
+
+HOUSE: Final = "@"
+"""The room of events that are for everybody."""
+
+
+def inbox(origin: int) -> str:
+    """Name the room of events that are for one session alone.
+
+    No room of people has a name that begins with ``@``.
+    """
+    return f"@{origin:x}"
+
+
+class Fact(NamedTuple):
+    """Something that holds until it is changed: a topic, a ban, a mute, a lock.
+
+    :ivar kind: what it is; with :attr:`name`, what it replaces.
+    :ivar name: of whom or what.
+    :ivar value: what holds; ``""`` if nothing does any more.
+    """
+
+    kind: str
+    name: str
+    value: str
 
 
 class Draft(NamedTuple):
@@ -33,6 +61,7 @@ class Event(NamedTuple):
 
     :ivar id: its place in the one order of the house; rises by commit.
     :ivar at: when it was committed, in milliseconds since 1970, UTC.
+    :ivar room: where; or :data:`HOUSE`, or an :func:`inbox`.
     :ivar author: the name as it was shown. Of :data:`JOINED` and :data:`LEFT` these are one or
         more names, separated by spaces (a name has none).
     :ivar text: what was said or done, parting words, or the new name; safe to show.

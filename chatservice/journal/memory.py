@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from twisted.internet.defer import Deferred, succeed
 
 from chatservice.journal.base import Committed, Found, Stretch
-from chatservice.journal.events import Draft, Event
+from chatservice.journal.events import Draft, Event, Fact
 
 
 class MemoryJournal:
@@ -36,14 +36,23 @@ class MemoryJournal:
         """See :meth:`.Journal.stop`."""
         return succeed(None)
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
         # The clock may be set back; the times of a journal don't run backwards.
         at = self._last_at = max(self._now(), self._last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         self.head += len(events)
-        self._committed(events)
+        self._committed(events, facts)
         return succeed(None)
+
+    def facts(self) -> list[Fact]:
+        """See :meth:`.Journal.facts`."""
+        return []
+
+    @property
+    def size(self) -> int:
+        """See :attr:`.Journal.size`."""
+        return 0
 
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""

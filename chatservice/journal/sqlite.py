@@ -31,10 +31,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.journal.base import Committed, Found, JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import Draft, Event
+from chatservice.journal.events import Draft, Event, Fact
 from chatservice.journal.sqlite_reading import TALK_KINDS, InThread, Reading
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
@@ -42,6 +42,15 @@ PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
 
 PRUNE_EVENTS: Final = 500
+
+_FACTS: Final = """
+CREATE TABLE facts (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
 
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -58,7 +67,17 @@ CREATE TABLE events (
     seq INTEGER NOT NULL
 );
 CREATE INDEX talk ON events (room, id) WHERE kind IN ({TALK_KINDS});
+{_FACTS}
 """
+
+_UPGRADES: Final = {
+    1: f"""
+DROP INDEX talk;
+CREATE INDEX talk ON events (room, id) WHERE kind IN ({TALK_KINDS});
+{_FACTS}
+""",
+}
+"""What brings a file of a schema version to the next."""
 
 _NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
 """The smallest commit."""
@@ -120,6 +139,10 @@ class SqliteJournal:
         if not tables:
             identity = f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
             self._writer.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
+            version = SCHEMA_VERSION
+        for older in range(version, SCHEMA_VERSION):
+            newer = f"PRAGMA user_version = {older + 1};"
+            self._writer.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
         self._reading = Reading(self._connect(), self._in_thread)
@@ -157,22 +180,25 @@ class SqliteJournal:
 
     # Committing
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
         if self._checkpoint is not None:
             waiting: Deferred[None] = Deferred()
-            self._checkpoint.addCallback(lambda _: self._commit(drafts))
+            self._checkpoint.addCallback(lambda _: self._commit(drafts, facts))
             self._checkpoint.chainDeferred(waiting)
             return waiting
-        return self._commit(drafts)
+        return self._commit(drafts, facts)
 
-    def _commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def _commit(self, drafts: Sequence[Draft], facts: Sequence[Fact]) -> Deferred[None]:
         # The clock may be set back; the times of a journal don't run backwards.
         at = max(self._now(), self._last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
+            if facts:
+                self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?)", facts)
+                self._writer.execute("DELETE FROM facts WHERE value = ''")
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -180,7 +206,7 @@ class SqliteJournal:
             return fail(JournalUnavailable(str(error)))
         self.head += len(events)
         self._last_at = at
-        self._committed(events)
+        self._committed(events, facts)
         self._tend()
         return succeed(None)
 
@@ -242,6 +268,22 @@ class SqliteJournal:
             return self._reading.recent(limit)
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
+
+    def facts(self) -> list[Fact]:
+        """See :meth:`.Journal.facts`."""
+        try:
+            return [Fact(*row) for row in self._writer.execute("SELECT * FROM facts")]
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
+
+    @property
+    def size(self) -> int:
+        """See :attr:`.Journal.size`."""
+        size = 0
+        for end in ("", "-wal"):
+            with suppress(OSError):
+                size += os.stat(self.path + end).st_size
+        return size
 
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool

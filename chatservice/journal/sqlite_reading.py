@@ -105,9 +105,14 @@ class Reading:
 
     def _after(self, wanted: _Wanted, position: int, upto: int) -> Stretch:
         marks = ", ".join("?" * len(wanted.rooms))
-        kinds = f"AND kind IN ({TALK_KINDS})" if wanted.talk else ""
+        rooms = f"room IN ({marks})"
+        if wanted.talk:
+            rooms += f" AND kind IN ({TALK_KINDS})"
+        else:
+            # Whoever it is for: so that readers of the same rooms share a reading.
+            rooms = f"({rooms} OR room GLOB '@*')"
         cursor = self._connection.execute(
-            f"SELECT * FROM events WHERE id > ? AND id <= ? AND room IN ({marks}) {kinds} "
+            f"SELECT * FROM events WHERE id > ? AND id <= ? AND {rooms} "
             f"ORDER BY id LIMIT {READ_EVENTS}",
             (position, upto, *wanted.rooms),
         )

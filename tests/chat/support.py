@@ -132,13 +132,13 @@ class Person:
         self._doing = False
         self._read = 0
 
-    def enter(self, name: str, view: View = TEXT) -> Deferred[None]:
+    def enter(self, name: str, view: View = TEXT, operator: bool = False) -> Deferred[None]:
         """Come in; the Deferred fails if that is refused."""
 
         def entered(member: Member) -> None:
             self.member = member
 
-        return self.house.chat.enter(name, self.outlet, view).addCallback(entered)
+        return self.house.chat.enter(name, self.outlet, view, operator).addCallback(entered)
 
     def type(self, *lines: str) -> None:
         """Type lines, as they are after they were made safe to show."""
@@ -236,15 +236,15 @@ class House:
         """Let time pass."""
         self.clock.advance(seconds)
 
-    def arrive(self, name: str) -> Person:
+    def arrive(self, name: str, operator: bool = False) -> Person:
         """Let somebody in; no time passes."""
         person = Person(self)
-        person.enter(name)
+        person.enter(name, operator=operator)
         return person
 
-    def gather(self, *names: str, room: str = "") -> list[Person]:
+    def gather(self, *names: str, room: str = "", operator: bool = False) -> list[Person]:
         """Let people in, into one more room if one is named, and let them read what there is."""
-        people = [self.arrive(name) for name in names]
+        people = [self.arrive(name, operator) for name in names]
         for person in people:
             if room:
                 person.type(f"/join {room}")

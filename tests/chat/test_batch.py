@@ -63,7 +63,7 @@ class BatchTests(TestCase):
         self.batch.add(says(self.ana))
         for who in (self.ana, self.bob, self.cleo):
             self.batch.join(membership(who))
-        drafts, presences = self.batch.take()
+        drafts, _, presences, _ = self.batch.take()
         self.assertEqual(lines(drafts), ["#x ana bob cleo joined", "#x ana said hi"])
         self.assertEqual((drafts[0].origin, list(presences)), (HOUSE, [drafts[0].seq]))
 
@@ -78,7 +78,7 @@ class BatchTests(TestCase):
         self.batch.join(ana)
         self.batch.leave(ana)
         self.batch.join(membership(self.bob))
-        drafts, presences = self.batch.take()
+        drafts, _, presences, _ = self.batch.take()
         self.assertEqual(lines(drafts), ["#x ana bob joined", "#x ana left"])
         self.assertEqual(presences[drafts[1].seq].memberships, [ana])
 
@@ -135,7 +135,7 @@ class BatchTests(TestCase):
         self.batch.join(membership(self.ana))
         self.batch.take()
         self.assertEqual((self.batch.count, self.batch.size), (0, 0))
-        self.assertEqual(self.batch.take(), ([], {}))
+        self.assertEqual(self.batch.take(), ([], [], {}, []))
 
     def test_each_coming_and_going_has_its_own_identity(self) -> None:
         numbers: set[int] = set()
@@ -143,7 +143,7 @@ class BatchTests(TestCase):
             for room in ROOMS:
                 self.batch.join(membership(self.ana, room))
                 self.batch.leave(membership(self.bob, room))
-            numbers.update(self.batch.take()[1])
+            numbers.update(self.batch.take().presences)
         self.assertEqual(len(numbers), 12)
 
 
@@ -206,7 +206,7 @@ class House:
                 self.batch.rename(draft)
 
     def tick(self) -> None:
-        drafts, presences = self.batch.take()
+        drafts, _, presences, _ = self.batch.take()
         self.ticks.append(lines(drafts))
         for draft in drafts:
             self.read(draft)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 from itertools import pairwise
 
-from chatservice.chat.chat import TooMany
+from chatservice.chat.chat import NotLetIn
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.views import TEXT
 from chatservice.journal.base import JournalError
@@ -234,9 +234,9 @@ class TalkingTests(HouseTestCase):
     def test_a_line_goes_to_the_room_that_was_current_when_it_was_typed(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo", room="dev")
-        house.chat.say(ana.member, SAID, "in dev")
+        house.chat.say(ana.member, "dev", SAID, "in dev")
         house.chat.join(ana.member, "lobby")
-        house.chat.say(ana.member, SAID, "in lobby")
+        house.chat.say(ana.member, "lobby", SAID, "in lobby")
         house.tick()
         self.assertEqual(sorted(bo.read()), ["#lobby <ana> in lobby", "<ana> in dev"])
 
@@ -459,7 +459,7 @@ class LimitTests(HouseTestCase):
         (ana,) = house.gather("ana")
         house.chat.join(ana.member, "one")
         house.chat.join(ana.member, "two")
-        with self.assertRaisesRegex(TooMany, "^you are in 3 rooms already: /leave one first$"):
+        with self.assertRaisesRegex(NotLetIn, "^you are in 3 rooms already: /leave one first$"):
             house.chat.join(ana.member, "three")
         house.chat.join(ana.member, "lobby")
         house.tick()

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from chatservice.chat.commands import (
-    COMMANDS,
+from chatservice.chat.commands import COMMANDS
+from chatservice.chat.commands.base import Command
+from chatservice.chat.commands.rooms import (
     HISTORY_MOST,
     HISTORY_USUAL,
     NAMES_LISTED,
     ROOMS_LISTED,
-    WIDTH,
-    Command,
 )
+from chatservice.chat.layout import COLUMNS
 from tests.chat.support import House, HouseTestCase, Person
 
 NOWHERE = "-- you are in no room: /join one first"
@@ -78,7 +78,7 @@ class TableTests(CommandTestCase):
 
     def test_every_command_that_takes_something_else_tells_its_usage(self) -> None:
         for typed, usage in (
-            ("/help me", "/help"),
+            ("/help me now", "/help [COMMAND]"),
             ("/who lobby dev", "/who [ROOM]"),
             ("/rooms all", "/rooms"),
             ("/join", "/join ROOM"),
@@ -96,16 +96,31 @@ class TableTests(CommandTestCase):
         self.assertEqual(self.bo.read(), [])
 
     def test_a_usage_says_what_is_accepted(self) -> None:
-        for takes, accepted, refused in (
-            ("", [""], ["a", "a b"]),
-            ("ROOM", ["a"], ["", "a b"]),
-            ("[ROOM]", ["", "a"], ["a b"]),
-            ("TEXT", ["a", "a b"], [""]),
-            ("[TEXT]", ["", "a", "a b"], []),
+        for takes, typed, taken in (
+            ("", "", []),
+            ("", "a", None),
+            ("ROOM", "", None),
+            ("ROOM", "a", ["a"]),
+            ("ROOM", "a b", None),
+            ("[ROOM]", "", [""]),
+            ("[ROOM]", "a b", None),
+            ("TEXT", "", None),
+            ("TEXT", "a  b", ["a  b"]),
+            ("[TEXT]", "", [""]),
+            ("NAME TEXT", "a", None),
+            ("NAME TEXT", "a  b c", ["a", "b c"]),
+            ("NAME [DURATION]", "a 1h30m", ["a", "1h30m"]),
+            ("NAME [DURATION]", "a soon", None),
+            ("WHO [DURATION] [REASON]", "a", ["a", "", ""]),
+            ("WHO [DURATION] [REASON]", "a 1h b c", ["a", "1h", "b c"]),
+            ("WHO [DURATION] [REASON]", "a b c", ["a", "", "b c"]),
+            ("[SECONDS] [REASON]", "", ["", ""]),
+            ("[SECONDS] [REASON]", "60", ["60", ""]),
+            ("[SECONDS] [REASON]", "60s is short", ["", "60s is short"]),
+            ("[SECONDS] [REASON]", "1234567", ["", "1234567"]),
         ):
-            command = Command("x", takes, "", lambda chat, member, argument: None)
-            self.assertEqual([a for a in accepted if not command.accepts(a)], [], takes)
-            self.assertEqual([r for r in refused if command.accepts(r)], [], takes)
+            command = Command("x", takes, "", "", lambda chat, member: None)
+            self.assertEqual(command.arguments(typed), taken, (takes, typed))
 
     def test_a_command_finds_done_what_was_asked_for_before(self) -> None:
         self.assertEqual(
@@ -122,36 +137,58 @@ class TableTests(CommandTestCase):
 
 
 class HelpTests(CommandTestCase):
-    def test_it_shows_each_command_of_the_table_in_its_order(self) -> None:
-        *rows, last = self.ana.tries("/help")
-        self.assertEqual(
-            [row.removeprefix("-- ").split("  ", 1)[0] for row in rows],
-            [command.usage for command in COMMANDS.values()],
-        )
-        for row, command in zip(rows, COMMANDS.values(), strict=True):
-            self.assertTrue(row.endswith(f"  {command.does}"), row)
-        self.assertEqual(last.split(), ["--", "//TEXT", "say", "/TEXT"])
+    def plain(self) -> list[Command]:
+        return [command for command in COMMANDS.values() if not command.operator]
 
-    def test_what_the_commands_do_stands_in_one_column(self) -> None:
-        *rows, last = self.ana.tries("/help")
-        columns = {
-            row.index(f"  {command.does}")
-            for row, command in zip(rows, COMMANDS.values(), strict=True)
-        }
-        self.assertEqual(columns, {last.index("  say /TEXT")})
+    def test_it_shows_each_command_of_the_table_in_its_order(self) -> None:
+        *rows, last, hint = self.ana.tries("/help")
+        self.assertEqual(
+            [row.removeprefix("-- ").split("  ", 1) for row in rows],
+            [[c.usage, f"{c.does:>{16 - len(c.usage) + len(c.does)}}"] for c in self.plain()],
+        )
+        self.assertEqual(last.split(), ["--", "//TEXT", "say", "/TEXT"])
+        self.assertEqual(hint, "-- /help COMMAND tells more of one")
+
+    def test_operators_are_shown_theirs_too(self) -> None:
+        (eve,) = self.house.gather("eve", operator=True)
+        self.assertEqual(
+            len([c for c in COMMANDS.values() if c.operator]),
+            sum(line.startswith("-- /") for line in eve.tries("/help"))
+            - len([*self.plain(), "//TEXT", "/help COMMAND"]),
+        )
+
+    def test_of_one_command_it_tells_the_usage_and_an_example(self) -> None:
+        for command in COMMANDS.values():
+            for typed in (command.name, f"/{command.name}", command.name.upper()):
+                self.assertEqual(
+                    self.ana.tries(f"/help {typed}"),
+                    [f"-- {command.usage}: {command.does}", f"-- for example: {command.example}"],
+                )
+
+    def test_an_example_is_what_the_command_takes(self) -> None:
+        for command in COMMANDS.values():
+            word, _, typed = command.example.partition(" ")
+            self.assertEqual(word, f"/{command.name}")
+            self.assertIsNotNone(command.arguments(typed), command.example)
+
+    def test_of_what_is_no_command_it_says_so(self) -> None:
+        self.assertEqual(
+            self.ana.tries("/help jion"), ["-- there is no /jion: /help shows what there is"]
+        )
 
     def test_a_command_that_is_added_to_the_table_is_shown_and_works(self) -> None:
-        def wave(chat: object, member: object, argument: str) -> None:
-            self.waved = argument
+        def wave(chat: object, member: object, text: str) -> None:
+            self.waved = text
 
-        COMMANDS["wave"] = Command("wave", "[TEXT]", "wave at all", wave)
+        COMMANDS["wave"] = Command("wave", "[TEXT]", "wave at all", "/wave", wave)
         self.addCleanup(COMMANDS.pop, "wave")
-        self.assertIn("-- /wave [TEXT]   wave at all", self.ana.tries("/help"))
+        self.assertIn("-- /wave [TEXT]      wave at all", self.ana.tries("/help"))
         self.ana.tries("/wave both hands")
         self.assertEqual(self.waved, "both hands")
 
     def test_it_fits_on_a_terminal_of_forty_columns(self) -> None:
-        wide = [line for line in self.ana.tries("/help") if len(line) > NARROW]
+        (eve,) = self.house.gather("eve", operator=True)
+        wide = [line for line in eve.tries("/help") if len(line) > NARROW]
         self.assertEqual(wide, [])
 
     def test_it_is_shown_in_no_room_too(self) -> None:
@@ -190,7 +227,7 @@ class WhoTests(CommandTestCase):
         self.assertEqual(" ".join(line.removeprefix("--   ") for line in lines).split(", "), names)
         self.assertGreater(len(lines), 1)
         for line in lines:
-            self.assertLessEqual(len(line), WIDTH + len("--   "))
+            self.assertLessEqual(len(line), COLUMNS)
         for line in lines[:-1]:
             self.assertTrue(line.endswith(","))
 

@@ -38,7 +38,7 @@ from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership
 from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, TALK, Draft, Event
+from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, TALK, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.chat.support import DAY, START, House, Person, RecordingOutlet
 
@@ -258,9 +258,9 @@ class WatchedChat(Chat):
         super().join(member, name)
         self.world.asked_to_join(_session(member), name)
 
-    def say(self, member: Member, kind: str, text: str) -> None:
+    def say(self, member: Member, room: str, kind: str, text: str) -> None:
         self.world.asked_to_say(_session(member), kind, text)
-        super().say(member, kind, text)
+        super().say(member, room, kind, text)
 
     def leave(self, membership: Membership) -> None:
         self.world.asked_to_leave(_session(membership.member), membership.room.name)
@@ -292,15 +292,15 @@ class MortalJournal(SqliteJournal):
     world: Machine
 
     def start(self, committed: Committed) -> None:
-        def told(events: Sequence[Event]) -> None:
+        def told(events: Sequence[Event], facts: Sequence[Fact]) -> None:
             self.world.fuse("committed")
-            committed(events)
+            committed(events, facts)
 
         super().start(told)
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
         self.world.fuse("commit")
-        return super().commit(drafts)
+        return super().commit(drafts, facts)
 
 
 class WatchedHouse(House):

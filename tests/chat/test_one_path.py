@@ -49,12 +49,12 @@ class OnePathTests(HouseTestCase):
             self.assertEqual([line.removeprefix("[09:26] ") for line in lines], ["<ana> hi"], how)
 
     def test_everyone_is_shown_an_event_by_the_same_code(self) -> None:
-        live = TextView.live
+        line = TextView._line
 
-        def marked(self: TextView, event: Event, here: bool) -> bytes:
-            return live(self, event._replace(text=f"{event.text}, marked"), here)
+        def marked(self: TextView, event: Event, here: bool) -> str:
+            return line(self, event._replace(text=f"{event.text}, marked"), here)
 
-        self.patch(TextView, "live", marked)
+        self.patch(TextView, "_line", marked)
         for how, lines in self.readings_of("hi").items():
             self.assertEqual(
                 [line.removeprefix("[09:26] ") for line in lines], ["<ana> hi, marked"], how

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from chatservice.chat import past
 from chatservice.chat.past import Past
 from chatservice.journal import sqlite, sqlite_reading
 from chatservice.journal.base import Found, Journal, Stretch
-from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
+from chatservice.journal.events import DID, JOINED, SAID, TALK, Event, Fact
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import JournalTestCase, said
 
@@ -56,7 +57,7 @@ class PastTests(JournalTestCase):
         self.past.load()
         self.largest = 0
 
-    def committed(self, events: list[Event]) -> None:
+    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         self.told += events
         self.largest = max(self.largest, len(events))
         self.past.append(events)

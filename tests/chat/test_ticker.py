@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, MANY, Ticker
 from chatservice.journal import sqlite
-from chatservice.journal.events import Draft, Event
+from chatservice.journal.events import Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, said
 
@@ -33,7 +33,7 @@ class TickerTestCase(JournalTestCase):
         self.ticker = Ticker(self.clock, self.store, 7, self.troubles.append)
         self.other: sqlite3.Connection = self.meddler()
 
-    def committed(self, events: Sequence[Event]) -> None:
+    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         self.ticker.sends += self.sends
         self.ticks.append([event.text for event in events])
 
@@ -338,10 +338,10 @@ class FailingJournal(SqliteJournal):
 
     fails: Callable[[], Deferred[None]] | None = None
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
         if self.fails is not None:
             return self.fails()
-        return super().commit(drafts)
+        return super().commit(drafts, facts)
 
 
 class Bug(Exception):

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 from twisted.trial import unittest
 
-from chatservice.chat.views import FACES, TEXT, faces, people, utc
+from chatservice.chat.views import FACES, TEXT, faces, people
 from chatservice.journal.events import DID, JOINED, LEFT, RENAMED, SAID, Event
 
 NOON = int(datetime(2026, 3, 14, 12, 5, 59, tzinfo=timezone.utc).timestamp() * 1000)
@@ -84,4 +84,4 @@ class CountTests(unittest.TestCase):
 
     def test_times_are_utc_to_the_millisecond(self) -> None:
         expected = datetime(2026, 3, 14, 12, 5, 59, 250_000, tzinfo=timezone.utc)
-        self.assertEqual(utc(NOON + 250), expected)
+        self.assertEqual(TEXT.local(NOON + 250), expected)

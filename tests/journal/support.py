@@ -17,7 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.events import SAID, Draft, Event
+from chatservice.journal.events import SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
 
@@ -88,6 +88,7 @@ class JournalTestCase(TestCase):
         self.thread = Thread()
         self.now = 1000
         self.told: list[Event] = []
+        self.facts: list[Fact] = []
 
     def journal(self, path: str | None = None) -> SqliteJournal:
         """Make a journal that is not open yet."""
@@ -96,9 +97,13 @@ class JournalTestCase(TestCase):
     def open(self) -> SqliteJournal:
         """Open the journal; it is closed after the test."""
         journal = self.journal()
-        journal.start(self.told.extend)
+        journal.start(self._committed)
         self.addCleanup(self.close, journal)
         return journal
+
+    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        self.told += events
+        self.facts += facts
 
     def close(self, journal: SqliteJournal) -> None:
         """Close a journal, if it is open."""

@@ -13,7 +13,7 @@ class MemoryJournalTests(TestCase):
         self.now = 1000
         self.told: list[Event] = []
         self.journal = MemoryJournal(lambda: self.now)
-        self.journal.start(self.told.extend)
+        self.journal.start(lambda events, facts: self.told.extend(events))
 
     def commit(self, *texts: str) -> None:
         self.successResultOf(self.journal.commit([said(text) for text in texts]))

@@ -13,7 +13,8 @@ from unittest import SkipTest
 
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import DID, JOINED, SAID, Event
+from chatservice.journal.events import DID, JOINED, SAID, Event, Fact
+from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, run_python, said
 
 OPEN = """
@@ -26,7 +27,7 @@ from chatservice.journal.sqlite import SqliteJournal
 journal = SqliteJournal(sys.argv[1], lambda: 0, maybeDeferred)
 draft = Draft("lobby", "said", "ana", "x" * 500, 1, 1)
 
-def start(committed=lambda events: None):
+def start(committed=lambda events, facts: None):
     try:
         journal.start(committed)
     except JournalError as error:
@@ -44,7 +45,7 @@ start()
 # A new child is killed each time it has told of a number of commits; what it told goes to stdout.
 KILLED = """
 import signal
-from chatservice.journal import sqlite, sqlite_reading
+from chatservice.journal import sqlite
 
 sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
 
@@ -52,7 +53,7 @@ for kill_after in map(int, sys.argv[2:]):
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        told = lambda events: os.write(writing, b"".join(b"%d\\n" % e.id for e in events))
+        told = lambda events, facts: os.write(writing, b"".join(b"%d\\n" % e.id for e in events))
         journal.start(told)
         while True:
             journal.commit([draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)])
@@ -69,7 +70,7 @@ FULL = """
 import resource
 
 told = []
-start(told.extend)
+start(lambda events, facts: told.extend(events))
 
 def commit():
     outcome = []
@@ -92,7 +93,7 @@ print([event.id for event in journal.recent(0)] == list(range(1, before + 11)))
 TRACED = """
 from concurrent.futures import ThreadPoolExecutor
 from twisted.internet.defer import Deferred
-from chatservice.journal import sqlite, sqlite_reading
+from chatservice.journal import sqlite
 
 sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
 jobs = []
@@ -193,8 +194,8 @@ class OpeningTests(JournalTestCase):
 
     def test_a_journal_of_a_newer_version_is_refused(self) -> None:
         self.close(self.open())
-        self.meddle("PRAGMA user_version = 2")
-        self.refuses_unchanged("used: it was written by a newer version (schema 2)")
+        self.meddle("PRAGMA user_version = 99")
+        self.refuses_unchanged("used: it was written by a newer version (schema 99)")
 
     def test_a_folder_is_refused(self) -> None:
         os.mkdir(self.path)
@@ -467,3 +468,53 @@ class CheckpointTests(JournalTestCase):
         syncs = [pid for pid, call in calls[marks[0] : marks[1]] if "sync(" in call]
         self.assertGreater(len(syncs), 10)
         self.assertNotIn(main, syncs)
+
+
+class FactTests(JournalTestCase):
+    topic, lock = Fact("topic", "lobby", "tea"), Fact("lock", "dev", "locked")
+
+    def commit_facts(self, journal: SqliteJournal, *facts: Fact) -> None:
+        self.successResultOf(journal.commit([said("x")], facts))
+
+    def test_what_holds_outlives_a_restart(self) -> None:
+        journal = self.open()
+        self.commit_facts(journal, self.topic, self.lock)
+        self.assertEqual(self.facts, [self.topic, self.lock])
+        self.close(journal)
+        self.assertEqual(sorted(self.open().facts()), sorted([self.topic, self.lock]))
+
+    def test_a_fact_takes_the_place_of_the_one_before(self) -> None:
+        journal = self.open()
+        self.commit_facts(journal, self.topic, self.lock)
+        self.commit_facts(journal, self.topic._replace(value="cake"), self.lock._replace(value=""))
+        self.assertEqual(journal.facts(), [self.topic._replace(value="cake")])
+
+    def test_facts_alone_are_committed(self) -> None:
+        journal = self.open()
+        self.successResultOf(journal.commit([], [self.topic]))
+        self.assertEqual((journal.head, journal.facts()), (0, [self.topic]))
+
+    def test_of_events_and_facts_all_or_none_is_stored(self) -> None:
+        journal = self.open()
+        self.meddle("ALTER TABLE facts RENAME TO mine")
+        self.failureResultOf(journal.commit([said("x")], [self.topic]), JournalUnavailable)
+        self.assertEqual((journal.head, self.told, self.facts), (0, [], []))
+        self.assertRaises(JournalError, journal.facts)
+
+    def test_a_file_of_the_first_version_is_brought_up_to_date(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b")
+        self.close(journal)
+        self.meddle("DROP TABLE facts")
+        self.meddle("PRAGMA user_version = 1")
+        journal = self.open()
+        self.assertEqual(journal.recent(0), self.told)
+        self.commit_facts(journal, self.topic)
+        self.close(journal)
+        self.assertEqual(self.open().facts(), [self.topic])
+
+    def test_its_size_is_that_of_the_file_and_its_log(self) -> None:
+        journal = self.open()
+        before = journal.size
+        self.commit(journal, "x" * 100_000)
+        self.assertGreater(journal.size, before + 100_000)

@@ -1,0 +1,153 @@
+"""IP addresses and networks, and which network holds an address.
+
+An IPv4 address that is written as an IPv6 one (``::ffff:192.0.2.7``) is the IPv4 address
+everywhere, and the zone of an address (``%eth0``) tells nothing about who is there.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+)
+from typing import Final, Generic, TypeVar
+
+WIDEST_V4: Final = 8
+WIDEST_V6: Final = 19
+"""The shortest prefixes: a registry gives out no larger network to one operator."""
+
+_SITE: Final = 64
+_MAPPED: Final = 96
+_PREFIX: Final = re.compile("[0-9]{1,3}")
+
+Value = TypeVar("Value")
+
+
+class BadAddress(ValueError):
+    """It is no address or network that can be used; ``str()`` says why."""
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """Read an address, or a network like ``192.0.2.0/24``; bits behind the prefix may be set.
+
+    :raises BadAddress: if it is neither, or a network that is too wide.
+    """
+    host, slash, prefix = text.partition("/")
+    address = _read(host)
+    if address is None or (slash and not _PREFIX.fullmatch(prefix)):
+        raise BadAddress("that is no IP address or network")
+    length = int(prefix) if slash else address.max_prefixlen
+    if length > address.max_prefixlen:
+        raise BadAddress(f"the prefix of that network is longer than /{address.max_prefixlen}")
+    plain = _plain(address)
+    if plain is not address:
+        length -= _MAPPED
+    if length < (WIDEST_V4 if plain.version == 4 else WIDEST_V6):
+        raise BadAddress("that is too many addresses")
+    return _network(plain, length)
+
+
+def parse_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an address as a socket names its peer.
+
+    :return: None if it is no IP address.
+    """
+    address = _read(host)
+    return None if address is None else _plain(address)
+
+
+def counted(host: str) -> str:
+    """Tell under what the connections of a peer are counted.
+
+    :return: its IPv4 address, or the /64 of an IPv6 one, all of which one person may have; what is
+        no IP address stays as it is.
+    """
+    address = parse_address(host)
+    if address is None:
+        return host
+    return str(_network(address, _SITE) if address.version == 6 else address)
+
+
+class Networks(Generic[Value]):
+    """Networks with a value each, which know at once which of them holds an address.
+
+    The networks are those that :func:`parse_network` gives. An address is looked up once for each
+    length of prefix that is in use, however many networks there are.
+    """
+
+    def __init__(self) -> None:
+        # By version of IP, then length of prefix, the longest first, then the bits of the prefix.
+        self._held: dict[int, dict[int, dict[int, tuple[IPv4Network | IPv6Network, Value]]]] = {
+            4: {},
+            6: {},
+        }
+
+    def __len__(self) -> int:
+        return sum(len(same) for held in self._held.values() for same in held.values())
+
+    def add(self, network: IPv4Network | IPv6Network, value: Value) -> None:
+        """Add a network, or give one that is there another value."""
+        held = self._held[network.version]
+        if network.prefixlen not in held:
+            held[network.prefixlen] = {}
+            self._held[network.version] = dict(sorted(held.items(), reverse=True))
+            held = self._held[network.version]
+        held[network.prefixlen][_bits(network.network_address, network.prefixlen)] = network, value
+
+    def remove(self, network: IPv4Network | IPv6Network) -> bool:
+        """Remove a network; tell whether it was there. Those within it and around it stay."""
+        held = self._held[network.version]
+        same = held.get(network.prefixlen, {})
+        if same.pop(_bits(network.network_address, network.prefixlen), None) is None:
+            return False
+        if not same:
+            del held[network.prefixlen]
+        return True
+
+    def find(self, address: IPv4Address | IPv6Address) -> Value | None:
+        """Give the value of the narrowest network that holds an address, None if none does."""
+        address = _plain(address)
+        for length, same in self._held[address.version].items():
+            found = same.get(_bits(address, length))
+            if found is not None:
+                return found[1]
+        return None
+
+    def items(self) -> list[tuple[IPv4Network | IPv6Network, Value]]:
+        """Give all networks with their values: IPv4 first, and a wider one before those in it."""
+        return sorted(
+            (
+                item
+                for held in self._held.values()
+                for same in held.values()
+                for item in same.values()
+            ),
+            key=lambda item: (item[0].version, int(item[0].network_address), item[0].prefixlen),
+        )
+
+
+def _read(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _network(address: IPv4Address | IPv6Address, length: int) -> IPv4Network | IPv6Network:
+    if isinstance(address, IPv4Address):
+        return IPv4Network((address, length), strict=False)
+    return IPv6Network((address, length), strict=False)
+
+
+def _bits(address: IPv4Address | IPv6Address, length: int) -> int:
+    return int(address) >> (address.max_prefixlen - length)

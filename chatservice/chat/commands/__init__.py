@@ -1,0 +1,133 @@
+"""What a line does: it is said, or, if it begins with ``/``, it is a command.
+
+One table: what a command takes is checked by its usage, who may by its row, each in one place, and
+/help is made from it.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatservice import wording
+from chatservice.chat import names
+from chatservice.chat.chat import Chat, NotLetIn
+from chatservice.chat.claims import NameTaken
+from chatservice.chat.commands.base import (
+    Command,
+    Refused,
+    current,
+    may_not,
+    may_not_speak,
+)
+from chatservice.chat.commands.operators import OPERATING
+from chatservice.chat.commands.people import PEOPLE
+from chatservice.chat.commands.rooms import ROOMS
+from chatservice.chat.commands.talking import TALKING
+from chatservice.chat.layout import table
+from chatservice.chat.members import Member
+from chatservice.journal.events import SAID
+
+
+def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
+    """Do what a line from a member says.
+
+    :param line: safe to show, as :func:`.text.safe` makes it.
+    :returns: a Deferred if the next line has to wait until this one is done.
+    """
+    member.active = chat.now()
+    if line.startswith("/") and not line.startswith("//"):
+        # A command finds done what the same member asked for before: /who after /join, say.
+        settled = chat.settled(member)
+        if settled is None:
+            return _command(chat, member, line[1:].strip())
+        return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
+    if line:
+        _say(chat, member, line[1:] if line.startswith("//") else line)
+    return None
+
+
+def _say(chat: Chat, member: Member, text: str) -> None:
+    room = current(member)
+    why = may_not_speak(chat, member) if room else wording.NOWHERE
+    if why is not None:
+        member.tell(why)
+        return
+    chat.say(member, room, SAID, text)
+    _back(member)
+
+
+def _back(member: Member) -> None:
+    """Whoever speaks is not away."""
+    if member.away is not None:
+        member.away = None
+        member.tell("you are back")
+
+
+def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
+    word, _, typed = line.partition(" ")
+    command = COMMANDS.get(word.lower())
+    if not word:
+        member.tell("/help shows what you can do")
+        return None
+    if command is None:
+        there = [command.name for command in _for(member)]
+        near = get_close_matches(word.lower(), there, n=1)
+        hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
+        member.tell(f"there is no /{word[:24]}: {hint}")
+        return None
+    why = may_not(chat, member, command)
+    values = command.arguments(typed.strip())
+    if why is not None:
+        member.tell(why)
+    elif values is None:
+        member.tell(f"usage: {command.usage}")
+    else:
+        return _run(command, chat, member, values)
+    return None
+
+
+def _run(command: Command, chat: Chat, member: Member, values: list[str]) -> Deferred[None] | None:
+    def refused(failure: Failure) -> None:
+        failure.trap(NameTaken)
+        member.tell(failure.getErrorMessage())
+
+    try:
+        doing = command.run(chat, member, *values)
+    except (Refused, names.BadName, NotLetIn) as error:
+        member.tell(str(error))
+        return None
+    if command.speaks and command.name != "away":
+        _back(member)
+    return doing.addErrback(refused) if doing is not None else None
+
+
+def _for(member: Member) -> list[Command]:
+    """List the commands that somebody may use."""
+    return [c for c in COMMANDS.values() if member.operator or not c.operator]
+
+
+def _help(chat: Chat, member: Member, word: str) -> None:
+    if not word:
+        rows = [(command.usage, command.does) for command in _for(member)]
+        member.tell(*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one")
+        return
+    command = COMMANDS.get(word.lower().removeprefix("/"))
+    if command is None:
+        raise Refused(f"there is no /{word.removeprefix('/')[:24]}: /help shows what there is")
+    member.tell(f"{command.usage}: {command.does}", f"for example: {command.example}")
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    command.name: command
+    for command in (
+        Command("help", "[COMMAND]", "what you can do", "/help join", _help),
+        *ROOMS,
+        *TALKING,
+        *PEOPLE,
+        *OPERATING,
+    )
+}

@@ -1,0 +1,120 @@
+"""What a command is: how it is typed, who may, and what it does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from twisted.internet.defer import Deferred
+
+from chatservice import wording
+from chatservice.chat import durations, names
+from chatservice.chat.chat import Chat
+from chatservice.chat.members import Member
+
+Run = Callable[..., "Deferred[None] | None"]
+"""Is called with the chat, the member, and what was typed for each word of the usage."""
+
+
+def _is_count(word: str) -> bool:
+    return bool(re.fullmatch("[0-9]{1,6}", word))
+
+
+_REST: Final = ("TEXT", "REASON")
+_LOOKS: Final[dict[str, Callable[[str], Any]]] = {
+    "DURATION": durations.parse,
+    "SECONDS": _is_count,
+}
+"""What an optional word has to look like; if it does not, it belongs to what comes next."""
+
+
+class Refused(Exception):
+    """A command can't be done; ``str()`` says why to who typed it."""
+
+
+class Command(NamedTuple):
+    """A row of the table.
+
+    :ivar takes: what stands behind the command: ``TEXT`` or ``REASON`` is the rest of the line,
+        any other word one word; what stands in brackets may be left out.
+    :ivar does: what it does, in a few words.
+    :ivar example: what one might type.
+    :ivar in_room: only for who is in a room.
+    :ivar speaks: others are to read what it takes, so nobody does it who is muted.
+    :ivar operator: only for operators.
+    """
+
+    name: str
+    takes: str
+    does: str
+    example: str
+    run: Run
+    in_room: bool = False
+    speaks: bool = False
+    operator: bool = False
+
+    @property
+    def usage(self) -> str:
+        """The command as one types it."""
+        return f"/{self.name} {self.takes}".rstrip()
+
+    def arguments(self, typed: str) -> list[str] | None:
+        """Take apart what was typed behind the command, a string for each word of the usage.
+
+        :returns: with ``""`` for what was left out; None if it is not what the command takes.
+        """
+        values = []
+        for word in self.takes.split():
+            kind, optional = word.strip("[]"), word.startswith("[")
+            if kind in _REST:
+                value, typed = typed, ""
+            else:
+                value, _, rest = typed.partition(" ")
+                if optional and kind in _LOOKS and not _LOOKS[kind](value):
+                    value = ""
+                else:
+                    typed = rest.strip()
+            if not value and not optional:
+                return None
+            values.append(value)
+        return None if typed else values
+
+
+def may_not(chat: Chat, member: Member, command: Command) -> str | None:
+    """Tell why a member may not use a command, or None: the one place where that is decided."""
+    if command.operator and not member.operator:
+        return f"/{command.name} is for operators"
+    if command.in_room and member.current is None:
+        return wording.NOWHERE
+    return may_not_speak(chat, member) if command.speaks else None
+
+
+def may_not_speak(chat: Chat, member: Member) -> str | None:
+    """Tell why nobody is to read anything of a member, or None."""
+    term = chat.standing.muted(member.name)
+    return f"{wording.MUTED}{term.says}" if term is not None else None
+
+
+def current(member: Member) -> str:
+    """Name the room that a member's lines go to; ``""`` if it is in none."""
+    return member.current.room.name if member.current is not None else ""
+
+
+def somebody(chat: Chat, name: str) -> Member:
+    """Find who is meant.
+
+    :raises Refused: if nobody is called so.
+    """
+    member = chat.find(name)
+    if member is None:
+        raise Refused(f"there is no {name[:24]} here: /who shows who is")
+    return member
+
+
+def room_name(chat: Chat, typed: str) -> str:
+    """Check the name of a room, as it was typed.
+
+    :raises BadName: if it can't be one.
+    """
+    return names.room_name(typed, chat.limits.max_name)

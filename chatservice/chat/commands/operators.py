@@ -1,0 +1,184 @@
+"""The commands for operators. What they do is told in their room, so the journal has it all."""
+
+from __future__ import annotations
+
+from chatservice.chat import durations
+from chatservice.chat.addresses import BadAddress, parse_network
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.base import Command, Refused, room_name, somebody
+from chatservice.chat.house import OPERATORS
+from chatservice.chat.layout import table
+from chatservice.chat.members import Member
+from chatservice.chat.names import key
+from chatservice.chat.standing import BAN, LOCK, MUTE, Term
+from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
+
+BANS_MOST = 1000
+MUTES_MOST = 1000
+BANS_LISTED = 100
+
+
+def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
+    """Do what an operator does, once it is stored, and say so to the operators."""
+    chat.say(member, OPERATORS, ACTED, text)
+    for fact in (*facts, *chat.standing.outdated()):
+        chat.ticker.batch.hold(fact)
+    chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _term(chat: Chat, name: str, duration: str, reason: str) -> tuple[Term, str]:
+    """Give how long something holds, and that in words."""
+    seconds = durations.parse(duration) if duration else None
+    until = chat.now() + seconds * 1000 if seconds else 0
+    words = f" for {durations.say(seconds)}" if seconds else ""
+    return Term(name, until, reason), words + _because(reason)
+
+
+def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
+    other = somebody(chat, name)
+    if other is member:
+        raise Refused("that is you: /quit leaves")
+    other.tell(f"you were kicked{_because(reason)}")
+    _act(chat, member, f"kicked {other.name}{_because(reason)}")
+    chat.quit(other, f"kicked{_because(reason)}")
+
+
+def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:
+    other = chat.find(who)
+    try:
+        network = parse_network(other.outlet.address if other is not None else who)
+    except BadAddress as error:
+        raise Refused(
+            f"{other.name} is on this machine" if other is not None else str(error)
+        ) from None
+    if len(chat.standing.bans) >= BANS_MOST:
+        raise Refused(f"there are {BANS_MOST:,} bans already: /unban some first")
+    term, words = _term(chat, str(network), duration, reason)
+    shown = f"{_short(str(network))} ({other.name})" if other is not None else _short(str(network))
+    _act(chat, member, f"banned {shown}{words}", term.fact(BAN, str(network)))
+
+
+def _short(network: str) -> str:
+    """Leave away of a network that it is but one address."""
+    return network.removesuffix("/32").removesuffix("/128")
+
+
+def _bans(chat: Chat, member: Member) -> None:
+    over = {fact.name for fact in chat.standing.outdated() if fact.kind == BAN}
+    terms = [term for _, term in chat.standing.bans.items() if term.name not in over]
+    if not terms:
+        member.tell("nobody is banned")
+        return
+    rows = [(_short(term.name), term.says.strip(" :") or "for good") for term in terms]
+    more = [f"and {len(rows) - BANS_LISTED:,} more"] if len(rows) > BANS_LISTED else []
+    member.tell(*table(rows[:BANS_LISTED]), *more)
+
+
+def _unban(chat: Chat, member: Member, address: str) -> None:
+    try:
+        network = parse_network(address)
+    except BadAddress as error:
+        raise Refused(str(error)) from None
+    if network not in dict(chat.standing.bans.items()):
+        raise Refused(f"{_short(str(network))} is not banned: /bans shows who is")
+    _act(chat, member, f"unbanned {_short(str(network))}", Fact(BAN, str(network), ""))
+
+
+def _mute(chat: Chat, member: Member, name: str, duration: str) -> None:
+    other = somebody(chat, name)
+    if other.operator:
+        raise Refused(f"{other.name} is an operator")
+    if len(chat.standing.mutes) >= MUTES_MOST:
+        raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
+    term, words = _term(chat, other.name, duration, "")
+    _act(chat, member, f"muted {other.name}{words}", term.fact(MUTE, key(other.name)))
+    chat.ticker.batch.then(lambda: other.tell(f"you are muted{term.says}"))
+
+
+def _unmute(chat: Chat, member: Member, name: str) -> None:
+    term = chat.standing.mutes.get(key(name))
+    if term is None:
+        raise Refused(f"{name[:24]} is not muted")
+    _act(chat, member, f"unmuted {term.name}", Fact(MUTE, key(name), ""))
+    other = chat.find(name)
+    if other is not None:
+        chat.ticker.batch.then(lambda: other.tell("you may speak again"))
+
+
+def _announce(chat: Chat, member: Member, text: str) -> None:
+    chat.say(member, HOUSE, ANNOUNCED, text)
+    _act(chat, member, f"announced: {text}")
+
+
+def _lock(chat: Chat, member: Member, typed: str) -> None:
+    name = room_name(chat, typed)
+    if name == OPERATORS:
+        raise Refused(f"#{name} is for operators anyway")
+    if name in chat.standing.locks:
+        raise Refused(f"#{name} is locked already")
+    _act(chat, member, f"locked #{name}", Fact(LOCK, name, "locked"))
+
+
+def _unlock(chat: Chat, member: Member, typed: str) -> None:
+    name = room_name(chat, typed)
+    if name not in chat.standing.locks:
+        raise Refused(f"#{name} is not locked")
+    _act(chat, member, f"unlocked #{name}", Fact(LOCK, name, ""))
+
+
+def _stats(chat: Chat, member: Member) -> None:
+    behind = sum(other.cursor is not None for other in chat.members)
+    times = sorted(chat.ticker.times) or [0.0]
+    median, most = times[len(times) // 2] * 1000, times[-1] * 1000
+    rows = [
+        ("connections", f"{chat.connections():,}"),
+        ("members", f"{len(chat.members):,}"),
+        ("behind", f"{behind:,}"),
+        ("rooms", f"{len(chat.rooms):,}"),
+        ("lines", f"{chat.past.talked:,}"),
+        ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
+        ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
+    ]
+    member.tell(*table(rows))
+
+
+def _shutdown(chat: Chat, member: Member, seconds: str, reason: str) -> None:
+    wait = int(seconds or 0)
+    words = f" in {durations.say(wait)}" if wait else ""
+    chat.say(member, HOUSE, ANNOUNCED, f"the server goes down{words or ' now'}{_because(reason)}")
+    _act(chat, member, f"shut the server down{words}{_because(reason)}")
+    chat.shut_down(wait, reason)
+
+
+OPERATING = tuple(
+    Command(name, takes, does, example, run, operator=True)
+    for name, takes, does, example, run in (
+        ("kick", "NAME [REASON]", "send somebody away", "/kick bob calm down", _kick),
+        (
+            "ban",
+            "WHO [DURATION] [REASON]",
+            "keep somebody out",
+            "/ban 192.0.2.0/24 1h spam",
+            _ban,
+        ),
+        ("bans", "", "list the bans", "/bans", _bans),
+        ("unban", "ADDRESS", "take a ban back", "/unban 192.0.2.0/24", _unban),
+        ("mute", "NAME [DURATION]", "let nobody hear them", "/mute bob 10m", _mute),
+        ("unmute", "NAME", "hear them again", "/unmute bob", _unmute),
+        ("announce", "TEXT", "tell everybody", "/announce cake in the lobby", _announce),
+        ("lock", "ROOM", "let nobody else in", "/lock dev", _lock),
+        ("unlock", "ROOM", "open it again", "/unlock dev", _unlock),
+        ("stats", "", "how it is doing", "/stats", _stats),
+        (
+            "shutdown",
+            "[SECONDS] [REASON]",
+            "stop the server",
+            "/shutdown 60 back in five minutes",
+            _shutdown,
+        ),
+    )
+)

@@ -1,0 +1,125 @@
+"""The commands about people: oneself, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timezone
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from twisted.internet.defer import Deferred
+
+from chatservice import wording
+from chatservice.chat import durations, names
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.base import Command, Refused, may_not_speak, somebody
+from chatservice.chat.commands.rooms import is_shown
+from chatservice.chat.layout import table
+from chatservice.chat.members import Member
+from chatservice.chat.standing import moment
+from chatservice.chat.views import OFF, STAMPS, TextView
+
+ON: Final = "on"
+
+
+def _nick(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
+    name = names.nickname(typed, chat.limits.max_name)
+    if name == member.name:
+        raise Refused(f"you are {name} already")
+    renamed = chat.rename(member, name)
+    return renamed.addCallback(lambda _: member.tell(f"you are {name} now"))
+
+
+def _whois(chat: Chat, member: Member, name: str) -> None:
+    other = somebody(chat, name)
+    rooms = [m.room for m in other.rooms() if is_shown(m.room, member)]
+    now = chat.now()
+    rows = [
+        ("in", ", ".join(f"#{room.name}" for room in rooms) or "no room"),
+        ("since", _ago(other.since, now)),
+        ("idle", durations.say((now - other.active) / 1000)),
+    ]
+    if other.away is not None:
+        rows.append(("away", other.away or "yes"))
+    if member.operator:
+        rows.append(("from", other.outlet.address or "this machine"))
+        term = chat.standing.muted(other.name)
+        if term is not None:
+            rows.append(("muted", term.says.strip(" :") or "for good"))
+    operator = " (operator)" if other.operator else ""
+    member.tell(f"{other.name}{operator}", *(f"  {line}" for line in table(rows)))
+
+
+def _ago(at: int, now: int) -> str:
+    return f"{moment(at)}, {durations.say((now - at) / 1000)} ago"
+
+
+def _uptime(chat: Chat, member: Member) -> None:
+    now = chat.now()
+    member.tell(f"up {durations.say((now - chat.began) / 1000)}", f"since {moment(chat.began)}")
+
+
+def _stamps(view: TextView, value: str) -> TextView:
+    if value.lower() not in STAMPS:
+        raise Refused(f"timestamps are {', '.join(STAMPS)}")
+    return replace(view, stamps=value.lower())
+
+
+def _zone(view: TextView, value: str) -> TextView:
+    if value.upper() == "UTC":
+        return replace(view, zone=timezone.utc)
+    for name in (value, value.title(), value.upper()):
+        try:
+            return replace(view, zone=ZoneInfo(name))
+        except (ValueError, OSError, KeyError):
+            continue
+    raise Refused("there is no such time zone: one is Europe/Berlin, or UTC")
+
+
+def _moves(view: TextView, value: str) -> TextView:
+    if value.lower() not in (ON, OFF):
+        raise Refused(f"joins are {ON} or {OFF}")
+    return replace(view, moves=value.lower() == ON)
+
+
+_Setting = tuple[Callable[[TextView, str], TextView], Callable[[TextView], str]]
+
+_SETTINGS: Final[dict[str, _Setting]] = {
+    "timestamps": (_stamps, lambda view: view.stamps),
+    "zone": (_zone, lambda view: view.zone_name),
+    "joins": (_moves, lambda view: ON if view.moves else OFF),
+}
+"""By name: what makes a view one that is set so, and what tells how a view is set."""
+
+_shared = lru_cache(maxsize=1000)(TextView)
+"""Equal views are one, so that those who see the same share what is rendered."""
+
+
+def _set(chat: Chat, member: Member, what: str, value: str) -> None:
+    view = member.view
+    assert isinstance(view, TextView)
+    if what:
+        setting = _SETTINGS.get(what.lower())
+        if setting is None or not value:
+            raise Refused(f"usage: /set [WHAT] [TO], WHAT is {', '.join(_SETTINGS)}")
+        view = setting[0](view, value)
+        view = _shared(view.stamps, view.zone, view.moves)
+        member.turn_to(member.current, view)
+    rows = [(name, shown(view)) for name, (_, shown) in _SETTINGS.items()]
+    member.tell(*table(rows))
+
+
+def _quit(chat: Chat, member: Member, text: str) -> None:
+    member.tell(wording.GOODBYE.format(name=member.name))
+    chat.quit(member, "" if may_not_speak(chat, member) else text)
+
+
+PEOPLE = (
+    Command("nick", "NAME", "change your name", "/nick anna", _nick, speaks=True),
+    Command("whois", "NAME", "about one person", "/whois bob", _whois),
+    Command("set", "[WHAT] [TO]", "how you see it", "/set timestamps short", _set),
+    Command("uptime", "", "since when it runs", "/uptime", _uptime),
+    Command("quit", "[TEXT]", "leave the chat", "/quit see you", _quit),
+)

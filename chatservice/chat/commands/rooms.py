@@ -1,0 +1,105 @@
+"""The commands about rooms: which there are, who is there, to come and go, what was said."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.base import Command, Refused, current, room_name
+from chatservice.chat.house import OPERATORS
+from chatservice.chat.layout import listed
+from chatservice.chat.members import Member
+from chatservice.chat.rooms import Room
+from chatservice.chat.views import people
+
+HISTORY_MOST: Final = 1000
+HISTORY_USUAL: Final = 20
+NAMES_LISTED: Final = 500
+ROOMS_LISTED: Final = 100
+
+
+def is_shown(room: Room, member: Member) -> bool:
+    """Tell whether a member may know who is in a room."""
+    return room.name != OPERATORS or member.operator
+
+
+def _who(chat: Chat, member: Member, typed: str) -> None:
+    if not typed and member.current is None:
+        raise Refused("you are in no room: /who ROOM")
+    name = room_name(chat, typed) if typed else current(member)
+    room = chat.rooms.get(name)
+    if room is None or not room.members or not is_shown(room, member):
+        member.tell(f"nobody is in #{name}")
+        return
+    count = len(room.members)
+    shown = [
+        other.name if other.away is None else f"{other.name} (away)"
+        for other in islice(room.members, NAMES_LISTED)
+    ]
+    more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
+    member.tell(
+        f"{people(count)} in #{name}:", *listed(shown, "  "), *(f"  {line}" for line in more)
+    )
+
+
+def _rooms(chat: Chat, member: Member) -> None:
+    shown = [room for room in chat.rooms.values() if is_shown(room, member)]
+    shown.sort(key=lambda room: (-len(room.members), room.name))
+    yours = {
+        m.room: " (you are here)" if m is member.current else " (yours)" for m in member.rooms()
+    }
+    columns = max(len(f"{len(shown[0].members):,}"), 1)
+    rows = [
+        f"{len(r.members):>{columns},}  #{r.name}{yours.get(r, '')}"
+        + (" (locked)" if r.name in chat.standing.locks else "")
+        for r in shown[:ROOMS_LISTED]
+    ]
+    if len(shown) > ROOMS_LISTED:
+        rows.append(f"and {len(shown) - ROOMS_LISTED:,} more")
+    member.tell(*rows)
+
+
+def _join(chat: Chat, member: Member, typed: str) -> None:
+    name = room_name(chat, typed)
+    if member.membership(name) is None:
+        chat.join(member, name)
+    elif name == current(member):
+        member.tell(f"you are in #{name} already")
+    else:
+        chat.join(member, name)
+        member.tell(f"you are in #{name} now")
+
+
+def _leave(chat: Chat, member: Member, typed: str) -> None:
+    if not typed and member.current is None:
+        raise Refused("you are in no room")
+    name = room_name(chat, typed) if typed else current(member)
+    membership = member.membership(name)
+    if membership is None:
+        raise Refused(f"you are not in #{name}")
+    moves = membership is member.current
+    chat.leave(membership)
+    now = current(member)
+    if not now:
+        member.tell(f"you left #{name}; /join another")
+    else:
+        member.tell(f"you left #{name}" + (f" and are in #{now} now" if moves else ""))
+
+
+def _history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
+    if typed and not (typed.isascii() and typed.isdigit() and int(typed[:9])):
+        raise Refused(f"usage: /history [N], N up to {HISTORY_MOST:,}")
+    count = int(typed[:9]) if typed else HISTORY_USUAL
+    return chat.look_back(member, current(member), min(count, HISTORY_MOST))
+
+
+ROOMS = (
+    Command("who", "[ROOM]", "who is in a room", "/who dev", _who),
+    Command("rooms", "", "list the rooms", "/rooms", _rooms),
+    Command("join", "ROOM", "go into a room", "/join dev", _join),
+    Command("leave", "[ROOM]", "leave a room", "/leave dev", _leave),
+    Command("history", "[N]", "what was said", "/history 100", _history, in_room=True),
+)

@@ -1,0 +1,107 @@
+"""The commands with which one speaks: to a room, to one person; and who hears it."""
+
+from __future__ import annotations
+
+from chatservice.chat import ignoring
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
+from chatservice.chat.layout import listed
+from chatservice.chat.members import Member
+from chatservice.journal.events import DID, SAID
+
+NO_TOPIC = "-"
+
+
+def _me(chat: Chat, member: Member, text: str) -> None:
+    chat.say(member, current(member), DID, text)
+
+
+def _say(chat: Chat, member: Member, room: str, text: str) -> None:
+    name = room_name(chat, room)
+    if member.membership(name) is None:
+        raise Refused(f"you are not in #{name}: /join it first")
+    chat.say(member, name, SAID, text)
+
+
+def _msg(chat: Chat, member: Member, name: str, text: str) -> None:
+    _write(chat, member, somebody(chat, name), text)
+
+
+def _reply(chat: Chat, member: Member, text: str) -> None:
+    if not member.correspondent:
+        raise Refused("nobody wrote to you privately yet")
+    to = chat.sessions.get(member.correspondent)
+    if to is None:
+        raise Refused("who wrote to you last is not here any more")
+    _write(chat, member, to, text)
+
+
+def _write(chat: Chat, member: Member, to: Member, text: str) -> None:
+    if to is member:
+        raise Refused("that is you")
+    chat.write(member, to, text)
+    if to.away is not None and member.origin not in to.told:
+        to.told |= {member.origin}
+        member.tell(f"{to.name} is away: {to.away}" if to.away else f"{to.name} is away")
+
+
+def _topic(chat: Chat, member: Member, text: str) -> None:
+    assert member.current is not None
+    room = member.current.room
+    topic = chat.standing.topics.get(room.name)
+    if not text:
+        member.tell(f"the topic: {topic}" if topic else f"#{room.name} has no topic")
+        return
+    chat.set_topic(member, room, "" if text == NO_TOPIC else text)
+    member.tell("the topic is gone" if text == NO_TOPIC else f"the topic: {text}")
+
+
+def _away(chat: Chat, member: Member, text: str) -> None:
+    member.away = text
+    member.told = frozenset()
+    member.tell("you are away until you speak")
+
+
+def _ignore(chat: Chat, member: Member, name: str) -> None:
+    other = somebody(chat, name)
+    if other is member:
+        raise Refused("that is you")
+    if len(member.ignored or ()) >= ignoring.MOST:
+        raise Refused(f"you ignore {ignoring.MOST} people already")
+    ignoring.ignore(member, other)
+    member.tell(f"you see no more of {other.name}")
+
+
+def _unignore(chat: Chat, member: Member, name: str) -> None:
+    shown = ignoring.heed(member, name, chat.members)
+    if shown is None:
+        raise Refused(f"you don't ignore {name[:24]}")
+    member.tell(f"you see {shown} again")
+
+
+def _ignored(chat: Chat, member: Member) -> None:
+    if not member.ignored:
+        member.tell("you ignore nobody")
+        return
+    member.tell("you ignore:", *listed(sorted(member.ignored.values()), "  "))
+
+
+TALKING = (
+    Command("me", "TEXT", "say what you do", "/me waves", _me, in_room=True, speaks=True),
+    Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say, speaks=True),
+    Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg, speaks=True),
+    Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply, speaks=True),
+    Command(
+        "topic",
+        "[TEXT]",
+        "what a room is for",
+        f"/topic the next release ({NO_TOPIC} for none)",
+        _topic,
+        in_room=True,
+        speaks=True,
+    ),
+    Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away, speaks=True),
+    Command("ignore", "NAME", "hide what they say", "/ignore bob", _ignore),
+    Command("unignore", "NAME", "see it again", "/unignore bob", _unignore),
+    Command("ignored", "", "whom you ignore", "/ignored", _ignored),
+)

@@ -1,0 +1,263 @@
+"""The house: who is here, which rooms there are, and what a commit changes.
+
+A change is asked for in :mod:`.chat`, becomes an event or a fact, and takes effect here, when it
+comes back from the journal: nobody is shown, or is in a room by, what is not stored. The exceptions
+are what concerns the asking member alone (its current room) and names, which are held from the
+moment they are claimed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from chatservice.chat.batch import Presence
+from chatservice.chat.claims import Claims
+from chatservice.chat.cursors import Cursor, Readers, Replay
+from chatservice.chat.members import Member
+from chatservice.chat.past import Past
+from chatservice.chat.pruning import Pruner
+from chatservice.chat.rooms import Membership, Room, deliver
+from chatservice.chat.standing import BAN, Standing
+from chatservice.chat.ticker import Ticker
+from chatservice.chat.views import FACES, View, faces
+from chatservice.journal.base import Journal
+from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
+from chatservice.limits import Limits
+
+HISTORY_ON_JOINING: Final = 20
+
+OPERATORS: Final = "operators"
+"""The room in which is told what operators do, and where only they can be."""
+
+log = Logger()
+
+
+class House:
+    """People, rooms and the tick that fans lines out.
+
+    :param now: the time, in milliseconds since 1970.
+    :param permanent: names of rooms that always exist; people land in the first.
+    :param motd: lines that everyone is shown who comes in.
+    :param keep: days after which events are forgotten; 0 for never.
+    :ivar sessions: who is here, by origin.
+    :ivar connections: tells how many connections there are; set by who knows.
+    :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        journal: Journal,
+        now: Callable[[], int],
+        limits: Limits,
+        permanent: Sequence[str] = ("lobby",),
+        motd: Sequence[str] = (),
+        keep: int = 0,
+    ) -> None:
+        self.limits = limits
+        self.permanent = tuple(permanent)
+        self.motd = tuple(motd)
+        self.rooms = {name: Room(name) for name in permanent}
+        self.sessions: dict[int, Member] = {}
+        self.standing = Standing(now)
+        self.clock = clock
+        self.now = now
+        self.began = now()
+        self.past = Past(journal, limits.recent)
+        self.readers = Readers(clock, self.past, now)
+        self._origin = secrets.randbits(63)
+        self.ticker = Ticker(clock, journal, self._origin, self._trouble)
+        self._claims = Claims()
+        self.journal = journal
+        self.connections: Callable[[], int] = lambda: len(self.sessions)
+        self.shutdown: Callable[[str], None] = lambda reason: None
+        self._shutting_down: IDelayedCall | None = None
+        self._pruner = Pruner(clock, journal, self.past, now, keep)
+
+    def start(self) -> None:
+        """Open the journal and remember its last events.
+
+        :raises JournalError: if it can't be opened.
+        """
+        self.journal.start(self._committed)
+        self.past.load()
+        self.standing.apply(self.journal.facts())
+        for name in self.standing.topics:
+            # A topic is kept as long as its room, which outlives a restart.
+            self.rooms.setdefault(name, Room(name))
+        self._pruner.start()
+
+    def shut_down(self, wait: float, reason: str) -> None:
+        """Stop the service in so many seconds, whenever that was to be before."""
+        if self._shutting_down is not None and self._shutting_down.active():
+            self._shutting_down.cancel()
+        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
+
+    def stop(self) -> Deferred[None]:
+        """Tick no more, and close the journal."""
+        if self._shutting_down is not None and self._shutting_down.active():
+            self._shutting_down.cancel()
+        self.ticker.stop()
+        self.readers.stop()
+        self._pruner.stop()
+        return self.journal.stop()
+
+    def find(self, name: str) -> Member | None:
+        """Return who is here under a name, however it is written."""
+        holder = self._claims.holder(name)
+        return holder if isinstance(holder, Member) and not holder.gone else None
+
+    @property
+    def members(self) -> Collection[Member]:
+        """All who are here."""
+        return self.sessions.values()
+
+    def banned(self, host: str) -> str | None:
+        """Tell what is to be told to who comes from an address that is banned, or None."""
+        term = self.standing.banned(host)
+        return f"you are banned from here{term.says}" if term is not None else None
+
+    # What happens when events are committed
+
+    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        with log.failuresHandled("delivering events failed"):
+            before = self.past.head
+            self.past.append(events)
+            if self.ticker.presences:
+                for event in events:
+                    if event.origin == self._origin:
+                        self._moved(event, self.ticker.presences.pop(event.seq), before)
+            if facts:
+                self._hold(facts)
+            for name, happened in groupby(events, key=attrgetter("room")):
+                room = self.rooms.get(name)
+                if room is not None:
+                    self.ticker.sends += room.deliver(list(happened))
+                elif name.startswith(HOUSE):
+                    self._deliver_addressed(name, list(happened))
+            self.readers.turn()
+
+    def _deliver_addressed(self, name: str, events: Sequence[Event]) -> None:
+        """Deliver what is for everybody, or for one session alone."""
+        if name == HOUSE:
+            people = list(self.members)
+        else:
+            person = self.sessions.get(int(name[1:], 16))
+            people = [person] if person is not None else []
+            for member in people:
+                member.correspondent = events[-1].origin
+        groups: dict[View, list[Member]] = {}
+        for member in people:
+            if member.cursor is None and not member.lost:
+                groups.setdefault(member.view, []).append(member)
+        self.ticker.sends += deliver(
+            events, [(view, True, group) for view, group in groups.items()]
+        )
+
+    def _hold(self, facts: Sequence[Fact]) -> None:
+        self.standing.apply(facts)
+        if any(fact.kind == BAN and fact.value for fact in facts):
+            for member in list(self.members):
+                banned = self.banned(member.outlet.address)
+                if banned is not None and not member.operator:
+                    member.tell(banned)
+                    self.quit(member, "banned")
+
+    def _moved(self, event: Event, presence: Presence, before: int) -> None:
+        """Bring people into a room, or out of it.
+
+        Who moves steps back to before the tick and reads all of it as a cursor, so that it sees of
+        each room exactly what happened while it was in.
+        """
+        for membership in presence.memberships:
+            if presence.kind == JOINED:
+                membership.since = event.id
+                membership.room.members[membership.member] = None
+            else:
+                membership.until = membership.until or event.id
+                membership.room.members.pop(membership.member, None)
+                self._vacate(membership.room)
+        for membership in presence.memberships:
+            member = membership.member
+            # Who was seen off while the journal refused has no membership left to read.
+            if not member.gone or member.memberships:
+                self._step_back(member, before)
+                if presence.kind == JOINED and not member.gone and not member.lost:
+                    self._welcome(membership, event.id)
+
+    def _welcome(self, membership: Membership, upto: int) -> None:
+        member, room = membership.member, membership.room
+        first = islice(room.members, FACES + 2)
+        others = [other.name for other in first if other is not member][: FACES + 1]
+        company = f" with {faces(others, len(room.members) - 1)}" if others else ": no one else yet"
+        member.tell(f"you are in #{room.name}{company}")
+        topic = self.standing.topics.get(room.name)
+        if topic:
+            member.tell(f"the topic: {topic}")
+        self._replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))
+
+    def _vacate(self, room: Room) -> None:
+        room.population -= 1
+        if not room.population and room.name not in self.permanent:
+            del self.rooms[room.name]
+            if room.name in self.standing.topics:
+                self.ticker.batch.hold(Fact(TOPIC, room.name, ""))
+                self.ticker.wake()
+
+    def _step_back(self, member: Member, position: int) -> None:
+        """Make a member at the head a cursor, which reads on from a position when it can."""
+        if member.lost:
+            return
+        if member.cursor is None:
+            member.detach()
+            member.cursor = Cursor(member, position)
+        self.readers.ready(member.cursor)
+
+    def _replay(self, member: Member, replay: Replay) -> None:
+        if member.cursor is not None:
+            member.cursor.replays.append(replay)
+
+    def _trouble(self, refusing: bool) -> None:
+        for member in self.members:
+            if refusing:
+                member.tell(
+                    "the history can't be written: what is said now waits, and is shown later"
+                )
+            else:
+                member.tell("the history is written again: what waited is shown now")
+
+    # Going
+
+    def quit(self, member: Member, words: str = "") -> None:
+        """Let a member go: out of its rooms, and closed when it has read all until then."""
+        if member.gone:
+            return
+        member.gone = True
+        del self.sessions[member.origin]
+        self._claims.release(member.name)
+        memberships = member.rooms()
+        for membership in memberships:
+            membership.leaving = True
+            self.ticker.batch.leave(membership, words)
+        if memberships:
+            self._ask(member)
+        if not memberships or self.ticker.refusing:
+            self._see_off(member)
+
+    def _see_off(self, member: Member) -> None:
+        """Let a member that is gone read what there is until now, and be closed."""
+        for membership in member.memberships:
+            membership.until = membership.until or self.past.head + 1
+        self._step_back(member, self.past.head)
+
+    def _ask(self, member: Member) -> None:
+        member.asked = self.ticker.number
+        self.ticker.wake()

@@ -1,0 +1,92 @@
+"""Lines that fit a narrow terminal, and columns that are straight in every script.
+
+A character may take two columns of a terminal, like an ideograph, or none, like a combining mark.
+What is laid out here is measured in columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from wcwidth import wcswidth, wcwidth
+
+COLUMNS: Final = 40
+"""So narrow may a terminal be."""
+
+WIDTH: Final = COLUMNS - len("-- ")
+"""So many columns of it has the text of a notice."""
+
+LEFT_MOST: Final = 16
+"""So wide may the left column of a table be."""
+
+_BETWEEN: Final = "  "
+
+
+def width(text: str) -> int:
+    """Tell how many columns of a terminal a text takes; a control character takes none."""
+    columns = wcswidth(text)
+    if columns < 0:
+        return sum(max(0, wcwidth(character)) for character in text)
+    return columns
+
+
+def pad(text: str, columns: int) -> str:
+    """Fill a text up with spaces on the right, to so many columns."""
+    return text + " " * (columns - width(text))
+
+
+def wrap(words: Sequence[str], first: str = "", indent: str = "  ") -> list[str]:
+    """Lay words out in lines of at most :data:`WIDTH` columns, with a space between them.
+
+    A word that is longer than a line is not cut, and has a line of its own.
+
+    :param words: what is to be laid out, with its punctuation.
+    :param first: what stands before the first line.
+    :param indent: what stands before each other line.
+    :return: the lines, without spaces at their ends; none if there is nothing to show.
+    """
+    lines = []
+    line = first
+    # A word that does not fit goes to the next line, unless it would find no more room there.
+    breakable = bool(first.strip()) and width(indent) < width(first)
+    space = ""
+    for word in filter(None, words):
+        longer = f"{line}{space}{word}"
+        if breakable and width(longer) > WIDTH:
+            lines.append(line.rstrip())
+            longer = indent + word
+        line, space, breakable = longer, " ", True
+    if line.strip():
+        lines.append(line.rstrip())
+    return lines
+
+
+def listed(names: Sequence[str], first: str = "", indent: str = "  ") -> list[str]:
+    """List names, ``ana, bob, cleo``, on as many lines as it takes: see :func:`wrap`."""
+    return wrap([*(f"{name}," for name in names[:-1]), *names[-1:]], first, indent)
+
+
+def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]:
+    """Lay out entries and their descriptions in two columns.
+
+    An entry that is too wide for the left column has a line of its own, and its description begins
+    on the next. A description goes on below itself.
+
+    :param rows: the entries, each with its description.
+    :param left: how wide the left column is, for tables that are to look alike; as wide as the
+        widest entry, if it is not given; in no case wider than :data:`LEFT_MOST`.
+    :return: the lines, without spaces at their ends.
+    """
+    if left is None:
+        left = max((width(entry) for entry, _ in rows), default=0)
+    left = min(left, LEFT_MOST)
+    indent = " " * left + _BETWEEN
+    lines = []
+    for entry, description in rows:
+        beside = pad(entry, left) + _BETWEEN
+        if width(entry) > left:
+            lines += wrap(entry.split())
+            beside = indent
+        lines += wrap(description.split(), beside, indent)
+    return lines

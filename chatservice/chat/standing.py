@@ -1,0 +1,118 @@
+"""What holds until it is changed: topics, locks, mutes and bans.
+
+Each is a fact in the journal. It is changed by a commit, as events are, so it is the same wherever
+that commit is read, and after a restart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Final, NamedTuple
+
+from chatservice.chat import names
+from chatservice.chat.addresses import Networks, parse_address, parse_network
+from chatservice.journal.events import TOPIC, Fact
+
+LOCK: Final = "lock"
+MUTE: Final = "mute"
+BAN: Final = "ban"
+
+
+class Term(NamedTuple):
+    """For how long something holds, and why.
+
+    :ivar name: whom it concerns, as it was written.
+    :ivar until: in milliseconds since 1970; 0 for ever.
+    :ivar reason: ``""`` if none was given.
+    """
+
+    name: str
+    until: int = 0
+    reason: str = ""
+
+    def fact(self, kind: str, name: str) -> Fact:
+        """Return the fact that it is."""
+        return Fact(kind, name, json.dumps(self, ensure_ascii=False))
+
+    def over(self, now: int) -> bool:
+        """Tell whether it holds no more."""
+        return 0 < self.until <= now
+
+    @property
+    def says(self) -> str:
+        """Until when, and why, as the end of a sentence."""
+        until = f" until {moment(self.until)}" if self.until else ""
+        return until + (f": {self.reason}" if self.reason else "")
+
+
+def moment(at: int) -> str:
+    """Write a time out, UTC."""
+    return f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+class Standing:
+    """What holds now.
+
+    :param now: the time, in milliseconds since 1970.
+    :ivar topics: by room.
+    :ivar locks: rooms that nobody may come into.
+    :ivar mutes: by key of the name (:func:`.names.key`).
+    :ivar bans: by network.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self.topics: dict[str, str] = {}
+        self.locks: set[str] = set()
+        self.mutes: dict[str, Term] = {}
+        self.bans: Networks[Term] = Networks()
+
+    def apply(self, facts: Iterable[Fact]) -> None:
+        """Let facts hold."""
+        for kind, name, value in facts:
+            if kind == TOPIC:
+                self.topics[name] = value
+                if not value:
+                    del self.topics[name]
+            elif kind == LOCK:
+                (self.locks.add if value else self.locks.discard)(name)
+            elif kind == MUTE:
+                self.mutes.pop(name, None)
+                if value:
+                    self.mutes[name] = Term(*json.loads(value))
+            elif kind == BAN:
+                network = parse_network(name)
+                self.bans.remove(network)
+                if value:
+                    self.bans.add(network, Term(*json.loads(value)))
+
+    def muted(self, name: str) -> Term | None:
+        """Return for how long somebody may not speak, or None."""
+        if not self.mutes:
+            return None
+        term = self.mutes.get(names.key(name))
+        return None if term is None or term.over(self._now()) else term
+
+    def banned(self, host: str) -> Term | None:
+        """Return for how long an address may not come in, or None.
+
+        :param host: as a socket names its peer.
+        """
+        address = parse_address(host) if len(self.bans) else None
+        if address is None:
+            return None
+        while (term := self.bans.find(address)) is not None and term.over(self._now()):
+            # A wider one may still hold.
+            self.bans.remove(parse_network(term.name))
+        return term
+
+    def outdated(self) -> list[Fact]:
+        """List the facts that are to be no more, since their time is over."""
+        now = self._now()
+        mutes = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(now)]
+        bans = [
+            Fact(BAN, str(network), "") for network, term in self.bans.items() if term.over(now)
+        ]
+        return mutes + bans
