@@ -64,7 +64,13 @@ class Chat(House):
         self.ticker.batch.hold(Fact(TOPIC, room.name, text))
 
     def say(self, member: Member, room: str, kind: str, text: str) -> None:
-        """Let a member say or do something in a room, or for whom that stands for."""
+        """Let a member say or do something in a room, or for whom that stands for.
+
+        Whoever speaks is not away any more.
+        """
+        if member.away is not None:
+            member.away = None
+            member.tell("you are back")
         self.ticker.batch.add(self._draft(member, room, kind, member.name, text))
         self._ask(member)
 

@@ -131,12 +131,13 @@ class House:
         with log.failuresHandled("delivering events failed"):
             before = self.past.head
             self.past.append(events)
+            # First: who moves is shown, and takes away, what holds from now on.
+            if facts:
+                self._hold(facts)
             if self.ticker.presences:
                 for event in events:
                     if event.origin == self._origin:
                         self._moved(event, self.ticker.presences.pop(event.seq), before)
-            if facts:
-                self._hold(facts)
             for name, happened in groupby(events, key=attrgetter("room")):
                 room = self.rooms.get(name)
                 if room is not None:
@@ -153,7 +154,8 @@ class House:
             person = self.sessions.get(int(name[1:], 16))
             people = [person] if person is not None else []
             for member in people:
-                member.correspondent = events[-1].origin
+                heard = [e.origin for e in events if e.origin not in member.hidden]
+                member.correspondent = heard[-1] if heard else member.correspondent
         groups: dict[View, list[Member]] = {}
         for member in people:
             if member.cursor is None and not member.lost:

@@ -116,7 +116,7 @@ class TableTests(CommandTestCase):
             ("WHO [DURATION] [REASON]", "a b c", ["a", "", "b c"]),
             ("[SECONDS] [REASON]", "", ["", ""]),
             ("[SECONDS] [REASON]", "60", ["60", ""]),
-            ("[SECONDS] [REASON]", "60s is short", ["", "60s is short"]),
+            ("[SECONDS] [REASON]", "60s is short", ["60s", "is short"]),
             ("[SECONDS] [REASON]", "1234567", ["", "1234567"]),
         ):
             command = Command("x", takes, "", "", lambda chat, member: None)

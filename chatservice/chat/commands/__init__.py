@@ -57,14 +57,6 @@ def _say(chat: Chat, member: Member, text: str) -> None:
         member.tell(why)
         return
     chat.say(member, room, SAID, text)
-    _back(member)
-
-
-def _back(member: Member) -> None:
-    """Whoever speaks is not away."""
-    if member.away is not None:
-        member.away = None
-        member.tell("you are back")
 
 
 def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
@@ -100,8 +92,6 @@ def _run(command: Command, chat: Chat, member: Member, values: list[str]) -> Def
     except (Refused, names.BadName, NotLetIn) as error:
         member.tell(str(error))
         return None
-    if command.speaks and command.name != "away":
-        _back(member)
     return doing.addErrback(refused) if doing is not None else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -17,14 +17,15 @@ Run = Callable[..., "Deferred[None] | None"]
 """Is called with the chat, the member, and what was typed for each word of the usage."""
 
 
-def _is_count(word: str) -> bool:
-    return bool(re.fullmatch("[0-9]{1,6}", word))
+def seconds_of(word: str) -> int | None:
+    """Read a number of seconds, or a duration: ``90`` or ``1m30s``; None if it is neither."""
+    return int(word) if re.fullmatch("[0-9]{1,6}", word) else durations.parse(word)
 
 
 _REST: Final = ("TEXT", "REASON")
-_LOOKS: Final[dict[str, Callable[[str], Any]]] = {
+_LOOKS: Final[dict[str, Callable[[str], int | None]]] = {
     "DURATION": durations.parse,
-    "SECONDS": _is_count,
+    "SECONDS": seconds_of,
 }
 """What an optional word has to look like; if it does not, it belongs to what comes next."""
 
@@ -71,7 +72,7 @@ class Command(NamedTuple):
                 value, typed = typed, ""
             else:
                 value, _, rest = typed.partition(" ")
-                if optional and kind in _LOOKS and not _LOOKS[kind](value):
+                if optional and kind in _LOOKS and _LOOKS[kind](value) is None:
                     value = ""
                 else:
                     typed = rest.strip()

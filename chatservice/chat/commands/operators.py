@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatservice.chat import durations
 from chatservice.chat.addresses import BadAddress, parse_network
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import Command, Refused, room_name, somebody
+from chatservice.chat.commands.base import Command, Refused, room_name, seconds_of, somebody
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
@@ -147,7 +147,7 @@ def _stats(chat: Chat, member: Member) -> None:
 
 
 def _shutdown(chat: Chat, member: Member, seconds: str, reason: str) -> None:
-    wait = int(seconds or 0)
+    wait = seconds_of(seconds) or 0
     words = f" in {durations.say(wait)}" if wait else ""
     chat.say(member, HOUSE, ANNOUNCED, f"the server goes down{words or ' now'}{_because(reason)}")
     _act(chat, member, f"shut the server down{words}{_because(reason)}")

@@ -38,7 +38,7 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
     now = chat.now()
     rows = [
         ("in", ", ".join(f"#{room.name}" for room in rooms) or "no room"),
-        ("since", _ago(other.since, now)),
+        ("since", moment(other.since)),
         ("idle", durations.say((now - other.active) / 1000)),
     ]
     if other.away is not None:
@@ -50,10 +50,6 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
             rows.append(("muted", term.says.strip(" :") or "for good"))
     operator = " (operator)" if other.operator else ""
     member.tell(f"{other.name}{operator}", *(f"  {line}" for line in table(rows)))
-
-
-def _ago(at: int, now: int) -> str:
-    return f"{moment(at)}, {durations.say((now - at) / 1000)} ago"
 
 
 def _uptime(chat: Chat, member: Member) -> None:
