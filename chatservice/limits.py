@@ -5,7 +5,7 @@ A rate, a count or a time of ``0`` means that there is no such limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 
 def _limit(default: int, doc: str, least: int = 0) -> int:
@@ -38,6 +38,10 @@ class Limits:
     def table(cls) -> list[tuple[str, int, str, int]]:
         """List the limits as ``(field name, default, what it bounds, least value)``."""
         return [(f.name, f.default, f.metadata["doc"], f.metadata["least"]) for f in fields(cls)]  # type: ignore[misc]
+
+    def __str__(self) -> str:
+        """Write them as they would be given on the command line."""
+        return " ".join(f"--{name.replace('_', '-')} {n}" for name, n in asdict(self).items())
 
 
 LOGIN_TRIES = 5

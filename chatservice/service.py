@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from twisted.python.failure import Failure
 
 from chatservice import __version__
 from chatservice.journal.base import JournalError
+from chatservice.protocols.closings import shown
+from chatservice.protocols.console import open_console
 from chatservice.protocols.factory import ChatFactory
 
 BACKLOG = 4096
@@ -52,6 +55,7 @@ class ChatService(Service):
     :param endpoints: where to listen, each with how it was written; none for port 7007 on all
         addresses, IPv4 and IPv6.
     :param history: how the history is called in the log.
+    :param console: whether standard input and output are a member, too.
     """
 
     name = "chat"
@@ -62,11 +66,15 @@ class ChatService(Service):
         factory: ChatFactory,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         history: str,
+        console: bool = False,
     ) -> None:
         self._reactor = reactor
         self.factory = factory
         self._endpoints = endpoints
         self._history = history
+        self._console = console
+        self._why = ""
+        self._stopping: Any = None
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -78,8 +86,11 @@ class ChatService(Service):
     def startService(self) -> None:
         """Open the history, as the user that the service runs as; then people can come in."""
         super().startService()  # type: ignore[no-untyped-call]
+        chat = self.factory.chat
+        chat.shutdown = self._shut_down
+        chat.connections = lambda: len(self.factory.connections)
         try:
-            self.factory.chat.start()
+            chat.start()
         except JournalError as error:
             raise StartError(str(error)) from None
         self.factory.start()
@@ -90,20 +101,38 @@ class ChatService(Service):
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
-            ports=", ".join(str(port.getHost()) for port in self.ports),
+            ports=", ".join(shown(port.getHost()) for port in self.ports),
             history=self._history,
             limits=self.factory.limits,
         )
+        self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
+        if self._console:
+            open_console(self._reactor, self.factory)
 
     @inlineCallbacks
     def stopService(self) -> Any:
         """Stop accepting, commit and show what was said, tell everyone why, and close."""
         yield super().stopService()  # type: ignore[no-untyped-call]
+        if self._stopping is not None:
+            self._reactor.removeSystemEventTrigger(self._stopping)
+            self._stopping = None
         for port in self.ports:
             yield port.stopListening()
-        yield self.factory.stop("the server is going down: goodbye")
+        yield self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
         yield self.factory.chat.stop()
         log.info("chatservice is down")
+
+    def _shut_down(self, why: str) -> None:
+        """Stop the whole process, unless it stops already."""
+        if self.running:
+            self._why = why
+            self._reactor.stop()
+
+    def _going_down(self) -> None:
+        """Ignore signals that would stop what stops already: the reactor would call it an error."""
+        self._stopping = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
         failures: list[Failure] = []

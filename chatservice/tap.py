@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from twisted.python.usage import UsageError
 
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
+from chatservice.chat.house import OPERATORS
 from chatservice.chat.text import decode, safe
 from chatservice.journal.base import Journal
 from chatservice.journal.memory import MemoryJournal
@@ -24,6 +26,9 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.service import ChatService
+
+LOG_FILE = "twistd.log"
+"""Where the log is when there is a console, as it is of a daemon."""
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
@@ -38,6 +43,9 @@ class Options(UsageOptions):
     synopsis = "[options]"
     longdesc = "A chat that anything with a TCP connection can join: telnet, nc, a script."
 
+    optFlags = [
+        ["console", None, "take part from this terminal, as an operator; the log is a file then"],
+    ]
     optParameters = [
         ["history", None, "chat.sqlite", "file that keeps what was said; 'none' keeps nothing"],
         ["keep", None, 0, "days after which history is forgotten; 0: never"],
@@ -81,14 +89,27 @@ class Options(UsageOptions):
             **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
         )
         self["keep"] = self._number("keep", 0)
+        if self["console"]:
+            self._have_terminal()
         for description in self["listen"]:
             _check_endpoint(description)
         try:
             rooms = [names.room_name(name, self.limits.max_name) for name in self["room"]]
         except names.BadName as error:
             raise UsageError(f"--room: {error}") from None
+        if OPERATORS in rooms:
+            raise UsageError(f"--room: #{OPERATORS} is for operators alone")
         self.rooms = rooms or ["lobby"]
         self.motd = _read_motd(self["motd"]) if self["motd"] else []
+
+    def _have_terminal(self) -> None:
+        """See to it that there is a terminal, or what stands for it, and that no log is on it."""
+        if sys.__stdin__ is None or sys.__stdout__ is None:
+            raise UsageError("--console: there is no standard input and output")
+        if self.parent is not None:
+            if not self.parent["nodaemon"]:
+                raise UsageError("--console: a daemon has no terminal: twistd needs -n")
+            self.parent["logfile"] = self.parent["logfile"] or LOG_FILE
 
     def _number(self, option: str, least: int) -> int:
         try:
@@ -182,7 +203,8 @@ def makeService(options: Options) -> IService:
     limits = options.limits
     chat = Chat(reactor, journal, _now, limits, options.rooms, options.motd, options["keep"])
     endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
-    return ChatService(reactor, ChatFactory(reactor, chat, limits), endpoints, options["history"])
+    factory = ChatFactory(reactor, chat, limits)
+    return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
 
 
 def _now() -> int:

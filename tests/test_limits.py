@@ -25,6 +25,9 @@ class LimitsTests(TestCase):
         least = {name: least for name, _, _, least in Limits.table() if least}
         self.assertEqual(least, {"max_name": 1, "max_line": 1})
 
+    def test_they_are_written_as_options(self) -> None:
+        self.assertTrue(str(Limits(max_name=7)).startswith("--max-name 7 --max-line 2000 "))
+
     def test_limits_do_not_change(self) -> None:
         with self.assertRaises(FrozenInstanceError):
             Limits().rate = 7  # type: ignore[misc]

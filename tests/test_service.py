@@ -19,7 +19,10 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
+from chatservice import __version__
 from chatservice import service as service_module
+from chatservice.limits import Limits
+from chatservice.protocols.line import ChatProtocol
 from chatservice.service import BACKLOG, ChatService, StartError
 from chatservice.tap import Options, makeService
 from tests.integration.support import TWISTD, run
@@ -133,11 +136,56 @@ class RunTests(ServiceTestCase):
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
         said = [formatEvent(e) for e in events if e["log_namespace"] == "chatservice.service"]
-        self.assertRegex(
-            said[0], rf"listens on .*/socket.*, .*{port}.*; history: {folder}/history;"
+        self.assertEqual(
+            said[0],
+            f"chatservice {__version__} listens on {folder}/socket, 127.0.0.1:{port}; "
+            f"history: {folder}/history; limits: {Limits()}",
         )
         self.assertEqual(said[1:], ["chatservice is down"])
         self.assertEqual(os.listdir(folder), ["history"])
+
+    @inlineCallbacks
+    def test_a_stop_from_inside_has_its_reason(self) -> Any:
+        for reason, said in (("new disk", "new disk"), ("", "goodbye")):
+            service = make()
+            told: list[str] = []
+            stop = service.factory.stop
+            self.patch(
+                service.factory, "stop", lambda w, told=told, stop=stop: told.append(w) or stop(w)
+            )
+            self.patch(reactor, "stop", lambda told=told: told.append("stop"))
+            service.startService()
+            service.factory.chat.shutdown(reason)
+            self.assertEqual(told, ["stop"])
+            yield service.stopService()
+            self.assertEqual(told[1:], [f"the server is going down: {said}"])
+            service.factory.chat.shutdown("again")
+            self.assertEqual(len(told), 2)
+
+    @inlineCallbacks
+    def test_the_chat_knows_how_many_connections_there_are(self) -> Any:
+        service = make()
+        service.startService()
+        self.assertEqual(service.factory.chat.connections(), 0)
+        service.factory.connections[ChatProtocol()] = None
+        self.assertEqual(service.factory.chat.connections(), 1)
+        service.factory.connections.clear()
+        yield service.stopService()
+
+    @inlineCallbacks
+    def test_signals_are_ignored_while_the_process_stops_and_not_otherwise(self) -> Any:
+        handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+        for number, handler in handlers.items():
+            self.addCleanup(signal.signal, number, handler)
+        service = make()
+        service.startService()
+        yield service.stopService()
+        self.assertEqual({n: signal.getsignal(n) for n in handlers}, handlers)
+        service.startService()
+        reactor.removeSystemEventTrigger(service._stopping)
+        service._going_down()
+        self.assertEqual({signal.getsignal(n) for n in handlers}, {signal.SIG_IGN})
+        yield service.stopService()
 
     @inlineCallbacks
     def test_no_garbage_is_looked_for_in_what_stays(self) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from twisted.application.service import IService
 from twisted.internet import reactor
+from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -81,6 +83,13 @@ class TapTestCase(TestCase):
             file.write(content)
         return path
 
+    def under_twistd(self, **given: object) -> Options:
+        """Make options as they are when twistd has parsed its own."""
+        options = Options()
+        options.parent = UsageOptions()  # type: ignore[no-untyped-call]
+        options.parent.update(given)
+        return options
+
     def certificates(self, folder: str, **files: bytes) -> str:
         """Make a folder of .pem files; without any named, one with all that is needed."""
         key = ec.generate_private_key(ec.SECP256R1())
@@ -99,6 +108,11 @@ class HelpTests(TestCase):
     def test_each_limit_is_there_with_its_default(self) -> None:
         for name, default, *_ in Limits.table():
             self.assert_helps(name.replace("_", "-"), default)
+
+    def test_the_console_is_a_flag(self) -> None:
+        self.assertRegex(
+            str(Options()), r" --console +take part from this terminal, as an operator"
+        )
 
     def test_each_other_option_is_there_with_its_default(self) -> None:
         for option, default in (
@@ -157,6 +171,20 @@ class OptionsTests(TapTestCase):
         )
         self.assertEqual(parse("--listen", f"tls:{folder}:7008")["listen"], [f"tls:{folder}:7008"])
 
+    def test_with_a_console_the_log_is_a_file(self) -> None:
+        for given, wanted in ((None, "twistd.log"), ("", "twistd.log"), ("mine", "mine")):
+            options = self.under_twistd(nodaemon=1, logfile=given)
+            options.parseOptions(["--console"])
+            self.assertTrue(options["console"])
+            assert options.parent is not None
+            self.assertEqual(options.parent["logfile"], wanted)
+
+    def test_without_one_the_log_is_where_it_was(self) -> None:
+        options = self.under_twistd(nodaemon=1, logfile=None)
+        options.parseOptions([])
+        assert options.parent is not None
+        self.assertEqual((options["console"], options.parent["logfile"]), (0, None))
+
     def test_parsing_does_not_import_the_reactor(self) -> None:
         folder = self.certificates("certificates")
         self.assertEqual(run_python(IMPORTS_NO_REACTOR, folder), ["False"])
@@ -166,7 +194,10 @@ class RefusedOptionsTests(TapTestCase):
     def refused(self, *arguments: str) -> str:
         with self.assertRaises(SystemExit) as refusal:
             parse(*arguments)
-        (line,) = str(refusal.exception).splitlines()
+        return self.one_line(refusal.exception)
+
+    def one_line(self, refusal: SystemExit) -> str:
+        (line,) = str(refusal).splitlines()
         self.assertTrue(line.startswith("chat: "), line)
         return line.removeprefix("chat: ")
 
@@ -182,6 +213,9 @@ class RefusedOptionsTests(TapTestCase):
             self.assertTrue(self.refused(f"--keep={value}").startswith(f"--keep {value}: "))
 
     def test_a_room_that_can_not_be(self) -> None:
+        self.assertEqual(
+            self.refused("--room", "#operators"), "--room: #operators is for operators alone"
+        )
         self.assertEqual(self.refused("--room", "a b"), "--room: a room's name has no spaces in it")
         long = self.refused("--room", "abcd", "--max-name", "3")
         self.assertEqual(long, "--room: a room's name has 1 to 3 characters")
@@ -259,6 +293,20 @@ class RefusedOptionsTests(TapTestCase):
         why = f"{folder}/ca.pem has a root certificate, which does not belong there"
         refused = self.refused("--listen", f"tls:{folder}:7008")
         self.assertEqual(refused, f"--listen tls:{folder}:7008: {why}")
+
+    def test_a_console_of_a_daemon(self) -> None:
+        with self.assertRaises(SystemExit) as refusal:
+            self.under_twistd(nodaemon=0, logfile=None).parseOptions(["--console"])
+        self.assertEqual(
+            self.one_line(refusal.exception), "--console: a daemon has no terminal: twistd needs -n"
+        )
+
+    def test_a_console_without_standard_input_or_output(self) -> None:
+        for name in ("__stdin__", "__stdout__"):
+            patch = self.patch(sys, name, None)
+            why = "--console: there is no standard input and output"
+            self.assertEqual(self.refused("--console"), why)
+            patch.restore()
 
     def test_what_is_no_option(self) -> None:
         self.assertEqual(self.refused("please"), "Wrong number of arguments.")

@@ -7,9 +7,8 @@ There is no timer a connection. Each kind of timeout is the same for all, so one
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
@@ -18,8 +17,10 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.chat.addresses import counted
 from chatservice.chat.chat import Chat
 from chatservice.limits import CLOSING_TIMEOUT, Limits
+from chatservice.protocols.closings import Cause, Closings
 from chatservice.protocols.deadlines import Deadlines
 from chatservice.protocols.line import ChatProtocol
 from chatservice.protocols.liveness import Progress, prepare
@@ -62,11 +63,12 @@ class ChatFactory(ServerFactory):
         self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
         self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, ChatProtocol.greet)
-        self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._abort)
+        self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
         self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
         self._addresses: Counter[str] = Counter()
         self.progress = Progress()
+        self._closings = Closings(clock)
         self._sweep_due: IDelayedCall | None = None
         self._next_look = 0.0
         self._stopping: Deferred[None] | None = None
@@ -88,9 +90,11 @@ class ChatFactory(ServerFactory):
         if self._stopping is not None:
             protocol.part("the server is going down")
         elif self.most and len(self.connections) > self.most:
+            self.note(protocol, Cause.TOO_MANY)
             protocol.part("too many people are connected: please try again later")
         else:
-            self._unnamed.add(protocol)
+            if not protocol.operator:
+                self._unnamed.add(protocol)
             if handshake:
                 self.admit(protocol)
 
@@ -101,7 +105,7 @@ class ChatFactory(ServerFactory):
         self._ungreeted.add(protocol)
 
     def admit(self, protocol: ChatProtocol) -> bool:
-        """Count a connection under its address; if there are too many, part with it.
+        """Count a connection under its address; if that is banned or has too many, part with it.
 
         At the greeting, since behind a PROXY header the address is not known before; under TLS at
         once, since a handshake may take its time.
@@ -109,10 +113,17 @@ class ChatFactory(ServerFactory):
         self._ungreeted.discard(protocol)
         if protocol.address is not None:
             return True
-        address = _counted_address(protocol.transport.getPeer())
-        if address is None:
+        host = protocol.outbox.address
+        if not host:
             return True
+        banned = self.chat.banned(host)
+        if banned is not None:
+            self.note(protocol, Cause.BANNED)
+            protocol.part(banned)
+            return False
+        address = counted(host)
         if self.limits.max_per_address and self._addresses[address] >= self.limits.max_per_address:
+            self.note(protocol, Cause.CROWDED)
             protocol.part("too many connections from your address")
             return False
         protocol.address = address
@@ -128,6 +139,12 @@ class ChatFactory(ServerFactory):
         self._closing[protocol] = self.clock.seconds()
         self._ungreeted.discard(protocol)
         self._unnamed.discard(protocol)
+
+    def note(self, protocol: ChatProtocol, cause: Cause) -> None:
+        """Write down why a connection is closed, unless that was done."""
+        if protocol.cause is None:
+            protocol.cause = cause
+            self._closings.note(cause, protocol.transport.getPeer())
 
     def lost(self, protocol: ChatProtocol) -> None:
         """Forget a connection."""
@@ -146,7 +163,12 @@ class ChatFactory(ServerFactory):
     # Timeouts
 
     def _too_slow(self, protocol: ChatProtocol) -> None:
+        self.note(protocol, Cause.NO_NAME)
         protocol.part("that took too long, goodbye")
+
+    def _unshaken(self, protocol: ChatProtocol) -> None:
+        self.note(protocol, Cause.NO_HANDSHAKE)
+        self._abort(protocol)
 
     def _abort(self, protocol: ChatProtocol) -> None:
         transport = protocol.transport
@@ -164,6 +186,8 @@ class ChatFactory(ServerFactory):
             if stalled is None and now - since >= SWEEP:
                 protocol.transport.loseConnection()
                 stalled = now - since  # TLS waits for the peer to agree.
+            elif (stalled or 0) >= CLOSING_TIMEOUT:
+                self.note(protocol, Cause.UNREAD)
             if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
                 self._abort(protocol)
         timeout = self.limits.stall_timeout
@@ -171,6 +195,7 @@ class ChatFactory(ServerFactory):
             self._next_look = now + timeout / STALL_LOOKS
             for protocol in list(self.connections):
                 if (self.progress.stalled(protocol, now) or 0) >= timeout:
+                    self.note(protocol, Cause.STALLED)
                     self._abort(protocol)
 
     # Stopping
@@ -212,6 +237,7 @@ class ChatFactory(ServerFactory):
                 self._unnamed,
             ):
                 deadlines.stop()
+            self._closings.stop()
 
         return stopped.addCallback(stop)
 
@@ -221,20 +247,6 @@ class ChatFactory(ServerFactory):
 
     def _abort_all(self) -> None:
         for protocol in list(self.connections):
+            if self.progress.stalled(protocol, self.clock.seconds()) is not None:
+                self.note(protocol, Cause.UNREAD)
             self._abort(protocol)
-
-
-def _counted_address(peer: Any) -> str | None:
-    """Under what a peer's connections are counted: an IPv4 address, an IPv6 /64, or None."""
-    host = getattr(peer, "host", None)
-    if host is None:
-        return None
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:  # A PROXY header may say anything.
-        return str(host)
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(ip_network((address, 64), strict=False))
-        address = address.ipv4_mapped
-    return str(address)

@@ -53,6 +53,7 @@ from chatservice.chat.members import Member
 from chatservice.chat.text import decode, safe
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
+from chatservice.protocols.closings import Cause
 from chatservice.protocols.first_bytes import answer_to_stranger
 from chatservice.protocols.outbox import outbox
 from chatservice.protocols.pacing import ASKING, UNREAD, PacedFramer
@@ -65,6 +66,12 @@ class ChatProtocol(PacedFramer):
     member: Member | None = None
     address: str | None = None
     """Under which the connection is counted, once it is."""
+
+    operator = False
+    """Whether who has this connection may do what is for operators; they are in no hurry."""
+
+    cause: Cause | None = None
+    """Why it is closed, if the service has a cause."""
 
     _tries = 0
     _greeted = False
@@ -107,11 +114,14 @@ class ChatProtocol(PacedFramer):
 
     def _is_stranger(self, first: bytes) -> bool:
         """Part with a peer that takes us for something else."""
-        answer = answer_to_stranger(first)
-        if answer is not None:
-            self.outbox.write(answer)
-            self.finish()
-        return answer is not None
+        stranger = answer_to_stranger(first)
+        if stranger is None:
+            return False
+        cause, answer = stranger
+        self.factory.note(self, cause)
+        self.outbox.write(answer)
+        self.finish()
+        return True
 
     # Lines
 
@@ -152,7 +162,7 @@ class ChatProtocol(PacedFramer):
         except names.BadName as error:
             self._ask_again(str(error))
             return
-        entering = self.factory.chat.enter(name, self.outbox, TEXT)
+        entering = self.factory.chat.enter(name, self.outbox, TEXT, operator=self.operator)
         self._await(entering.addCallbacks(self._named, self._taken))
 
     def _named(self, member: Member) -> None:
@@ -169,9 +179,10 @@ class ChatProtocol(PacedFramer):
 
     def _ask_again(self, why: str) -> None:
         self._tries += 1
-        if self._tries < LOGIN_TRIES:
+        if self._tries < LOGIN_TRIES or self.operator:
             self.tell(f"{why}; {wording.ASK_AGAIN}")
         else:
+            self.factory.note(self, Cause.BAD_NAMES)
             self.part(f"{why}; that was the last try, goodbye")
 
     def _chatting(self, line: bytes, text: str) -> None:

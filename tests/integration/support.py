@@ -199,7 +199,7 @@ class Server:
         log = self.log
         line = re.search(r"^.* listens on (.*); history: ", log, re.M)
         if line is not None:
-            return [int(port) for port in re.findall(r"port=(\d+)", line[1])] or [0]
+            return [int(port) for port in re.findall(r":(\d+)(?:,|$)", line[1])] or [0]
         if self._process.poll() is not None:
             raise AssertionError(f"the server ended with {self._process.returncode}:\n{log}")
         return []
@@ -234,7 +234,7 @@ class Daemon:
         if (done.returncode, done.stdout, done.stderr) != (0, "", ""):
             raise AssertionError(f"{done}\n{self.log}")
         self.process = Process(case, int(self.pid_file.read_text()))
-        ports = re.findall(r" listens on .*port=(\d+)", self.log)
+        ports = re.findall(r" listens on .*:(\d+); history: ", self.log)
         self.address = ("127.0.0.1", int(ports[-1]))
 
     @property
@@ -466,15 +466,24 @@ class Program(Peer):
     """A program that talks: on pipes, or on a terminal that has it for itself.
 
     What is typed on a terminal is echoed, as it is to whoever sits there.
+
+    :param folder: where it runs.
     """
 
-    def __init__(self, case: TestCase, *command: str | Path, terminal: bool = False) -> None:
+    def __init__(
+        self,
+        case: TestCase,
+        *command: str | Path,
+        terminal: bool = False,
+        folder: Path | None = None,
+    ) -> None:
         words = [str(word) for word in command]
         if terminal:
             self._keys, theirs = os.openpty()
             self._screen = self._keys
             self.process = subprocess.Popen(
                 words,
+                cwd=folder,
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
@@ -486,7 +495,7 @@ class Program(Peer):
             ours_out, theirs_in = os.pipe()
             theirs_out, ours_in = os.pipe()
             self.process = subprocess.Popen(
-                words, stdin=theirs_out, stdout=theirs_in, stderr=theirs_in
+                words, cwd=folder, stdin=theirs_out, stdout=theirs_in, stderr=theirs_in
             )
             os.close(theirs_out)
             os.close(theirs_in)

@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from chatservice.chat.chat import Chat
 from chatservice.journal.base import Journal, JournalUnavailable
-from chatservice.journal.events import Draft
+from chatservice.journal.events import Draft, Fact
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory
@@ -51,10 +51,10 @@ class FullJournal(MemoryJournal):
 
     full = False
 
-    def commit(self, drafts: Sequence[Draft]) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
         if self.full:
             return fail(JournalUnavailable("the disk is full"))
-        return super().commit(drafts)
+        return super().commit(drafts, facts)
 
 
 @implementer(IHalfCloseableDescriptor)

@@ -181,6 +181,59 @@ class PerAddressTests(unittest.TestCase):
         self.assertEqual(house.connect().hear(), [GREETING])
 
 
+class BannedTests(unittest.TestCase):
+    """Who comes from an address that is banned is told so at the door."""
+
+    SENTENCE = "you are banned from here: spam"
+
+    def setUp(self) -> None:
+        self.house = House(max_per_address=1)
+        self.asked: list[str] = []
+
+        def banned(host: str) -> str | None:
+            self.asked.append(host)
+            return self.SENTENCE if host in ("192.0.2.7", "2001:db8::7") else None
+
+        self.patch(self.house.chat, "banned", banned)
+
+    def test_they_are_told_and_closed(self) -> None:
+        for address in ("192.0.2.7", six("2001:db8::7")):
+            peer = self.house.connect(address)
+            self.assertEqual(peer.hear(), [f"-- {self.SENTENCE}"])
+            self.assertTrue(peer.wire.half_closed)
+            peer.say("bob", "hi")
+            self.assertEqual(peer.hear(2), [])
+            self.assertFalse(peer.connected)
+
+    def test_so_are_those_who_speak_first(self) -> None:
+        peer = self.house.connect("192.0.2.7")
+        peer.say("bob", "hi")
+        self.assertEqual(peer.hear(), [f"-- {self.SENTENCE}"])
+        self.assertEqual(self.house.people(), [])
+
+    def test_they_are_not_counted(self) -> None:
+        for _ in range(3):
+            self.assertEqual(self.house.connect("192.0.2.7").hear(), [f"-- {self.SENTENCE}"])
+
+    def test_it_is_the_address_that_is_asked_for_and_not_its_network(self) -> None:
+        self.house.connect(six("2001:db8::8")).hear()
+        self.assertEqual(self.asked, ["2001:db8::8"])
+
+    def test_who_has_no_address_can_not_be(self) -> None:
+        self.assertEqual(self.house.connect(UNIXAddress(b"/run/chat")).hear(), [GREETING])
+        self.assertEqual(self.asked, [])
+
+    def test_behind_a_proxy_the_address_that_it_tells_counts(self) -> None:
+        factory = HAProxyWrappingFactory(self.house.factory)
+        wire = Wire(self.house.clock, IPv4Address("TCP", "192.0.2.200", 1))
+        proxy = factory.buildProtocol(wire.getPeer())
+        wire.protocol = proxy
+        proxy.makeConnection(wire)
+        proxy.dataReceived(b"PROXY TCP4 192.0.2.7 192.0.2.1 1000 7007\r\n")
+        self.house.run(0.2)
+        self.assertEqual(wire.value().decode(), f"-- {self.SENTENCE}\r\n")
+
+
 class LoginTimeoutTests(unittest.TestCase):
     def test_who_gives_no_name_in_time_is_told_and_closed(self) -> None:
         house = House(login_timeout=60)

@@ -242,7 +242,7 @@ class NamingTests(unittest.TestCase):
         self.assertEqual(peer.hear()[0], hello("ana"))
 
     def test_an_error_of_ours_is_written_down_and_costs_no_connection(self) -> None:
-        def enter(*_: object) -> Deferred[None]:
+        def enter(*_: object, operator: bool) -> Deferred[None]:
             raise ZeroDivisionError
 
         self.patch(self.house.chat, "enter", enter)
@@ -256,7 +256,7 @@ class NamingTests(unittest.TestCase):
 
     def test_so_is_one_that_comes_later(self) -> None:
         entering: Deferred[None] = Deferred()
-        self.patch(self.house.chat, "enter", lambda *_: entering)
+        self.patch(self.house.chat, "enter", lambda *_, operator: entering)
         peer = self.greeted()
         peer.say("ana", "ben")
         self.assertEqual((peer.hear(), peer.paused), ([], True))
@@ -324,7 +324,7 @@ class ChattingTests(unittest.TestCase):
 
     def test_help_shows_every_command(self) -> None:
         self.ana.say("/help")
-        lines = self.ana.hear()
+        *lines, _ = self.ana.hear()
         for command in ("/help", "/who", "/join", "/nick", "/quit", "//TEXT"):
             self.assertEqual(len([line for line in lines if f" {command} " in line]), 1, command)
 
