@@ -10,17 +10,29 @@ from typing import Final
 ASK_NAME: Final = "welcome! what is your name?"
 ASK_AGAIN: Final = "another name, please?"
 HELLO: Final = "hello {name}! /help shows what you can do"
+RENAMED: Final = "you are {name} now"
 GOODBYE: Final = "goodbye, {name}"
 NOWHERE: Final = "you are in no room: /join one first"
 TOO_LONG: Final = "that line was too long: at most {most:,} characters"
 MUTED: Final = "you are muted"
-"""``, until …`` may follow."""
+"""``until …`` may follow, as behind all that is said of what an operator did."""
+UNSTORED: Final = "the history can't be written: what is said now waits, and is shown later"
+WENT_WRONG: Final = "that went wrong on our side, and was written down"
+
+KICKED: Final = "you were kicked"
+BANNED: Final = "you are banned from here"
+
+SENT_AWAY: Final = (KICKED, BANNED)
+"""How it begins that somebody is not wanted; a program does not come back by itself then."""
 
 REFUSALS: Final = (
     NOWHERE,
     MUTED,
+    UNSTORED,
+    WENT_WRONG,
     TOO_LONG.partition(":")[0],
     "usage: ",
-    "there is no /",
+    "there is no ",
+    "you are not in ",
 )
 """How answers begin to a line that was not taken."""

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "limits": set(),
     "wording": set(),
     "journal": set(),
+    "client": {"__init__", "chat", "wording"},
     "chat": {"journal", "limits", "wording"},
     "protocols": {"chat", "limits", "wording"},
     "service": {"__init__", "journal", "protocols"},
@@ -114,7 +115,7 @@ class ImportTests(TestCase):
             for _, path in files()
             if "twisted.internet.reactor" in needs(path)
         ]
-        self.assertEqual(importers, ["tap.py"])
+        self.assertEqual(importers, ["client/tap.py", "tap.py"])
 
 
 class FolderTests(TestCase):

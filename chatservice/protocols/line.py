@@ -152,7 +152,7 @@ class ChatProtocol(PacedFramer):
 
     def _failed(self, failure: Failure) -> None:
         self.factory.log.failure("a command failed", failure)
-        self.tell("that went wrong on our side, and was written down")
+        self.tell(wording.WENT_WRONG)
 
     def _naming(self, line: bytes, text: str) -> None:
         if not self._tries and self._is_stranger(line):

@@ -12,3 +12,10 @@ chat = ServiceMaker(
     "A chat that anything with a TCP connection can join.",
     "chat",
 )
+
+chat_client = ServiceMaker(
+    "chat-client",
+    "chatservice.client.tap",
+    "A client of the chat, for terminals and pipes; only with twistd -n.",
+    "chat-client",
+)

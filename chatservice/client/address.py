@@ -1,0 +1,69 @@
+"""Where the server is: what stands on the command line becomes an endpoint."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Final
+
+from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+PORT: Final = 7007
+"""Where the service listens, unless it is told otherwise."""
+
+_HOST: Final = r"[\w.-]+"
+
+# A number behind "unix:" is the name of a file.
+_PLACE: Final = re.compile(
+    rf"(?!unix:)(?P<host>{_HOST})(?::(?P<port>\d+))?|\[(?P<literal>[^\]]*)\](?::(?P<behind>\d+))?"
+)
+
+
+class BadAddress(ValueError):
+    """Nobody can be there; ``str()`` says why, in one sentence."""
+
+
+def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
+    """Return the endpoint of an address; nothing is looked up and nothing connected yet.
+
+    :param address: ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, an IPv6 address, or any endpoint that
+        Twisted knows. Over TLS (``tls:HOST:PORT``) the certificate of the host is verified.
+    :raises BadAddress: if it is none of these.
+    """
+    if _is_ipv6(address):
+        return HostnameEndpoint(reactor, address, PORT)
+    place = _PLACE.fullmatch(address)
+    if place is None:
+        return _endpoint(reactor, address)
+    if place["literal"] is not None and not _is_ipv6(place["literal"]):
+        raise BadAddress(f"{address}: in brackets stands an IPv6 address")
+    port = int(place["port"] or place["behind"] or PORT)
+    if not 0 < port < 1 << 16:
+        raise BadAddress(f"{address}: a port is a number from 1 to 65535")
+    return HostnameEndpoint(reactor, place["host"] or place["literal"], port)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
+    try:
+        endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
+    except Exception as error:  # Each kind of endpoint has its own.
+        if isinstance(error, TypeError):
+            why = "it has a part too few or too many"
+        elif isinstance(error, NameError):
+            # What Twisted imports only if it can.
+            why = "TLS needs pyOpenSSL and service-identity"
+        elif str(error).startswith("Unknown endpoint type"):
+            why = "it is no host, no host with a port, and no endpoint"
+        else:
+            cause = getattr(error, "originalException", error)
+            why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise BadAddress(f"{description}: {why}") from None
+    return endpoint
