@@ -34,5 +34,7 @@ REFUSALS: Final = (
     "usage: ",
     "there is no ",
     "you are not in ",
+    "nobody wrote to you",
+    "who wrote to you",
 )
 """How answers begin to a line that was not taken."""

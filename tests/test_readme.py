@@ -1,4 +1,4 @@
-"""The README's tables are held against the code."""
+"""The tables of the README, and of the documents beside it, are held against the code."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from chatservice.chat.commands import COMMANDS
+from chatservice.chat.commands.people import _SETTINGS as SETTINGS
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.tap import Options
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+USING = (CHECKOUT / "docs/using.md").read_text(encoding="utf-8")
+OPERATING = (CHECKOUT / "docs/operating.md").read_text(encoding="utf-8")
 
 
-def section(title: str) -> str:
+def section(title: str, document: str = README) -> str:
     """Return what stands under a heading."""
-    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    return document.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def table(title: str) -> list[list[str]]:
-    """Return the cells of the rows of the first table under a heading, without its head."""
-    rows = [line for line in section(title).splitlines() if line.startswith("|")]
+def table(title: str, document: str = README) -> list[list[str]]:
+    """Return the cells of the rows of the only table under a heading, without its head."""
+    rows = [line for line in section(title, document).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+
+
+def anchors_of(text: str) -> list[str]:
+    """List what a link can lead to in a document."""
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 class ReadmeTests(TestCase):
@@ -33,8 +42,30 @@ class ReadmeTests(TestCase):
         listed = [(command.strip("`"), does) for command, does in table("Commands")]
         self.assertEqual(
             listed,
-            [(c.usage, c.does) for c in COMMANDS.values()] + [("//TEXT", "say /TEXT")],
+            [(c.usage, c.does) for c in COMMANDS.values() if not c.operator]
+            + [("//TEXT", "say /TEXT")],
         )
+
+    def test_the_commands_for_operators_are_listed_for_who_runs_it(self) -> None:
+        rows = table("On a terminal, as an operator", OPERATING)
+        self.assertEqual(
+            [(command.strip("`"), does) for command, does in rows],
+            [(c.usage, c.does) for c in COMMANDS.values() if c.operator],
+        )
+
+    def test_every_setting_is_listed(self) -> None:
+        listed = [row[0].strip("`") for row in table("How you see it", USING)]
+        self.assertEqual(listed, list(SETTINGS))
+
+    def test_every_limit_that_one_meets_is_told_in_the_words_of_the_chat(self) -> None:
+        source = "".join(
+            path.read_text(encoding="utf-8")
+            for path in sorted((CHECKOUT / "chatservice").rglob("*.py"))
+        )
+        for met, _ in table("Limits", USING)[1:]:
+            words = re.split(r"[\d,]+|(?<=rooms already): ", met.strip("`").removeprefix("-- "))
+            for part in words:
+                self.assertIn(part.strip(), source)
 
     def test_every_limit_is_listed_with_its_option_and_default(self) -> None:
         listed = {}
@@ -66,7 +97,15 @@ class ReadmeTests(TestCase):
         self.assertEqual([defaults["room"]], options.rooms)
 
     def test_every_file_that_is_named_is_there(self) -> None:
-        named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`|\]\(([\w/.-]+)\)", README)
-        for name in filter(None, (a or b for a, b in named)):
-            if not name.startswith("http"):
-                self.assertTrue((CHECKOUT / name).exists(), f"{name} does not exist")
+        for file in ("README.md", *(f"docs/{path.name}" for path in CHECKOUT.glob("docs/*.md"))):
+            text = (CHECKOUT / file).read_text(encoding="utf-8")
+            tests = [CHECKOUT / name for name in re.findall(r"`(tests/[\w/]+(?:\.py)?)`", text)]
+            links = re.findall(r"\]\((?!http)([\w/.-]*)(?:#([\w-]+))?\)", text)
+            for name, _ in links:
+                tests.append((CHECKOUT / file).parent / name)
+            for path in tests:
+                self.assertTrue(path.exists(), f"{file} names {path}, which does not exist")
+            for name, anchor in links:
+                target = (CHECKOUT / file).parent / name if name else CHECKOUT / file
+                if anchor:
+                    self.assertIn(anchor, anchors_of(target.read_text(encoding="utf-8")), file)

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.line import ChatProtocol
+from chatservice.protocols.pacing import STOPPING
 
 
 class ConsoleProtocol(ChatProtocol):
@@ -23,6 +24,12 @@ class ConsoleProtocol(ChatProtocol):
 
     operator = True
     files: tuple[int, ...] = ()
+
+    def finish(self) -> None:
+        """Say that the service goes on, if it does, and close."""
+        if not (self._finished or self._ended or self._holds & STOPPING):
+            self.tell("the server goes on: Ctrl-C stops it")
+        super().finish()
 
     def writeConnectionLost(self) -> None:
         """End the connection: nothing can be shown any more, and no peer closes the other half."""

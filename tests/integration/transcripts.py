@@ -1,0 +1,239 @@
+"""The transcripts of a document, replayed: real people's terminals, and a real server.
+
+A document says with ``<!-- replay: ana, bob -->`` who sits at which of the ``console`` blocks that
+come next; together these are a scene. What is said of it, behind the names and each after a ``;``:
+
+- ``options: --motd motd.txt``: with what the server is started. Where the first person starts it
+  (``twistd``), it is what that command says;
+- ``chat.example = 127.0.0.1``: what the document shows, and what stands for it on this machine.
+
+Lines that begin with ``$ `` are typed at a shell. What is typed into a program that talks is any
+line that can't be one of the chat's. Whoever comes second sits down when somebody else is to read
+that they joined; until then nobody knows of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from twisted.trial.unittest import TestCase
+
+from tests.integration.support import (
+    PATIENCE,
+    TWISTD,
+    Program,
+    Server,
+    eventually,
+    folder_for,
+    program,
+    troubles_in,
+)
+
+PORT: Final = "7007"
+PROMPT: Final = "$ "
+
+_REPLAY: Final = re.compile(r"<!-- replay: (.*?) -->", re.DOTALL)
+_BLOCK: Final = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_TALKING: Final = re.compile(r"\$ (?:telnet|nc|chat-client|twistd)\b[^|;]*")
+_SHOWN: Final = re.compile(r"-- |<|\* |\[|#|Trying |Connected |Escape |Connection |chat-client: ")
+"""How a line begins that a person is shown, and does not type."""
+
+_LASTS: Final = r"(?:a moment|\d+ (?:second|minute|hour|day)s?(?: and \d+ \w+)?)"
+_SHAPES: Final = (
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<date>"),
+    (re.compile(r"\b\d\d:\d\d(?::\d\d)?(?!\d)"), "<time>"),
+    (re.compile(rf"^(-- idle   |-- up ){_LASTS}$"), r"\1<lasts>"),
+    (re.compile(r"^(-- ticks        )[\d.]+ ms, at most [\d.]+$"), r"\1<ms>"),
+    (re.compile(r"^(-- history      )[\d.]+ MB$"), r"\1<MB>"),
+)
+"""What differs from one time to the next."""
+
+
+class Scene(NamedTuple):
+    """What some people see at the same time.
+
+    :ivar people: who they are, and what is on the screen of each.
+    :ivar options: of the server.
+    """
+
+    people: list[tuple[str, list[str]]]
+    options: list[str]
+
+
+def scenes_of(text: str) -> list[Scene]:
+    """Find the scenes of a document."""
+    scenes = []
+    found = list(_REPLAY.finditer(text))
+    ends = [one.start() for one in found[1:]] + [len(text)]
+    for one, end in zip(found, ends, strict=True):
+        names, *rest = (part.strip() for part in one[1].split(";"))
+        people = [name.strip() for name in names.split(",")]
+        blocks = [block[1] for block in _BLOCK.finditer(text[one.end() : end])]
+        options: list[str] = []
+        for part in rest:
+            if part.startswith("options: "):
+                options = shlex.split(part.removeprefix("options: "))
+            else:
+                shown, _, real = part.partition(" = ")
+                blocks = [block.replace(shown, real) for block in blocks]
+        if len(people) != len(blocks):
+            raise AssertionError(f"{one[0]}: it is followed by {len(blocks)} blocks")
+        lines = [block.splitlines() for block in blocks]
+        scenes.append(Scene(list(zip(people, lines, strict=True)), options))
+    return scenes
+
+
+def blocks_in(text: str) -> int:
+    """Count the transcripts of a document."""
+    return len(_BLOCK.findall(text))
+
+
+def shape(line: str) -> str:
+    """Leave of a line what is the same each time."""
+    for pattern, instead in _SHAPES:
+        line = pattern.sub(instead, line)
+    return line
+
+
+class Seat(Program):
+    """A shell on a terminal of its own, at which somebody types what a transcript says."""
+
+    def __init__(self, case: TestCase, wanted: list[str], folder: Path) -> None:
+        self.wanted = wanted
+        self._shown = ""
+        self._typed = -1
+        path = f"PATH={TWISTD.parent}:{os.environ['PATH']}"
+        shell = ("bash", "--norc", "--noprofile", "--noediting", "-i")
+        command = ("env", f"PS1={PROMPT}", path, "TERM=dumb", "LC_ALL=C.UTF-8", *shell)
+        super().__init__(case, *command, terminal=True, folder=folder)
+
+    @property
+    def lines(self) -> list[str]:
+        """The finished lines on the screen."""
+        return self._shown.split("\n")[:-1]
+
+    @property
+    def done(self) -> bool:
+        """Whether the screen shows all that it should, and nothing else."""
+        return [shape(line) for line in self.lines] == [shape(line) for line in self.wanted]
+
+    def go_on(self) -> None:
+        """Look at what comes; when it is this person's turn, type the next line."""
+        # Telnet ends the lines of the service as terminals do, nc with one more return.
+        self._shown = re.sub(r"\r+\n", "\n", self._shown + self.read_for(0.01))
+        turn = len(self.lines)
+        if not self._typed < turn < len(self.wanted) or not self.as_wanted(turn):
+            return
+        line, rest = self.wanted[turn], self._shown.rpartition("\n")[2]
+        if line.startswith(PROMPT):
+            if rest == PROMPT:
+                self._type(turn, line.removeprefix(PROMPT))
+        elif self._talks(turn) and not rest and not _SHOWN.match(line):
+            self._type(turn, line)
+
+    def _type(self, turn: int, line: str) -> None:
+        self._typed = turn
+        self.type(line + "\n")
+
+    def reached(self, turn: int) -> bool:
+        """Tell whether the screen shows all before a line, and that line is the next."""
+        return len(self.lines) == turn and self.as_wanted(turn)
+
+    def as_wanted(self, turn: int) -> bool:
+        """Tell whether the first lines on the screen are those that should be."""
+        return list(map(shape, self.lines)) == list(map(shape, self.wanted[:turn]))
+
+    def _talks(self, turn: int) -> bool:
+        """Tell whether it is to a program that something is typed now."""
+        commands = [line for line in self.wanted[:turn] if line.startswith(PROMPT)]
+        return bool(commands) and _TALKING.fullmatch(commands[-1]) is not None
+
+    def _end(self) -> None:
+        with suppress(OSError, ProcessLookupError):
+            running = os.tcgetpgrp(self._keys)
+            if running != self.process.pid:
+                os.killpg(running, signal.SIGKILL)
+        super()._end()
+
+
+class Stage:
+    """A scene while it is played."""
+
+    def __init__(self, case: TestCase, scene: Scene) -> None:
+        self._case = case
+        self._folder = folder_for(case)
+        self._waiting = list(scene.people)
+        self.seats: list[Seat] = []
+        self._port = ""
+        for _, lines in scene.people:
+            for command in re.findall(r"^\$ (\S+)", "\n".join(lines), re.M):
+                if command in ("telnet", "nc", "sqlite3"):
+                    program(command)
+        starts = scene.people[0][1][0].startswith("$ twistd ")
+        if starts:
+            case.addCleanup(self._assert_no_trouble)
+        else:
+            server = Server(case, *scene.options, folder=self._folder)
+            self._port = str(server.port)
+
+    def _assert_no_trouble(self) -> None:
+        log = (self._folder / "twistd.log").read_text("utf-8")
+        self._case.assertEqual(troubles_in(log), [], log)
+
+    def play(self) -> None:
+        """Let everybody type and read until all is as it should be, or too long has passed."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            self._let_in()
+            for seat in self.seats:
+                seat.go_on()
+            if not self._waiting and all(seat.done for seat in self.seats):
+                return
+            if any(not seat.as_wanted(len(seat.lines)) for seat in self.seats):
+                break
+        # Who shows something else first: of the others, only the rest is missing.
+        for seat in sorted(self.seats, key=lambda seat: seat.as_wanted(len(seat.lines))):
+            self._case.assertEqual(list(map(shape, seat.lines)), list(map(shape, seat.wanted)))
+        self._case.assertEqual(self._waiting, [], "nobody was to see them join")
+
+    def _let_in(self) -> None:
+        """Seat whoever comes next, if it is time."""
+        while self._waiting:
+            name, lines = self._waiting[0]
+            joined = re.compile(rf"-- (#\S+: )?{name} joined")
+            turns = []
+            for seat in self.seats:
+                met = [turn for turn, line in enumerate(seat.wanted) if joined.fullmatch(line)]
+                turns += [(seat, turn) for turn in met[:1]]
+            if turns:
+                ready = all(seat.reached(turn) for seat, turn in turns)
+            else:
+                ready = all(seat.done for seat in self.seats)
+            if not ready:
+                return
+            self.seats.append(self._sit_down(lines))
+            del self._waiting[0]
+
+    def _sit_down(self, lines: list[str]) -> Seat:
+        if lines[0].startswith("$ twistd "):
+            return Seat(self._case, lines, self._folder)
+        if not self._port:
+            self._port = eventually(self._logged_port, "the server to be ready")
+        return Seat(self._case, [line.replace(PORT, self._port) for line in lines], self._folder)
+
+    def _logged_port(self) -> str:
+        log = (self._folder / "twistd.log").read_text("utf-8")
+        found = re.search(r" listens on .*:(\d+); history: ", log)
+        return found[1] if found is not None else ""
+
+
+def replay(case: TestCase, scene: Scene) -> None:
+    """Play a scene, and compare what people saw with what the document shows."""
+    Stage(case, scene).play()
