@@ -7,6 +7,7 @@ everywhere, and the zone of an address (``%eth0``) tells nothing about who is th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -108,14 +109,13 @@ class Networks(Generic[Value]):
             del held[network.prefixlen]
         return True
 
-    def find(self, address: IPv4Address | IPv6Address) -> Value | None:
-        """Give the value of the narrowest network that holds an address, None if none does."""
+    def holding(self, address: IPv4Address | IPv6Address) -> Iterator[Value]:
+        """Give the values of the networks that hold an address, the narrowest first."""
         address = _plain(address)
         for length, same in self._held[address.version].items():
             found = same.get(_bits(address, length))
             if found is not None:
-                return found[1]
-        return None
+                yield found[1]
 
     def items(self) -> list[tuple[IPv4Network | IPv6Network, Value]]:
         """Give all networks with their values: IPv4 first, and a wider one before those in it."""

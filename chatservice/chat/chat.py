@@ -37,7 +37,7 @@ class Chat(House):
         def named(_: None) -> Member:
             self.sessions[member.origin] = member
             banned = self.banned(outlet.address)
-            if banned is not None:
+            if banned is not None and not operator:
                 member.tell(banned)
                 self.quit(member)
                 return member
@@ -126,6 +126,7 @@ class Chat(House):
         def named(_: None) -> None:
             old, member.name = member.name, name
             ignoring.renamed(member, old, self.members)
+            ignoring.recognise(member, self.members)
             self._claims.replace(old, name)
             for membership in member.rooms():
                 draft = self._draft(member, membership.room.name, RENAMED, old, name)

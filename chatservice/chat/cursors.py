@@ -238,7 +238,12 @@ class Readers:
         replay = cursor.replays[0]
         rendered = self._rendered_past(cursor.member, replay.day, stretch.events)
         replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
-        given = [event for event in stretch.events if event.id <= replay.position]
+        hidden = cursor.member.hidden
+        given = [
+            event
+            for event in stretch.events
+            if event.id <= replay.position and event.origin not in hidden
+        ]
         if given:
             replay.day = cursor.member.view.local(given[-1].at).date()
 

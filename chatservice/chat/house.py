@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatservice import wording
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
@@ -123,7 +124,7 @@ class House:
     def banned(self, host: str) -> str | None:
         """Tell what is to be told to who comes from an address that is banned, or None."""
         term = self.standing.banned(host)
-        return f"you are banned from here{term.says}" if term is not None else None
+        return f"{wording.BANNED}{term.says}" if term is not None else None
 
     # What happens when events are committed
 
@@ -230,9 +231,7 @@ class House:
     def _trouble(self, refusing: bool) -> None:
         for member in self.members:
             if refusing:
-                member.tell(
-                    "the history can't be written: what is said now waits, and is shown later"
-                )
+                member.tell(wording.UNSTORED)
             else:
                 member.tell("the history is written again: what waited is shown now")
 

@@ -5,11 +5,11 @@ It is by session, so it follows a change of name, and by name, so it outlives a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from chatservice.chat import names
-from chatservice.chat.members import Member
+from chatservice.chat.members import Ignored, Member
 
 MOST: Final = 100
 """So many people may be ignored by one."""
@@ -17,34 +17,51 @@ MOST: Final = 100
 
 def ignore(member: Member, other: Member) -> None:
     """Let a member see no more of another."""
-    member.ignored = {**(member.ignored or {}), names.key(other.name): other.name}
-    member.hidden |= {other.origin}
+    _keep(member, _with(member.ignored or {}, other))
 
 
-def heed(member: Member, name: str, people: Iterable[Member]) -> str | None:
+def heed(member: Member, name: str) -> str | None:
     """Let a member see again who is, or was, called so.
 
     :returns: the name as it was ignored; None if it was not.
     """
-    key = names.key(name)
     ignored = dict(member.ignored or {})
-    shown = ignored.pop(key, None)
-    if shown is not None:
-        member.ignored = ignored or None
-        member.hidden -= {other.origin for other in people if names.key(other.name) == key}
-    return shown
+    heeded = ignored.pop(names.key(name), None)
+    if heeded is None:
+        return None
+    _keep(member, ignored)
+    return heeded.name
 
 
 def recognise(member: Member, people: Iterable[Member]) -> None:
-    """Hide somebody who comes, perhaps back, from those who ignore the name."""
+    """Hide somebody who takes a name, perhaps again, from those who ignore it."""
     for other in people:
         if other.ignored and names.key(member.name) in other.ignored:
-            other.hidden |= {member.origin}
+            _keep(other, _with(other.ignored, member))
 
 
 def renamed(member: Member, old: str, people: Iterable[Member]) -> None:
-    """Let those who ignore a member know it by its new name."""
+    """Let those who ignore a member know it by its new name.
+
+    Under the old one they still ignore whoever else had it.
+    """
     for other in people:
         if other.ignored and member.origin in other.hidden:
-            kept = {key: name for key, name in other.ignored.items() if key != names.key(old)}
-            other.ignored = {**kept, names.key(member.name): member.name}
+            ignored = _with(other.ignored, member)
+            if names.key(old) != names.key(member.name):
+                was = ignored.pop(names.key(old))
+                rest = was.sessions - {member.origin}
+                if rest:
+                    ignored[names.key(old)] = Ignored(was.name, rest)
+            _keep(other, ignored)
+
+
+def _with(ignored: Mapping[str, Ignored], other: Member) -> dict[str, Ignored]:
+    key = names.key(other.name)
+    sessions = ignored[key].sessions if key in ignored else frozenset()
+    return {**ignored, key: Ignored(other.name, sessions | {other.origin})}
+
+
+def _keep(member: Member, ignored: dict[str, Ignored]) -> None:
+    member.ignored = ignored or None
+    member.hidden = frozenset().union(*(one.sessions for one in ignored.values()))

@@ -71,7 +71,8 @@ def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]
     """Lay out entries and their descriptions in two columns.
 
     An entry that is too wide for the left column has a line of its own, and its description begins
-    on the next. A description goes on below itself.
+    on the next. So it is for a description with a word that is too wide for the right column, which
+    then begins farther to the left. A description goes on below itself.
 
     :param rows: the entries, each with its description.
     :param left: how wide the left column is, for tables that are to look alike; as wide as the
@@ -81,12 +82,17 @@ def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]
     if left is None:
         left = max((width(entry) for entry, _ in rows), default=0)
     left = min(left, LEFT_MOST)
-    indent = " " * left + _BETWEEN
+    column = " " * left + _BETWEEN
     lines = []
     for entry, description in rows:
-        beside = pad(entry, left) + _BETWEEN
-        if width(entry) > left:
+        words = description.split()
+        widest = max(map(width, words), default=0)
+        below = width(column) + widest > WIDTH >= width(_BETWEEN) + widest
+        indent = _BETWEEN if below else column
+        if below or width(entry) > left:
             lines += wrap(entry.split())
             beside = indent
-        lines += wrap(description.split(), beside, indent)
+        else:
+            beside = pad(entry, left) + _BETWEEN
+        lines += wrap(words, beside, indent)
     return lines

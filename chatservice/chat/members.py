@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chatservice.chat.views import View
 from chatservice.journal.events import HOUSE, Event, inbox
@@ -42,6 +42,17 @@ class Outlet(Protocol):
         """Close, once what was written is gone."""
 
 
+class Ignored(NamedTuple):
+    """Somebody whom a member does not want to see.
+
+    :ivar name: as it was written last.
+    :ivar sessions: those in which somebody was called so, also such that are over.
+    """
+
+    name: str
+    sessions: frozenset[int]
+
+
 class Member:
     """Somebody with a name.
 
@@ -55,7 +66,7 @@ class Member:
     :ivar current: where its lines go; None if it is in no room.
     :ivar operator: it may do what the table of commands keeps for operators.
     :ivar hidden: the sessions whose events it does not want to see.
-    :ivar ignored: the names of those, by key (:func:`.names.key`); also of who is not there.
+    :ivar ignored: whose these are, by key of the name (:func:`.names.key`).
     :ivar correspondent: the session that wrote to it privately last; 0 if none has.
     :ivar away: why it is away; None if it is not.
     :ivar told: the sessions that were told so.
@@ -101,7 +112,7 @@ class Member:
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
         self.hidden: frozenset[int] = _NOBODY
-        self.ignored: dict[str, str] | None = None
+        self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0
         self.away: str | None = None
         self.told: frozenset[int] = _NOBODY

@@ -103,16 +103,15 @@ class Standing:
         address = parse_address(host) if len(self.bans) else None
         if address is None:
             return None
-        while (term := self.bans.find(address)) is not None and term.over(self._now()):
-            # A wider one may still hold.
-            self.bans.remove(parse_network(term.name))
-        return term
-
-    def outdated(self) -> list[Fact]:
-        """List the facts that are to be no more, since their time is over."""
         now = self._now()
-        mutes = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(now)]
-        bans = [
+        return next((term for term in self.bans.holding(address) if not term.over(now)), None)
+
+    def forget(self) -> list[Fact]:
+        """Forget what is over; return the facts by which the journal is to do the same."""
+        now = self._now()
+        over = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(now)]
+        over += [
             Fact(BAN, str(network), "") for network, term in self.bans.items() if term.over(now)
         ]
-        return mutes + bans
+        self.apply(over)
+        return over

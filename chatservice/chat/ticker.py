@@ -109,9 +109,9 @@ class Ticker:
             log.info("the history takes what is said again")
             self._trouble(False)
         self.committed += 1
-        self._attempted()
         for call in taken.then if taken is not None else ():
             call()
+        self._attempted()
         if self._settling is not None:
             self._settle(self._settling)
         elif self.batch.count:

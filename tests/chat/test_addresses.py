@@ -137,7 +137,7 @@ class NetworksTests(unittest.TestCase):
             self.networks.add(parse_network(text), text)
 
     def find(self, host: str) -> str | None:
-        return self.networks.find(ip_address(host))
+        return next(self.networks.holding(ip_address(host)), None)
 
     def test_empty(self) -> None:
         self.assertEqual(len(self.networks), 0)
@@ -209,6 +209,6 @@ class NetworksTests(unittest.TestCase):
         inside = [network.network_address for _, network in changes]
         for address in addresses + inside:
             holding = [network for network in plain if address in network]
-            narrowest = max(holding, key=lambda network: network.prefixlen, default=None)
-            expected = None if narrowest is None else plain[narrowest]
-            self.assertEqual(networks.find(address), expected)
+            holding.sort(key=lambda network: network.prefixlen, reverse=True)
+            expected = [plain[network] for network in holding]
+            self.assertEqual(list(networks.holding(address)), expected)

@@ -161,8 +161,8 @@ class HelpTests(CommandTestCase):
         for command in COMMANDS.values():
             for typed in (command.name, f"/{command.name}", command.name.upper()):
                 self.assertEqual(
-                    self.ana.tries(f"/help {typed}"),
-                    [f"-- {command.usage}: {command.does}", f"-- for example: {command.example}"],
+                    " ".join(line[2:].strip() for line in self.ana.tries(f"/help {typed}")),
+                    f"{command.usage}: {command.does} for example: {command.example}",
                 )
 
     def test_an_example_is_what_the_command_takes(self) -> None:

@@ -146,6 +146,14 @@ class TableTests(unittest.TestCase):
         )
         self.assertEqual(table([("漢字", "y" * 40)]), ["漢字  " + "y" * 40])
 
+    def test_a_word_that_is_too_wide_for_its_column_stands_below(self) -> None:
+        self.assertEqual(
+            table([("timestamps", "off"), ("zone", "x" * 26 + " it is"), ("joins", "y" * 25)]),
+            ["timestamps  off", "zone", "  " + "x" * 26 + " it is", "joins       " + "y" * 25],
+        )
+        self.assertEqual(table([("zone", "x" * 34)]), ["zone", "  " + "x" * 34])
+        self.assertEqual(table([("zone", "x" * 36)]), ["zone  " + "x" * 36])
+
     def test_the_left_column_as_given(self) -> None:
         self.assertEqual(table([("a", "b")], 4), ["a     b"])
         self.assertEqual(table([("abcdef", "b")], 4), ["abcdef", "      b"])

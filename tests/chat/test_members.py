@@ -5,8 +5,8 @@ from twisted.trial import unittest
 from chatservice.chat.cursors import Cursor
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership, Room
-from chatservice.chat.views import TEXT
-from chatservice.journal.events import SAID, Event
+from chatservice.chat.views import TEXT, TextView
+from chatservice.journal.events import HOUSE, SAID, Event, inbox
 from tests.chat.support import START, RecordingOutlet
 
 
@@ -54,6 +54,45 @@ class MemberTests(unittest.TestCase):
         self.assertFalse(self.member.sees(said("dev", 30)))
         self.assertFalse(self.member.sees(said("ops", 25)))
         self.assertFalse(self.member.sees(said("lobby", 5, self.member.origin)))
+
+    def test_it_sees_what_is_for_everybody_and_what_is_for_it_alone(self) -> None:
+        self.assertTrue(self.member.sees(said(HOUSE, 5)))
+        self.assertTrue(self.member.sees(said(inbox(self.member.origin), 5)))
+        for origin in (0, self.member.origin + 1, self.member.origin >> 4):
+            self.assertFalse(self.member.sees(said(inbox(origin), 5)))
+        self.assertFalse(self.member.sees(said(HOUSE, 5, self.member.origin)))
+
+    def test_it_sees_nothing_of_who_is_hidden(self) -> None:
+        self.put_in("lobby")
+        self.member.hidden = frozenset((7,))
+        for room in ("lobby", inbox(self.member.origin)):
+            self.assertFalse(self.member.sees(said(room, 5, 7)))
+            self.assertTrue(self.member.sees(said(room, 5, 8)))
+
+    def test_it_may_see_things_in_another_way(self) -> None:
+        lobby, dev = self.put_in("lobby"), self.put_in("dev")
+        self.member.turn_to(lobby)
+        view = TextView(moves=False)
+        self.member.turn_to(lobby, view)
+        self.assertEqual(lobby.room.head, {(view, True): {self.member: None}})
+        self.assertEqual(dev.room.head, {(view, False): {self.member: None}})
+        self.member.turn_to(dev)
+        self.assertIs(self.member.view, view)
+
+    def test_behind_the_head_too(self) -> None:
+        lobby = self.put_in("lobby")
+        self.member.cursor = cursor = Cursor(self.member, 5)
+        self.member.turn_to(lobby, TextView(moves=False))
+        self.assertEqual(self.member.view, TextView(moves=False))
+        self.assertIs(self.member.cursor, cursor)
+        self.assertEqual(lobby.room.head, {})
+
+    def test_it_is_as_it_came(self) -> None:
+        member = Member("ana", self.outlet, TEXT, operator=True, now=START)
+        self.assertTrue(member.operator)
+        self.assertFalse(self.member.operator)
+        self.assertEqual((member.since, member.active), (START, START))
+        self.assertIsNone(member.away)
 
     def test_here_is_the_current_room(self) -> None:
         self.assertFalse(self.member.here(said("lobby", 5)))

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 from twisted.trial import unittest
 
-from chatservice.chat.views import FACES, TEXT, faces, people
-from chatservice.journal.events import DID, JOINED, LEFT, RENAMED, SAID, Event
+from chatservice.chat.views import FACES, FULL, OFF, SHORT, TEXT, TextView, faces, people
+from chatservice.journal.events import (
+    ACTED,
+    ANNOUNCED,
+    DID,
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    SAID,
+    TOPIC,
+    Event,
+    inbox,
+)
 
 NOON = int(datetime(2026, 3, 14, 12, 5, 59, tzinfo=timezone.utc).timestamp() * 1000)
 
@@ -26,6 +40,9 @@ class TextViewTests(unittest.TestCase):
             (event(LEFT, "ana bo"), "-- ana and bo left"),
             (event(LEFT, text="good night"), "-- ana left (good night)"),
             (event(RENAMED, text="anna"), "-- ana is now anna"),
+            (event(TOPIC, text="the plan"), "-- ana set the topic: the plan"),
+            (event(TOPIC), "-- ana took the topic away"),
+            (event(ACTED, text="kicked bo"), "-- ana kicked bo"),
         ):
             self.assertEqual(TEXT.live(happened, here=True).decode(), f"{line}\r\n")
 
@@ -36,6 +53,8 @@ class TextViewTests(unittest.TestCase):
             (event(JOINED, "ana bo"), "-- #dev: ana and bo joined"),
             (event(LEFT, text="good night"), "-- #dev: ana left (good night)"),
             (event(RENAMED, text="anna"), "-- #dev: ana is now anna"),
+            (event(TOPIC, text="the plan"), "-- #dev: ana set the topic: the plan"),
+            (event(ACTED, text="kicked bo"), "-- #dev: ana kicked bo"),
         ):
             self.assertEqual(TEXT.live(happened, here=False).decode(), f"{line}\r\n")
 
@@ -43,13 +62,70 @@ class TextViewTests(unittest.TestCase):
         self.assertEqual(TEXT.past(event(SAID, text="hi")), b"[12:05] <ana> hi\r\n")
         self.assertEqual(TEXT.past(event(DID, text="waves")), b"[12:05] * ana waves\r\n")
 
+    def test_what_is_for_everybody_or_for_one_has_no_room(self) -> None:
+        for here in (True, False):
+            announced = event(ANNOUNCED, text="cake")._replace(room=HOUSE)
+            self.assertEqual(TEXT.live(announced, here), b"-- ana announces: cake\r\n")
+            private = event(PRIVATE, text="hi")._replace(room=inbox(255))
+            self.assertEqual(private.room, "@ff")
+            self.assertEqual(TEXT.live(private, here), b"[ana -> you] hi\r\n")
+
+    def test_who_wrote_privately_sees_to_whom(self) -> None:
+        self.assertEqual(TEXT.sent("bo", "na\u00efve"), "[you -> bo] na\u00efve\r\n".encode())
+
+    def test_times_stand_in_front_as_one_wants_them(self) -> None:
+        berlin = ZoneInfo("Europe/Berlin")
+        for view, stamp in (
+            (TextView(), ""),
+            (TextView(OFF, berlin), ""),
+            (TextView(SHORT), "[12:05] "),
+            (TextView(SHORT, berlin), "[13:05] "),
+            (TextView(FULL), "[2026-03-14 12:05:59] "),
+            (TextView(FULL, berlin), "[2026-03-14 13:05:59] "),
+        ):
+            for happened, line in (
+                (event(SAID, text="hi"), "<ana> hi"),
+                (event(JOINED), "-- ana joined"),
+                (event(PRIVATE, text="hi"), "[ana -> you] hi"),
+            ):
+                self.assertEqual(view.live(happened, here=True).decode(), f"{stamp}{line}\r\n")
+
+    def test_the_past_has_a_time_in_any_case(self) -> None:
+        berlin = ZoneInfo("Europe/Berlin")
+        for view, stamp in (
+            (TextView(OFF, berlin), "[13:05]"),
+            (TextView(SHORT, berlin), "[13:05]"),
+            (TextView(FULL), "[2026-03-14 12:05:59]"),
+        ):
+            self.assertEqual(view.past(event(SAID, text="hi")).decode(), f"{stamp} <ana> hi\r\n")
+            acted = view.past(event(ACTED, text="kicked bo"))
+            self.assertEqual(acted.decode(), f"{stamp} -- ana kicked bo\r\n")
+
+    def test_coming_and_going_can_be_left_out(self) -> None:
+        view = TextView(SHORT, moves=False)
+        for kind in (JOINED, LEFT):
+            for here in (True, False):
+                self.assertEqual(view.live(event(kind, text="bye"), here), b"")
+        for kind in (SAID, DID, RENAMED, TOPIC, ANNOUNCED, ACTED, PRIVATE):
+            self.assertNotEqual(view.live(event(kind, text="hi"), True), b"")
+
+    def test_zones_have_names(self) -> None:
+        self.assertEqual(TEXT.zone_name, "UTC")
+        self.assertEqual(TextView(zone=ZoneInfo("Asia/Kolkata")).zone_name, "Asia/Kolkata")
+
+    def test_equal_views_are_interchangeable(self) -> None:
+        self.assertEqual(TextView(SHORT, ZoneInfo("CET")), TextView(SHORT, ZoneInfo("CET")))
+        self.assertEqual(hash(TextView()), hash(TEXT))
+        self.assertNotEqual(TextView(SHORT), TextView(FULL))
+        self.assertNotEqual(TextView(moves=False), TEXT)
+
     def test_every_line_of_the_services_own_is_marked_as_such(self) -> None:
         self.assertEqual(TEXT.notice("welcome", "", "to us "), b"-- welcome\r\n--\r\n-- to us\r\n")
         self.assertEqual(TEXT.notice(), b"")
 
     def test_nobody_can_forge_a_line_of_the_services_own_or_of_somebody_else(self) -> None:
         for text in ("-- bo left", "<bo> hi", "* bo waves", "#ops <bo> hi", "[12:05] <bo> hi"):
-            for kind in (SAID, DID):
+            for kind in (SAID, DID, TOPIC, ANNOUNCED, ACTED, PRIVATE, LEFT):
                 for here in (True, False):
                     line = TEXT.live(event(kind, text=text), here).decode()
                     before, _, _ = line.partition(text)

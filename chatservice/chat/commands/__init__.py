@@ -27,7 +27,7 @@ from chatservice.chat.commands.operators import OPERATING
 from chatservice.chat.commands.people import PEOPLE
 from chatservice.chat.commands.rooms import ROOMS
 from chatservice.chat.commands.talking import TALKING
-from chatservice.chat.layout import table
+from chatservice.chat.layout import table, wrap
 from chatservice.chat.members import Member
 from chatservice.journal.events import SAID
 
@@ -60,6 +60,8 @@ def _say(chat: Chat, member: Member, text: str) -> None:
 
 
 def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
+    if member.gone:  # It was sent away while what it had asked for before was done.
+        return None
     word, _, typed = line.partition(" ")
     command = COMMANDS.get(word.lower())
     if not word:
@@ -71,8 +73,9 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
         hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
         member.tell(f"there is no /{word[:24]}: {hint}")
         return None
-    why = may_not(chat, member, command)
-    values = command.arguments(typed.strip())
+    typed = typed.strip()
+    why = may_not(chat, member, command, typed)
+    values = command.arguments(typed)
     if why is not None:
         member.tell(why)
     elif values is None:
@@ -108,7 +111,8 @@ def _help(chat: Chat, member: Member, word: str) -> None:
     command = COMMANDS.get(word.lower().removeprefix("/"))
     if command is None:
         raise Refused(f"there is no /{word.removeprefix('/')[:24]}: /help shows what there is")
-    member.tell(f"{command.usage}: {command.does}", f"for example: {command.example}")
+    lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
+    member.tell(*(part for line in lines for part in wrap(line.split())))
 
 
 COMMANDS: Final[dict[str, Command]] = {

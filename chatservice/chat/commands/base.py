@@ -42,7 +42,7 @@ class Command(NamedTuple):
     :ivar does: what it does, in a few words.
     :ivar example: what one might type.
     :ivar in_room: only for who is in a room.
-    :ivar speaks: others are to read what it takes, so nobody does it who is muted.
+    :ivar speaks: others are to read what it takes, so who is muted may not give it anything.
     :ivar operator: only for operators.
     """
 
@@ -82,13 +82,16 @@ class Command(NamedTuple):
         return None if typed else values
 
 
-def may_not(chat: Chat, member: Member, command: Command) -> str | None:
-    """Tell why a member may not use a command, or None: the one place where that is decided."""
+def may_not(chat: Chat, member: Member, command: Command, typed: str) -> str | None:
+    """Tell why a member may not use a command, or None: the one place where that is decided.
+
+    :param typed: what stands behind the command.
+    """
     if command.operator and not member.operator:
         return f"/{command.name} is for operators"
     if command.in_room and member.current is None:
         return wording.NOWHERE
-    return may_not_speak(chat, member) if command.speaks else None
+    return may_not_speak(chat, member) if command.speaks and typed else None
 
 
 def may_not_speak(chat: Chat, member: Member) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from chatservice import wording
 from chatservice.chat import durations
-from chatservice.chat.addresses import BadAddress, parse_network
+from chatservice.chat.addresses import BadAddress, counted, parse_network
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, room_name, seconds_of, somebody
 from chatservice.chat.house import OPERATORS
@@ -21,7 +22,8 @@ BANS_LISTED = 100
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     """Do what an operator does, once it is stored, and say so to the operators."""
     chat.say(member, OPERATORS, ACTED, text)
-    for fact in (*facts, *chat.standing.outdated()):
+    # What is over goes first: it may be what is to hold again.
+    for fact in (*chat.standing.forget(), *facts):
         chat.ticker.batch.hold(fact)
     chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
 
@@ -42,24 +44,42 @@ def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
     other = somebody(chat, name)
     if other is member:
         raise Refused("that is you: /quit leaves")
-    other.tell(f"you were kicked{_because(reason)}")
+    other.tell(f"{wording.KICKED}{_because(reason)}")
     _act(chat, member, f"kicked {other.name}{_because(reason)}")
     chat.quit(other, f"kicked{_because(reason)}")
 
 
 def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:
-    other = chat.find(who)
-    try:
-        network = parse_network(other.outlet.address if other is not None else who)
-    except BadAddress as error:
-        raise Refused(
-            f"{other.name} is on this machine" if other is not None else str(error)
-        ) from None
-    if len(chat.standing.bans) >= BANS_MOST:
+    network, shown = _meant(chat, who)
+    if len(_bans_held(chat)) >= BANS_MOST:
         raise Refused(f"there are {BANS_MOST:,} bans already: /unban some first")
-    term, words = _term(chat, str(network), duration, reason)
-    shown = f"{_short(str(network))} ({other.name})" if other is not None else _short(str(network))
-    _act(chat, member, f"banned {shown}{words}", term.fact(BAN, str(network)))
+    term, words = _term(chat, network, duration, reason)
+    _act(chat, member, f"banned {shown}{words}", term.fact(BAN, network))
+
+
+def _meant(chat: Chat, who: str) -> tuple[str, str]:
+    """Find the network that is meant by an address, or by who is here; and how to tell of it.
+
+    A name may look like an address, so what is an address is no name.
+    """
+    other = None
+    try:
+        network = str(parse_network(who))
+    except BadAddress as error:
+        other = chat.find(who)
+        if other is None:
+            raise Refused(str(error)) from None
+        try:
+            # All that one person may have, else it would be back from the next address.
+            network = str(parse_network(counted(other.outlet.address)))
+        except BadAddress:
+            raise Refused(f"{other.name} is on this machine") from None
+    return network, _short(network) + (f" ({other.name})" if other is not None else "")
+
+
+def _bans_held(chat: Chat) -> list[Term]:
+    now = chat.now()
+    return [term for _, term in chat.standing.bans.items() if not term.over(now)]
 
 
 def _short(network: str) -> str:
@@ -68,8 +88,7 @@ def _short(network: str) -> str:
 
 
 def _bans(chat: Chat, member: Member) -> None:
-    over = {fact.name for fact in chat.standing.outdated() if fact.kind == BAN}
-    terms = [term for _, term in chat.standing.bans.items() if term.name not in over]
+    terms = _bans_held(chat)
     if not terms:
         member.tell("nobody is banned")
         return
@@ -80,27 +99,28 @@ def _bans(chat: Chat, member: Member) -> None:
 
 def _unban(chat: Chat, member: Member, address: str) -> None:
     try:
-        network = parse_network(address)
+        network = str(parse_network(address))
     except BadAddress as error:
         raise Refused(str(error)) from None
-    if network not in dict(chat.standing.bans.items()):
-        raise Refused(f"{_short(str(network))} is not banned: /bans shows who is")
-    _act(chat, member, f"unbanned {_short(str(network))}", Fact(BAN, str(network), ""))
+    if network not in [term.name for term in _bans_held(chat)]:
+        raise Refused(f"{_short(network)} is not banned: /bans shows who is")
+    _act(chat, member, f"unbanned {_short(network)}", Fact(BAN, network, ""))
 
 
 def _mute(chat: Chat, member: Member, name: str, duration: str) -> None:
     other = somebody(chat, name)
     if other.operator:
         raise Refused(f"{other.name} is an operator")
-    if len(chat.standing.mutes) >= MUTES_MOST:
+    now = chat.now()
+    if sum(not term.over(now) for term in chat.standing.mutes.values()) >= MUTES_MOST:
         raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
     term, words = _term(chat, other.name, duration, "")
     _act(chat, member, f"muted {other.name}{words}", term.fact(MUTE, key(other.name)))
-    chat.ticker.batch.then(lambda: other.tell(f"you are muted{term.says}"))
+    chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
 
 
 def _unmute(chat: Chat, member: Member, name: str) -> None:
-    term = chat.standing.mutes.get(key(name))
+    term = chat.standing.muted(name)
     if term is None:
         raise Refused(f"{name[:24]} is not muted")
     _act(chat, member, f"unmuted {term.name}", Fact(MUTE, key(name), ""))

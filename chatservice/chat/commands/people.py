@@ -29,7 +29,7 @@ def _nick(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     if name == member.name:
         raise Refused(f"you are {name} already")
     renamed = chat.rename(member, name)
-    return renamed.addCallback(lambda _: member.tell(f"you are {name} now"))
+    return renamed.addCallback(lambda _: member.tell(wording.RENAMED.format(name=name)))
 
 
 def _whois(chat: Chat, member: Member, name: str) -> None:
@@ -49,7 +49,7 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
         if term is not None:
             rows.append(("muted", term.says.strip(" :") or "for good"))
     operator = " (operator)" if other.operator else ""
-    member.tell(f"{other.name}{operator}", *(f"  {line}" for line in table(rows)))
+    member.tell(f"{other.name}{operator}", *table(rows))
 
 
 def _uptime(chat: Chat, member: Member) -> None:

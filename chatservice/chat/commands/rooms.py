@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name
 from chatservice.chat.house import OPERATORS
-from chatservice.chat.layout import listed
+from chatservice.chat.layout import listed, wrap
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Room
 from chatservice.chat.views import people
@@ -40,9 +40,8 @@ def _who(chat: Chat, member: Member, typed: str) -> None:
         for other in islice(room.members, NAMES_LISTED)
     ]
     more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
-    member.tell(
-        f"{people(count)} in #{name}:", *listed(shown, "  "), *(f"  {line}" for line in more)
-    )
+    heading = wrap(f"{people(count)} in #{name}:".split())
+    member.tell(*heading, *listed(shown, "  "), *(f"  {line}" for line in more))
 
 
 def _rooms(chat: Chat, member: Member) -> None:

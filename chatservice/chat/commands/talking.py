@@ -52,8 +52,11 @@ def _topic(chat: Chat, member: Member, text: str) -> None:
     if not text:
         member.tell(f"the topic: {topic}" if topic else f"#{room.name} has no topic")
         return
-    chat.set_topic(member, room, "" if text == NO_TOPIC else text)
-    member.tell("the topic is gone" if text == NO_TOPIC else f"the topic: {text}")
+    gone = text == NO_TOPIC
+    chat.set_topic(member, room, "" if gone else text)
+    chat.ticker.batch.then(
+        lambda: member.tell("the topic is gone" if gone else f"the topic: {text}")
+    )
 
 
 def _away(chat: Chat, member: Member, text: str) -> None:
@@ -73,7 +76,7 @@ def _ignore(chat: Chat, member: Member, name: str) -> None:
 
 
 def _unignore(chat: Chat, member: Member, name: str) -> None:
-    shown = ignoring.heed(member, name, chat.members)
+    shown = ignoring.heed(member, name)
     if shown is None:
         raise Refused(f"you don't ignore {name[:24]}")
     member.tell(f"you see {shown} again")
@@ -83,7 +86,7 @@ def _ignored(chat: Chat, member: Member) -> None:
     if not member.ignored:
         member.tell("you ignore nobody")
         return
-    member.tell("you ignore:", *listed(sorted(member.ignored.values()), "  "))
+    member.tell("you ignore:", *listed(sorted(i.name for i in member.ignored.values()), "  "))
 
 
 TALKING = (

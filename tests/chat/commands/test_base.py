@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from chatservice.chat.commands import COMMANDS
+from chatservice.chat.commands.base import (
+    Command,
+    Refused,
+    current,
+    may_not,
+    may_not_speak,
+    room_name,
+    seconds_of,
+    somebody,
+)
+from chatservice.chat.names import BadName
+from tests.chat.commands.support import CrewTestCase
+
+NOWHERE = "you are in no room: /join one first"
+MUTED = "you are muted"
+
+
+def nothing(*args: object) -> None:
+    """Do nothing."""
+
+
+class ArgumentsTests(CrewTestCase):
+    def taken(self, takes: str, typed: str) -> list[str] | None:
+        return Command("x", takes, "", "", nothing).arguments(typed)
+
+    def test_the_usage_is_the_command_as_it_is_typed(self) -> None:
+        self.assertEqual(Command("x", "", "", "", nothing).usage, "/x")
+        self.assertEqual(Command("x", "A [B]", "", "", nothing).usage, "/x A [B]")
+
+    def test_a_duration_that_is_none_is_the_reason(self) -> None:
+        takes = "WHO [DURATION] [REASON]"
+        self.assertEqual(self.taken(takes, "bo 1h30m so it is"), ["bo", "1h30m", "so it is"])
+        for typed in ("0s", "99999y", "1 h", "-1h", "²h", "1h1h", "forever"):
+            self.assertEqual(self.taken(takes, f"bo {typed}"), ["bo", "", typed])
+
+    def test_a_duration_that_is_none_is_no_more_than_is_taken(self) -> None:
+        for typed in ("bo 0s", "bo 1h more", "bo 1h 1h"):
+            self.assertIsNone(self.taken("NAME [DURATION]", typed))
+
+    def test_spaces_between_words_do_not_count_and_those_in_a_text_do(self) -> None:
+        self.assertEqual(self.taken("ROOM TEXT", "dev    a   b"), ["dev", "a   b"])
+        self.assertEqual(self.taken("NAME [DURATION]", "bo     1h"), ["bo", "1h"])
+
+    def test_seconds_are_a_number_or_a_duration(self) -> None:
+        for typed, seconds in (
+            ("0", 0),
+            ("90", 90),
+            ("999999", 999_999),
+            ("1m30s", 90),
+            ("1234567", None),
+            ("", None),
+            ("soon", None),
+            ("²", None),
+            ("-1", None),
+        ):
+            self.assertEqual(seconds_of(typed), seconds, typed)
+
+
+class MayNotTests(CrewTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.eve.tries("/mute bo")
+        self.hush()
+
+    def test_what_is_for_operators_only_operators_may(self) -> None:
+        command = Command("x", "", "", "", nothing, operator=True)
+        chat = self.house.chat
+        self.assertEqual(may_not(chat, self.ana.member, command, "words"), "/x is for operators")
+        self.assertIsNone(may_not(chat, self.eve.member, command, "words"))
+
+    def test_what_is_for_a_room_is_for_who_is_in_one(self) -> None:
+        command = Command("x", "", "", "", nothing, in_room=True)
+        chat = self.house.chat
+        self.assertIsNone(may_not(chat, self.ana.member, command, "words"))
+        self.ana.tries("/leave")
+        self.assertEqual(may_not(chat, self.ana.member, command, "words"), NOWHERE)
+
+    def test_what_others_read_is_not_for_the_muted(self) -> None:
+        chat = self.house.chat
+        speaking = Command("x", "", "", "", nothing, speaks=True)
+        silent = Command("x", "", "", "", nothing)
+        self.assertEqual(may_not(chat, self.bo.member, speaking, "words"), MUTED)
+        self.assertEqual(may_not_speak(chat, self.bo.member), MUTED)
+        self.assertIsNone(may_not(chat, self.bo.member, silent, "words"))
+        self.assertIsNone(may_not(chat, self.ana.member, speaking, "words"))
+        self.assertIsNone(may_not(chat, self.bo.member, speaking, ""))
+
+
+class MeantTests(CrewTestCase):
+    def test_somebody_is_found_however_the_name_is_written(self) -> None:
+        self.assertIs(somebody(self.house.chat, "ANA"), self.ana.member)
+
+    def test_who_is_not_there_is_told_of_with_the_beginning_of_the_name(self) -> None:
+        for typed in ("cy", "x" * 2000, "", "@ff", "\N{ZERO WIDTH JOINER}"):
+            error = self.assertRaises(Refused, somebody, self.house.chat, typed)
+            self.assertEqual(str(error), f"there is no {typed[:24]} here: /who shows who is")
+
+    def test_who_has_left_is_not_found(self) -> None:
+        self.bo.tries("/quit")
+        self.assertRaises(Refused, somebody, self.house.chat, "bo")
+
+    def test_the_current_room(self) -> None:
+        self.assertEqual(current(self.ana.member), "lobby")
+        self.ana.tries("/leave")
+        self.assertEqual(current(self.ana.member), "")
+
+    def test_the_name_of_a_room(self) -> None:
+        self.assertEqual(room_name(self.house.chat, "#Dev"), "dev")
+        for typed in ("@ff", "@", "a b"):
+            self.assertRaises(BadName, room_name, self.house.chat, typed)
+
+
+class PermissionTests(CrewTestCase):
+    """Who may do what: each command of the table is tried by who may not."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob, self.cy = self.house.gather("bob", "cy")
+        self.cy.tries("/msg bob hi", "/msg bo hi", "/join dev", "/leave dev")
+        self.hush()
+        self.bob.read()
+        self.cy.read()
+
+    def everybody(self) -> list[list[str]]:
+        return [p.read() for p in (self.ana, self.bo, self.eve, self.bob, self.cy)]
+
+    def state(self) -> object:
+        standing = self.house.chat.standing
+        return (
+            self.events(),
+            self.query("SELECT * FROM facts"),
+            (dict(standing.topics), set(standing.locks), dict(standing.mutes)),
+            standing.bans.items(),
+            sorted(member.name for member in self.house.chat.members),
+            sorted(self.house.chat.rooms),
+            len(self.house.clock.getDelayedCalls()),
+        )
+
+    def test_operators_have_commands_of_their_own(self) -> None:
+        names = "kick ban bans unban mute unmute announce lock unlock stats shutdown"
+        self.assertEqual([c.name for c in COMMANDS.values() if c.operator], names.split())
+
+    def test_nobody_but_an_operator_does_what_is_for_operators(self) -> None:
+        self.eve.tries("/ban 198.51.100.0/24", "/mute zoe", "/lock ops")
+        self.everybody()
+        before = self.state()
+        for command in COMMANDS.values():
+            if command.operator:
+                name = command.name
+                for typed in (command.example, f"/{name}", f"/ {name.upper()} bob", f"/{name} ops"):
+                    self.assertEqual(self.bo.tries(typed), [f"-- /{name} is for operators"], typed)
+                    self.house.tick(DURATION)
+                    self.assertEqual(self.everybody(), [[]] * 5, typed)
+        self.assertEqual(self.state(), before)
+
+    def test_in_no_room_and_muted_neither(self) -> None:
+        self.bo.tries("/leave")
+        self.eve.tries("/mute bo")
+        self.everybody()
+        before = self.state()
+        for command in COMMANDS.values():
+            if command.operator:
+                answer = [f"-- /{command.name} is for operators"]
+                self.assertEqual(self.bo.tries(command.example), answer)
+        self.assertEqual(self.state(), before)
+
+    def test_an_operator_does_all_of_it(self) -> None:
+        for command in COMMANDS.values():
+            if command.operator:
+                answer = self.eve.tries(command.example)
+                self.assertNotIn("for operators", "".join(answer))
+
+    def test_who_is_muted_is_read_by_nobody(self) -> None:
+        self.eve.tries("/mute bo 10m")
+        self.everybody()
+        before = self.state()
+        muted = "-- you are muted until 2026-03-14 09:36 UTC"
+        spoken = [command for command in COMMANDS.values() if command.speaks]
+        self.assertEqual(
+            {command.name for command in spoken},
+            {"me", "say", "msg", "reply", "topic", "away", "nick"},
+        )
+        for command in spoken:
+            self.assertEqual(self.bo.tries(command.example), [muted])
+        for line in ("hi", "//help", " /help"):
+            self.assertEqual(self.bo.tries(line), [muted])
+        self.assertEqual(self.everybody(), [[]] * 5)
+        self.assertEqual(self.state(), before)
+        self.assertIsNone(self.bo.member.away)
+
+    def test_what_is_not_read_by_others_the_muted_may_do(self) -> None:
+        self.eve.tries("/mute bo")
+        self.everybody()
+        for command in COMMANDS.values():
+            if not command.speaks and not command.operator and command.name != "quit":
+                self.assertNotIn("muted", "".join(self.bo.tries(command.example)), command.name)
+
+    def test_parting_words_of_the_muted_are_not_shown(self) -> None:
+        self.eve.tries("/mute bo")
+        self.everybody()
+        self.assertEqual(self.bo.tries("/quit you will hear of me"), ["-- goodbye, bo"])
+        self.assertEqual(self.ana.read(), ["-- bo left"])
+        self.assertNotIn("hear of me", str(self.events()))
+
+
+DURATION = 120.0
+"""So long is waited for what was not done."""

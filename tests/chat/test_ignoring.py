@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from twisted.trial import unittest
+
+from chatservice.chat.ignoring import heed, ignore, recognise, renamed
+from chatservice.chat.members import Member
+from chatservice.chat.views import TEXT
+from tests.chat.support import RecordingOutlet
+
+
+class IgnoringTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.ana, self.bo, self.cy = map(self.member, ("ana", "bo", "cy"))
+        self.people = [self.ana, self.bo, self.cy]
+
+    def member(self, name: str) -> Member:
+        return Member(name, RecordingOutlet(), TEXT)
+
+    def rename(self, member: Member, name: str) -> None:
+        """As the chat does it."""
+        old, member.name = member.name, name
+        renamed(member, old, self.people)
+        recognise(member, self.people)
+
+    def come(self, name: str) -> Member:
+        member = self.member(name)
+        recognise(member, self.people)
+        self.people.append(member)
+        return member
+
+    def ignored(self) -> list[str]:
+        return sorted(one.name for one in (self.ana.ignored or {}).values())
+
+    def hides(self, member: Member) -> bool:
+        return member.origin in self.ana.hidden
+
+    def test_only_who_is_ignored_is_hidden_and_only_from_who_ignores(self) -> None:
+        ignore(self.ana, self.bo)
+        self.assertEqual(self.ana.hidden, {self.bo.origin})
+        self.assertEqual((self.bo.hidden, self.cy.hidden), (frozenset(), frozenset()))
+        self.assertEqual(self.ignored(), ["bo"])
+
+    def test_to_ignore_somebody_again_changes_nothing(self) -> None:
+        ignore(self.ana, self.bo)
+        ignore(self.ana, self.bo)
+        self.assertEqual((self.ignored(), self.ana.hidden), (["bo"], {self.bo.origin}))
+
+    def test_who_is_heeded_is_not_hidden(self) -> None:
+        ignore(self.ana, self.bo)
+        ignore(self.ana, self.cy)
+        self.assertEqual(heed(self.ana, "BO"), "bo")
+        self.assertEqual((self.ignored(), self.ana.hidden), (["cy"], {self.cy.origin}))
+        self.assertIsNone(heed(self.ana, "bo"))
+        self.assertEqual(heed(self.ana, "cy"), "cy")
+        self.assertIsNone(self.ana.ignored)
+        self.assertEqual(self.ana.hidden, frozenset())
+        self.assertIsNone(heed(self.ana, "cy"))
+
+    def test_it_follows_a_change_of_name(self) -> None:
+        ignore(self.ana, self.bo)
+        self.rename(self.bo, "rob")
+        self.assertEqual((self.ignored(), self.hides(self.bo)), (["rob"], True))
+        self.assertFalse(self.hides(self.come("bo")))
+        self.rename(self.bo, "ROB")
+        self.assertEqual((self.ignored(), self.hides(self.bo)), (["ROB"], True))
+        self.assertEqual(heed(self.ana, "rob"), "ROB")
+        self.assertFalse(self.hides(self.bo))
+
+    def test_a_change_of_name_of_who_is_not_ignored_changes_nothing(self) -> None:
+        ignore(self.ana, self.bo)
+        self.rename(self.cy, "cyd")
+        self.assertEqual((self.ignored(), self.ana.hidden), (["bo"], {self.bo.origin}))
+
+    def test_it_outlives_a_session(self) -> None:
+        ignore(self.ana, self.bo)
+        self.people.remove(self.bo)
+        back = self.come("Bo")
+        self.assertTrue(self.hides(back))
+        self.assertEqual(self.ignored(), ["Bo"])
+
+    def test_when_heeded_also_what_was_said_in_sessions_that_are_over_is_seen(self) -> None:
+        ignore(self.ana, self.bo)
+        self.people.remove(self.bo)
+        back = self.come("bo")
+        self.assertEqual(self.ana.hidden, {self.bo.origin, back.origin})
+        heed(self.ana, "bo")
+        self.assertEqual(self.ana.hidden, frozenset())
+
+    def test_who_takes_the_name_later_is_hidden(self) -> None:
+        ignore(self.ana, self.bo)
+        self.people.remove(self.bo)
+        self.rename(self.cy, "bo")
+        self.assertTrue(self.hides(self.cy))
+
+    def test_who_gives_the_name_up_does_not_take_it_from_who_had_it(self) -> None:
+        ignore(self.ana, self.bo)
+        self.people.remove(self.bo)
+        self.rename(self.cy, "bo")
+        self.rename(self.cy, "cy")
+        self.assertEqual(self.ignored(), ["bo", "cy"])
+        self.assertTrue(self.hides(self.come("bo")))
+        heed(self.ana, "cy")
+        self.assertFalse(self.hides(self.cy))
+        self.assertTrue(self.hides(self.bo))
+
+    def test_who_takes_the_name_of_another_who_is_ignored(self) -> None:
+        ignore(self.ana, self.bo)
+        ignore(self.ana, self.cy)
+        self.people.remove(self.bo)
+        self.rename(self.cy, "bo")
+        self.assertEqual(self.ignored(), ["bo"])
+        self.assertEqual(self.ana.hidden, {self.bo.origin, self.cy.origin})
+        heed(self.ana, "bo")
+        self.assertEqual(self.ana.hidden, frozenset())
