@@ -41,7 +41,7 @@ class Chat(House):
                 member.tell(banned)
                 self.quit(member)
                 return member
-            ignoring.recognise(member, self.members)
+            ignoring.recognise(member, self.ignorers)
             member.tell(*self.motd, wording.HELLO.format(name=name))
             for room in (OPERATORS, self.permanent[0]) if operator else self.permanent[:1]:
                 try:
@@ -125,8 +125,8 @@ class Chat(House):
 
         def named(_: None) -> None:
             old, member.name = member.name, name
-            ignoring.renamed(member, old, self.members)
-            ignoring.recognise(member, self.members)
+            ignoring.renamed(member, old, self.ignorers)
+            ignoring.recognise(member, self.ignorers)
             self._claims.replace(old, name)
             for membership in member.rooms():
                 draft = self._draft(member, membership.room.name, RENAMED, old, name)

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 
 from chatservice.chat.past import Past
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import Event
+from chatservice.journal.events import PRIVATE, Event
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
@@ -210,6 +210,9 @@ class Readers:
             if member.sees(event)
         )
         cursor.position = self._give(cursor, rendered, cursor.position, stretch.reached)
+        for event in stretch.events:
+            if event.kind == PRIVATE and event.id <= cursor.position and member.sees(event):
+                member.correspondent = event.origin
 
     def _look_back(self, cursor: Cursor, replay: Replay) -> bool:
         if not replay.found:

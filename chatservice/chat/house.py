@@ -49,6 +49,7 @@ class House:
     :param motd: lines that everyone is shown who comes in.
     :param keep: days after which events are forgotten; 0 for never.
     :ivar sessions: who is here, by origin.
+    :ivar ignorers: who ignores anybody.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
@@ -78,6 +79,7 @@ class House:
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self._claims = Claims()
         self.journal = journal
+        self.ignorers: dict[Member, None] = {}
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
         self._shutting_down: IDelayedCall | None = None
@@ -154,9 +156,6 @@ class House:
         else:
             person = self.sessions.get(int(name[1:], 16))
             people = [person] if person is not None else []
-            for member in people:
-                heard = [e.origin for e in events if e.origin not in member.hidden]
-                member.correspondent = heard[-1] if heard else member.correspondent
         groups: dict[View, list[Member]] = {}
         for member in people:
             if member.cursor is None and not member.lost:
@@ -164,6 +163,10 @@ class House:
         self.ticker.sends += deliver(
             events, [(view, True, group) for view, group in groups.items()]
         )
+        for member in people if name != HOUSE else ():
+            heard = [event.origin for event in events if event.origin not in member.hidden]
+            if heard and member.cursor is None:
+                member.correspondent = heard[-1]
 
     def _hold(self, facts: Sequence[Fact]) -> None:
         self.standing.apply(facts)
@@ -243,6 +246,7 @@ class House:
             return
         member.gone = True
         del self.sessions[member.origin]
+        self.ignorers.pop(member, None)
         self._claims.release(member.name)
         memberships = member.rooms()
         for membership in memberships:

@@ -14,6 +14,9 @@ from chatservice.chat.members import Ignored, Member
 MOST: Final = 100
 """So many people may be ignored by one."""
 
+SESSIONS_MOST: Final = 100
+"""So many sessions of one of them are known; at the next, those before are forgotten."""
+
 
 def ignore(member: Member, other: Member) -> None:
     """Let a member see no more of another."""
@@ -59,6 +62,8 @@ def renamed(member: Member, old: str, people: Iterable[Member]) -> None:
 def _with(ignored: Mapping[str, Ignored], other: Member) -> dict[str, Ignored]:
     key = names.key(other.name)
     sessions = ignored[key].sessions if key in ignored else frozenset()
+    if len(sessions) >= SESSIONS_MOST:
+        sessions = frozenset()
     return {**ignored, key: Ignored(other.name, sessions | {other.origin})}
 
 

@@ -67,7 +67,7 @@ class Member:
     :ivar operator: it may do what the table of commands keeps for operators.
     :ivar hidden: the sessions whose events it does not want to see.
     :ivar ignored: whose these are, by key of the name (:func:`.names.key`).
-    :ivar correspondent: the session that wrote to it privately last; 0 if none has.
+    :ivar correspondent: the session whose private line it was shown last; 0 if there was none.
     :ivar away: why it is away; None if it is not.
     :ivar told: the sessions that were told so.
     :ivar since: when it came, in milliseconds since 1970.

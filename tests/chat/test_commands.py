@@ -111,13 +111,14 @@ class TableTests(CommandTestCase):
             ("NAME TEXT", "a  b c", ["a", "b c"]),
             ("NAME [DURATION]", "a 1h30m", ["a", "1h30m"]),
             ("NAME [DURATION]", "a soon", None),
+            ("WHO [DURATION] [REASON]", "a 1hour b", None),
             ("WHO [DURATION] [REASON]", "a", ["a", "", ""]),
             ("WHO [DURATION] [REASON]", "a 1h b c", ["a", "1h", "b c"]),
             ("WHO [DURATION] [REASON]", "a b c", ["a", "", "b c"]),
             ("[SECONDS] [REASON]", "", ["", ""]),
             ("[SECONDS] [REASON]", "60", ["60", ""]),
             ("[SECONDS] [REASON]", "60s is short", ["60s", "is short"]),
-            ("[SECONDS] [REASON]", "1234567", ["", "1234567"]),
+            ("[SECONDS] [REASON]", "1234567", None),
         ):
             command = Command("x", takes, "", "", lambda chat, member: None)
             self.assertEqual(command.arguments(typed), taken, (takes, typed))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.trial import unittest
 
-from chatservice.chat.ignoring import heed, ignore, recognise, renamed
+from chatservice.chat.ignoring import SESSIONS_MOST, heed, ignore, recognise, renamed
 from chatservice.chat.members import Member
 from chatservice.chat.views import TEXT
 from tests.chat.support import RecordingOutlet
@@ -55,6 +55,12 @@ class IgnoringTests(unittest.TestCase):
         self.assertIsNone(self.ana.ignored)
         self.assertEqual(self.ana.hidden, frozenset())
         self.assertIsNone(heed(self.ana, "cy"))
+
+    def test_of_somebody_who_comes_back_again_and_again_only_so_much_is_known(self) -> None:
+        ignore(self.ana, self.bo)
+        for _ in range(3 * SESSIONS_MOST):
+            self.assertTrue(self.hides(self.come("bo")))
+            self.assertLessEqual(len(self.ana.hidden), SESSIONS_MOST)
 
     def test_it_follows_a_change_of_name(self) -> None:
         ignore(self.ana, self.bo)

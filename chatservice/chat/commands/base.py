@@ -73,6 +73,8 @@ class Command(NamedTuple):
             else:
                 value, _, rest = typed.partition(" ")
                 if optional and kind in _LOOKS and _LOOKS[kind](value) is None:
+                    if value[:1].isdigit():
+                        return None  # It was to be one.
                     value = ""
                 else:
                     typed = rest.strip()

@@ -56,6 +56,9 @@ def _rooms(chat: Chat, member: Member) -> None:
         + (" (locked)" if r.name in chat.standing.locks else "")
         for r in shown[:ROOMS_LISTED]
     ]
+    if member.operator:
+        empty = sorted(chat.standing.locks - chat.rooms.keys())
+        rows += [f"{0:>{columns}}  #{name} (locked)" for name in empty[:ROOMS_LISTED]]
     if len(shown) > ROOMS_LISTED:
         rows.append(f"and {len(shown) - ROOMS_LISTED:,} more")
     member.tell(*rows)

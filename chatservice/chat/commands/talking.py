@@ -72,6 +72,7 @@ def _ignore(chat: Chat, member: Member, name: str) -> None:
     if len(member.ignored or ()) >= ignoring.MOST:
         raise Refused(f"you ignore {ignoring.MOST} people already")
     ignoring.ignore(member, other)
+    chat.ignorers[member] = None
     member.tell(f"you see no more of {other.name}")
 
 
@@ -79,6 +80,8 @@ def _unignore(chat: Chat, member: Member, name: str) -> None:
     shown = ignoring.heed(member, name)
     if shown is None:
         raise Refused(f"you don't ignore {name[:24]}")
+    if not member.ignored:
+        del chat.ignorers[member]
     member.tell(f"you see {shown} again")
 
 

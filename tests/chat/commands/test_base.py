@@ -33,8 +33,12 @@ class ArgumentsTests(CrewTestCase):
     def test_a_duration_that_is_none_is_the_reason(self) -> None:
         takes = "WHO [DURATION] [REASON]"
         self.assertEqual(self.taken(takes, "bo 1h30m so it is"), ["bo", "1h30m", "so it is"])
-        for typed in ("0s", "99999y", "1 h", "-1h", "²h", "1h1h", "forever"):
+        for typed in ("-1h", "forever", "h"):
             self.assertEqual(self.taken(takes, f"bo {typed}"), ["bo", "", typed])
+
+    def test_what_begins_with_a_digit_was_to_be_a_duration(self) -> None:
+        for typed in ("0s", "99999y", "1 h", "²h", "1h1h", "1hour", "3 strikes"):
+            self.assertIsNone(self.taken("WHO [DURATION] [REASON]", f"bo {typed}"), typed)
 
     def test_a_duration_that_is_none_is_no_more_than_is_taken(self) -> None:
         for typed in ("bo 0s", "bo 1h more", "bo 1h 1h"):

@@ -22,6 +22,12 @@ class LockedTests(CrewTestCase):
         )
         self.assertEqual(self.ana.tries("/rooms")[1:], ["-- 1  #dev (locked)"])
 
+    def test_operators_are_shown_those_that_nobody_is_in(self) -> None:
+        self.eve.tries("/lock nowhere")
+        self.hush()
+        self.assertEqual(self.eve.tries("/rooms")[-1], "-- 0  #nowhere (locked)")
+        self.assertEqual(self.ana.tries("/rooms"), ["-- 3  #lobby (you are here)"])
+
     def test_nobody_comes_in_and_who_is_in_stays(self) -> None:
         self.bo.tries("/join dev")
         self.eve.tries("/lock dev")

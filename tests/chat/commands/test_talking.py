@@ -96,6 +96,19 @@ class ReplyTests(CrewTestCase):
         )
         self.assertEqual(other.read(), [])
 
+    def test_it_goes_to_whose_line_was_read_last_not_to_who_wrote_since(self) -> None:
+        self.bo.tries("/msg ana one")
+        self.ana.read()
+        behind(self.house, self.ana)
+        self.eve.tries("/msg ana two", "/msg ana three")
+        self.ana.type("/reply for bo")
+        self.house.tick()
+        self.assertEqual(self.bo.read()[-1], "[ana -> you] for bo")
+        catch_up(self.house, self.ana)
+        self.assertIn("[eve -> you] three", self.ana.read())
+        self.hush()
+        self.assertEqual(self.ana.tries("/reply for eve"), ["[you -> eve] for eve"])
+
     def test_it_does_not_go_to_who_is_ignored(self) -> None:
         self.ana.tries("/ignore bo")
         self.eve.tries("/msg ana one")
