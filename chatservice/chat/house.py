@@ -164,8 +164,10 @@ class House:
             events, [(view, True, group) for view, group in groups.items()]
         )
         for member in people if name != HOUSE else ():
-            heard = [event.origin for event in events if event.origin not in member.hidden]
-            if heard and member.cursor is None:
+            # What was cut counts as shown; what comes after it is shown by the cursor.
+            upto = events[-1].id if member.cursor is None else member.cursor.position
+            heard = [e.origin for e in events if e.id <= upto and e.origin not in member.hidden]
+            if heard:
                 member.correspondent = heard[-1]
 
     def _hold(self, facts: Sequence[Fact]) -> None:

@@ -7,16 +7,17 @@ got, byte for byte.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sqlite3
 import tempfile
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timezone
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -35,12 +36,27 @@ from twisted.trial import unittest
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
+from chatservice.chat.house import OPERATORS
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership
+from chatservice.chat.standing import MUTE
 from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, TALK, Draft, Event, Fact
+from chatservice.journal.events import (
+    ACTED,
+    ANNOUNCED,
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    Draft,
+    Event,
+    Fact,
+    inbox,
+)
 from chatservice.journal.sqlite import SqliteJournal
-from tests.chat.support import DAY, START, House, Person, RecordingOutlet
+from tests.chat.model import Period, Session, session_of
+from tests.chat.support import DAY, START, House
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
 EXAMPLES: Final = int(os.environ.get("CHAT_MODEL_EXAMPLES", "500"))
@@ -56,197 +72,7 @@ PERMANENT: Final = ("lobby",)
 NAMES: Final = ("ana", "Ana", "ANA", "zoë", "Zoë", "bo", "cy", "di", "ed", "小林")
 WORDS: Final = ("hi", "naïve", "wörld €", "😀😀 👋", "小林さん", "-- ana joined", "a" * 300)
 
-_HEADER: Final = re.compile(r"-- the last (line|\d+ lines) of #(\w+), times in UTC:")
-_NOTHING: Final = re.compile(r"-- nothing was said in #(\w+) yet")
-_HEADING: Final = re.compile(r"-- \w+day, \d+ \w+ \d{4}:")
-_PRESENCE: Final = re.compile(r"-- (#\w+: )?\w+((, \w+)* and \w+)? (joined|left)( \(.*\))?")
-_RENAMED: Final = re.compile(r"-- (#\w+: )?\w+ is now \w+")
 _LOOK_BACK: Final = 20
-
-
-def talk_line(event: Event) -> str:
-    """Somebody's words, as they are to be shown in their room."""
-    if event.kind == SAID:
-        return f"<{event.author}> {event.text}"
-    return f"* {event.author} {event.text}"
-
-
-def live_line(event: Event, here: bool) -> str:
-    """An event, as it is to be shown when it happens."""
-    if event.kind in TALK:
-        return talk_line(event) if here else f"#{event.room} {talk_line(event)}"
-    if event.kind == RENAMED:
-        what = f"{event.author} is now {event.text}"
-    else:
-        *some, last = event.author.split(" ")
-        who = f"{', '.join(some)} and {last}" if some else last
-        what = f"{who} {event.kind}" + (f" ({event.text})" if event.text else "")
-    return f"-- {what}" if here else f"-- #{event.room}: {what}"
-
-
-def day_of(at: int) -> date:
-    return datetime.fromtimestamp(at / 1000, timezone.utc).date()
-
-
-class Period:
-    """A room that somebody was in, from an event to an event."""
-
-    def __init__(self, room: str, since: int) -> None:
-        self.room = room
-        self.since = since
-        self.until: int | None = None
-
-    def covers(self, event: Event) -> bool:
-        return (
-            event.room == self.room
-            and self.since < event.id
-            and (self.until is None or event.id < self.until)
-        )
-
-
-class Block:
-    """Lines of the past that somebody is to be shown."""
-
-    def __init__(self, talk: Sequence[Event], room: str, upto: int, asked: bool, today: date):
-        self.left = deque(talk)
-        self.length = len(talk)
-        self.room = room
-        self.upto = upto
-        self.asked = asked
-        self.today = today
-        self.last: date | None = None
-
-
-class Outlet(RecordingOutlet):
-    """Notes which room was the reader's current one, as far as the model knows, at each send."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
-        self.marks: list[tuple[int, str]] = []
-
-    def send(self, data: bytes) -> int:
-        world = self.session.world
-        if world.dead:
-            return len(data)
-        self.marks.append((len(self.received), self.session.current))
-        sent = super().send(data)
-        if sent:
-            world.fuse("send")
-        return sent
-
-    def write(self, data: bytes) -> None:
-        if not self.session.world.dead:
-            super().write(data)
-
-    def finish(self) -> None:
-        if not self.session.world.dead:
-            super().finish()
-
-    def current_at(self, offset: int) -> str:
-        """Return the room that was the current one when a line was sent."""
-        index = bisect_right(self.marks, offset, key=lambda mark: mark[0])
-        return self.marks[index - 1][1]
-
-
-class Session(Person):
-    """Somebody at a connection, and what the model knows of them.
-
-    :ivar rooms: the rooms that they asked to be in and did not ask to be out of.
-    :ivar left: they quit; ``seen_off``: while the journal refused.
-    :ivar expected: the events that they are to see as they happen; ``shown`` of them they saw.
-    :ivar blocks: the looks into the past that they are still to get.
-    :ivar block: the one of which they got a part.
-    """
-
-    def __init__(self, world: Machine) -> None:
-        self.world = world
-        super().__init__(world.house, Outlet(self))
-        self.name = ""
-        self.rooms: list[str] = []
-        self.current = ""
-        self.left = False
-        self.seen_off = False
-        self.periods: list[Period] = []
-        self.expected: list[Event] = []
-        self.shown = 0
-        self.blocks: deque[Block] = deque()
-        self.block: Block | None = None
-        self.heading = ""
-        self.followed = 0
-
-    def follow(self) -> None:
-        """Compare what came since the last time with what was to come."""
-        received = self.outlet.received
-        while (end := received.find(b"\r\n", self.followed)) >= 0:
-            line = received[self.followed : end].decode()
-            self._check(line, self.followed)
-            self.followed = end + 2
-
-    def _check(self, line: str, offset: int) -> None:
-        if line.startswith("["):
-            self._check_past(line)
-            return
-        assert not self.heading, f"{line!r} after {self.heading!r}"
-        if header := _HEADER.fullmatch(line):
-            block = self._next_block()
-            count = 1 if header[1] == "line" else int(header[1].removesuffix(" lines"))
-            assert (header[2], count) == (block.room, block.length), line
-            self.block = block
-        elif nothing := _NOTHING.fullmatch(line):
-            block = self._next_block()
-            assert block.asked and not block.length and block.room == nothing[1], line
-        elif _HEADING.fullmatch(line):
-            self.heading = line
-        elif not line.startswith("-- ") or _PRESENCE.fullmatch(line) or _RENAMED.fullmatch(line):
-            self._check_live(line, offset)
-
-    def _next_block(self) -> Block:
-        assert self.block is None, "a look into the past within another"
-        while self.blocks[0].length == 0 and not self.blocks[0].asked:
-            self.blocks.popleft()
-        return self.blocks.popleft()
-
-    def _check_past(self, line: str) -> None:
-        block = self.block
-        assert block is not None, f"{line!r} out of the blue"
-        event = block.left.popleft()
-        day = day_of(event.at)
-        heading = f"-- {day:%A}, {day.day} {day:%B} {day.year}:"
-        if block.last is not None:
-            wanted = day != block.last
-        else:
-            # Today is when the lines are rendered: when they were asked for, or later.
-            wanted = day != block.today or (
-                bool(self.heading) and day_of(self.house.now()) != block.today
-            )
-        assert self.heading == (heading if wanted else ""), (self.heading, line, block.last)
-        self.heading = ""
-        time = datetime.fromtimestamp(event.at / 1000, timezone.utc)
-        assert line == f"[{time.hour:02}:{time.minute:02}] {talk_line(event)}", line
-        block.last = day
-        if not block.left:
-            self.block = None
-
-    def _check_live(self, line: str, offset: int) -> None:
-        assert self.shown < len(self.expected), f"{self.name} got more than was to come: {line!r}"
-        event = self.expected[self.shown]
-        outlet = self.outlet
-        assert isinstance(outlet, Outlet)
-        here = outlet.current_at(offset) == event.room
-        assert line == live_line(event, here), f"{line!r} is not {live_line(event, here)!r}"
-        assert self.block is None, f"{line!r} within a look into the past"
-        for block in self.blocks:
-            assert block.upto >= event.id or not (block.length or block.asked), "the past is late"
-        self.shown += 1
-
-    def check_all_came(self) -> None:
-        """Having read everything, there is nothing that should still come."""
-        missing = [live_line(event, True) for event in self.expected[self.shown :]]
-        assert not missing, f"{self.name} was not shown {missing}"
-        assert self.block is None
-        assert not any(block.length or block.asked for block in self.blocks)
-        assert self.followed == len(self.outlet.received), "half a line"
 
 
 class WatchedChat(Chat):
@@ -256,34 +82,32 @@ class WatchedChat(Chat):
 
     def join(self, member: Member, name: str) -> None:
         super().join(member, name)
-        self.world.asked_to_join(_session(member), name)
+        self.world.asked_to_join(session_of(member), name)
+
+    def write(self, member: Member, to: Member, text: str) -> None:
+        self.world.asked_to_write(session_of(member), session_of(to), text)
+        super().write(member, to, text)
 
     def say(self, member: Member, room: str, kind: str, text: str) -> None:
-        self.world.asked_to_say(_session(member), kind, text)
+        self.world.asked_to_say(session_of(member), room, kind, text)
         super().say(member, room, kind, text)
 
     def leave(self, membership: Membership) -> None:
-        self.world.asked_to_leave(_session(membership.member), membership.room.name)
+        self.world.asked_to_leave(session_of(membership.member), membership.room.name)
         super().leave(membership)
 
     def rename(self, member: Member, name: str) -> Deferred[None]:
         renaming = super().rename(member, name)
-        self.world.asked_to_rename(_session(member), name, renaming)
+        self.world.asked_to_rename(session_of(member), name, renaming)
         return renaming
 
     def look_back(self, member: Member, room: str, count: int) -> None:
-        self.world.asked_to_look_back(_session(member), room, count)
+        self.world.asked_to_look_back(session_of(member), room, count)
         super().look_back(member, room, count)
 
     def quit(self, member: Member, words: str = "") -> None:
-        self.world.asked_to_quit(_session(member))
+        self.world.asked_to_quit(session_of(member), words)
         super().quit(member, words)
-
-
-def _session(member: Member) -> Session:
-    outlet = member.outlet
-    assert isinstance(outlet, Outlet)
-    return outlet.session
 
 
 class MortalJournal(SqliteJournal):
@@ -293,12 +117,14 @@ class MortalJournal(SqliteJournal):
 
     def start(self, committed: Committed) -> None:
         def told(events: Sequence[Event], facts: Sequence[Fact]) -> None:
+            self.world.stored(events, facts)
             self.world.fuse("committed")
             committed(events, facts)
 
         super().start(told)
 
     def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+        self.world.read_log()
         self.world.fuse("commit")
         return super().commit(drafts, facts)
 
@@ -308,11 +134,40 @@ class WatchedHouse(House):
     make_journal = MortalJournal
 
 
+class Saying(NamedTuple):
+    """Something that was asked to be said or done, and to be told when it is stored."""
+
+    session: Session
+    author: str
+    kind: str
+    room: str
+    text: str
+    confirmation: str = ""
+    whom: str = ""
+    until: int = 0
+
+
+SECONDS: Final = {"1 second": 1, "10 seconds": 10, "1 day": 86_400}
+"""How long people are muted, if not for ever."""
+
 ANYONE: Final = st.integers(0, SESSIONS - 1)
+ANY_NAME: Final = st.sampled_from(NAMES)
 ANY_ROOM: Final = st.sampled_from(ROOMS)
 ANY_WORDS: Final = st.sampled_from(WORDS)
 ANY_COUNT: Final = st.integers(1, 30)
+RARELY: Final = st.sampled_from((False, False, True))
 ANY_WINDOW: Final = st.none() | st.integers(0, 300)
+ANY_COMMAND: Final = st.one_of(
+    st.sampled_from(("/history", "/who", "/rooms", "/nick bo", "/nick cy", "/leave")),
+    st.sampled_from((*ROOMS, OPERATORS)).map("/join {}".format),
+    st.builds("{} {} {}".format, st.sampled_from(("/msg", "/kick")), ANY_NAME, ANY_WORDS),
+    st.builds("{} {}".format, st.sampled_from(("/ignore", "/unignore", "/mute")), ANY_NAME),
+    st.builds("{} {}".format, st.sampled_from(("/reply", "/topic", "/announce")), ANY_WORDS),
+)
+_ENDS_IN_TEXT: Final = re.compile("/(msg|kick|reply|topic|announce) .*")
+_MUTED: Final = re.compile(r"(mute|unmute)d (\w+)(?: for (.*))?")
+_KICKED: Final = re.compile(r"kicked (\w+)(: .*)?")
+_IGNORES: Final = re.compile(r"-- you see (no more of (\w+)|(\w+) again)")
 
 
 class Machine(RuleBasedStateMachine):
@@ -326,6 +181,10 @@ class Machine(RuleBasedStateMachine):
         self.lives = 0
         self.dead = False
         self.burning: tuple[str, int] | None = None
+        self.moment = 0
+        self.commits: list[tuple[int, int]] = []
+        self.muted: dict[str, int] = {}
+        self.terms: set[int] = set()
         self.sessions: list[Session] = []
         self.leaving: list[Session] = []
         self.log: list[Event] = []
@@ -339,7 +198,9 @@ class Machine(RuleBasedStateMachine):
         self.holders: dict[str, Session] = {}
         self.inside: dict[tuple[str, str], Session] = {}
         self.joining: defaultdict[tuple[str, str], deque[Session]] = defaultdict(deque)
-        self.saying: dict[str, tuple[Session, str, str, str]] = {}
+        self.saying: dict[tuple[int, int], Saying] = {}
+        self.addressed: dict[str, str] = {}
+        self.replies: set[str] = set()
 
     @property
     def path(self) -> str:
@@ -352,7 +213,7 @@ class Machine(RuleBasedStateMachine):
         self.recent = recent
         self._open(START, held)
         for name in NAMES[-people:] if people else ():
-            self._enter(name)
+            self._enter(name, operator=name == NAMES[-1])
             self._who(-1).type(f"/join {room}")
         self.house.tick()
 
@@ -380,26 +241,36 @@ class Machine(RuleBasedStateMachine):
     def _who(self, number: int) -> Session:
         return self.sessions[number % len(self.sessions)]
 
+    def _other(self, session: Session, number: int) -> Session:
+        """Find somebody else, if there is somebody else."""
+        others = [other for other in self.sessions if other is not session] or [session]
+        return others[number % len(others)]
+
     def _text(self, words: str) -> str:
         self.counter += 1
         return f"{words} {self.counter}"
 
     @precondition(lambda self: len(self.sessions) < SESSIONS)
-    @rule(name=st.sampled_from(NAMES), slow=st.none() | st.integers(0, 100))
-    def enter(self, name: str, slow: int | None) -> None:
-        self._enter(name, slow)
+    @rule(name=ANY_NAME, slow=st.none() | st.integers(0, 100), operator=RARELY)
+    def enter(self, name: str, slow: int | None, operator: bool) -> None:
+        self._enter(name, slow, operator)
 
-    def _enter(self, name: str, slow: int | None = None) -> None:
-        session = Session(self)
+    def _enter(self, name: str, slow: int | None = None, operator: bool = False) -> None:
+        self.read_log()
+        session = Session(self, operator)
         session.name = name
+        session.entered = len(self.log)
         session.outlet.window = slow
         free = names.key(name) not in self.holders
         refused: list[Failure] = []
         if free:
             self.holders[names.key(name)] = session
-        session.enter(name).addErrback(refused.append)
+        session.enter(name, operator=operator).addErrback(refused.append)
         assert bool(refused) is not free
         if free:
+            for other in self._present():
+                if names.key(name) in other.ignored:
+                    other.ignore(names.key(name), session.member.origin)
             self.sessions.append(session)
         else:
             assert refused[0].check(NameTaken)
@@ -410,10 +281,133 @@ class Machine(RuleBasedStateMachine):
         self._who(who).type("/me " * do + self._text(words))
 
     @precondition(lambda self: self.sessions)
-    @rule(first=ANYONE, number=st.integers(2, 6), words=ANY_WORDS)
-    def many_say(self, first: int, number: int, words: str) -> None:
+    @rule(who=ANYONE, to=ANYONE, words=ANY_WORDS)
+    def write(self, who: int, to: int, words: str) -> None:
+        session = self._who(who)
+        self._write(session, self._other(session, to).name, words)
+
+    def _write(self, session: Session, to: str, words: str) -> None:
+        text = self._text(words)
+        self.addressed[text] = to
+        session.type(f"/msg {to} {text}")
+
+    @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, words=ANY_WORDS)
+    def reply(self, who: int, words: str) -> None:
+        self._reply(self._who(who), words)
+
+    def _reply(self, session: Session, words: str) -> None:
+        text = self._text(words)
+        self.replies.add(text)
+        session.type(f"/reply {text}")
+
+    @precondition(lambda self: len(self.sessions) > 1)
+    @rule(who=ANYONE, whom=ANYONE, name=st.none() | ANY_NAME, renamed=st.booleans())
+    def the_ignored_comes_back(self, who: int, whom: int, name: str | None, renamed: bool) -> None:
+        """Ignore somebody who goes, and comes again, perhaps by taking back the name."""
+        session = self._who(who)
+        other = self._other(session, whom)
+        session.type(f"/ignore {other.name}")
+        other.type("/quit")
+        self.house.tick()
+        self.house.tick(0.0)
+        free = names.key(other.name) not in self.holders
+        went = session in self.sessions and other not in self.sessions
+        if went and free and not self.dead:
+            self._enter(name if renamed and name else other.name)
+            self._who(-1).type(f"/nick {other.name}", self._text("hi"))
+
+    @precondition(lambda self: len(self.sessions) > 1)
+    @rule(who=ANYONE, first=ANYONE, last=ANYONE, ignores=st.booleans(), words=ANY_WORDS)
+    def two_write_and_are_answered(
+        self, who: int, first: int, last: int, ignores: bool, words: str
+    ) -> None:
+        session = self._who(who)
+        writers = [self._other(session, first), self._other(session, last)]
+        if ignores:
+            session.type(f"/ignore {writers[1].name}")
+        for writer in writers:
+            self._write(writer, session.name, words)
+        self.house.tick()
+        self._reply(session, words)
+
+    @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, words=ANY_WORDS)
+    def set_topic(self, who: int, words: str) -> None:
+        self._who(who).type(f"/topic {self._text(words)}")
+
+    @precondition(lambda self: self.sessions)
+    @rule(
+        first=ANYONE,
+        number=st.integers(2, 6),
+        words=ANY_WORDS,
+        to=st.none() | ANYONE,
+        announced=RARELY,
+    )
+    def many_say(
+        self, first: int, number: int, words: str, to: int | None, announced: bool = False
+    ) -> None:
         for who in range(first, first + number):
-            self._who(who).type(self._text(words))
+            session = self._who(who)
+            session.type(self._text(words))
+            if to is not None:
+                self._write(session, self._who(to).name, words)
+            if announced and session.operator:
+                session.type(f"/announce {self._text(words)}")
+
+    @precondition(lambda self: self.sessions)
+    @rule(who=ANYONE, whom=ANYONE)
+    def ignore(self, who: int, whom: int) -> None:
+        session = self._who(who)
+        session.type(f"/ignore {self._other(session, whom).name}")
+
+    @precondition(lambda self: any(session.ignored for session in self.sessions))
+    @rule(who=ANYONE, whom=ANYONE)
+    def unignore(self, who: int, whom: int) -> None:
+        ignoring = [session for session in self.sessions if session.ignored]
+        session = ignoring[who % len(ignoring)]
+        session.type(f"/unignore {sorted(session.ignored)[whom % len(session.ignored)]}")
+
+    @precondition(lambda self: any(session.operator for session in self.sessions))
+    @rule(
+        who=ANYONE,
+        whom=ANYONE,
+        duration=st.sampled_from(("", "1s", "10s", "1d")),
+        back=st.booleans(),
+    )
+    def mute(self, who: int, whom: int, duration: str, back: bool) -> None:
+        operator = self._operator(who)
+        if back and self.muted:
+            name = sorted(self.muted)[whom % len(self.muted)]
+            operator.type(f"/unmute {name}")
+        else:
+            operator.type(f"/mute {self._other(operator, whom).name} {duration}")
+
+    @precondition(lambda self: any(session.operator for session in self.sessions))
+    @rule(
+        who=ANYONE,
+        whom=ANYONE,
+        words=st.sampled_from(("", *WORDS)),
+        doing=st.lists(ANY_COMMAND, max_size=2),
+    )
+    def kick(self, who: int, whom: int, words: str, doing: list[str]) -> None:
+        operator = self._operator(who)
+        other = self._other(operator, whom)
+        for command in doing:
+            self._type(other, command)
+        operator.type(f"/kick {other.name} {words and self._text(words)}")
+
+    @precondition(lambda self: any(session.operator for session in self.sessions))
+    @rule(who=ANYONE, words=ANY_WORDS)
+    def announce(self, who: int, words: str) -> None:
+        self._operator(who).type(f"/announce {self._text(words)}")
+
+    def _operator(self, number: int) -> Session:
+        operators = [session for session in self.sessions if session.operator]
+        return operators[number % len(operators)]
+
+    def _present(self) -> list[Session]:
+        return [session for session in self.sessions + self.leaving if not session.left]
 
     @precondition(lambda self: self.sessions)
     @rule(
@@ -422,14 +416,25 @@ class Machine(RuleBasedStateMachine):
         words=ANY_WORDS,
         window=st.integers(0, 120),
         then=ANY_WINDOW,
+        privately=st.booleans(),
+        ignores=st.sampled_from(("", "", "/ignore", "/unignore")),
     )
     def many_say_to_a_slow_reader(
-        self, who: int, number: int, words: str, window: int, then: int | None
+        self,
+        who: int,
+        number: int,
+        words: str,
+        window: int,
+        then: int | None,
+        privately: bool,
+        ignores: str,
     ) -> None:
         reader = self._who(who)
         self.gets_slow(who, window)
-        self.many_say(who + 1, number, words)
+        self.many_say(who + 1, number, words, who if privately else None)
         self.house.tick()
+        if ignores and self.sessions:
+            reader.type(f"{ignores} {self._who(who + 1).name}")
         reader.outlet.drain(then)
         self.house.tick(0.0)
 
@@ -454,14 +459,14 @@ class Machine(RuleBasedStateMachine):
         self._who(who).type(f"/leave {room}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=ANYONE, name=st.none() | st.sampled_from(NAMES))
+    @rule(who=ANYONE, name=st.none() | ANY_NAME)
     def comes_back(self, who: int, name: str | None) -> None:
         session = self._who(who)
         room = session.current or PERMANENT[0]
         session.type("/leave", *([f"/nick {name}"] if name else []), f"/join {room}")
 
     @precondition(lambda self: self.sessions)
-    @rule(who=ANYONE, name=st.sampled_from(NAMES))
+    @rule(who=ANYONE, name=ANY_NAME)
     def nick(self, who: int, name: str) -> None:
         self._who(who).type(f"/nick {name}")
 
@@ -482,21 +487,19 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(
         who=ANYONE,
-        commands=st.lists(
-            st.sampled_from(("/history", "/who", "/rooms", "/nick bo", "/nick cy", "/leave"))
-            | ANY_ROOM.map("/join {}".format)
-            | ANY_WORDS,
-            min_size=2,
-            max_size=5,
-        ),
+        commands=st.lists(ANY_COMMAND | ANY_WORDS, min_size=2, max_size=5),
         lost=st.booleans(),
     )
     def types_ahead(self, who: int, commands: list[str], lost: bool) -> None:
         session = self._who(who)
         for command in commands:
-            session.type(command if command.startswith("/") else self._text(command))
+            self._type(session, command)
         if lost and session in self.sessions:
             self._lose(session)
+
+    def _type(self, session: Session, command: str) -> None:
+        is_text = not command.startswith("/") or _ENDS_IN_TEXT.fullmatch(command)
+        session.type(self._text(command) if is_text else command)
 
     def _lose(self, session: Session) -> None:
         self.sessions.remove(session)
@@ -570,6 +573,7 @@ class Machine(RuleBasedStateMachine):
             if self.dead or self._quiet():
                 break
         else:
+            assert self.house.failures == []
             raise AssertionError("there is no end to it")
         if not self.dead:
             self.everyone_follows()
@@ -596,12 +600,77 @@ class Machine(RuleBasedStateMachine):
         if self.dead:
             return
         session.rooms.remove(room)
+        session.parting[room].append("")
         if session.current == room:
             session.current = session.rooms[-1] if session.rooms else ""
 
-    def asked_to_say(self, session: Session, kind: str, text: str) -> None:
-        if session.current:
-            self.saying[text] = (session, session.name, kind, session.current)
+    def asked_to_write(self, session: Session, to: Session, text: str) -> None:
+        if self.dead:
+            return
+        name = self.addressed.pop(text, None)
+        if name is not None:
+            assert self.holders[names.key(name)] is to, f"{text!r} is not for {to.name}"
+        elif text in self.replies:
+            self.read_log()
+            session.follow()
+            if not session.outlet.lost:
+                assert to.member.origin == session.correspondent, f"{text!r} is not for {to.name}"
+        confirmation = f"[you -> {to.name}] {text}"
+        key = session.member.origin, session.member.seq + 1
+        room = inbox(to.member.origin)
+        self.saying[key] = Saying(session, session.name, PRIVATE, room, text, confirmation)
+
+    def asked_to_say(self, session: Session, room: str, kind: str, text: str) -> None:
+        if self.dead:
+            return
+        key = session.member.origin, session.member.seq + 1
+        if kind in (ACTED, ANNOUNCED):
+            assert session.operator and room == (OPERATORS if kind == ACTED else HOUSE)
+        else:
+            self.read_log()
+            assert not self.is_muted(session.name), f"{session.name} is muted and says {text!r}"
+            assert room == (self.saying[key].room if kind == PRIVATE else session.current)
+        if kind != PRIVATE:
+            saying = Saying(session, session.name, kind, room, text)
+            self.saying[key] = self._operates(saying) if kind == ACTED else saying
+
+    def _operates(self, saying: Saying) -> Saying:
+        """Take in what an operator does."""
+        if kicked := _KICKED.fullmatch(saying.text):
+            self.holders[names.key(kicked[1])].kicked = f"kicked{kicked[2] or ''}"
+        elif (muted := _MUTED.fullmatch(saying.text)) and muted[1] == "mute":
+            other = self.holders[names.key(muted[2])]
+            assert not other.operator
+            other.mutings += 1
+            until = self.house.now() + SECONDS[muted[3]] * 1000 if muted[3] else 0
+            self.terms.add(until)
+            return saying._replace(whom=muted[2], until=until)
+        return saying
+
+    def is_muted(self, name: str) -> bool:
+        until = self.muted.get(names.key(name))
+        return until is not None and (until == 0 or until > self.house.now())
+
+    def told(self, session: Session, line: str) -> None:
+        """Take in what the chat told somebody alone."""
+        if self.dead:
+            return
+        if line.startswith("[you -> "):
+            session.answered += 1
+        elif ignores := _IGNORES.fullmatch(line):
+            if ignores[2]:
+                other = self.holders[names.key(ignores[2])]
+                session.ignore(names.key(other.name), other.member.origin)
+            else:
+                session.heed(names.key(ignores[3]))
+        elif line.startswith("-- you are muted"):
+            self.read_log()
+            if not self.is_muted(session.name):
+                # It was decided when they had another name, or their mute is over or lifted now.
+                session.mutings -= 1
+                assert session.mutings >= 0, f"{session.name} is taken to be muted"
+        elif nobody := re.fullmatch(r"-- there is no (\w+) here: /who .*", line):
+            assert names.key(nobody[1]) not in self.holders
 
     def asked_to_rename(self, session: Session, name: str, renaming: Deferred[None]) -> None:
         if self.dead:
@@ -609,6 +678,10 @@ class Machine(RuleBasedStateMachine):
         free = self.holders.get(names.key(name), session) is session
         assert isinstance(renaming.result, Failure) is not free
         if free:
+            self.read_log()
+            assert not self.is_muted(session.name)
+            for other in self._present():
+                other.follow_name(session.member.origin, names.key(session.name), names.key(name))
             del self.holders[names.key(session.name)]
             self.holders[names.key(name)] = session
             session.name = name
@@ -617,19 +690,29 @@ class Machine(RuleBasedStateMachine):
         if self.dead or session.outlet.lost:
             return
         self.read_log()
-        self._look_back(session, room, count, self.log[-1].id if self.log else 0, True)
+        session.look_back(self.log, room, count, len(self.log), True)
 
-    def asked_to_quit(self, session: Session) -> None:
+    def asked_to_quit(self, session: Session, words: str) -> None:
         if self.dead or session.left:
             return
+        self.read_log()
         session.left = True
-        session.rooms = []
-        if self.house.chat.ticker.refusing:
-            # Nobody who goes is made to wait for the journal: all that was stored is all there is.
-            self.read_log()
+        if session.kicked is not None:
+            assert words == session.kicked
+        else:
+            assert not (words and self.is_muted(session.name))
+            if not (session.outlet.lost or self.house.chat.ticker.refusing):
+                assert session.answered == len(session.confirmations), "told too late"
+        for room in session.rooms:
+            session.parting[room].append(words)
+        if self.house.chat.ticker.refusing or not session.rooms:
+            # Nobody who goes is made to wait for the journal, or for what does not concern them:
+            # all that was stored is all there is.
             session.seen_off = True
+            session.end = len(self.log)
             for period in session.periods:
                 period.until = period.until or len(self.log) + 1
+        session.rooms = []
         assert self.holders.pop(names.key(session.name)) is session
         if session in self.sessions:
             self.sessions.remove(session)
@@ -659,10 +742,14 @@ class Machine(RuleBasedStateMachine):
                 self.inside[where] = session
                 if not session.seen_off:
                     session.periods.append(Period(room, event.id))
-                    self._look_back(session, room, _LOOK_BACK, event.id, False)
+                if not session.left:
+                    session.look_back(self.log, room, _LOOK_BACK, event.id, False)
         elif event.kind == LEFT:
             for name in event.author.split(" "):
                 session = self.inside.pop((room, names.key(name)))
+                assert event.text == session.parting[room].popleft()
+                if session.left and session.end is None:
+                    session.end = event.id
                 for period in session.periods:
                     if period.room == room:
                         period.until = period.until or event.id
@@ -673,20 +760,41 @@ class Machine(RuleBasedStateMachine):
             self.inside[where] = session
             assert session.member.origin == event.origin
         else:
-            session, *asked = self.saying.pop(event.text)
-            assert asked == [event.author, event.kind, room], f"{asked} became {event}"
-            assert self.inside[room, names.key(event.author)] is session
-            assert session.member.origin == event.origin
+            saying = self.saying.pop((event.origin, event.seq))
+            session = saying.session
+            assert saying[1:5] == (event.author, event.kind, room, event.text), f"{event}"
+            if not room.startswith(HOUSE) and event.kind != ACTED:
+                assert self.inside[room, names.key(event.author)] is session
+            if event.kind == PRIVATE:
+                session.confirmations.append((event.seq, saying.confirmation))
+                session.confirmations.sort()
+            elif event.kind == ACTED and (muted := _MUTED.fullmatch(event.text)):
+                self.muted[names.key(muted[2])] = saying.until
+                if muted[1] == "unmute":
+                    del self.muted[names.key(muted[2])]
         for session in self.sessions + self.leaving:
-            if session.member.origin != event.origin and any(
-                period.covers(event) for period in session.periods
-            ):
+            if session.awaits(event):
                 session.expected.append(event)
 
-    def _look_back(self, session: Session, room: str, count: int, upto: int, asked: bool) -> None:
-        talk = [e for e in self.log if e.room == room and e.kind in TALK and e.id <= upto]
-        today = day_of(self.house.now())
-        session.blocks.append(Block(talk[-count:], room, upto, asked, today))
+    def stored(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        """Note when events were stored, and what holds without one."""
+        if self.dead:
+            return
+        if events:
+            self.commits.append((events[-1].id, self.pass_moment()))
+        told = {(names.key(saying.whom), saying.until) for saying in self.saying.values()}
+        for kind, name, value in facts:
+            if kind == MUTE and value and (name, until := json.loads(value)[1]) not in told:
+                # Who was muted took that name before it was stored.
+                assert until in self.terms
+                self.muted[name] = until
+
+    def stored_at(self, event: Event) -> int:
+        return self.commits[bisect_left(self.commits, event.id, key=itemgetter(0))][1]
+
+    def pass_moment(self) -> int:
+        self.moment += 1
+        return self.moment
 
     # What is always true
 
@@ -715,7 +823,9 @@ class Machine(RuleBasedStateMachine):
         chat = self.house.chat
         for session in self.sessions:
             session.check_all_came()
+            assert session.kicked is None, f"{session.name} stays"
             assert session.member.cursor is None, f"{session.name} is behind"
+            assert session.member.hidden == session.hidden[-1][1]
         for session in self.leaving:
             assert session.outlet.lost or session.outlet.finished, f"{session.name} hangs on"
             if not session.outlet.lost:
@@ -735,8 +845,10 @@ class Machine(RuleBasedStateMachine):
             name: {key: set(group) for key, group in room.head.items()}
             for name, room in chat.rooms.items()
         }
-        assert heads == wanted
+        assert {name: head for name, head in heads.items() if head or name in wanted} == wanted
         for name, there in chat.rooms.items():
+            # A topic outlives a restart, and its room with it.
+            assert name in wanted or name in chat.standing.topics, f"#{name} is there for nobody"
             members = {session.member for (room, _), session in self.inside.items() if room == name}
             assert set(there.members) == members
             assert there.population == len(members)
