@@ -206,6 +206,23 @@ class HistoryTests(TestCase):
         for file in files:
             self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600, file)
 
+    def test_a_private_line_is_in_it_and_nowhere_else(self):
+        server = Server(self)
+        ana, bob, cleo = (Client(self, server.address, name) for name in ("ana", "bob", "cleo"))
+        ana.say("/msg bob xyzzy", "an open word")
+        bob.read_until("[ana -> you] xyzzy\r\n")
+        self.assertNotIn("xyzzy", cleo.read_until("<ana> an open word\r\n"))
+        for peer in (ana, bob, cleo):
+            history = peer.ask("/history", until=re.compile(r"^\[.*an open word\r\n", re.M))
+            self.assertNotIn("xyzzy", re.sub(r"^\[(you|ana) -> .*", "", history, flags=re.M))
+        server.stop()
+        with closing(sqlite3.connect(server.history)) as stored:
+            rows = stored.execute("SELECT text FROM events WHERE text LIKE '%xyzzy%'").fetchall()
+        self.assertEqual(rows, [("xyzzy",)])
+        self.assertIn("listens on", server.log)
+        for word in ("xyzzy", "an open word"):
+            self.assertNotIn(word, server.log)
+
     def test_after_a_stop_it_is_one_file(self):
         server = Server(self)
         self.say(server, "hello")
