@@ -176,8 +176,7 @@ class House:
             for member in list(self.members):
                 banned = self.banned(member.outlet.address)
                 if banned is not None and not member.operator:
-                    member.tell(banned)
-                    self.quit(member, "banned")
+                    self.send_away(member, "banned", banned)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """Bring people into a room, or out of it.
@@ -241,6 +240,17 @@ class House:
                 member.tell("the history is written again: what waited is shown now")
 
     # Going
+
+    def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
+        """Let a member go who is not wanted.
+
+        :param cause: for the log, which is told no more than that, and the address.
+        :param why: for the member.
+        :param words: for the others, behind the cause.
+        """
+        log.info("closed ({cause}): {peer}", cause=cause, peer=member.outlet.address or "here")
+        member.tell(why)
+        self.quit(member, cause + words)
 
     def quit(self, member: Member, words: str = "") -> None:
         """Let a member go: out of its rooms, and closed when it has read all until then."""

@@ -44,9 +44,9 @@ def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
     other = somebody(chat, name)
     if other is member:
         raise Refused("that is you: /quit leaves")
-    other.tell(f"{wording.KICKED}{_because(reason)}")
-    _act(chat, member, f"kicked {other.name}{_because(reason)}")
-    chat.quit(other, f"kicked{_because(reason)}")
+    because = _because(reason)
+    _act(chat, member, f"kicked {other.name}{because}")
+    chat.send_away(other, "kicked", wording.KICKED + because, because)
 
 
 def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:

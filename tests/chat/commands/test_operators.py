@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from twisted.logger import capturedLogs, formatEvent
+
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import operators
 from tests.chat.commands.support import OPERATING, CrewTestCase, behind, catch_up
@@ -117,6 +119,13 @@ class KickTests(CrewTestCase):
             sorted(self.ana.read()),
             ["-- #lobby: bo left (kicked: calm down)", "-- bo left (kicked: calm down)"],
         )
+
+    def test_the_log_has_the_address_and_not_the_words(self) -> None:
+        with capturedLogs() as logged:
+            self.eve.tries("/kick bo calm down")
+            self.does("/ban ana spam")
+        lines = [formatEvent(event) for event in logged]
+        self.assertEqual(lines, ["closed (kicked): 192.0.2.1", "closed (banned): 192.0.2.1"])
 
     def test_without_a_reason(self) -> None:
         self.eve.tries("/kick bo")
