@@ -223,6 +223,8 @@ class ChatProtocol(PacedFramer):
             self.transport.loseConnection()
         else:
             self.greet()
+            if self.outbox.broken:
+                self.drop_unfinished()
             self.end_input()
 
     def writeConnectionLost(self) -> None:
@@ -270,7 +272,7 @@ class ChatProtocol(PacedFramer):
             self._leave()
             return
         self.factory.chat.disconnect(self.member)
-        if not reason.check(ConnectionDone):
+        if self.outbox.broken or not reason.check(ConnectionDone):
             self.drop_unfinished()
         self.release(UNREAD)
         self.end_input()

@@ -55,14 +55,17 @@ class Outbox:
     """Writes to any transport; an :class:`.Outlet`.
 
     :ivar unsent: bytes written that wait, as far as is known, since it was blocked.
+    :ivar broken: the connection was found to be lost. A socket tells that once: who reads it
+        afterwards is told that the peer has ended its half.
     """
 
-    __slots__ = ("_closed", "_owner", "_transport", "blocked", "unsent")
+    __slots__ = ("_closed", "_owner", "_transport", "blocked", "broken", "unsent")
 
     def __init__(self, transport: Any, owner: Owner) -> None:
         self._transport = transport
         self._owner = owner
         self.blocked = False
+        self.broken = False
         self.unsent = 0
         self._closed = False
         self._register()
@@ -161,8 +164,11 @@ class DirectOutbox(Outbox):
             return 0
         try:
             sent: int = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
         except OSError:
-            # Full, or lost: the reactor finds out which when it writes.
+            # The reactor finds out when it writes or reads.
+            self.broken = True
             sent = 0
         if sent < len(data):
             self._block()

@@ -1278,21 +1278,27 @@ class RealConnectionTests(unittest.TestCase):
         self.assertEqual(self.factory.connections, {})
 
     async def test_of_a_connection_that_is_reset_only_finished_lines_are_said(self) -> None:
-        port = await self.listen()
-        bob = await self.connect(port)
-        bob.transport.write(b"bob\n")
-        await bob.wait_for(lambda: b"you are in" in bob.received)
-        bob.received.clear()
-        with socket.create_connection(("127.0.0.1", port)) as ana:
-            ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
-            await bob.wait_for(lambda: b"two" in bob.received)
-            ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        await bob.wait_for(lambda: b"left" in bob.received)
-        self.assertEqual(
-            bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
-        )
-        bob.transport.loseConnection()
-        await bob.closed
+        for writes_first in (False, True):
+            port = await self.listen()
+            bob = await self.connect(port)
+            bob.transport.write(b"bob\n")
+            await bob.wait_for(lambda b=bob: b"you are in" in b.received)
+            bob.received.clear()
+            with socket.create_connection(("127.0.0.1", port)) as ana:
+                ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
+                await bob.wait_for(lambda b=bob: b"two" in b.received)
+                ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if writes_first:
+                # So whoever reads is told of an end, not of a reset.
+                (hers,) = (c for c in self.factory.connections if c.member.name == "ana")
+                hers.outbox.send(b"hi")
+                self.assertTrue(hers.outbox.broken)
+            await bob.wait_for(lambda b=bob: b"left" in b.received)
+            self.assertEqual(
+                bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
+            )
+            bob.transport.loseConnection()
+            await bob.closed
 
 
 class ResetTests(unittest.TestCase):
