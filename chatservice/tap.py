@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import IService
@@ -13,7 +13,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.python.filepath import FilePath
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from chatservice.chat import names
@@ -24,6 +23,7 @@ from chatservice.journal.base import Journal
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
+from chatservice.options import OneLineOptions
 from chatservice.protocols.factory import ChatFactory
 from chatservice.service import ChatService
 
@@ -37,9 +37,10 @@ def _option(name: str) -> str:
     return name.replace("_", "-")
 
 
-class Options(UsageOptions):
+class Options(OneLineOptions):
     """The options of ``twistd chat``. Everything that can be checked is, before anything starts."""
 
+    program = "chat"
     synopsis = "[options]"
     longdesc = "A chat that anything with a TCP connection can join: telnet, nc, a script."
 
@@ -57,7 +58,7 @@ class Options(UsageOptions):
     ]
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self["listen"] = []
         self["room"] = []
 
@@ -68,17 +69,6 @@ class Options(UsageOptions):
     def opt_room(self, name: str) -> None:
         """room that always exists; people land in the first; may be repeated [default: lobby]"""
         self["room"].append(name)
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the options, and check all that can be checked before anything starts.
-
-        :raises SystemExit: with one line that says what is wrong; of a :exc:`UsageError`, twistd
-            would show the whole usage before it.
-        """
-        try:
-            super().parseOptions(options)  # type: ignore[no-untyped-call]
-        except UsageError as error:
-            raise SystemExit(f"chat: {error}") from None
 
     def postOptions(self) -> None:
         """Check what was given.

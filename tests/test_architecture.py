@@ -19,12 +19,13 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "wording": set(),
+    "options": set(),
     "journal": set(),
-    "client": {"__init__", "chat", "wording"},
+    "client": {"__init__", "chat", "wording", "options"},
     "chat": {"journal", "limits", "wording"},
     "protocols": {"chat", "limits", "wording"},
     "service": {"__init__", "journal", "protocols"},
-    "tap": {"chat", "journal", "limits", "protocols", "service"},
+    "tap": {"chat", "journal", "limits", "protocols", "service", "options"},
 }
 
 # What is below the protocols knows of Twisted only this: no socket and no reactor.

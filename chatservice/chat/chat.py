@@ -36,8 +36,8 @@ class Chat(House):
 
         def named(_: None) -> Member:
             self.sessions[member.origin] = member
-            banned = self.banned(outlet.address)
-            if banned is not None and not operator:
+            banned = self.unwanted(member)
+            if banned is not None:
                 member.tell(banned)
                 self.quit(member)
                 return member

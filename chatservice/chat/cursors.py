@@ -210,9 +210,6 @@ class Readers:
             if member.sees(event)
         )
         cursor.position = self._give(cursor, rendered, cursor.position, stretch.reached)
-        for event in stretch.events:
-            if event.kind == PRIVATE and event.id <= cursor.position and member.sees(event):
-                member.correspondent = event.origin
 
     def _look_back(self, cursor: Cursor, replay: Replay) -> bool:
         if not replay.found:
@@ -282,7 +279,12 @@ class Readers:
                 break
         outlet = cursor.member.outlet
         sent = outlet.send(b"".join(parts))
-        return reached if sent == size else taken(outlet, events, parts, sent, position)
+        if sent < size:
+            reached = taken(outlet, events, parts, sent, position)
+        for event in events:
+            if event.kind == PRIVATE and event.id <= reached:
+                cursor.member.correspondent = event.origin
+        return reached
 
     def _when(
         self, cursor: Cursor, result: _T | Deferred[_T], then: Callable[[Cursor, _T], None]

@@ -100,14 +100,16 @@ class House:
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
+        self._call_off()
+        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
+
+    def _call_off(self) -> None:
         if self._shutting_down is not None and self._shutting_down.active():
             self._shutting_down.cancel()
-        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
 
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
-        if self._shutting_down is not None and self._shutting_down.active():
-            self._shutting_down.cancel()
+        self._call_off()
         self.ticker.stop()
         self.readers.stop()
         self._pruner.stop()
@@ -127,6 +129,10 @@ class House:
         """Tell what is to be told to who comes from an address that is banned, or None."""
         term = self.standing.banned(host)
         return f"{wording.BANNED}{term.says}" if term is not None else None
+
+    def unwanted(self, member: Member) -> str | None:
+        """Tell what a member is to be told whose address is banned; no ban is for operators."""
+        return None if member.operator else self.banned(member.outlet.address)
 
     # What happens when events are committed
 
@@ -174,8 +180,8 @@ class House:
         self.standing.apply(facts)
         if any(fact.kind == BAN and fact.value for fact in facts):
             for member in list(self.members):
-                banned = self.banned(member.outlet.address)
-                if banned is not None and not member.operator:
+                banned = self.unwanted(member)
+                if banned is not None:
                     self.send_away(member, "banned", banned)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:

@@ -109,8 +109,8 @@ def deliver(
         sends += len(group)
         for member in group:
             if member.origin in speakers or not member.hidden.isdisjoint(speakers):
-                unseen = {member.origin, *member.hidden}
-                shown = [event.origin not in unseen for event in events]
+                own, hidden = member.origin, member.hidden
+                shown = [e.origin != own and e.origin not in hidden for e in events]
                 kept = list(compress(parts, shown))
                 sent, all_of_it = member.outlet.send(b"".join(kept)), sum(map(len, kept))
                 if sent < all_of_it:

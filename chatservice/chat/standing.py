@@ -44,7 +44,17 @@ class Term(NamedTuple):
     def says(self) -> str:
         """Until when, and why, as the end of a sentence."""
         until = f" until {moment(self.until)}" if self.until else ""
-        return until + (f": {self.reason}" if self.reason else "")
+        return until + because(self.reason)
+
+    @property
+    def summary(self) -> str:
+        """The same, as a cell of a table."""
+        return self.says.strip(" :") or "for good"
+
+
+def because(reason: str) -> str:
+    """Give a reason as the end of a sentence; nothing if there is none."""
+    return f": {reason}" if reason else ""
 
 
 def moment(at: int) -> str:

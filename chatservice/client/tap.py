@@ -6,12 +6,11 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.stdio import StandardIO
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from chatservice import __version__
@@ -20,11 +19,13 @@ from chatservice.client.address import BadAddress, endpoint_at
 from chatservice.client.pipe import Pipe
 from chatservice.client.stdio import StandardStreams
 from chatservice.client.terminal import Terminal
+from chatservice.options import OneLineOptions
 
 
-class Options(UsageOptions):
+class Options(OneLineOptions):
     """The options of the client, whichever way it is started."""
 
+    program = "chat-client"
     arguments = "[options] [HOST[:PORT] | ENDPOINT]"
     longdesc = (
         "Talks to a chat: on a terminal until you type /quit or Ctrl-D, through a pipe line by"
@@ -35,9 +36,6 @@ class Options(UsageOptions):
     optParameters = [
         ["name", None, None, "name to come in with [default: you are asked, a pipe's first line]"],
     ]
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
 
     def getSynopsis(self) -> str:
         """Say how it is called."""
@@ -54,17 +52,6 @@ class Options(UsageOptions):
     def parseArgs(self, address: str = "localhost:7007") -> None:
         """Take the address."""
         self["address"] = address
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the options.
-
-        :raises SystemExit: with one line that says what is wrong; of a :exc:`UsageError`, twistd
-            would show the whole usage before it.
-        """
-        try:
-            super().parseOptions(options)  # type: ignore[no-untyped-call]
-        except UsageError as error:
-            raise SystemExit(f"chat-client: {error}") from None
 
     def postOptions(self) -> None:
         """Make a name one line; have twistd leave the terminal to the chat.

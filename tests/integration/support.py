@@ -543,3 +543,17 @@ class Program(Peer):
 
 def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def client_through(case: TestCase, proxy: Program, port: int) -> Client:
+    """Connect through a proxy, as soon as it listens."""
+
+    def through() -> Client | None:
+        try:
+            return Client(case, ("127.0.0.1", port))
+        except ConnectionRefusedError:
+            if proxy.process.poll() is not None:
+                raise AssertionError(proxy.read_rest()) from None
+            return None
+
+    return eventually(through, "the proxy")

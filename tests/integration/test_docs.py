@@ -18,6 +18,7 @@ from tests.integration.support import (
     Client,
     Program,
     Server,
+    client_through,
     eventually,
     folder_for,
     program,
@@ -178,16 +179,7 @@ class EndpointTests(TestCase):
         (server.folder / "haproxy.cfg").write_text(config)
         proxy = Program(self, haproxy, "-db", "-f", server.folder / "haproxy.cfg")
 
-        def through() -> Client | None:
-            try:
-                return Client(self, ("127.0.0.1", port))
-            except ConnectionRefusedError:
-                if proxy.process.poll() is not None:
-                    raise AssertionError(proxy.read_rest()) from None
-                return None
-
-        ana = eventually(through, "haproxy")
-        bob = eventually(through, "haproxy")
+        ana, bob = client_through(self, proxy, port), client_through(self, proxy, port)
         self.assert_talk(ana, bob)
         # Without the header, it is nobody whom the service would talk to.
         self.assertEqual(Client(self, server.address, first=b"eve\n").read_rest(), "")

@@ -28,6 +28,7 @@ from tests.integration.support import (
     Program,
     Server,
     assert_lines,
+    client_through,
     eventually,
     folder_for,
     program,
@@ -290,17 +291,9 @@ class ProxyTests(EndpointsTestCase):
         )
         proxy = Program(self, haproxy, "-db", "-f", config)
 
-        def through(port: int) -> Client | None:
-            try:
-                return Client(self, ("127.0.0.1", port))
-            except ConnectionRefusedError:
-                if proxy.process.poll() is not None:
-                    raise AssertionError(proxy.read_rest()) from None
-                return None
-
-        ana = eventually(lambda: through(ports[0]), "haproxy")
+        ana = client_through(self, proxy, ports[0])
         ana.read_until("-- welcome! what is your name?\r\n")
-        bob = eventually(lambda: through(ports[1]), "haproxy")
+        bob = client_through(self, proxy, ports[1])
         # All of this machine is one address, whichever way it came.
         self.assertEqual(bob.read_rest(), "-- too many connections from your address\r\n")
         ana.enter("ana")

@@ -11,7 +11,7 @@ from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
 from chatservice.chat.names import key
-from chatservice.chat.standing import BAN, LOCK, MUTE, Term
+from chatservice.chat.standing import BAN, LOCK, MUTE, Term, because
 from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
 
 BANS_MOST = 1000
@@ -28,25 +28,21 @@ def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
 
 
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
-
-
 def _term(chat: Chat, name: str, duration: str, reason: str) -> tuple[Term, str]:
     """Give how long something holds, and that in words."""
     seconds = durations.parse(duration) if duration else None
     until = chat.now() + seconds * 1000 if seconds else 0
     words = f" for {durations.say(seconds)}" if seconds else ""
-    return Term(name, until, reason), words + _because(reason)
+    return Term(name, until, reason), words + because(reason)
 
 
 def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
     other = somebody(chat, name)
     if other is member:
         raise Refused("that is you: /quit leaves")
-    because = _because(reason)
-    _act(chat, member, f"kicked {other.name}{because}")
-    chat.send_away(other, "kicked", wording.KICKED + because, because)
+    why = because(reason)
+    _act(chat, member, f"kicked {other.name}{why}")
+    chat.send_away(other, "kicked", wording.KICKED + why, why)
 
 
 def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:
@@ -92,7 +88,7 @@ def _bans(chat: Chat, member: Member) -> None:
     if not terms:
         member.tell("nobody is banned")
         return
-    rows = [(_short(term.name), term.says.strip(" :") or "for good") for term in terms]
+    rows = [(_short(term.name), term.summary) for term in terms]
     more = [f"and {len(rows) - BANS_LISTED:,} more"] if len(rows) > BANS_LISTED else []
     member.tell(*table(rows[:BANS_LISTED]), *more)
 
@@ -169,8 +165,8 @@ def _stats(chat: Chat, member: Member) -> None:
 def _shutdown(chat: Chat, member: Member, seconds: str, reason: str) -> None:
     wait = seconds_of(seconds) or 0
     words = f" in {durations.say(wait)}" if wait else ""
-    chat.say(member, HOUSE, ANNOUNCED, f"the server goes down{words or ' now'}{_because(reason)}")
-    _act(chat, member, f"shut the server down{words}{_because(reason)}")
+    chat.say(member, HOUSE, ANNOUNCED, f"the server goes down{words or ' now'}{because(reason)}")
+    _act(chat, member, f"shut the server down{words}{because(reason)}")
     chat.shut_down(wait, reason)
 
 

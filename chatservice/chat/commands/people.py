@@ -47,7 +47,7 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
         rows.append(("from", other.outlet.address or "this machine"))
         term = chat.standing.muted(other.name)
         if term is not None:
-            rows.append(("muted", term.says.strip(" :") or "for good"))
+            rows.append(("muted", term.summary))
     operator = " (operator)" if other.operator else ""
     member.tell(f"{other.name}{operator}", *table(rows))
 
@@ -82,7 +82,7 @@ def _moves(view: TextView, value: str) -> TextView:
 
 _Setting = tuple[Callable[[TextView, str], TextView], Callable[[TextView], str]]
 
-_SETTINGS: Final[dict[str, _Setting]] = {
+SETTINGS: Final[dict[str, _Setting]] = {
     "timestamps": (_stamps, lambda view: view.stamps),
     "zone": (_zone, lambda view: view.zone_name),
     "joins": (_moves, lambda view: ON if view.moves else OFF),
@@ -97,13 +97,13 @@ def _set(chat: Chat, member: Member, what: str, value: str) -> None:
     view = member.view
     assert isinstance(view, TextView)
     if what:
-        setting = _SETTINGS.get(what.lower())
+        setting = SETTINGS.get(what.lower())
         if setting is None or not value:
-            raise Refused(f"usage: /set [WHAT] [TO], WHAT is {', '.join(_SETTINGS)}")
+            raise Refused(f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
         view = setting[0](view, value)
         view = _shared(view.stamps, view.zone, view.moves)
         member.turn_to(member.current, view)
-    rows = [(name, shown(view)) for name, (_, shown) in _SETTINGS.items()]
+    rows = [(name, shown(view)) for name, (_, shown) in SETTINGS.items()]
     member.tell(*table(rows))
 
 
