@@ -14,7 +14,7 @@ from unittest import SkipTest
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
 from chatservice.journal.events import DID, JOINED, SAID, Event, Fact
-from chatservice.journal.sqlite import SqliteJournal
+from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
 from tests.journal.support import JournalTestCase, run_python, said
 
 OPEN = """
@@ -249,6 +249,12 @@ class CommitTests(JournalTestCase):
         self.close(journal)
         self.assertEqual(self.told, [Event(n, 1000, *d) for n, d in enumerate(drafts, 1)])
         self.assertEqual(self.open().recent(0), self.told)
+
+    def test_a_commit_may_have_any_number_of_events(self) -> None:
+        store = self.open()
+        for count in (MANY_ROWS - 1, MANY_ROWS, MANY_ROWS + 1, 3 * MANY_ROWS + 7):
+            self.commit(store, *(f"{count}: {number}" for number in range(count)))
+        self.assertEqual(store.recent(0), self.told)
 
     def test_events_are_told_before_the_commit_is_done(self) -> None:
         told_first = []
