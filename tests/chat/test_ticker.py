@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, MANY, Ticker
@@ -118,6 +120,34 @@ class PaceTests(TickerTestCase):
         self.say("c")
         self.clock.advance(0)
         self.assertEqual([len(tick) for tick in self.ticks], [1, MANY])
+
+    def test_many_lines_wait_while_each_turn_brings_more(self) -> None:
+        self.sends = 1000
+        self.say("a")
+        self.clock.advance(0)
+        self.say(*("b" for _ in range(MANY)))
+        self.clock.callLater(0, self.say, "c")
+        self.clock.callLater(0, lambda: self.clock.callLater(0, self.say, "d"))
+        self.clock.advance(0)
+        self.assertEqual(self.ticks[1:], [["b"] * MANY + ["c", "d"]])
+
+    def test_lines_without_end_do_not_put_a_tick_off(self) -> None:
+        class Turns(Clock):
+            """A turn of the reactor takes a millisecond."""
+
+            def callLater(self, delay: float, *call: Any, **named: Any) -> IDelayedCall:
+                return super().callLater(max(delay, 0.001), *call, **named)
+
+        self.ticker._clock = clock = Turns()
+        self.sends = 1000
+        self.say("a")
+        clock.advance(0.001)
+        self.say(*("b" for _ in range(MANY)))
+        while len(self.ticks) < 2:
+            self.say("c")
+            clock.advance(0.001)
+        self.assertAlmostEqual(clock.seconds(), 0.051, delta=0.002)
+        self.assertEqual(self.ticks[1].count("c"), 50)
 
     def test_what_came_during_a_commit_follows_it(self) -> None:
         self.delay()
