@@ -187,11 +187,20 @@ class Readers:
             return True
         if cursor.replays:
             return self._look_back(cursor, cursor.replays[0])
-        if cursor.position >= self._past.head:
-            member.attach()
-            if member.gone and not member.memberships:
-                member.outlet.finish()
-            return False
+        if cursor.position < self._past.head:
+            if not self._advance(cursor):
+                return False
+            if cursor.position < self._past.head or member.outlet.blocked:
+                return True
+        # At once, not in the next step: a crowd that catches up would be behind again by then.
+        member.attach()
+        if member.gone and not member.memberships:
+            member.outlet.finish()
+        return False
+
+    def _advance(self, cursor: Cursor) -> bool:
+        """Give what comes after the cursor. Returns False if it has to be fetched first."""
+        member = cursor.member
         if cursor.position < self._past.start:
             member.tell(
                 "some lines are missing here: they were forgotten before you could read them"

@@ -190,6 +190,7 @@ class CatchingUpTests(HouseTestCase):
         self.patch(cursors, "SLICE", -1.0)
         far.outlet.drain()
         near.outlet.drain()
+        house.chat.readers._steps = 0
         return house, far, near
 
     def test_who_is_near_the_head_goes_first(self) -> None:
@@ -208,6 +209,21 @@ class CatchingUpTests(HouseTestCase):
             near.member.cursor = near_cursor
             house.chat.readers.turn()
         self.assertNotEqual(far.read(), [])
+
+    def test_who_has_caught_up_is_at_the_head_before_the_next_has_its_turn(self) -> None:
+        # Else a crowd that catches up, in a busy room, never gets there.
+        house = self.open()
+        crowd = house.gather(*(f"m{number}" for number in range(20)))
+        for person in crowd:
+            person.outlet.window = 0
+        self.speak(house, "one", "two")
+        self.patch(cursors, "SLICE", -1.0)
+        for person in crowd:
+            person.outlet.drain()
+        for turn in range(len(crowd) + 1):
+            behind = sum(person.member.cursor is not None for person in crowd)
+            self.assertEqual(behind, len(crowd) - turn)
+            house.chat.readers.turn()
 
     def test_no_more_is_rendered_than_is_given(self) -> None:
         rendered: list[int] = []
