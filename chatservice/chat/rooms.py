@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 from chatservice.chat.cursors import Cursor, taken
-from chatservice.chat.members import Member
+from chatservice.chat.members import NOBODY, Member
 from chatservice.chat.views import View
 from chatservice.journal.events import Event
 
@@ -98,29 +98,51 @@ def deliver(
     :param groups: who sees the same, each with its view and whether the room is their current one.
     :returns: the number of sends.
     """
-    speakers = {event.origin for event in events}
     before = events[0].id - 1
     sends = 0
     short: list[tuple[Member, int]] = []
     for view, here, group in groups:
         parts = [view.live(event, here) for event in events]
         blob = b"".join(parts)
-        size = len(blob)
+        spans = _spans(events, parts)
         sends += len(group)
         for member in group:
-            if member.origin in speakers or not member.hidden.isdisjoint(speakers):
-                own, hidden = member.origin, member.hidden
-                shown = [e.origin != own and e.origin not in hidden for e in events]
-                kept = list(compress(parts, shown))
-                sent, all_of_it = member.outlet.send(b"".join(kept)), sum(map(len, kept))
-                if sent < all_of_it:
-                    kept_events = list(compress(events, shown))
-                    short.append((member, taken(member.outlet, kept_events, kept, sent, before)))
+            if member.origin in spans or (member.hidden and not member.hidden.isdisjoint(spans)):
+                unseen = member.hidden | {member.origin}
+                seen = _without(blob, [span for origin in unseen for span in spans.get(origin, ())])
             else:
-                sent = member.outlet.send(blob)
-                if sent < size:
-                    short.append((member, taken(member.outlet, events, parts, sent, before)))
+                unseen = NOBODY
+                seen = blob
+            sent = member.outlet.send(seen)
+            if sent < len(seen):
+                shown = [event.origin not in unseen for event in events]
+                kept = list(compress(events, shown)), list(compress(parts, shown))
+                short.append((member, taken(member.outlet, *kept, sent, before)))
     for member, position in short:
         member.detach()
         member.cursor = Cursor(member, position)
     return sends
+
+
+def _spans(events: Sequence[Event], parts: Sequence[bytes]) -> dict[int, list[tuple[int, int]]]:
+    """Tell where in the blob each author's lines are; those side by side are one span."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    end = 0
+    for event, part in zip(events, parts, strict=True):
+        start, end = end, end + len(part)
+        own = spans.setdefault(event.origin, [])
+        if own and own[-1][1] == start:
+            start = own.pop()[0]
+        own.append((start, end))
+    return spans
+
+
+def _without(blob: bytes, spans: list[tuple[int, int]]) -> bytes:
+    """Cut spans out of a blob."""
+    pieces = []
+    at = 0
+    for start, end in sorted(spans):
+        pieces.append(blob[at:start])
+        at = end
+    pieces.append(blob[at:])
+    return b"".join(pieces)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from twisted.trial import unittest
 
@@ -67,6 +68,10 @@ class DeliverTests(unittest.TestCase):
         assert isinstance(member.outlet, BlobOutlet)
         return member.outlet.received.decode().splitlines()
 
+    def forget(self, member: Member) -> None:
+        assert isinstance(member.outlet, BlobOutlet)
+        member.outlet.received.clear()
+
     def blobs(self, member: Member) -> list[bytes]:
         assert isinstance(member.outlet, BlobOutlet)
         return member.outlet.blobs
@@ -111,6 +116,23 @@ class DeliverTests(unittest.TestCase):
         self.deliver([theirs[0], own[0], theirs[1]._replace(id=13)])
         self.assertEqual(self.lines(ana), ["<bo> one", "<bo> three"])
         self.assertEqual(self.lines(other), ["<bo> one", "<bo> two", "<bo> three"])
+
+    def test_whoever_speaks_in_whatever_order_each_is_sent_what_it_is_to_see(self) -> None:
+        ana, bo, cleo = people = [self.member() for _ in range(3)]
+        bo.hidden = frozenset([ana.origin])
+        cleo.hidden = frozenset([ana.origin, bo.origin])
+        for authors in product([*people, None], repeat=4):
+            events = [
+                said(f"{number}", origin=author.origin if author else STRANGER, first=number)[0]
+                for number, author in enumerate(authors, 11)
+            ]
+            self.deliver(events)
+            for person in people:
+                unseen = {person.origin, *person.hidden}
+                wanted = [f"<bo> {e.text}" for e in events if e.origin not in unseen]
+                self.assertEqual(self.lines(person), wanted)
+                self.assertIsNone(person.cursor)
+                self.forget(person)
 
     def test_who_alone_spoke_stays_at_the_head(self) -> None:
         ana = self.member()
