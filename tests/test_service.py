@@ -23,7 +23,7 @@ from chatservice import __version__
 from chatservice import service as service_module
 from chatservice.limits import Limits
 from chatservice.protocols.line import ChatProtocol
-from chatservice.service import BACKLOG, ChatService, StartError
+from chatservice.service import BACKLOG, GARBAGE_AT, ChatService, StartError
 from chatservice.tap import Options, makeService
 from tests.integration.support import TWISTD, run
 from tests.journal.support import folder_for, run_python
@@ -190,9 +190,11 @@ class RunTests(ServiceTestCase):
     @inlineCallbacks
     def test_no_garbage_is_looked_for_in_what_stays(self) -> Any:
         self.addCleanup(gc.unfreeze)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
         service = make()
         service.startService()
         self.assertGreater(gc.get_freeze_count(), 10_000)
+        self.assertEqual(gc.get_threshold()[0], GARBAGE_AT)
         yield service.stopService()
 
     @inlineCallbacks
