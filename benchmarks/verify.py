@@ -1,0 +1,259 @@
+"""Whether each line reached every other member of its room exactly once, whole and in order.
+
+Every byte that a member receives is checked. A line holds its speaker's number and that speaker's
+own count, and the rest of it follows from these, so there is one right text for each.
+
+Where all members of a room receive the lines in one order, which is most servers' and ours, the
+first to hear a line checks it by itself and adds it to the room's transcript, and for the others
+what they receive is compared with the transcript, piece by piece: checking has to be cheaper than
+serving, or it is what would be measured. Where somebody receives another order, the room falls back
+to checking each line for each member. In both cases the order of each speaker's lines must be kept.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+
+WORDS = b"%06d %08d the quick brown fox jumps"
+"""What is said: the number of its speaker, the speaker's own count, and words."""
+
+BEFORE = 99_999_999
+"""The count of a line that is said before the start, to hear that all is quiet."""
+
+_NUMBERS = re.compile(rb"(\d{6}) (\d{8}) the quick brown fox jumps")
+
+
+class Wrong(Exception):
+    """A line was lost, doubled, garbled or out of order, or a connection ended; ``str()`` tells."""
+
+
+class Speaker:
+    """Somebody who says lines.
+
+    :ivar said: when each line was said, in seconds; the line's count is its index.
+    """
+
+    def __init__(self) -> None:
+        self.said = array("d")
+
+
+class Transcript:
+    """What is said in one room, and how far each of its members has heard it.
+
+    :param frame: makes what a member of the room receives, of a speaker's number and words.
+    :param speakers: by number.
+    :param members: who is in the room; a number is that of the speaker, if it is one.
+    :param echoes: whether a speaker receives its own lines too.
+    :param sampled: the members whose latencies are taken.
+    :param heard: told of each line that its speaker's neighbour has received, the next of the
+        members, by the speaker's number.
+    :ivar heard_bytes: what was received and checked, of all members.
+    :ivar latencies: in seconds, from the saying to the receiving, of the members sampled.
+    :ivar one_order: whether all members received the lines in one order, so far.
+    """
+
+    def __init__(
+        self,
+        frame: Callable[[int, bytes], bytes],
+        speakers: dict[int, Speaker],
+        members: Sequence[int],
+        echoes: bool,
+        sampled: Sequence[int],
+        heard: Callable[[int], None],
+        one_order: bool = True,
+    ) -> None:
+        self._frame = frame
+        self._speakers = speakers
+        self.members = members
+        self._echoes = echoes
+        self._sampled = frozenset(sampled)
+        self._heard = heard
+        neighbours = dict(zip(members, [*members[1:], members[0]], strict=True))
+        self._neighbours = {neighbours[n]: n for n in speakers if n in neighbours}
+        self.length = len(frame(next(iter(speakers)), WORDS % (0, 0)))
+        self.heard_bytes = 0
+        self.latencies = array("d")
+        self._rest = dict.fromkeys(members, b"")
+        # In one order:
+        self._log = bytearray()
+        self._who = array("l")
+        self._when = array("d")
+        self._counts: dict[int, int] = {}
+        self._own: dict[int, list[int]] = {number: [] for number in speakers}
+        self._at = dict.fromkeys(members, 0)
+        self._ahead: set[int] = set()
+        # In different orders:
+        self._next: dict[int, dict[int, int]] = {}
+        # Somebody has to hear all that is said, to be compared with.
+        self.one_order = True
+        if not one_order or not (echoes or len(members) > len(speakers)):
+            self._part()
+
+    # In one order
+
+    def receive(self, member: int, data: bytes, now: float) -> None:
+        """Check what a member has received.
+
+        :raises Wrong: if it is not what was due.
+        """
+        self.heard_bytes += len(data)
+        if self._next:
+            self._apart(member, data, now)
+            return
+        at = self._at[member]
+        if (self._echoes or member not in self._own) and not self._rest[member]:
+            if self._log.startswith(data, at):
+                self._move(member, at, at + len(data), now)
+                return
+        data = self._rest[member] + data
+        self._rest[member] = b""
+        taken, position = self._compare(member, data, at)
+        if taken < 0:
+            taken = 0
+        else:
+            self._move(member, at, position, now)
+            if taken == len(data) or self._extend(member, data[taken:], now):
+                return
+        self._part()
+        self._apart(member, data[taken:], now)
+
+    def _compare(self, member: int, data: bytes, at: int) -> tuple[int, int]:
+        """Compare with the transcript, where a speaker's own lines are left out.
+
+        :returns: how many bytes were compared, -1 if they differ, and the position behind them.
+        """
+        own = [] if self._echoes else self._own.get(member, [])
+        index = bisect_left(own, at)
+        taken = 0
+        while True:
+            end = own[index] if index < len(own) else len(self._log)
+            part = data[taken : taken + end - at]
+            if not self._log.startswith(part, at):
+                return -1, at
+            taken += len(part)
+            at += len(part)
+            if index < len(own) and at == end:
+                at += self.length
+                index += 1
+            else:
+                return taken, at
+
+    def _extend(self, member: int, data: bytes, now: float) -> bool:
+        """Take lines that nobody has heard before; returns whether they fit the transcript."""
+        if member in self._own and not self._echoes:
+            # Where its own lines belong, only others can tell.
+            self._rest[member] = data
+            self._ahead.add(member)
+            return True
+        whole = len(data) - len(data) % self.length
+        for start in range(0, whole, self.length):
+            line = data[start : start + self.length]
+            who, count, _ = self._read(line, 0)
+            due = self._counts.get(who, 0)
+            if count != due:
+                return False
+            self._counts[who] = due + 1
+            self._log += line
+            self._who.append(who)
+            self._when.append(self._speakers[who].said[count])
+            own = len(self._log) - self.length
+            if not self._echoes:
+                self._own[who].append(own)
+                if self._at.get(who) == own:
+                    self._move(who, own, len(self._log), now)
+        self._rest[member] = data[whole:]
+        at = self._at[member]
+        self._move(member, at, at + whole, now)
+        return True
+
+    def settle(self, now: float) -> None:
+        """Compare what some speakers received before anybody else, now that others have."""
+        ahead, self._ahead = self._ahead, set()
+        for member in ahead:
+            self.receive(member, b"", now)
+
+    def _move(self, member: int, before: int, after: int, now: float) -> None:
+        self._at[member] = after
+        first, last = before // self.length, after // self.length
+        if first == last:
+            return
+        if member in self._sampled:
+            when, who = self._when, self._who
+            self.latencies.extend(now - when[i] for i in range(first, last) if who[i] != member)
+        neighbour = self._neighbours.get(member)
+        if neighbour is not None:
+            for _ in range(self._who[first:last].count(neighbour)):
+                self._heard(neighbour)
+
+    # In different orders
+
+    def _part(self) -> None:
+        """Go over to checking each line for each member."""
+        for member in self.members:
+            heard = self._at[member] // self.length
+            counts: dict[int, int] = dict.fromkeys(self._speakers, 0)
+            for who in self._who[:heard]:
+                counts[who] += 1
+            self._next[member] = counts
+            torn = self._at[member] % self.length
+            if torn:
+                start = self._at[member] - torn
+                self._rest[member] = bytes(self._log[start : start + torn]) + self._rest[member]
+        if self._who:
+            self.one_order = False
+
+    def _apart(self, member: int, data: bytes, now: float) -> None:
+        data = self._rest[member] + data
+        due = self._next[member]
+        sampled = member in self._sampled
+        at = 0
+        while len(data) - at >= self.length:
+            who, count, end = self._read(data, at)
+            if end > len(data):
+                break
+            at = end
+            if count == BEFORE:
+                continue
+            if count != due[who]:
+                was = (
+                    "it was doubled, or is late"
+                    if count < due[who]
+                    else "that was lost, or is late"
+                )
+                raise Wrong(f"member {member} heard line {count} of {who}, not {due[who]}: {was}")
+            due[who] += 1
+            if sampled:
+                self.latencies.append(now - self._speakers[who].said[count])
+            if self._neighbours.get(member) == who:
+                self._heard(who)
+        self._rest[member] = data[at:]
+
+    # Both
+
+    def _read(self, data: bytes, at: int) -> tuple[int, int, int]:
+        """Tell whose line begins there, its count, and where it ends, if it was said and is whole."""
+        found = _NUMBERS.search(data, at)
+        if found is not None and int(found[1]) in self._speakers:
+            who, count = int(found[1]), int(found[2])
+            line = self._frame(who, found[0])
+            known = count == BEFORE or count < len(self._speakers[who].said)
+            if known and line.startswith(data[at : at + len(line)]):
+                return who, count, at + len(line)
+        raise Wrong(f"garbled, or said by nobody: {data[at : at + self.length]!r}")
+
+    def lacking(self) -> Iterator[str]:
+        """Tell who has not received all that was said."""
+        for member in self.members:
+            if self._next:
+                counts = self._next[member]
+                for who, speaker in self._speakers.items():
+                    if (self._echoes or who != member) and counts[who] < len(speaker.said):
+                        yield f"member {member} never heard line {counts[who]} of {who}"
+            else:
+                said = sum(len(speaker.said) for speaker in self._speakers.values())
+                heard = self._at[member] // self.length
+                if heard < said:
+                    yield f"member {member} heard {heard} of {said} lines"
