@@ -147,7 +147,11 @@ class Lines:
     one_order = True
     at_once = 256
     settling = 0.0
-    missing = ""
+
+    @property
+    def missing(self) -> str:
+        """See :attr:`Contestant.missing`."""
+        return ""
 
     def enter(self, name: str, rooms: Sequence[str]) -> bytes:
         """See :meth:`Contestant.enter`."""
@@ -186,7 +190,14 @@ class Chatservice(Lines):
     def start(self, folder: Path) -> Server:
         """See :meth:`Contestant.start`."""
         twistd = Path(sys.executable).with_name("twistd")
-        command = [twistd, "-n", "--pidfile=", "chat", "--listen", f"tcp:0:interface={HOST}"]
+        command: list[str | Path] = [
+            twistd,
+            "-n",
+            "--pidfile=",
+            "chat",
+            "--listen",
+            f"tcp:0:interface={HOST}",
+        ]
         options = [f"--{name}=0" for name in self.lifted]
         server = Server([*command, *options, *self._options], folder)
         return server.await_port(r"listens on 127\.0\.0\.1:(\d+)")

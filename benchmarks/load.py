@@ -225,7 +225,7 @@ class Load:
         Two, since a speaker may not hear its own.
         """
         for which in (0, -1):
-            tokens = {}
+            tokens: dict[int, bytes] = {}
             for room, members in rooms.items():
                 caller = members[which]
                 name, words = name_of(caller), WORDS % (caller, BEFORE)
@@ -234,6 +234,16 @@ class Load:
                 self._send(self.connections[caller], self.contestant.say(name, room, words))
                 self.said += 1
             self._await(tokens, "for a line before the start")
+
+    def ignore(self, members: Sequence[int]) -> None:
+        """Read nothing of some members from now on, as if they had stopped."""
+        for number in members:
+            self._epoll.unregister(self.connections[number].socket)
+
+    def listen(self, members: Sequence[int]) -> None:
+        """Read of members again who were ignored."""
+        for number in members:
+            self._epoll.register(self.connections[number].socket, select.EPOLLIN)
 
     # Saying and hearing
 

@@ -94,7 +94,7 @@ class Transcript:
 
     # In one order
 
-    def receive(self, member: int, data: bytes, now: float) -> None:
+    def receive(self, member: int, data: bytes | memoryview, now: float) -> None:
         """Check what a member has received.
 
         :raises Wrong: if it is not what was due.
@@ -104,10 +104,10 @@ class Transcript:
             self._apart(member, data, now)
             return
         at = self._at[member]
-        if (self._echoes or member not in self._own) and not self._rest[member]:
-            if self._log.startswith(data, at):
-                self._move(member, at, at + len(data), now)
-                return
+        listens = self._echoes or member not in self._own
+        if listens and not self._rest[member] and self._log.startswith(data, at):
+            self._move(member, at, at + len(data), now)
+            return
         data = self._rest[member] + data
         self._rest[member] = b""
         taken, position = self._compare(member, data, at)
@@ -234,7 +234,7 @@ class Transcript:
     # Both
 
     def _read(self, data: bytes, at: int) -> tuple[int, int, int]:
-        """Tell whose line begins there, its count, and where it ends, if it was said and is whole."""
+        """Tell whose line begins there, its count, and where it ends, if it was said."""
         found = _NUMBERS.search(data, at)
         if found is not None and int(found[1]) in self._speakers:
             who, count = int(found[1]), int(found[2])
