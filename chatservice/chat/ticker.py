@@ -6,9 +6,10 @@ reader one ``send()``. So under load ticks grow by themselves and a delivered li
 
 *When* is a matter of pace. A house that was quiet ticks at once: latency is best when it is cheap.
 Then the next tick waits until the last one's sends are paid for (``SEND_COST`` each), at most
-``LONGEST_PACE``; with ``MANY`` lines waiting it comes as soon as a turn of the reactor brings no
-more of them, for then a line is cheap to deliver. Nobody can see the difference between 5 and 50
-ms, and a busy room of 1,000 costs half.
+``LONGEST_PACE``. With ``MANY`` lines waiting a line is cheap to deliver: then it comes as soon as no
+more of them came for a ``QUIET_SHARE`` of that time, in whole milliseconds as the reactor has them,
+or in one turn of the reactor. Nobody can see the difference between 5 and 50 ms, and a busy room of
+1,000 costs half.
 
 When the journal refuses (a full disk), what was to be committed is kept as it is and tried again
 every second; nothing of it was shown, so nothing of it is lost by saying so. What comes meanwhile
@@ -32,6 +33,7 @@ from chatservice.journal.base import Journal, JournalUnavailable
 
 SEND_COST: Final = 50e-6
 LONGEST_PACE: Final = 0.1
+QUIET_SHARE: Final = 0.02
 MANY: Final = 32
 RETRY: Final = 1.0
 HELD_COUNT: Final = 1000
@@ -70,6 +72,7 @@ class Ticker:
         self._trying = False
         self._next = 0.0
         self._seen = 0
+        self._quiet = 0.0
         self._due: IDelayedCall | None = None
         self._waiting: list[Callable[[], None]] = []
         self._settling: Deferred[int] | None = None
@@ -86,10 +89,10 @@ class Ticker:
             self._due.reset(0)
 
     def _tick_unless_more(self) -> None:
-        """Tick, or let another turn of the reactor pass if the last one brought more lines."""
+        """Tick, unless more lines came since the last look: then look again."""
         if self._seen < self.batch.count and self._clock.seconds() < self._next:
             self._seen = self.batch.count
-            self._due = self._clock.callLater(0, self._tick_unless_more)
+            self._due = self._clock.callLater(self._quiet, self._tick_unless_more)
         else:
             self.tick()
 
@@ -114,7 +117,9 @@ class Ticker:
     def _committed(self, _: None) -> None:
         taken, self._committing = self._committing, None
         self._trying = False
-        self._next = self._clock.seconds() + min(self.sends * SEND_COST, LONGEST_PACE)
+        pace = min(self.sends * SEND_COST, LONGEST_PACE)
+        self._next = self._clock.seconds() + pace
+        self._quiet = round(pace * QUIET_SHARE, 3)
         if self.refusing:
             self.refusing = False
             log.info("the history takes what is said again")

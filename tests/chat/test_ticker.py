@@ -14,6 +14,9 @@ from chatservice.journal.events import Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, said
 
+QUIET = 0.002
+"""As long as it is looked whether more lines come, at most."""
+
 
 class TickerTestCase(JournalTestCase):
     """A ticker on a real journal.
@@ -118,11 +121,11 @@ class PaceTests(TickerTestCase):
         self.clock.advance(0)
         self.assertEqual(len(self.ticks), 1)
         self.say("c")
-        self.clock.advance(0)
+        self.clock.pump([0, QUIET])
         self.assertEqual([len(tick) for tick in self.ticks], [1, MANY])
 
-    def test_many_lines_wait_while_each_turn_brings_more(self) -> None:
-        self.sends = 1000
+    def test_many_lines_to_few_wait_while_each_turn_brings_more(self) -> None:
+        self.sends = 400
         self.say("a")
         self.clock.advance(0)
         self.say(*("b" for _ in range(MANY)))
@@ -130,6 +133,18 @@ class PaceTests(TickerTestCase):
         self.clock.callLater(0, lambda: self.clock.callLater(0, self.say, "d"))
         self.clock.advance(0)
         self.assertEqual(self.ticks[1:], [["b"] * MANY + ["c", "d"]])
+
+    def test_many_lines_to_many_wait_while_each_moment_brings_more(self) -> None:
+        self.sends = 2000
+        self.say("a")
+        self.clock.advance(0)
+        self.say(*("b" for _ in range(MANY)))
+        self.clock.pump([0, 0.001])
+        self.say("c")
+        self.clock.pump([0.001, 0.001])
+        self.assertEqual(len(self.ticks), 1)
+        self.clock.advance(0.001)
+        self.assertEqual(self.ticks[1:], [["b"] * MANY + ["c"]])
 
     def test_lines_without_end_do_not_put_a_tick_off(self) -> None:
         class Turns(Clock):
@@ -167,7 +182,7 @@ class PaceTests(TickerTestCase):
         self.clock.advance(0)
         self.say(*("b" for _ in range(MANY)))
         self.thread.release()
-        self.clock.advance(0)
+        self.clock.pump([0, QUIET])
         self.assertEqual([len(tick) for tick in self.ticks], [1, 1, MANY])
 
     def test_after_a_stop_nothing_ticks(self) -> None:
