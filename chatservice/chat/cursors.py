@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 
 from chatservice.chat.past import Past
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import PRIVATE, Event
+from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
@@ -206,8 +206,10 @@ class Readers:
                 "some lines are missing here: they were forgotten before you could read them"
             )
             cursor.position = self._past.start
-        rooms = [membership.room.name for membership in member.memberships]
-        stretch = self._past.read(cursor.position, rooms, self._past.head)
+        # Each once: who left a room and came back has two memberships in it for a moment.
+        rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
+        addressed = (HOUSE, inbox(member.origin))
+        stretch = self._past.read(cursor.position, rooms, self._past.head, addressed=addressed)
         return self._when(cursor, stretch, self._read_on)
 
     def _read_on(self, cursor: Cursor, stretch: Stretch) -> None:

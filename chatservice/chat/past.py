@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Final
 
@@ -31,7 +32,7 @@ class Past:
         self._journal = journal
         self._recent = recent
         self._events: list[Event] = []
-        self._talk: dict[str, list[Event]] = {}
+        self._rooms: dict[str, list[Event]] = {}
         self.floor = 0
         self.talked = 0
 
@@ -56,12 +57,11 @@ class Past:
         """Remember events that were committed, and forget the oldest for them."""
         self._events += events
         for event in events:
-            if event.kind in TALK:
-                self.talked += 1
-                try:
-                    self._talk[event.room].append(event)
-                except KeyError:
-                    self._talk[event.room] = [event]
+            self.talked += event.kind in TALK
+            try:
+                self._rooms[event.room].append(event)
+            except KeyError:
+                self._rooms[event.room] = [event]
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
@@ -78,36 +78,48 @@ class Past:
         forgotten = self._events[:count]
         del self._events[:count]
         self.floor = forgotten[-1].id
-        for room, talked in Counter(e.room for e in forgotten if e.kind in TALK).items():
-            del self._talk[room][:talked]
-            if not self._talk[room]:
-                del self._talk[room]
+        for room, number in Counter(event.room for event in forgotten).items():
+            del self._rooms[room][:number]
+            if not self._rooms[room]:
+                del self._rooms[room]
 
     def read(
-        self, position: int, rooms: Sequence[str], upto: int, talk: bool = False
+        self,
+        position: int,
+        rooms: Sequence[str],
+        upto: int,
+        talk: bool = False,
+        addressed: Sequence[str] = (),
     ) -> Stretch | Deferred[Stretch]:
-        """Read on: a bounded number of the events with ``position < id <= upto``.
+        """Read on in some rooms: a bounded number of the events with ``position < id <= upto``.
 
-        What is in memory is answered at once, and may hold events of other rooms too, so that the
-        last step to the head races with nothing.
+        What is in memory is answered at once, so that the last step to the head races with
+        nothing.
 
         :param position: not before :attr:`start`.
-        :param talk: only what was said and done, and only of the one room in ``rooms``.
+        :param talk: only what was said and done.
+        :param addressed: the rooms of what is for everybody, or for one session. The journal gives
+            all such, whoever it is for.
         """
         if position < self.floor:
             return self._journal.after(position, rooms, min(upto, self.floor), talk)
-        events = self._talk.get(rooms[0], []) if talk else self._events
+        stretches = [self._after(room, position, upto) for room in (*rooms, *addressed)]
+        events = sorted(chain(*stretches), key=_id)[:READ_EVENTS]
+        reached = events[-1].id if len(events) == READ_EVENTS else upto
+        return Stretch([e for e in events if e.kind in TALK] if talk else events, reached)
+
+    def _after(self, room: str, position: int, upto: int) -> list[Event]:
+        events = self._rooms.get(room, [])
         first = bisect_right(events, position, key=_id)
-        chunk = events[first : first + READ_EVENTS]
-        if chunk and chunk[-1].id > upto:
-            del chunk[bisect_right(chunk, upto, key=_id) :]
-        return Stretch(chunk, chunk[-1].id if len(chunk) == READ_EVENTS else upto)
+        last = min(bisect_right(events, upto, key=_id), first + READ_EVENTS)
+        return events[first:last]
 
     def locate(self, room: str, upto: int, count: int) -> Found | Deferred[Found]:
         """Find where the last ``count`` things said or done in a room, up to an id, begin."""
-        talk = self._talk.get(room, [])
-        end = bisect_right(talk, upto, key=_id)
-        if end < count and self.floor > self._journal.floor:
+        events = self._rooms.get(room, [])
+        end = bisect_right(events, upto, key=_id)
+        back = (events[index] for index in range(end - 1, -1, -1))
+        last = list(islice((event for event in back if event.kind in TALK), count))
+        if len(last) < count and self.floor > self._journal.floor:
             return self._journal.locate(room, upto, count)
-        found = min(count, end)
-        return Found(found, talk[end - found].id - 1 if found else upto)
+        return Found(len(last), last[-1].id - 1 if last else upto)
