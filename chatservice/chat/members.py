@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chatservice.chat.rooms import Membership
 
 
-NOBODY: Final[frozenset[int]] = frozenset()
+_NOBODY: Final[frozenset[int]] = frozenset()
 
 
 class Outlet(Protocol):
@@ -111,11 +111,11 @@ class Member:
         self.memberships: list[Membership] = []
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
-        self.hidden: frozenset[int] = NOBODY
+        self.hidden: frozenset[int] = _NOBODY
         self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0
         self.away: str | None = None
-        self.told: frozenset[int] = NOBODY
+        self.told: frozenset[int] = _NOBODY
         self.since = self.active = now
         self.gone = False
         self.lost = False

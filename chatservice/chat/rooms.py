@@ -11,10 +11,10 @@ it holds no buffer, at most the rest of the line that was cut.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import compress
+from itertools import chain, compress
 
 from chatservice.chat.cursors import Cursor, taken
-from chatservice.chat.members import NOBODY, Member
+from chatservice.chat.members import Member
 from chatservice.chat.views import View
 from chatservice.journal.events import Event
 
@@ -107,14 +107,14 @@ def deliver(
         spans = _spans(events, parts)
         sends += len(group)
         for member in group:
-            if member.origin in spans or (member.hidden and not member.hidden.isdisjoint(spans)):
-                unseen = member.hidden | {member.origin}
-                seen = _without(blob, [span for origin in unseen for span in spans.get(origin, ())])
-            else:
-                unseen = NOBODY
-                seen = blob
+            cut = spans.get(member.origin)
+            if member.hidden:
+                hidden = (spans.get(origin, ()) for origin in (member.origin, *member.hidden))
+                cut = sorted(chain(*hidden))
+            seen = _without(blob, cut) if cut else blob
             sent = member.outlet.send(seen)
             if sent < len(seen):
+                unseen = (member.origin, *member.hidden)
                 shown = [event.origin not in unseen for event in events]
                 kept = list(compress(events, shown)), list(compress(parts, shown))
                 short.append((member, taken(member.outlet, *kept, sent, before)))
@@ -137,11 +137,11 @@ def _spans(events: Sequence[Event], parts: Sequence[bytes]) -> dict[int, list[tu
     return spans
 
 
-def _without(blob: bytes, spans: list[tuple[int, int]]) -> bytes:
-    """Cut spans out of a blob."""
+def _without(blob: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """Cut spans, of which each is behind the one before, out of a blob."""
     pieces = []
     at = 0
-    for start, end in sorted(spans):
+    for start, end in spans:
         pieces.append(blob[at:start])
         at = end
     pieces.append(blob[at:])

@@ -6,10 +6,10 @@ reader one ``send()``. So under load ticks grow by themselves and a delivered li
 
 *When* is a matter of pace. A house that was quiet ticks at once: latency is best when it is cheap.
 Then the next tick waits until the last one's sends are paid for (``SEND_COST`` each), at most
-``LONGEST_PACE``. With ``MANY`` lines waiting a line is cheap to deliver: then it comes as soon as no
-more of them came for a ``QUIET_SHARE`` of that time, in whole milliseconds as the reactor has them,
-or in one turn of the reactor. Nobody can see the difference between 5 and 50 ms, and a busy room of
-1,000 costs half.
+``LONGEST_PACE``. With ``MANY`` lines waiting a line is cheap to deliver: then it comes as soon as
+no more of them came for a ``QUIET_SHARE`` of that time, in whole milliseconds as the reactor has
+them, or in one turn of the reactor. Nobody can see the difference between 5 and 50 ms, and a busy
+room of 1,000 costs half.
 
 When the journal refuses (a full disk), what was to be committed is kept as it is and tried again
 every second; nothing of it was shown, so nothing of it is lost by saying so. What comes meanwhile
