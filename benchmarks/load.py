@@ -32,13 +32,15 @@ class Connection:
     """One member's socket.
 
     :ivar waiting: what was to be sent and the kernel did not take.
+    :ivar checked: bytes that were received and checked.
     """
 
-    __slots__ = ("number", "room", "socket", "waiting")
+    __slots__ = ("checked", "number", "room", "socket", "waiting")
 
     def __init__(self, number: int, port: int) -> None:
         self.number = number
         self.waiting = b""
+        self.checked = 0
         self.room: Transcript | None = None
         self.socket = socket.socket()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -79,13 +81,15 @@ class Load:
     """Connections to one server.
 
     :param contestant: how the server is spoken to.
+    :param patience: seconds of silence after which what is missing is taken for lost.
     :ivar said: how many lines were said.
     :ivar turns: who speaks when a line of another was heard; else it is the same again.
     """
 
-    def __init__(self, contestant: Contestant, server: Server) -> None:
+    def __init__(self, contestant: Contestant, server: Server, patience: float = PATIENCE) -> None:
         self.contestant = contestant
         self.server = server
+        self.patience = patience
         self.connections: dict[int, Connection] = {}
         self.rooms: list[Transcript] = []
         self.speakers: dict[int, Speaker] = {}
@@ -129,11 +133,11 @@ class Load:
     def _await(self, tokens: dict[int, bytes], what: str) -> None:
         """Read, whatever comes, until each of some members has received its token."""
         tails = dict.fromkeys(tokens, b"")
-        deadline = time.perf_counter() + PATIENCE
+        deadline = time.perf_counter() + self.patience
         while tokens:
             if time.perf_counter() > deadline:
                 raise Wrong(f"{len(tokens)} members wait in vain {what}")
-            for number, data in self.read(1.0).items():
+            for number, data in self.read(min(1.0, self.patience)).items():
                 token = tokens.get(number)
                 if token is not None:
                     seen = tails[number] + data
@@ -311,28 +315,31 @@ class Load:
     def finish(self) -> None:
         """Let everybody hear what was said.
 
-        :raises Wrong: if somebody does not hear all of it.
+        :raises Wrong: if somebody does not hear all of it, or hears more, or if there is one order
+            for all and somebody hears another.
         """
         self._due.clear()
-        deadline = time.perf_counter() + PATIENCE
+        deadline = time.perf_counter() + self.patience
         while True:
+            before = self.heard
+            self._turn(False)
+            if self.heard > before:
+                deadline = time.perf_counter() + self.patience
+                continue
             lacking = next((who for room in self.rooms for who in room.lacking()), None)
             if lacking is None:
-                return
+                break
             if time.perf_counter() > deadline:
                 raise Wrong(lacking)
-            before = self.heard
-            while True:
-                self._turn(False)
-                if self.heard == before:
-                    break
-                before = self.heard
+        if self.contestant.one_order and not all(room.one_order for room in self.rooms):
+            raise Wrong("members of one room heard its lines in different orders")
 
     def _turn(self, more: bool) -> None:
         wait = 0.05
         if self._due:
             wait = min(wait, max(0.0, self._due[0][0] - time.perf_counter()))
         buffer, view, clock = self._buffer, self._view, time.perf_counter
+        unsettled: set[Transcript] = set()
         for fd, events in self._epoll.poll(wait):
             connection = self._by_fd[fd]
             if events & select.EPOLLOUT:
@@ -347,10 +354,14 @@ class Load:
                 raise Wrong(f"member {connection.number}: {error.strerror}") from None
             if not size:
                 raise Wrong(f"the server hung up on member {connection.number}")
-            if connection.room is not None:
-                connection.room.receive(connection.number, view[:size], clock())
+            room = connection.room
+            if room is not None:
+                connection.checked += size
+                room.receive(connection.number, view[:size], clock())
+                if room.ahead:
+                    unsettled.add(room)
         now = clock()
-        for room in self.rooms if len(self.rooms) == 1 else ():
+        for room in unsettled:
             room.settle(now)
         while self._due and self._due[0][0] <= now:
             when, number, interval = heapq.heappop(self._due)

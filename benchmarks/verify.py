@@ -52,6 +52,7 @@ class Transcript:
         members, by the speaker's number.
     :ivar heard_bytes: what was received and checked, of all members.
     :ivar latencies: in seconds, from the saying to the receiving, of the members sampled.
+    :ivar ahead: speakers who received what nobody else has; :meth:`settle` looks at it again.
     :ivar one_order: whether all members received the lines in one order, so far.
     """
 
@@ -73,7 +74,8 @@ class Transcript:
         self._heard = heard
         neighbours = dict(zip(members, [*members[1:], members[0]], strict=True))
         self._neighbours = {neighbours[n]: n for n in speakers if n in neighbours}
-        self.length = len(frame(next(iter(speakers)), WORDS % (0, 0)))
+        lengths = [len(frame(number, WORDS % (0, 0))) for number in speakers]
+        self.length, self._longest = min(lengths), max(lengths)
         self.heard_bytes = 0
         self.latencies = array("d")
         self._rest = dict.fromkeys(members, b"")
@@ -84,7 +86,7 @@ class Transcript:
         self._counts: dict[int, int] = {}
         self._own: dict[int, list[int]] = {number: [] for number in speakers}
         self._at = dict.fromkeys(members, 0)
-        self._ahead: set[int] = set()
+        self.ahead: set[int] = set()
         # In different orders:
         self._next: dict[int, dict[int, int]] = {}
         # Somebody has to hear all that is said, to be compared with.
@@ -146,7 +148,7 @@ class Transcript:
         if member in self._own and not self._echoes:
             # Where its own lines belong, only others can tell.
             self._rest[member] = data
-            self._ahead.add(member)
+            self.ahead.add(member)
             return True
         whole = len(data) - len(data) % self.length
         for start in range(0, whole, self.length):
@@ -171,7 +173,7 @@ class Transcript:
 
     def settle(self, now: float) -> None:
         """Compare what some speakers received before anybody else, now that others have."""
-        ahead, self._ahead = self._ahead, set()
+        ahead, self.ahead = self.ahead, set()
         for member in ahead:
             self.receive(member, b"", now)
 
@@ -192,12 +194,14 @@ class Transcript:
 
     def _part(self) -> None:
         """Go over to checking each line for each member."""
-        for member in self.members:
+        counts = dict.fromkeys(self._speakers, 0)
+        counted = 0
+        for member in sorted(self.members, key=self._at.__getitem__):
             heard = self._at[member] // self.length
-            counts: dict[int, int] = dict.fromkeys(self._speakers, 0)
-            for who in self._who[:heard]:
+            for who in self._who[counted:heard]:
                 counts[who] += 1
-            self._next[member] = counts
+            counted = heard
+            self._next[member] = counts.copy()
             torn = self._at[member] % self.length
             if torn:
                 start = self._at[member] - torn
@@ -205,7 +209,7 @@ class Transcript:
         if self._who:
             self.one_order = False
 
-    def _apart(self, member: int, data: bytes, now: float) -> None:
+    def _apart(self, member: int, data: bytes | memoryview, now: float) -> None:
         data = self._rest[member] + data
         due = self._next[member]
         sampled = member in self._sampled
@@ -217,6 +221,9 @@ class Transcript:
             at = end
             if count == BEFORE:
                 continue
+            own = who == member
+            if own and not self._echoes:
+                raise Wrong(f"member {member} heard line {count} of its own")
             if count != due[who]:
                 was = (
                     "it was doubled, or is late"
@@ -225,7 +232,7 @@ class Transcript:
                 )
                 raise Wrong(f"member {member} heard line {count} of {who}, not {due[who]}: {was}")
             due[who] += 1
-            if sampled:
+            if sampled and not own:
                 self.latencies.append(now - self._speakers[who].said[count])
             if self._neighbours.get(member) == who:
                 self._heard(who)
@@ -234,8 +241,13 @@ class Transcript:
     # Both
 
     def _read(self, data: bytes, at: int) -> tuple[int, int, int]:
-        """Tell whose line begins there, its count, and where it ends, if it was said."""
+        """Tell whose line begins there, its count, and where it ends, if it was said.
+
+        It ends behind the data if not all of it is there.
+        """
         found = _NUMBERS.search(data, at)
+        if found is None and len(data) - at < self._longest:
+            return 0, 0, len(data) + 1
         if found is not None and int(found[1]) in self._speakers:
             who, count = int(found[1]), int(found[2])
             line = self._frame(who, found[0])
@@ -257,3 +269,6 @@ class Transcript:
                 heard = self._at[member] // self.length
                 if heard < said:
                     yield f"member {member} heard {heard} of {said} lines"
+            rest = self._rest[member]
+            if rest:
+                yield f"member {member} received more than was said: {rest[: self.length]!r}"

@@ -30,6 +30,20 @@ class Result:
     wrong: str = ""
     stored: bool | None = None
 
+    @property
+    def right(self) -> bool:
+        """Whether every line was delivered, and stored, as it should be."""
+        return not self.wrong and self.stored is not False
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {value:.3g}" for name, value in self.figures.items())
+        return (
+            "right" * self.right
+            + self.wrong
+            + "; not what is stored" * (self.stored is False)
+            + f"; {figures}"
+        )
+
 
 class Workload(Protocol):
     """A kind of load.
@@ -80,6 +94,8 @@ def stored(history: Path) -> int:
 
 
 def _talk(measured: Measured) -> dict[str, float]:
+    if not measured.delivered:
+        raise Wrong("nobody heard anything")
     return {
         "lines": measured.delivered / measured.seconds,
         "cost": measured.delivered / measured.server_cpu,
@@ -118,7 +134,8 @@ class Crowd:
         load.run(seconds / 3)
         figures = _talk(load.run(seconds))
         load.finish()
-        return figures | {"one order": load.rooms[0].one_order}
+        one_order = load.contestant.one_order and load.rooms[0].one_order
+        return figures | {"one order": one_order}
 
     def gather(self, load: Load) -> list[int]:
         """Let all come in; returns who speaks, evenly spread."""
@@ -249,3 +266,33 @@ class Storm:
         if total > wanted or (listing and set(told.values()) != {self.members - 1}):
             raise Wrong("somebody was told of too many or too few who come in")
         return {"logins": self.members / took, "cpu": (load.server.cpu - cpu) / self.members}
+
+
+@dataclass
+class Sweep:
+    """Members of one room of whom few speak, more and more: what a delivered line costs then.
+
+    It goes on to the rate at which the server has no time left.
+
+    :ivar rates: lines a second.
+    """
+
+    title: str
+    members: int
+    speakers: int
+    rates: tuple[int, ...]
+    contestants: tuple[str, ...]
+
+    def measure(self, load: Load, seconds: float) -> dict[str, float]:
+        """See :meth:`Workload.measure`; returns seconds of CPU a delivered line, by rate."""
+        speakers = Crowd("", self.members, self.speakers, ()).gather(load)
+        figures = {}
+        for rate in self.rates:
+            load.every(self.speakers / rate, speakers)
+            load.run(seconds / 3)
+            measured = load.run(seconds)
+            load.finish()
+            if measured.delivered < 0.9 * measured.seconds * rate * (self.members - 1):
+                break
+            figures[str(rate)] = measured.server_cpu / measured.delivered
+        return figures
