@@ -98,6 +98,8 @@ class ChatProtocol(PacedFramer):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; the first of all decide what the peer is."""
+        if self._state is ChatProtocol._closing:
+            return  # A peer may go on for as long as it likes: not even split them into lines.
         if not self._greeted:
             if self._is_stranger(self._buffer + data):
                 return

@@ -30,6 +30,7 @@ from chatservice.chat.text import safe
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.pacing import UNSENT_MOST
 from tests.protocols.support import (
     ALONE,
@@ -488,6 +489,12 @@ class ChattingTests(unittest.TestCase):
         self.ana.send(b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual(self.ana.hear(0.5), ["-- enough"])
         self.assertEqual([line for line in self.bob.read() if line.startswith("<")], [])
+
+    def test_what_comes_after_it_was_closed_costs_no_work(self) -> None:
+        self.ana.protocol.part("enough")
+        self.patch(LineFramer, "dataReceived", lambda *_: self.fail("it was looked at"))
+        self.ana.send(b"\n" * 65536)
+        self.ana.send(b"\xff" * 65536)
 
 
 class ForgeryTests(unittest.TestCase):
