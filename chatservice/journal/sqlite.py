@@ -33,9 +33,9 @@ from twisted.python.failure import Failure
 
 from chatservice.journal.base import Committed, Found, JournalError, JournalUnavailable, Stretch
 from chatservice.journal.events import Draft, Event, Fact
-from chatservice.journal.sqlite_reading import TALK_KINDS, InThread, Reading
+from chatservice.journal.sqlite_reading import TALK_ONLY, InThread, Reading
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
@@ -57,6 +57,8 @@ CREATE TABLE facts (
 ) WITHOUT ROWID;
 """
 
+_TALK: Final = f"CREATE INDEX talk ON events (room, id) WHERE {TALK_ONLY};"
+
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -71,16 +73,13 @@ CREATE TABLE events (
     origin INTEGER NOT NULL,
     seq INTEGER NOT NULL
 );
-CREATE INDEX talk ON events (room, id) WHERE kind IN ({TALK_KINDS});
+{_TALK}
 {_FACTS}
 """
 
 _UPGRADES: Final = {
-    1: f"""
-DROP INDEX talk;
-CREATE INDEX talk ON events (room, id) WHERE kind IN ({TALK_KINDS});
-{_FACTS}
-""",
+    1: _FACTS,
+    2: f"DROP INDEX talk; {_TALK}",
 }
 """What brings a file of a schema version to the next."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
+from chatservice.journal.sqlite import SCHEMA_VERSION
 from tests.integration.support import (
     TWISTD,
     Certificate,
@@ -131,7 +132,7 @@ class BackupTests(TestCase):
         server = Server(self)
         server.stop()
         with closing(sqlite3.connect(server.history)) as history:
-            history.execute("PRAGMA user_version = 3")
+            history.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
         done = run(TWISTD, "-n", "--pidfile=", "chat", "--listen", "tcp:0", folder=server.folder)
         self.assertEqual(done.returncode, 1)
         (said,) = re.findall(r"`(it was written by a newer .*?)`", text_of("docs/operating.md"))

@@ -507,17 +507,27 @@ class FactTests(JournalTestCase):
         self.assertEqual((journal.head, self.told, self.facts), (0, [], []))
         self.assertRaises(JournalError, journal.facts)
 
+    def schema(self) -> list[str]:
+        return sorted(
+            str(sql) for (sql,) in self.meddler().execute("SELECT sql FROM sqlite_master")
+        )
+
     def test_a_file_of_the_first_version_is_brought_up_to_date(self) -> None:
         journal = self.open()
+        fresh = self.schema()
         self.commit(journal, "a", "b")
         self.close(journal)
         self.meddle("DROP TABLE facts")
+        self.meddle("DROP INDEX talk")
+        kinds = "kind IN ('said', 'did')"
+        self.meddle(f"CREATE INDEX talk ON events (room, id) WHERE {kinds}")
         self.meddle("PRAGMA user_version = 1")
         journal = self.open()
         self.assertEqual(journal.recent(0), self.told)
         self.commit_facts(journal, self.topic)
         self.close(journal)
         self.assertEqual(self.open().facts(), [self.topic])
+        self.assertEqual(self.schema(), fresh)
 
     def test_its_size_is_that_of_the_file_and_its_log(self) -> None:
         journal = self.open()

@@ -91,6 +91,18 @@ class ReadingTests(JournalTestCase):
         self.assertEqual(self.successResultOf(journal.locate("a", upto, count)), expected)
         self.close(journal)
 
+    def test_talk_is_found_without_looking_at_what_is_not(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b")
+        asked: list[str] = []
+        journal._reading._connection.set_trace_callback(asked.append)
+        self.successResultOf(journal.locate("lobby", 2, 1))
+        self.successResultOf(journal.after(0, ["lobby"], 2, talk=True))
+        self.assertEqual(len(asked), 2)
+        for query in asked:
+            steps = self.meddler().execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+            self.assertIn("INDEX talk (room=? AND id", str(steps))
+
     def test_recent_is_the_end_of_it(self) -> None:
         journal = self.open()
         self.commit(journal, "a", "b", "c")
