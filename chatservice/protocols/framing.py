@@ -77,17 +77,18 @@ class LineFramer(LineReceiver):
 
     def _next_line(self) -> bool:
         """Handle one line. Returns whether there was one."""
-        end = self._buffer.find(b"\n", self._at)
+        buffer, at = self._buffer, self._at
+        end = buffer.find(b"\n", at)
         if end >= 0:
-            line = self._buffer[self._at : end]
+            line = buffer[at:end]
             self._at = end + 1
             if self._dropping:
                 self._dropping = False
             else:
                 self._take(line)
             return True
-        rest = self._buffer[self._at :]
-        self._at = len(self._buffer)
+        rest = buffer[at:]
+        self._at = len(buffer)
         if self._ended and rest and not self._dropping:
             self._take(rest)
             return True

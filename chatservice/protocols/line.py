@@ -195,8 +195,8 @@ class ChatProtocol(PacedFramer):
         doing = obey(self.factory.chat, self.member, text)
         if doing is not None:
             self._await(doing.addCallback(lambda _: self._obeyed()))
-        else:
-            self._obeyed()
+        elif self.member.gone:
+            self._leave()
 
     def _obeyed(self) -> None:
         if self.member is not None and self.member.gone:

@@ -39,15 +39,18 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     member.active = chat.now()
-    if line.startswith("/") and not line.startswith("//"):
-        # A command finds done what the same member asked for before: /who after /join, say.
-        settled = chat.settled(member)
-        if settled is None:
-            return _command(chat, member, line[1:].strip())
-        return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
-    if line:
-        _say(chat, member, line[1:] if line.startswith("//") else line)
-    return None
+    if not line.startswith("/"):
+        if line:
+            _say(chat, member, line)
+        return None
+    if line.startswith("//"):
+        _say(chat, member, line[1:])
+        return None
+    # A command finds done what the same member asked for before: /who after /join, say.
+    settled = chat.settled(member)
+    if settled is None:
+        return _command(chat, member, line[1:].strip())
+    return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
 
 
 def _say(chat: Chat, member: Member, text: str) -> None:
