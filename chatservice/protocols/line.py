@@ -30,7 +30,7 @@ closing   is ignored                  gives the name back    ends the           
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -58,6 +58,9 @@ from chatservice.protocols.first_bytes import answer_to_stranger
 from chatservice.protocols.outbox import outbox
 from chatservice.protocols.pacing import ASKING, UNREAD, PacedFramer
 
+UNNAMED_READ: Final = 4 << 10
+"""Bytes that are read at once of who has no name yet; of others it is what Twisted reads."""
+
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class ChatProtocol(PacedFramer):
@@ -82,6 +85,8 @@ class ChatProtocol(PacedFramer):
     def connectionMade(self) -> None:
         """Wait for the handshake, if there is one, and for the first byte, which decides."""
         self.MAX_LENGTH = self.factory.line_bytes
+        # Of who has no name yet, little is read at once: a flood is to cost little until it is held.
+        self.transport.bufferSize = UNNAMED_READ
         self.outbox = outbox(self.transport, self)
         tls = ISSLTransport.providedBy(self.transport)
         if isinstance(self.transport, ProtocolWrapper) and not tls:
@@ -172,6 +177,7 @@ class ChatProtocol(PacedFramer):
             self.factory.chat.quit(member)
             return
         self.member = member
+        del self.transport.bufferSize
         self.factory.named(self)
         self._state = ChatProtocol._chatting
 

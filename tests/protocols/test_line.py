@@ -31,6 +31,7 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.framing import LineFramer
+from chatservice.protocols.line import UNNAMED_READ
 from chatservice.protocols.pacing import UNSENT_MOST
 from tests.protocols.support import (
     ALONE,
@@ -177,6 +178,15 @@ class NamingTests(unittest.TestCase):
         self.assertEqual(peer.hear(), ["-- a name has 1 to 24 characters; another name, please?"])
         peer.say("ana")
         self.assertEqual(peer.hear()[0], hello("ana"))
+
+    def test_little_is_read_at_once_until_there_is_a_name(self) -> None:
+        peer = self.greeted()
+        self.assertEqual(peer.wire.bufferSize, UNNAMED_READ)
+        peer.say("x y")
+        self.assertEqual(peer.wire.bufferSize, UNNAMED_READ)
+        peer.say("ana")
+        peer.hear()
+        self.assertFalse(hasattr(peer.wire, "bufferSize"))
 
     def test_the_fifth_refusal_is_the_last(self) -> None:
         peer = self.greeted()
