@@ -97,7 +97,10 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.self_test:
         return 0 if selftest.run() else 1
     if options.overload:
-        return 0 if overload.run(options.scale, options.only) else 1
+        held, lines = overload.run(options.scale, options.only)
+        if options.write:
+            report.put(PAGE, "overload", [_about(words), "", *lines])
+        return 0 if held else 1
     chosen = QUICK if options.quick else WORKLOADS
     only = [word for word in options.only.split(",") if word]
     workloads = {key: chosen[key] for key in chosen if not only or key in only}

@@ -182,7 +182,13 @@ class Chatservice(Lines):
     """Ours, as a user would start it, with its history, and its limits lifted."""
 
     title = "chatservice"
-    lifted = ("rate", "max-connections", "max-per-address", "max-rooms", "max-rooms-per-member")
+    lifted: tuple[str, ...] = (
+        "rate",
+        "max-connections",
+        "max-per-address",
+        "max-rooms",
+        "max-rooms-per-member",
+    )
 
     def __init__(self, *options: str) -> None:
         self._options = options
