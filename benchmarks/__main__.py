@@ -92,8 +92,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns 1 if any line was not delivered, or stored, as it should be.
     """
     options = _options().parse_args(words)
-    load.pin()
-    load.quiet()
+    load.prepare()
     if options.self_test:
         return 0 if selftest.run() else 1
     if options.overload:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import heapq
 import os
+import resource
 import select
 import socket
 import struct
@@ -289,7 +290,7 @@ class Load:
             heapq.heappush(self._due, (now + interval * index / len(speakers), number, interval))
 
     def run(self, seconds: float) -> Measured:
-        """Let them talk for a while; what is heard by everybody frees its speaker to say more."""
+        """Let them talk for a while; what a speaker's neighbour has heard frees it to say more."""
         for room in self.rooms:
             del room.latencies[:]
         before = self.heard
@@ -379,13 +380,14 @@ def name_of(number: int) -> str:
     return f"m{number:05}"
 
 
-def pin() -> None:
-    """Keep this process off the processor of the server, if there is another."""
+def prepare() -> None:
+    """Keep this process off the processor of the server, if there is another; and undisturbed.
+
+    It may open as many files as the system lets it, and looks for no garbage.
+    """
     os.sched_setaffinity(0, PROCESSORS[1:] or PROCESSORS)
-
-
-def quiet() -> None:
-    """Let no collection of garbage get in between."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.collect()
     gc.freeze()
     gc.disable()

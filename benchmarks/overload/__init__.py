@@ -5,8 +5,6 @@ Each scenario puts its load on a real server, with its history, and checks all t
 
 from __future__ import annotations
 
-import resource
-
 from benchmarks.overload.disk import StalledDisk
 from benchmarks.overload.readers import FullRoom, StoppedReaders
 from benchmarks.overload.rounds import Result, Scenario
@@ -28,8 +26,6 @@ def run(scale: float, only: str = "") -> tuple[bool, list[str]]:
     :param only: a part of the titles of those to go through.
     :returns: whether all held, and the lines that were printed.
     """
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     held, lines = True, []
     for scenario in SCENARIOS:
         if only.lower() in scenario.title.lower():

@@ -37,8 +37,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_a_server_that_is_missing_is_left_out(self) -> None:
         self.patch(command, "CONTESTANTS", {"chatservice": Absent()})
-        self.patch(command.load, "pin", lambda: None)
-        self.patch(command.load, "quiet", lambda: None)
+        self.patch(command.load, "prepare", lambda: None)
         told: list[str] = []
         self.patch(command, "_tell", told.append)
         self.assertEqual(command.main(["--quick", "--only", "100"]), 0)
