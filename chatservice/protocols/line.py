@@ -85,7 +85,7 @@ class ChatProtocol(PacedFramer):
     def connectionMade(self) -> None:
         """Wait for the handshake, if there is one, and for the first byte, which decides."""
         self.MAX_LENGTH = self.factory.line_bytes
-        # Of who has no name yet, little is read at once: a flood is to cost little until it is held.
+        # Little is read at once of who has no name yet: a flood costs little until it is held.
         self.transport.bufferSize = UNNAMED_READ
         self.outbox = outbox(self.transport, self)
         tls = ISSLTransport.providedBy(self.transport)
