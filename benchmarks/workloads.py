@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.contestants import PATIENCE, Contestant
-from benchmarks.load import Load, Measured
+from benchmarks.load import Load
 from benchmarks.verify import Wrong
 
 LOBBY = ["lobby"]
@@ -93,9 +93,13 @@ def stored(history: Path) -> int:
     return count
 
 
-def _talk(measured: Measured) -> dict[str, float]:
+def _talk(load: Load, seconds: float) -> dict[str, float]:
+    """Let those who have begun to talk go on, measure it, and let everybody hear it to the end."""
+    load.run(seconds / 3)
+    measured = load.run(seconds)
     if not measured.delivered:
         raise Wrong("nobody heard anything")
+    load.finish()
     return {
         "lines": measured.delivered / measured.seconds,
         "cost": measured.delivered / measured.server_cpu,
@@ -131,9 +135,7 @@ class Crowd:
             load.every(self.speakers / self.rate, speakers)
         for number in speakers if self.flight else ():
             load.say(number, self.flight)
-        load.run(seconds / 3)
-        figures = _talk(load.run(seconds))
-        load.finish()
+        figures = _talk(load, seconds)
         one_order = load.contestant.one_order and load.rooms[0].one_order
         return figures | {"one order": one_order}
 
@@ -164,10 +166,7 @@ class Rooms:
         load.gather(rooms, range(self.rooms * self.members), sampled=1)
         for members in rooms.values():
             load.say(members[0])
-        load.run(seconds / 3)
-        figures = _talk(load.run(seconds))
-        load.finish()
-        return figures
+        return _talk(load, seconds)
 
 
 @dataclass
@@ -193,10 +192,7 @@ class Watcher:
         load.gather(rooms, range(watcher), sampled=0)
         load.watch(watcher, watched)
         load.every(watcher / self.rate, range(watcher))
-        load.run(seconds / 3)
-        figures = _talk(load.run(seconds))
-        load.finish()
-        return figures
+        return _talk(load, seconds)
 
 
 def _rooms(count: int, members: int) -> dict[str, range]:
@@ -246,8 +242,6 @@ class Storm:
         began, cpu = time.perf_counter(), load.server.cpu
         for number in range(self.members):
             load.connect(number, LOBBY)
-            if not number % load.contestant.at_once:
-                time.sleep(0)
         told = dict.fromkeys(range(self.members), 0)
         rest = dict.fromkeys(told, b"")
         listing = load.contestant.told(b"-- you are in #lobby with ana\r\n")
