@@ -1,0 +1,108 @@
+"""The messages of the machine protocol: one JSON object a line, in UTF-8, both ways.
+
+What goes over the wire, ``<`` from a program and ``>`` to it::
+
+    < {"type":"hello","name":"bot"}
+    > {"type":"welcome","name":"bot","token":"kR…","journal":"5f…","since":1041,"seq":0,…}
+    > {"type":"ok","to":"join","room":"lobby","topic":"","people":2}
+    < {"type":"say","room":"lobby","text":"hi","seq":1}
+    > {"type":"ok","to":"say","id":1043,"seq":1}
+    > {"type":"said","id":1044,"at":"…Z","room":"lobby","author":"ana","text":"hello bot"}
+
+Server and client share this module, so neither can misspell the other. A field that is ``None`` is
+left out. ``docs/protocol.md`` tells what each message means and when it comes.
+"""
+
+from __future__ import annotations
+
+from chatservice.wire.codes import FINAL_CODES, BadMessage, Code
+from chatservice.wire.lines import (
+    BYTES_A_CHARACTER,
+    LINE_OVERHEAD,
+    OPENING,
+    SEQ_MOST,
+    encode,
+    moment,
+    reply,
+    request,
+)
+from chatservice.wire.replies import (
+    EVENTS,
+    Error,
+    Event,
+    Notice,
+    Ok,
+    Past,
+    Person,
+    Pong,
+    Replaced,
+    Reply,
+    RoomList,
+    RoomSeen,
+    Welcome,
+    WhoIs,
+)
+from chatservice.wire.requests import (
+    REQUESTS,
+    Away,
+    Do,
+    Hello,
+    History,
+    Join,
+    Leave,
+    Nick,
+    Ping,
+    Private,
+    Quit,
+    Request,
+    Rooms,
+    Say,
+    Talk,
+    Topic,
+    Who,
+)
+
+__all__ = [
+    "BYTES_A_CHARACTER",
+    "EVENTS",
+    "FINAL_CODES",
+    "LINE_OVERHEAD",
+    "OPENING",
+    "REQUESTS",
+    "SEQ_MOST",
+    "Away",
+    "BadMessage",
+    "Code",
+    "Do",
+    "Error",
+    "Event",
+    "Hello",
+    "History",
+    "Join",
+    "Leave",
+    "Nick",
+    "Notice",
+    "Ok",
+    "Past",
+    "Person",
+    "Ping",
+    "Pong",
+    "Private",
+    "Quit",
+    "Replaced",
+    "Reply",
+    "Request",
+    "RoomList",
+    "RoomSeen",
+    "Rooms",
+    "Say",
+    "Talk",
+    "Topic",
+    "Welcome",
+    "Who",
+    "WhoIs",
+    "encode",
+    "moment",
+    "reply",
+    "request",
+]

@@ -1,0 +1,59 @@
+"""Why something is not done, as programs are told."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Code(str, Enum):
+    """Why something was not done. These words never change; the sentences beside them may."""
+
+    NOT_JSON = "not_json"
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_FIELD = "bad_field"
+    TOO_LONG = "too_long"
+    HELLO_FIRST = "hello_first"
+    WELCOME_ALREADY = "welcome_already"
+    BAD_NAME = "bad_name"
+    NAME_TAKEN = "name_taken"
+    UNKNOWN_TOKEN = "unknown_token"
+    NOT_IN_ROOM = "not_in_room"
+    NOT_LET_IN = "not_let_in"
+    NOT_HERE = "not_here"
+    MUTED = "muted"
+    SEQ_REUSED = "seq_reused"
+    SEQ_UNKNOWN = "seq_unknown"
+    WENT_WRONG = "went_wrong"
+    KICKED = "kicked"
+    BANNED = "banned"
+    CROWDED = "crowded"
+    TOO_SLOW = "too_slow"
+
+
+FINAL_CODES: Final = (Code.KICKED, Code.BANNED)
+"""Who is told one of these is not wanted; a program does not come back by itself then."""
+
+
+class BadMessage(ValueError):
+    """A line that is no message; ``str()`` is a sentence that says why.
+
+    :ivar code: the same, for a program.
+    :ivar to: the type of the message, if it has one.
+    :ivar ref: what it was to be answered with, if that is known.
+    :ivar seq: its number, if that is known.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        why: str,
+        to: str | None = None,
+        ref: str | int | None = None,
+        seq: int | None = None,
+    ) -> None:
+        super().__init__(why)
+        self.code = code
+        self.to = to
+        self.ref = ref
+        self.seq = seq

@@ -1,0 +1,152 @@
+"""Messages to lines and back: what is no message is told in a sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from datetime import datetime, timezone
+from functools import cache
+from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from chatservice.wire.codes import BadMessage, Code
+from chatservice.wire.replies import REPLIES, Reply
+from chatservice.wire.requests import REQUESTS, Request
+
+OPENING: Final = b"{"
+"""What a line begins with that is an object; no name of a person begins so."""
+
+SEQ_MOST: Final = (1 << 53) - 1
+"""The largest integer that every JSON reader keeps whole (RFC 8259, section 6)."""
+
+REF_LONGEST: Final = 64
+"""Characters of a ``ref``."""
+
+LINE_OVERHEAD: Final = 4 << 10
+BYTES_A_CHARACTER: Final = 12
+"""A line has at most so many bytes beside its text, and for each character of that, which may be
+written as two escapes of six."""
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def encode(message: Request | Reply) -> bytes:
+    """Write a message as its line, with its end."""
+    return _dumps({"type": message.type, **_plain(message)}).encode() + b"\r\n"
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    return {name: _value(value) for name, value in vars(thing).items() if value is not None}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_value(one) for one in value]
+    return _plain(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+def moment(at: int) -> str:
+    """Write a time, in milliseconds since 1970, as RFC 3339 has it."""
+    seconds, thousandths = divmod(at, 1000)
+    time = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{thousandths:03}Z"
+
+
+def request(line: str) -> Request:
+    """Read what a program says.
+
+    :raises BadMessage: if it is none of :data:`REQUESTS`.
+    """
+    found = _object(line)
+    kind = found.get("type")
+    ref = found.get("ref")
+    if not isinstance(ref, (str, int)) or len(str(ref)[: REF_LONGEST + 1]) > REF_LONGEST:
+        ref = None
+    seq = found.get("seq")
+    seq = seq if type(seq) is int else None
+    if not isinstance(kind, str) or kind not in REQUESTS:
+        shown = f"{kind[:24]!r} is no type" if isinstance(kind, str) else "it has no type"
+        raise BadMessage(Code.UNKNOWN_TYPE, f"{shown} of a message", None, ref)
+    try:
+        return _read(REQUESTS[kind], found)
+    except _Unfit as error:
+        raise BadMessage(Code.BAD_FIELD, str(error), kind, ref, seq) from None
+
+
+def reply(line: str) -> Reply | None:
+    """Read what the server says.
+
+    :return: None if it is a message of a type that is not known here, to be ignored.
+    :raises BadMessage: if it is no message.
+    """
+    found = _object(line)
+    kind = REPLIES.get(found.get("type", ""))
+    if kind is None:
+        return None
+    try:
+        return _read(kind, found)
+    except _Unfit as error:
+        raise BadMessage(Code.BAD_FIELD, str(error), found["type"]) from None
+
+
+class _Unfit(Exception):
+    """A field is not what it has to be."""
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        # A number of thousands of digits takes its time, and nobody needs one.
+        found = json.loads(line, parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise BadMessage(Code.NOT_JSON, "that is no JSON") from None
+    if not isinstance(found, dict):
+        raise BadMessage(Code.NOT_JSON, "that is no JSON object")
+    return found
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= 20 else float(digits)
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    hints = get_type_hints(kind)
+    return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
+
+
+def _read(kind: type[_Kind], found: dict[str, Any]) -> _Kind:
+    values = {}
+    for name, hint, needed in _fields(cast("Any", kind)):
+        value = found.get(name)
+        if value is not None:
+            values[name] = _fitting(value, hint, name)
+        elif needed:
+            raise _Unfit(f"{name} is missing")
+    return kind(**values)
+
+
+def _fitting(value: Any, hint: Any, name: str) -> Any:
+    """Return a value of a field, if it is one that its type allows."""
+    if get_origin(hint) is list:
+        (one,) = get_args(hint)
+        if isinstance(value, list):
+            return [_fitting(item, one, name) for item in value]
+    elif hasattr(hint, "__dataclass_fields__"):
+        if isinstance(value, dict):
+            return _read(hint, value)
+    else:
+        for allowed in get_args(hint) or (hint,):
+            # True is an int to Python, and not to anybody else.
+            if allowed is int and type(value) is int:
+                if 0 <= value <= SEQ_MOST:
+                    return value
+                raise _Unfit(f"{name} is a number from 0 to 2^53 - 1")
+            if allowed in (str, bool) and type(value) is allowed:
+                if allowed is str and name == "ref" and len(value) > REF_LONGEST:
+                    raise _Unfit(f"ref has at most {REF_LONGEST} characters")
+                return value
+            if get_origin(allowed) is list or hasattr(allowed, "__dataclass_fields__"):
+                return _fitting(value, allowed, name)
+    raise _Unfit(f"{name} is not of the right type")

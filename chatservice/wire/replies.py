@@ -1,0 +1,220 @@
+"""What the server says to a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import ClassVar, Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the server says."""
+
+    type: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomSeen:
+    """A room, as one looks at it from outside."""
+
+    room: str
+    people: int
+    topic: str = ""
+    locked: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Welcome(Reply):
+    """A program is in.
+
+    :ivar token: with it the session goes on after the connection was lost.
+    :ivar journal: the identity of the journal; ids of another mean nothing here.
+    :ivar since: everything after this id follows.
+    :ivar seq: the highest that is stored of this session.
+    :ivar rooms: in which it is, or is about to be.
+    :ivar resumed: the session is one that was there before.
+    :ivar gap: something after the id that was asked for can't be told any more.
+    :ivar grace: seconds that it may be away before it is shown as left.
+    :ivar longest: characters of a text.
+    :ivar rate: lines a second that are read, after the first ``burst``; 0 for any number.
+    """
+
+    type: ClassVar[str] = "welcome"
+    name: str
+    token: str
+    journal: str
+    since: int
+    seq: int
+    rooms: list[RoomSeen]
+    resumed: bool
+    gap: bool
+    grace: int
+    longest: int
+    rate: int
+    burst: int
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ok(Reply):
+    """Something was done.
+
+    :ivar to: the type of what was asked for.
+    :ivar id: of what was stored: the place of the program's own words in the one order.
+    :ivar seq: their number.
+    :ivar room: that was joined or left.
+    :ivar topic: of the room that was joined.
+    :ivar people: how many are in it.
+    :ivar name: which is the new one.
+    """
+
+    type: ClassVar[str] = "ok"
+    to: str
+    id: int | None = None
+    seq: int | None = None
+    room: str | None = None
+    topic: str | None = None
+    people: int | None = None
+    name: str | None = None
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Error(Reply):
+    """Something was not done, or is over.
+
+    :ivar code: one of :class:`Code`, or one that is newer than this client.
+    :ivar text: a sentence.
+    """
+
+    type: ClassVar[str] = "error"
+    code: str
+    text: str
+    to: str | None = None
+    seq: int | None = None
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice(Reply):
+    """Something that the service has to say.
+
+    :ivar gap: some events before this place were forgotten before they could be read.
+    """
+
+    type: ClassVar[str] = "notice"
+    text: str
+    gap: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced(Reply):
+    """Another connection has the session now: don't come back."""
+
+    type: ClassVar[str] = "replaced"
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pong(Reply):
+    """Somebody is there."""
+
+    type: ClassVar[str] = "pong"
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who is in a room; ``away`` is why, if so."""
+
+    name: str
+    away: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhoIs(Reply):
+    """Who is in a room; ``count`` are, maybe more than are named."""
+
+    type: ClassVar[str] = "who"
+    room: str
+    people: list[Person]
+    count: int
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomList(Reply):
+    """Which rooms there are; ``count``, maybe more than are named."""
+
+    type: ClassVar[str] = "rooms"
+    rooms: list[RoomSeen]
+    count: int
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Reply):
+    """Something that happened; each comes once, in the order of the ids.
+
+    :ivar type: ``said``, ``did``, ``private``, ``topic``, ``joined``, ``left``, ``renamed``,
+        ``announced``.
+    :ivar at: when it was stored, UTC (RFC 3339).
+    :ivar room: where; not of what is private, or for everybody.
+    :ivar author: whose it is.
+    :ivar text: what was said; parting words.
+    :ivar names: who joined or left; the first of ``count``.
+    :ivar name: the new one.
+    """
+
+    type: str  # type: ignore[misc]
+    id: int
+    at: str
+    room: str | None = None
+    author: str | None = None
+    text: str | None = None
+    names: list[str] | None = None
+    count: int | None = None
+    name: str | None = None
+
+    @property
+    def time(self) -> datetime:
+        """The same as :attr:`at`."""
+        return datetime.strptime(self.at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+
+
+EVENTS: Final = (
+    "said",
+    "did",
+    "private",
+    "topic",
+    "joined",
+    "left",
+    "renamed",
+    "announced",
+    "acted",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past(Reply):
+    """What was said in a room, oldest first; ``more`` if there is more in that direction.
+
+    :ivar gap: something that was asked for was forgotten.
+    """
+
+    type: ClassVar[str] = "history"
+    room: str
+    events: list[Event]
+    more: bool
+    gap: bool
+    ref: str | int | None = None
+
+
+REPLIES: Final[dict[str, type[Reply]]] = {
+    **{
+        kind.type: kind
+        for kind in (Welcome, Ok, Error, Notice, Replaced, Pong, WhoIs, RoomList, Past)
+    },
+    **dict.fromkeys(EVENTS, Event),
+}
