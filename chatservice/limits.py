@@ -32,6 +32,9 @@ class Limits:
     max_rooms_per_member: int = _limit(20, "rooms that one member may be in")
     max_rooms: int = _limit(10_000, "rooms that there may be")
     stall_timeout: int = _limit(120, "seconds without a byte taken until a peer is given up")
+    grace: int = _limit(90, "seconds that a program may be away unnoticed", least=1)
+    token_life: int = _limit(7, "days after which a program that left is forgotten", least=1)
+    max_tokens: int = _limit(10_000, "programs that left and are remembered", least=1)
     recent: int = _limit(10_000, "recent events kept in memory; older ones come from the history")
 
     @classmethod

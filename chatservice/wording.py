@@ -17,6 +17,7 @@ TOO_LONG: Final = "that line was too long: at most {most:,} characters"
 MUTED: Final = "you are muted"
 """``until …`` may follow, as behind all that is said of what an operator did."""
 UNSTORED: Final = "the history can't be written: what is said now waits, and is shown later"
+FORGOTTEN: Final = "some lines are missing here: they were forgotten before you could read them"
 WENT_WRONG: Final = "that went wrong on our side, and was written down"
 
 KICKED: Final = "you were kicked"

@@ -20,10 +20,11 @@ MAY_IMPORT = {
     "limits": set(),
     "wording": set(),
     "options": set(),
+    "wire": set(),
     "journal": set(),
-    "client": {"__init__", "chat", "wording", "options"},
-    "chat": {"journal", "limits", "wording"},
-    "protocols": {"chat", "limits", "wording"},
+    "client": {"__init__", "chat", "wording", "options", "wire"},
+    "chat": {"journal", "limits", "wording", "wire"},
+    "protocols": {"chat", "limits", "wording", "wire"},
     "service": {"__init__", "journal", "protocols"},
     "tap": {"chat", "journal", "limits", "protocols", "service", "options"},
 }
@@ -116,7 +117,7 @@ class ImportTests(TestCase):
             for _, path in files()
             if "twisted.internet.reactor" in needs(path)
         ]
-        self.assertEqual(importers, ["client/tap.py", "tap.py"])
+        self.assertEqual(importers, ["client/library.py", "client/tap.py", "tap.py"])
 
 
 class FolderTests(TestCase):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatservice.chat import names
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member
     from chatservice.chat.rooms import Membership
+    from chatservice.chat.sessions import Session
 
 
 class Presence:
@@ -71,15 +72,34 @@ class _RoomBatch:
 class Taken(NamedTuple):
     """What is committed together.
 
+    :ivar origin: the house itself, as the origin of who comes and goes.
     :ivar drafts: room by room.
-    :ivar presences: who comes and goes in them, by ``seq``.
+    :ivar held: what holds from then on.
+    :ivar sessions: those that have changed otherwise than by coming and going.
+    :ivar presences: who comes and goes in the drafts, by ``seq``.
     :ivar then: to be called when it is committed.
     """
 
+    origin: int
     drafts: list[Draft]
-    facts: list[Fact]
+    held: list[Fact]
+    sessions: dict[Session, None]
     presences: dict[int, Presence]
     then: list[Callable[[], None]]
+
+    def facts(self, events: Sequence[Event]) -> list[Fact]:
+        """Return what holds once these are the events of the drafts."""
+        changed = {session: session.reading for session in self.sessions}
+        for event in events if self.presences else ():
+            if event.origin == self.origin:
+                presence = self.presences[event.seq]
+                for membership in presence.memberships:
+                    session = membership.member.session
+                    if session is not None:
+                        reading = changed.get(session, session.reading)
+                        changed[session] = membership.moved(presence.kind, event.id, reading)
+        known = [(one, reading) for one, reading in changed.items() if not one.dropped]
+        return self.held + [session.fact(reading) for session, reading in known]
 
 
 class Batch:
@@ -95,6 +115,7 @@ class Batch:
         self._seq = 0
         self._rooms: dict[str, _RoomBatch] = {}
         self._facts: list[Fact] = []
+        self._sessions: dict[Session, None] = {}
         self._then: list[Callable[[], None]] = []
         self.count = 0
         self.size = 0
@@ -108,6 +129,11 @@ class Batch:
         self._facts.append(fact)
         self.count += 1
         self.size += len(fact.value)
+
+    def note(self, session: Session) -> None:
+        """Have a session stored as it will be then."""
+        self._sessions[session] = None
+        self.count += 1
 
     def then(self, call: Callable[[], None]) -> None:
         """Add what is to be done when what waits now is committed."""
@@ -154,7 +180,8 @@ class Batch:
         return room
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
-        self._seq += 1
+        # Numbers above 0 are those that a program gives to its own words.
+        self._seq -= 1
         return Presence(kind, membership.room.name, self._seq, words)
 
     def take(self) -> Taken:
@@ -168,8 +195,8 @@ class Batch:
                     presences[entry.seq] = entry
                     entry = entry.draft(self._origin)
                 drafts.append(entry)
-        taken = Taken(drafts, self._facts, presences, self._then)
-        self._rooms, self._facts, self._then = {}, [], []
+        taken = Taken(self._origin, drafts, self._facts, self._sessions, presences, self._then)
+        self._rooms, self._facts, self._sessions, self._then = {}, [], {}, []
         self.count = self.size = 0
         return taken
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -10,20 +12,36 @@ from chatservice.chat import ignoring
 from chatservice.chat.cursors import Replay
 from chatservice.chat.house import OPERATORS, House
 from chatservice.chat.members import Member, Outlet
+from chatservice.chat.refusals import NotLetIn
+from chatservice.chat.returns import Returns
 from chatservice.chat.rooms import Membership, Room
-from chatservice.chat.views import View
+from chatservice.chat.views import View, text_view
 from chatservice.journal.events import PRIVATE, RENAMED, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
 
 log = Logger()
 
 
-class NotLetIn(Exception):
-    """Somebody can't come into a room; ``str()`` says why and is fit to be shown."""
-
-
 class Chat(House):
-    """The house, and what one can ask it for."""
+    """The house, and what one can ask it for.
+
+    :ivar returns: how programs come in, and come back.
+    """
+
+    @cached_property
+    def returns(self) -> Returns:
+        """How programs come in, and come back."""
+        return Returns(self)
+
+    def start(self) -> None:
+        """See :meth:`.House.start`; programs that were here at the last stop are here again."""
+        super().start()
+        self.returns.start(self.journal.facts())
+
+    def stop(self) -> Deferred[None]:
+        """See :meth:`.House.stop`."""
+        self.returns.stop()
+        return super().stop()
 
     def enter(
         self, name: str, outlet: Outlet, view: View, operator: bool = False
@@ -50,31 +68,33 @@ class Chat(House):
                     member.tell(str(error))
             return member
 
-        return self._claims.claim(name, member).addCallback(named)
+        return self.claim(name, member).addCallback(named)
 
-    def write(self, member: Member, to: Member, text: str) -> None:
-        """Let a member write to another privately; it is shown its own line when it is stored."""
-        self.say(member, inbox(to.origin), PRIVATE, text)
-        name = to.name
-        self.ticker.batch.then(lambda: member.outlet.write(member.view.sent(name, text)))
+    def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
+        """Let a member write to another privately."""
+        self.say(member, inbox(to.origin), PRIVATE, text, seq)
 
-    def set_topic(self, member: Member, room: Room, text: str) -> None:
+    def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
         """Give a room a topic; ``""`` takes it away."""
-        self.say(member, room.name, TOPIC, text)
+        self.say(member, room.name, TOPIC, text, seq)
         self.ticker.batch.hold(Fact(TOPIC, room.name, text))
 
-    def say(self, member: Member, room: str, kind: str, text: str) -> None:
+    def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         """Let a member say or do something in a room, or for whom that stands for.
 
         Whoever speaks is not away any more.
+
+        :param seq: the number, above 0, that a program has given to what it says.
         """
         if member.away is not None:
             member.away = None
             member.tell("you are back")
-        self.ticker.batch.add(self._draft(member, room, kind, member.name, text))
-        self._ask(member)
+        self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
+        if seq is not None and member.session is not None:
+            member.session.unstored[seq] = kind, room, text
+        self.ask(member)
 
-    def join(self, member: Member, name: str) -> None:
+    def join(self, member: Member, name: str) -> Membership:
         """Bring a member into a room, which exists from then on, and make it the current one.
 
         :param name: as :func:`.names.room_name` gives it.
@@ -84,10 +104,11 @@ class Chat(House):
         if membership is None:
             membership = self._new_membership(member, name)
             self.ticker.batch.join(membership)
-            self._ask(member)
+            self.ask(member)
             if self.ticker.refusing:
                 member.tell(f"the history can't be written now: when it can, you are in #{name}")
         member.turn_to(membership)
+        return membership
 
     def _new_membership(self, member: Member, name: str) -> Membership:
         limits = self.limits
@@ -118,39 +139,69 @@ class Chat(House):
         if member.current is membership:
             member.turn_to(next(reversed(member.rooms()), None))
         self.ticker.batch.leave(membership)
-        self._ask(member)
+        self.ask(member)
 
     def rename(self, member: Member, name: str) -> Deferred[None]:
         """Give a member another name. The Deferred fails with :exc:`.NameTaken`."""
 
         def named(_: None) -> None:
             old, member.name = member.name, name
+            if member.session is not None:
+                member.session.name = name
+                self.ticker.batch.note(member.session)
             ignoring.renamed(member, old, self.ignorers)
             ignoring.recognise(member, self.ignorers)
-            self._claims.replace(old, name)
+            self.claims.replace(old, name)
             for membership in member.rooms():
                 draft = self._draft(member, membership.room.name, RENAMED, old, name)
                 self.ticker.batch.rename(draft)
-                self._ask(member)
+            self.ask(member)
 
-        return self._claims.claim(name, member).addCallback(named)
+        return self.claim(name, member).addCallback(named)
 
     def disconnect(self, member: Member) -> None:
-        """Forget the outlet of a member whose connection was lost. It is in until :meth:`quit`."""
+        """Forget the outlet of a member whose connection was lost.
+
+        It is in until :meth:`quit`: of a person when all it said was handled, of a program when
+        its grace is over.
+        """
         member.lost = True
         member.detach()
         cursor, member.cursor = member.cursor, None
         for replay in cursor.replays if cursor is not None else ():
             replay.done.callback(None)
+        if member.session is not None and not member.gone:
+            self.returns.away(member)
+
+    def give_up(self, member: Member) -> None:
+        """Let a member go whose connection was lost before it could be told that it is in."""
+        if member.session is None:
+            self.quit(member)
+        else:
+            self.disconnect(member)
+
+    def hang_up(self, member: Member) -> None:
+        """Let a member go whose input has ended, once it was given all there is until now."""
+        if member.session is None:
+            self.quit(member)
+        elif not member.lost:
+            self.step_back(member, self.past.head)
+            assert member.cursor is not None
+            member.cursor.at_head = lambda: self._close(member)
+
+    def _close(self, member: Member) -> None:
+        outlet = member.outlet
+        self.disconnect(member)
+        outlet.finish()
 
     def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
         """Show a member the last things said or done in a room.
 
         The Deferred fires when it has been given all of them.
         """
-        replay = Replay(room, count, self.past.head, asked=True)
-        self._step_back(member, self.past.head)
-        self._replay(member, replay)
+        replay = Replay(room, count, self.past.head, text_view(member.view), asked=True)
+        self.step_back(member, self.past.head)
+        self.replay(member, replay)
         return None if member.lost else replay.done
 
     def drained(self, member: Member) -> None:
@@ -192,6 +243,16 @@ class Chat(House):
         self.ticker.after_attempt(lambda: settled.callback(None))
         return settled.addCallback(lambda _: self.settled(member))
 
-    def _draft(self, member: Member, room: str, kind: str, author: str, text: str) -> Draft:
-        member.seq += 1
-        return Draft(room, kind, author, text, member.origin, member.seq)
+    def _draft(
+        self,
+        member: Member,
+        room: str,
+        kind: str,
+        author: str,
+        text: str,
+        seq: int | None = None,
+    ) -> Draft:
+        if seq is None:
+            member.seq -= 1
+            seq = member.seq
+        return Draft(room, kind, author, text, member.origin, seq)

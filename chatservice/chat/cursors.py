@@ -30,6 +30,7 @@ from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
+    from chatservice.chat.views import TextView
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -75,13 +76,14 @@ class Replay:
     :ivar done: fires when all of them were given, or the connection is lost.
     """
 
-    __slots__ = ("asked", "count", "day", "done", "found", "position", "room", "upto")
+    __slots__ = ("asked", "count", "day", "done", "found", "position", "room", "upto", "view")
 
-    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
+    def __init__(self, room: str, count: int, upto: int, view: TextView, asked: bool) -> None:
         self.room = room
         self.count = count
         self.upto = upto
         self.asked = asked
+        self.view = view
         self.found = False
         self.position = 0
         self.day: date | None = None
@@ -93,11 +95,12 @@ class Cursor:
 
     :ivar position: every event up to this id was given to the member, or was not for it.
     :ivar replays: looks into the past that come first.
+    :ivar at_head: called once, when the member has been given all there is.
     :ivar fetching: a reading from the store is out.
     :ivar fetched: what is to be done with what was read, in its turn.
     """
 
-    __slots__ = ("fetched", "fetching", "member", "position", "queued", "replays")
+    __slots__ = ("at_head", "fetched", "fetching", "member", "position", "queued", "replays")
 
     def __init__(self, member: Member, position: int) -> None:
         self.member = member
@@ -106,6 +109,7 @@ class Cursor:
         self.fetching = False
         self.fetched: Callable[[], None] | None = None
         self.queued = False
+        self.at_head: Callable[[], None] | None = None
 
 
 class Readers:
@@ -194,7 +198,9 @@ class Readers:
                 return True
         # At once, not in the next step: a crowd that catches up would be behind again by then.
         member.attach()
-        if member.gone and not member.memberships:
+        if cursor.at_head is not None:
+            cursor.at_head()
+        elif member.gone and not member.memberships:
             member.outlet.finish()
         return False
 
@@ -202,9 +208,7 @@ class Readers:
         """Give what comes after the cursor. Returns False if it has to be fetched first."""
         member = cursor.member
         if cursor.position < self._past.start:
-            member.tell(
-                "some lines are missing here: they were forgotten before you could read them"
-            )
+            member.outlet.write(member.view.gap())
             cursor.position = self._past.start
         # Each once: who left a room and came back has two memberships in it for a moment.
         rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
@@ -216,7 +220,9 @@ class Readers:
         member = cursor.member
         view = member.view
         rendered = (
-            (event, view.live(event, member.here(event)))
+            (event, view.own(event))
+            if event.origin == member.origin
+            else (event, view.live(event, member.here(event)))
             for event in stretch.events
             if member.sees(event)
         )
@@ -239,15 +245,13 @@ class Readers:
         replay.position = found.position
         if found.length:
             lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
-            cursor.member.tell(
-                f"{lines} of #{replay.room}, times in {cursor.member.view.zone_name}:"
-            )
+            cursor.member.tell(f"{lines} of #{replay.room}, times in {replay.view.zone_name}:")
         elif replay.asked:
             cursor.member.tell(f"nothing was said in #{replay.room} yet")
 
     def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
         replay = cursor.replays[0]
-        rendered = self._rendered_past(cursor.member, replay.day, stretch.events)
+        rendered = self._rendered_past(cursor.member, replay, stretch.events)
         replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
         hidden = cursor.member.hidden
         given = [
@@ -256,13 +260,13 @@ class Readers:
             if event.id <= replay.position and event.origin not in hidden
         ]
         if given:
-            replay.day = cursor.member.view.local(given[-1].at).date()
+            replay.day = replay.view.local(given[-1].at).date()
 
     def _rendered_past(
-        self, member: Member, day: date | None, events: Sequence[Event]
+        self, member: Member, replay: Replay, events: Sequence[Event]
     ) -> Iterator[tuple[Event, bytes]]:
-        view = member.view
-        last = day or view.local(self._now()).date()
+        view = replay.view
+        last = replay.day or view.local(self._now()).date()
         for event in events:
             if event.origin in member.hidden:
                 continue

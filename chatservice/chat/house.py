@@ -19,19 +19,24 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatservice import wording
+from chatservice.chat.absences import Absences
+from chatservice.chat.addressed import deliver_addressed
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
 from chatservice.chat.members import Member
 from chatservice.chat.past import Past
 from chatservice.chat.pruning import Pruner
-from chatservice.chat.rooms import Membership, Room, deliver
+from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.sessions import Session
 from chatservice.chat.standing import BAN, Standing
 from chatservice.chat.ticker import Ticker
-from chatservice.chat.views import FACES, View, faces
+from chatservice.chat.tokens import Tokens
+from chatservice.chat.views import FACES, faces, text_view
 from chatservice.journal.base import Journal
 from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
 from chatservice.limits import Limits
+from chatservice.wire import Code
 
 HISTORY_ON_JOINING: Final = 20
 
@@ -49,6 +54,8 @@ class House:
     :param motd: lines that everyone is shown who comes in.
     :param keep: days after which events are forgotten; 0 for never.
     :ivar sessions: who is here, by origin.
+    :ivar tokens: the sessions of programs, which can be taken up again.
+    :ivar absences: those of them who are away, and not yet shown as left.
     :ivar ignorers: who ignores anybody.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
@@ -77,7 +84,9 @@ class House:
         self.readers = Readers(clock, self.past, now)
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
-        self._claims = Claims()
+        self.claims = Claims()
+        self.tokens = Tokens(now, limits.token_life, limits.max_tokens)
+        self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
         self.ignorers: dict[Member, None] = {}
         self.connections: Callable[[], int] = lambda: len(self.sessions)
@@ -112,13 +121,25 @@ class House:
         self._call_off()
         self.ticker.stop()
         self.readers.stop()
+        self.absences.stop()
         self._pruner.stop()
         return self.journal.stop()
 
     def find(self, name: str) -> Member | None:
         """Return who is here under a name, however it is written."""
-        holder = self._claims.holder(name)
+        holder = self.claims.holder(name)
         return holder if isinstance(holder, Member) and not holder.gone else None
+
+    def claim(self, name: str, member: Member) -> Deferred[None]:
+        """Give a name to a member. The Deferred fails with :exc:`.NameTaken`.
+
+        A program that was lost before it can have learned its token has to give way.
+        """
+        holder = self.find(name)
+        unheard = holder is not None and holder.session is not None and not holder.session.heard
+        if holder is not None and holder is not member and holder.lost and unheard:
+            self.quit(holder)
+        return self.claims.claim(name, member)
 
     @property
     def members(self) -> Collection[Member]:
@@ -143,6 +164,8 @@ class House:
             # First: who moves is shown, and takes away, what holds from now on.
             if facts:
                 self._hold(facts)
+            if self.tokens:
+                self._note_numbers(events)
             if self.ticker.presences:
                 for event in events:
                     if event.origin == self._origin:
@@ -152,29 +175,17 @@ class House:
                 if room is not None:
                     self.ticker.sends += room.deliver(list(happened))
                 elif name.startswith(HOUSE):
-                    self._deliver_addressed(name, list(happened))
+                    self.ticker.sends += deliver_addressed(self.sessions, name, list(happened))
             self.readers.turn()
 
-    def _deliver_addressed(self, name: str, events: Sequence[Event]) -> None:
-        """Deliver what is for everybody, or for one session alone."""
-        if name == HOUSE:
-            people = list(self.members)
-        else:
-            person = self.sessions.get(int(name[1:], 16))
-            people = [person] if person is not None else []
-        groups: dict[View, list[Member]] = {}
-        for member in people:
-            if member.cursor is None and not member.lost:
-                groups.setdefault(member.view, []).append(member)
-        self.ticker.sends += deliver(
-            events, [(view, True, group) for view, group in groups.items()]
-        )
-        for member in people if name != HOUSE else ():
-            # What was cut counts as shown; what comes after it is shown by the cursor.
-            upto = events[-1].id if member.cursor is None else member.cursor.position
-            heard = [e.origin for e in events if e.id <= upto and e.origin not in member.hidden]
-            if heard:
-                member.correspondent = heard[-1]
+    def _note_numbers(self, events: Sequence[Event]) -> None:
+        """Note which of their own words programs know to be stored from now on."""
+        for event in events:
+            if event.seq > 0:
+                session = self.tokens.of(event.origin)
+                if session is not None:
+                    session.seq = max(session.seq, event.seq)
+                    session.unstored.pop(event.seq, None)
 
     def _hold(self, facts: Sequence[Fact]) -> None:
         self.standing.apply(facts)
@@ -191,8 +202,12 @@ class House:
         each room exactly what happened while it was in.
         """
         for membership in presence.memberships:
+            session = membership.member.session
+            if session is not None:
+                session.reading = membership.moved(presence.kind, event.id, session.reading)
             if presence.kind == JOINED:
-                membership.since = event.id
+                # A program that comes back reads on from when it joined at first.
+                membership.since = membership.since or event.id
                 membership.room.members[membership.member] = None
             else:
                 membership.until = membership.until or event.id
@@ -202,12 +217,15 @@ class House:
             member = membership.member
             # Who was seen off while the journal refused has no membership left to read.
             if not member.gone or member.memberships:
-                self._step_back(member, before)
-                if presence.kind == JOINED and not member.gone and not member.lost:
+                self.step_back(member, before)
+                if presence.kind == JOINED and member.session is None and not member.gone:
                     self._welcome(membership, event.id)
 
     def _welcome(self, membership: Membership, upto: int) -> None:
+        """Show a person the room; a program is told when it is asked for (:mod:`.requests`)."""
         member, room = membership.member, membership.room
+        if member.lost:
+            return
         first = islice(room.members, FACES + 2)
         others = [other.name for other in first if other is not member][: FACES + 1]
         company = f" with {faces(others, len(room.members) - 1)}" if others else ": no one else yet"
@@ -215,7 +233,9 @@ class House:
         topic = self.standing.topics.get(room.name)
         if topic:
             member.tell(f"the topic: {topic}")
-        self._replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))
+        self.replay(
+            member, Replay(room.name, HISTORY_ON_JOINING, upto, text_view(member.view), asked=False)
+        )
 
     def _vacate(self, room: Room) -> None:
         room.population -= 1
@@ -225,7 +245,7 @@ class House:
                 self.ticker.batch.hold(Fact(TOPIC, room.name, ""))
                 self.ticker.wake()
 
-    def _step_back(self, member: Member, position: int) -> None:
+    def step_back(self, member: Member, position: int) -> None:
         """Make a member at the head a cursor, which reads on from a position when it can."""
         if member.lost:
             return
@@ -234,7 +254,8 @@ class House:
             member.cursor = Cursor(member, position)
         self.readers.ready(member.cursor)
 
-    def _replay(self, member: Member, replay: Replay) -> None:
+    def replay(self, member: Member, replay: Replay) -> None:
+        """Give a member behind the head a look into the past first."""
         if member.cursor is not None:
             member.cursor.replays.append(replay)
 
@@ -255,7 +276,7 @@ class House:
         :param words: for the others, behind the cause.
         """
         log.info("closed ({cause}): {peer}", cause=cause, peer=member.outlet.address or "here")
-        member.tell(why)
+        member.refuse(Code(cause), why)
         self.quit(member, cause + words)
 
     def quit(self, member: Member, words: str = "") -> None:
@@ -265,22 +286,33 @@ class House:
         member.gone = True
         del self.sessions[member.origin]
         self.ignorers.pop(member, None)
-        self._claims.release(member.name)
+        self.claims.release(member.name)
         memberships = member.rooms()
         for membership in memberships:
             membership.leaving = True
+            membership.kept = member.session is not None
             self.ticker.batch.leave(membership, words)
+        if member.session is not None:
+            self._leave_behind(member.session, member)
         if memberships:
-            self._ask(member)
+            self.ask(member)
         if not memberships or self.ticker.refusing:
             self._see_off(member)
+
+    def _leave_behind(self, session: Session, member: Member) -> None:
+        """Remember a session that has left, for as long as its token can be used."""
+        self.absences.discard(member)
+        for fact in self.tokens.left(session):
+            self.ticker.batch.hold(fact)
+        self.ticker.batch.note(session)
+        self.ticker.wake()
 
     def _see_off(self, member: Member) -> None:
         """Let a member that is gone read what there is until now, and be closed."""
         for membership in member.memberships:
             membership.until = membership.until or self.past.head + 1
-        self._step_back(member, self.past.head)
+        self.step_back(member, self.past.head)
 
-    def _ask(self, member: Member) -> None:
+    def ask(self, member: Member) -> None:
         member.asked = self.ticker.number
         self.ticker.wake()

@@ -6,11 +6,13 @@ import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import HOUSE, Event, inbox
+from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
+from chatservice.wire import Code
 
 if TYPE_CHECKING:
     from chatservice.chat.cursors import Cursor
     from chatservice.chat.rooms import Membership
+    from chatservice.chat.sessions import Session
 
 
 _NOBODY: Final[frozenset[int]] = frozenset()
@@ -41,6 +43,35 @@ class Outlet(Protocol):
     def finish(self) -> None:
         """Close, once what was written is gone."""
 
+    def replace(self, last: bytes) -> None:
+        """Close now, with these last words: another connection has taken the place of this one.
+
+        What its peer said and was not handled is dropped; nothing more is heard of it.
+        """
+
+
+class Nowhere:
+    """The outlet of a member that has no connection, and has had none since the start."""
+
+    blocked = True
+    address = ""
+
+    def send(self, data: bytes) -> int:
+        """See :meth:`Outlet.send`."""
+        return 0
+
+    def write(self, data: bytes) -> None:
+        """See :meth:`Outlet.write`."""
+
+    def finish(self) -> None:
+        """See :meth:`Outlet.finish`."""
+
+    def replace(self, last: bytes) -> None:
+        """See :meth:`Outlet.replace`."""
+
+
+NOWHERE: Final = Nowhere()
+
 
 class Ignored(NamedTuple):
     """Somebody whom a member does not want to see.
@@ -59,7 +90,8 @@ class Member:
     At the head a member has no cursor of its own: it is in the head groups of its rooms and gets
     each tick as it comes. Behind the head, :attr:`cursor` says how far it has read.
 
-    :ivar origin: names this session, at random; with :attr:`seq`, the identity of its events.
+    :ivar origin: names this session, at random; with a number, the identity of its events.
+    :ivar seq: counts those that have no number of a program's own, downwards from 0.
     :ivar asked: the number of the last batch with something of this member in it.
     :ivar memberships: the rooms it reads: those it is in, those it is about to be in or out of, and
         while it is behind the head those that it left.
@@ -73,7 +105,8 @@ class Member:
     :ivar since: when it came, in milliseconds since 1970.
     :ivar active: when it typed something last.
     :ivar gone: it leaves, and is to read what was there until then.
-    :ivar lost: its connection is no more.
+    :ivar lost: it has no connection; not any more, or not yet.
+    :ivar session: what its program may come back to; None of people at a plain socket.
     """
 
     __slots__ = (
@@ -93,20 +126,29 @@ class Member:
         "origin",
         "outlet",
         "seq",
+        "session",
         "since",
         "told",
         "view",
     )
 
     def __init__(
-        self, name: str, outlet: Outlet, view: View, operator: bool = False, now: int = 0
+        self,
+        name: str,
+        outlet: Outlet,
+        view: View,
+        operator: bool = False,
+        now: int = 0,
+        session: Session | None = None,
     ) -> None:
         self.name = name
         self.operator = operator
         self.outlet = outlet
         self.view = view
-        self.origin = secrets.randbits(63)
-        self.seq = 0
+        self.session = session
+        self.origin = secrets.randbits(63) if session is None else session.origin
+        # Of a session that goes on after a restart, nobody knows how far it had counted.
+        self.seq = 0 if session is None else -secrets.randbits(62)
         self.asked = 0
         self.memberships: list[Membership] = []
         self.current: Membership | None = None
@@ -124,6 +166,10 @@ class Member:
         """Say something of the service's own to this member alone."""
         self.outlet.write(self.view.notice(*lines))
 
+    def refuse(self, code: Code, why: str) -> None:
+        """Tell this member alone that something is not done, or is over."""
+        self.outlet.write(self.view.refusal(code, why))
+
     def rooms(self) -> list[Membership]:
         """List the rooms that the member is in, or is about to be in, oldest first."""
         return [m for m in self.memberships if not m.leaving]
@@ -133,12 +179,15 @@ class Member:
         return next((m for m in self.rooms() if m.room.name == room), None)
 
     def sees(self, event: Event) -> bool:
-        """Tell whether an event is for this member: of its rooms, while it is in, not its own.
+        """Tell whether an event is for this member: of its rooms, while it is in.
 
-        Also what is for everybody, or for it alone; nothing of who it ignores.
+        Also what is for everybody, or for it alone; nothing of who it ignores. Its own are for a
+        program, which gets its receipts so.
         """
-        if event.origin == self.origin or event.origin in self.hidden:
+        if event.origin in self.hidden:
             return False
+        if event.origin == self.origin and (self.session is None or event.kind == PRIVATE):
+            return self.session is not None
         if event.room.startswith(HOUSE):
             return event.room in (HOUSE, inbox(self.origin))
         return any(m.covers(event) for m in self.memberships)

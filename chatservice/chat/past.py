@@ -12,7 +12,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from chatservice.journal.base import Found, Journal, Stretch
-from chatservice.journal.events import TALK, Event
+from chatservice.journal.events import PRIVATE, TALK, Event, inbox
 
 READ_EVENTS: Final = 512
 """One reading from memory gives at most so many events."""
@@ -62,6 +62,9 @@ class Past:
                 self._rooms[event.room].append(event)
             except KeyError:
                 self._rooms[event.room] = [event]
+            if event.kind == PRIVATE:
+                # Who wrote it has it among its own: a program, for its receipt.
+                self._rooms.setdefault(inbox(event.origin), []).append(event)
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
@@ -78,7 +81,9 @@ class Past:
         forgotten = self._events[:count]
         del self._events[:count]
         self.floor = forgotten[-1].id
-        for room, number in Counter(event.room for event in forgotten).items():
+        rooms = Counter(event.room for event in forgotten)
+        rooms.update(inbox(event.origin) for event in forgotten if event.kind == PRIVATE)
+        for room, number in rooms.items():
             del self._rooms[room][:number]
             if not self._rooms[room]:
                 del self._rooms[room]
@@ -123,3 +128,10 @@ class Past:
         if len(last) < count and self.floor > self._journal.floor:
             return self._journal.locate(room, upto, count)
         return Found(len(last), last[-1].id - 1 if last else upto)
+
+    def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
+        """Find the event to which a session has given a number, which is above 0."""
+        for event in reversed(self._events):
+            if event.seq == seq and event.origin == origin:
+                return event
+        return self._journal.find(origin, seq) if self.floor > self._journal.floor else None

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, compress
+from operator import itemgetter
 
 from chatservice.chat.cursors import Cursor, taken
 from chatservice.chat.members import Member
+from chatservice.chat.sessions import Reading
 from chatservice.chat.views import View
-from chatservice.journal.events import Event
+from chatservice.journal.events import JOINED, Event
 
 
 class Membership:
@@ -25,9 +27,10 @@ class Membership:
     :ivar since: the id of the event that told of the joining; None while it waits for its commit.
     :ivar until: the id of the event that told of the leaving; None until then.
     :ivar leaving: the leaving waits for its commit.
+    :ivar kept: who leaves does so with all rooms at once, and may come back to them.
     """
 
-    __slots__ = ("leaving", "member", "room", "since", "until")
+    __slots__ = ("kept", "leaving", "member", "room", "since", "until")
 
     def __init__(self, member: Member, room: Room) -> None:
         self.member = member
@@ -35,6 +38,7 @@ class Membership:
         self.since: int | None = None
         self.until: int | None = None
         self.leaving = False
+        self.kept = False
 
     def covers(self, event: Event) -> bool:
         """Tell whether an event happened in the room while the member was in it."""
@@ -44,6 +48,12 @@ class Membership:
             and self.since < event.id
             and (self.until is None or event.id < self.until)
         )
+
+    def moved(self, kind: str, id: int, reading: Reading) -> Reading:
+        """Return what is for a session once its joining or leaving is the event of that id."""
+        if kind == JOINED:
+            return reading.joined(self.room.name, id)
+        return reading if self.kept else reading.left(self.room.name, id)
 
     def attach(self) -> None:
         """Enter the head group, if the joining is committed."""
@@ -109,40 +119,50 @@ def deliver(
         for member in group:
             cut = spans.get(member.origin)
             if member.hidden:
-                hidden = (spans.get(origin, ()) for origin in (member.origin, *member.hidden))
-                cut = sorted(chain(*hidden))
-            seen = _without(blob, cut) if cut else blob
+                hidden = ([(s, e, ()) for s, e, _ in spans.get(o, ())] for o in member.hidden)
+                cut = sorted(chain(cut or (), *hidden), key=itemgetter(0, 1))
+            seen = _without(blob, cut, view) if cut else blob
             sent = member.outlet.send(seen)
             if sent < len(seen):
-                unseen = (member.origin, *member.hidden)
-                shown = [event.origin not in unseen for event in events]
-                kept = list(compress(events, shown)), list(compress(parts, shown))
-                short.append((member, taken(member.outlet, *kept, sent, before)))
+                kept = [event.origin not in member.hidden for event in events]
+                mine = [
+                    view.own(event) if event.origin == member.origin else part
+                    for event, part in zip(events, parts, strict=True)
+                ]
+                shown = list(compress(events, kept)), list(compress(mine, kept))
+                short.append((member, taken(member.outlet, *shown, sent, before)))
     for member, position in short:
         member.detach()
         member.cursor = Cursor(member, position)
     return sends
 
 
-def _spans(events: Sequence[Event], parts: Sequence[bytes]) -> dict[int, list[tuple[int, int]]]:
+_Span = tuple[int, int, Sequence[Event]]
+"""From where to where something is to be cut out of a blob, and the reader's own in its place."""
+
+
+def _spans(events: Sequence[Event], parts: Sequence[bytes]) -> dict[int, list[_Span]]:
     """Tell where in the blob each author's lines are; those side by side are one span."""
-    spans: dict[int, list[tuple[int, int]]] = {}
+    spans: dict[int, list[_Span]] = {}
     end = 0
     for event, part in zip(events, parts, strict=True):
         start, end = end, end + len(part)
         own = spans.setdefault(event.origin, [])
+        mine = [event]
         if own and own[-1][1] == start:
-            start = own.pop()[0]
-        own.append((start, end))
+            start, _, before = own.pop()
+            mine = [*before, event]
+        own.append((start, end, mine))
     return spans
 
 
-def _without(blob: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+def _without(blob: bytes, spans: Iterable[_Span], view: View) -> bytes:
     """Cut spans, of which each is behind the one before, out of a blob."""
     pieces = []
     at = 0
-    for start, end in spans:
+    for start, end, own in spans:
         pieces.append(blob[at:start])
+        pieces += map(view.own, own)
         at = end
     pieces.append(blob[at:])
     return b"".join(pieces)

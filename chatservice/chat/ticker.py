@@ -108,10 +108,10 @@ class Ticker:
         self.sends = 0
         self._trying = True
         began = self._clock.seconds()
-        drafts, facts, _, _ = self._committing
-        maybeDeferred(self._journal.commit, drafts, facts).addCallbacks(
-            self._committed, self._refused
+        committing = maybeDeferred(
+            self._journal.commit, self._committing.drafts, self._committing.facts
         )
+        committing.addCallbacks(self._committed, self._refused)
         self.times.append(self._clock.seconds() - began)
 
     def _committed(self, _: None) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Final, Protocol
 
+from chatservice import wording
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -27,6 +28,7 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
+from chatservice.wire import Code
 
 FACES: Final = 20
 """So many names are shown where people come, go or are met; of the rest, the count."""
@@ -38,21 +40,17 @@ class View(Protocol):
     def live(self, event: Event, here: bool) -> bytes:
         """Render an event as it happens, in the reader's current room (``here``) or in another."""
 
-    def past(self, event: Event) -> bytes:
-        """Render something that was said or done before."""
-
-    def sent(self, name: str, text: str) -> bytes:
-        """Render what the reader wrote privately to somebody."""
+    def own(self, event: Event) -> bytes:
+        """Render what the reader has said or done itself, at its place among the events."""
 
     def notice(self, *lines: str) -> bytes:
         """Render what the service has to say."""
 
-    def local(self, at: int) -> datetime:
-        """Turn a time, in milliseconds since 1970, into the reader's own."""
+    def refusal(self, code: Code, why: str) -> bytes:
+        """Render why something is not done, or is over."""
 
-    @property
-    def zone_name(self) -> str:
-        """What the reader calls its time zone."""
+    def gap(self) -> bytes:
+        """Render that something which was to be shown here is not there any more."""
 
 
 OFF: Final = "off"
@@ -84,8 +82,12 @@ class TextView:
             return line.encode()
         return (self.local(event.at).strftime(STAMPS[self.stamps]) + line).encode()
 
+    def own(self, event: Event) -> bytes:
+        """Render nothing: who types sees it. See :meth:`View.own`."""
+        return b""
+
     def past(self, event: Event) -> bytes:
-        """See :meth:`View.past`."""
+        """Render something that was said or done before."""
         stamp = STAMPS[SHORT if self.stamps == OFF else self.stamps]
         return (self.local(event.at).strftime(stamp) + self._line(event, True)).encode()
 
@@ -101,24 +103,38 @@ class TextView:
         return f"-- {where}{_happened(event)}\r\n"
 
     def sent(self, name: str, text: str) -> bytes:
-        """See :meth:`View.sent`."""
+        """Render what the reader wrote privately to somebody."""
         return f"[you -> {name}] {text}\r\n".encode()
 
     def local(self, at: int) -> datetime:
-        """See :meth:`View.local`."""
+        """Turn a time, in milliseconds since 1970, into the reader's own."""
         return datetime.fromtimestamp(at / 1000, self.zone)
 
     @property
     def zone_name(self) -> str:
-        """See :attr:`View.zone_name`."""
+        """What the reader calls its time zone."""
         return str(self.zone)
 
     def notice(self, *lines: str) -> bytes:
         """See :meth:`View.notice`."""
         return "".join(f"-- {line}".rstrip() + "\r\n" for line in lines).encode()
 
+    def refusal(self, code: Code, why: str) -> bytes:
+        """See :meth:`View.refusal`."""
+        return self.notice(why)
+
+    def gap(self) -> bytes:
+        """See :meth:`View.gap`."""
+        return self.notice(wording.FORGOTTEN)
+
 
 TEXT: Final = TextView()
+
+
+def text_view(view: View) -> TextView:
+    """Return the view of somebody who reads text: all but programs do."""
+    assert isinstance(view, TextView)
+    return view
 
 
 def _happened(event: Event) -> str:

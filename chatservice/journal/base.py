@@ -13,6 +13,15 @@ Committed = Callable[[Sequence[Event], Sequence[Fact]], None]
 """Told of each commit, in order, before the Deferred of :meth:`Journal.commit` fires."""
 
 
+Facts = Callable[[Sequence[Event]], Sequence[Fact]]
+"""Tells what holds from a commit on, given its events with their ids."""
+
+
+def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
+    """Nothing changes but that the events happened."""
+    return ()
+
+
 class JournalError(Exception):
     """The journal can't be opened; ``str()`` says why in one sentence."""
 
@@ -69,8 +78,10 @@ class Journal(Protocol):
     def stop(self) -> Deferred[None]:
         """Close the journal. Nothing may be committed afterwards."""
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         """Store the drafts as the next events, in this order, and the facts: all or none.
+
+        :param facts: called with the events, maybe more than once.
 
         One commit at a time: the next may begin when the Deferred of this one has fired. It fails
         with :exc:`JournalUnavailable` if nothing was stored.
@@ -80,6 +91,14 @@ class Journal(Protocol):
         """Return all that holds. Blocks: for the start only.
 
         :raises JournalError: if they can't be read.
+        """
+
+    def last_seq(self, origin: int) -> int:
+        """Return the highest number of one session's events; 0 if none has one.
+
+        Only those above 0 are numbers that a program gave. Blocks: for the start only.
+
+        :raises JournalError: if it can't be read.
         """
 
     @property
@@ -106,6 +125,9 @@ class Journal(Protocol):
 
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
         """Find where the last ``count`` things said or done in a room, up to an id, begin."""
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """Find the event that a session has given a number; ``seq`` is above 0."""
 
     def prune(self, before: int) -> bool:
         """Forget a slice of the events older than ``before`` (milliseconds since 1970).

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice.journal.base import Committed, Found, Stretch
+from chatservice.journal.base import Committed, Facts, Found, Stretch, no_facts
 from chatservice.journal.events import Draft, Event, Fact
 
 
@@ -36,18 +36,22 @@ class MemoryJournal:
         """See :meth:`.Journal.stop`."""
         return succeed(None)
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
         # The clock may be set back; the times of a journal don't run backwards.
         at = self._last_at = max(self._now(), self._last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         self.head += len(events)
-        self._committed(events, facts)
+        self._committed(events, facts(events))
         return succeed(None)
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`."""
         return []
+
+    def last_seq(self, origin: int) -> int:
+        """See :meth:`.Journal.last_seq`."""
+        return 0
 
     @property
     def size(self) -> int:
@@ -67,6 +71,10 @@ class MemoryJournal:
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
         return succeed(Found(0, upto))
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """See :meth:`.Journal.find`."""
+        return succeed(None)
 
     def prune(self, before: int) -> bool:
         """See :meth:`.Journal.prune`."""

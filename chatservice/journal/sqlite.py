@@ -21,7 +21,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -31,13 +30,18 @@ from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.journal.base import Committed, Found, JournalError, JournalUnavailable, Stretch
+from chatservice.journal.base import (
+    Committed,
+    Facts,
+    Found,
+    JournalError,
+    JournalUnavailable,
+    Stretch,
+    no_facts,
+)
 from chatservice.journal.events import Draft, Event, Fact
-from chatservice.journal.sqlite_reading import TALK_ONLY, InThread, Reading
-
-SCHEMA_VERSION: Final = 3
-APPLICATION_ID: Final = 0x43484154
-"""``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
+from chatservice.journal.sqlite_reading import InThread, Reading
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, prepare
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -47,41 +51,6 @@ PRUNE_EVENTS: Final = 500
 MANY_ROWS: Final = 40
 """Events that one statement inserts, at most: a row then costs half of one by itself. The statement
 of each number is prepared once (the connection keeps 128)."""
-
-_FACTS: Final = """
-CREATE TABLE facts (
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (kind, name)
-) WITHOUT ROWID;
-"""
-
-_TALK: Final = f"CREATE INDEX talk ON events (room, id) WHERE {TALK_ONLY};"
-
-_SCHEMA: Final = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-CREATE TABLE journal (identity TEXT NOT NULL, checkpoints INTEGER NOT NULL);
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    room TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    author TEXT NOT NULL,
-    text TEXT NOT NULL,
-    origin INTEGER NOT NULL,
-    seq INTEGER NOT NULL
-);
-{_TALK}
-{_FACTS}
-"""
-
-_UPGRADES: Final = {
-    1: _FACTS,
-    2: f"DROP INDEX talk; {_TALK}",
-}
-"""What brings a file of a schema version to the next."""
 
 _NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
 """The smallest commit."""
@@ -131,22 +100,7 @@ class SqliteJournal:
 
     def _open(self) -> None:
         self._writer = self._connect()
-        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        mark = self._writer.execute("PRAGMA application_id").fetchone()[0]
-        tables = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and mark != APPLICATION_ID:
-            raise JournalError("it is a database of something else")
-        if version > SCHEMA_VERSION:
-            raise JournalError(f"it was written by a newer version (schema {version})")
-        if self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-            raise JournalError("its file system has no write-ahead log")
-        if not tables:
-            identity = f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
-            self._writer.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
-            version = SCHEMA_VERSION
-        for older in range(version, SCHEMA_VERSION):
-            newer = f"PRAGMA user_version = {older + 1};"
-            self._writer.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
+        prepare(self._writer)
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
         self._reading = Reading(self._connect(), self._in_thread)
@@ -184,7 +138,7 @@ class SqliteJournal:
 
     # Committing
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
         if self._checkpoint is not None:
             waiting: Deferred[None] = Deferred()
@@ -193,18 +147,19 @@ class SqliteJournal:
             return waiting
         return self._commit(drafts, facts)
 
-    def _commit(self, drafts: Sequence[Draft], facts: Sequence[Fact]) -> Deferred[None]:
+    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[None]:
         # The clock may be set back; the times of a journal don't run backwards.
         at = max(self._now(), self._last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
+        held = facts(events)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
                 rows = events[first : first + MANY_ROWS]
                 values = ",".join(["(?,?,?,?,?,?,?,?)"] * len(rows))
                 self._writer.execute(f"INSERT INTO events VALUES {values}", [*chain(*rows)])
-            if facts:
-                self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?)", facts)
+            if held:
+                self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?)", held)
                 self._writer.execute("DELETE FROM facts WHERE value = ''")
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
@@ -213,7 +168,7 @@ class SqliteJournal:
             return fail(JournalUnavailable(str(error)))
         self.head += len(events)
         self._last_at = at
-        self._committed(events, facts)
+        self._committed(events, held)
         self._tend()
         return succeed(None)
 
@@ -283,6 +238,16 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
+    def last_seq(self, origin: int) -> int:
+        """See :meth:`.Journal.last_seq`."""
+        try:
+            (seq,) = self._writer.execute(
+                f"SELECT max(seq) FROM events WHERE origin = ? AND {NUMBERED_ONLY}", (origin,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
+        return seq or 0
+
     @property
     def size(self) -> int:
         """See :attr:`.Journal.size`."""
@@ -301,6 +266,10 @@ class SqliteJournal:
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
         return self._reading.locate(room, upto, count)
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """See :meth:`.Journal.find`."""
+        return self._reading.find(origin, seq)
 
     # Forgetting
 

@@ -18,17 +18,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import TALK, Event
+from chatservice.journal.events import Event
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, TALK_ONLY
 
 READ_EVENTS: Final = 512
 READ_CHARACTERS: Final = 64 << 10
 """One reading gives at most so many events, and ends past so many characters."""
 KEPT: Final = 16
 """So many stretches that were read last are kept."""
-
-TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
-"""What an index holds for, and what is asked of it, in the same words: so SQLite knows that it may
-be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
 
 _T = TypeVar("_T")
 _id = attrgetter("id")
@@ -141,6 +138,16 @@ class Reading:
             (room, upto, count),
         ).fetchone()
         return Found(found, first - 1 if found else upto)
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """See :meth:`.Journal.find`."""
+        return self._when_free(self._find, origin, seq)
+
+    def _find(self, origin: int, seq: int) -> Event | None:
+        row = self._connection.execute(
+            f"SELECT * FROM events WHERE origin = ? AND seq = ? AND {NUMBERED_ONLY}", (origin, seq)
+        ).fetchone()
+        return Event(*row) if row is not None else None
 
     def idle(self) -> Deferred[None]:
         """Wait until what was asked for before has been read."""

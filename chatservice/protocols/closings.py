@@ -12,9 +12,9 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.chat.deadlines import Deadlines
 from chatservice.chat.text import safe
 from chatservice.limits import LOGIN_TRIES
-from chatservice.protocols.deadlines import Deadlines
 
 MOST: Final = 10
 """Lines of one cause in a :data:`MINUTE`; then one that tells how many more there were."""

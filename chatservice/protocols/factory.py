@@ -19,12 +19,13 @@ from twisted.python.failure import Failure
 
 from chatservice.chat.addresses import counted
 from chatservice.chat.chat import Chat
+from chatservice.chat.deadlines import Deadlines
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.protocols.closings import Cause, Closings
-from chatservice.protocols.deadlines import Deadlines
 from chatservice.protocols.line import ChatProtocol
 from chatservice.protocols.liveness import Progress, prepare
 from chatservice.protocols.pacing import PACE, STOPPING, PacedFramer
+from chatservice.wire import Code
 
 GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""
@@ -91,7 +92,9 @@ class ChatFactory(ServerFactory):
             protocol.part("the server is going down")
         elif self.most and len(self.connections) > self.most:
             self.note(protocol, Cause.TOO_MANY)
-            protocol.part("too many people are connected: please try again later")
+            protocol.part(
+                "too many people are connected: please try again later", code=Code.CROWDED
+            )
         else:
             if not protocol.operator:
                 self._unnamed.add(protocol)
@@ -119,12 +122,12 @@ class ChatFactory(ServerFactory):
         banned = self.chat.banned(host)
         if banned is not None:
             self.note(protocol, Cause.BANNED)
-            protocol.part(banned)
+            protocol.part(banned, code=Code.BANNED)
             return False
         address = counted(host)
         if self.limits.max_per_address and self._addresses[address] >= self.limits.max_per_address:
             self.note(protocol, Cause.CROWDED)
-            protocol.part("too many connections from your address")
+            protocol.part("too many connections from your address", code=Code.CROWDED)
             return False
         protocol.address = address
         self._addresses[address] += 1
@@ -164,7 +167,7 @@ class ChatFactory(ServerFactory):
 
     def _too_slow(self, protocol: ChatProtocol) -> None:
         self.note(protocol, Cause.NO_NAME)
-        protocol.part("that took too long, goodbye")
+        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW)
 
     def _unshaken(self, protocol: ChatProtocol) -> None:
         self.note(protocol, Cause.NO_HANDSHAKE)

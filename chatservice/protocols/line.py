@@ -1,30 +1,7 @@
-"""People on a plain socket: a :class:`LineReceiver` that names its peer, then lets it chat.
+"""A connection: a :class:`LineReceiver` that names its peer, then lets it chat.
 
-What goes over the wire, ``<`` from the peer and ``>`` to it::
-
-    < (a connection; the first byte, or 30 ms of silence)
-    > -- welcome! what is your name?
-    < ana
-    > -- hello ana! /help shows what you can do
-    > -- you are in #lobby with bob
-    < hi
-    > <bob> hello ana
-    < /quit
-    > -- goodbye, ana
-
-The states, and what each does with what happens:
-
-========  ==========================  =====================  =================  ==================
-state     a line                      the name is granted    the input ends     told to close
-========  ==========================  =====================  =================  ==================
-naming    claims a name; an HTTP      chatting               closing            closing
-          request: closing; the
-          fifth bad name: closing
-chatting  is said, or is a command                           leaves; closing    closing
-                                                             when all is read
-closing   is ignored                  gives the name back    ends the           ends the
-                                                             connection         connection in time
-========  ==========================  =====================  =================  ==================
+The states of a connection are functions: those of a person's are in :mod:`.person`, those of a
+program's in :mod:`.machine`. Here is what they have in common, and the last one of both, closing.
 """
 
 from __future__ import annotations
@@ -46,17 +23,16 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from chatservice import wording
-from chatservice.chat import names
-from chatservice.chat.claims import NameTaken
-from chatservice.chat.commands import obey
+from chatservice.chat.chat import Chat
+from chatservice.chat.json_view import JSON
 from chatservice.chat.members import Member
-from chatservice.chat.text import decode, safe
-from chatservice.chat.views import TEXT
-from chatservice.limits import LOGIN_TRIES
+from chatservice.chat.views import TEXT, View
+from chatservice.protocols import machine, person
 from chatservice.protocols.closings import Cause
 from chatservice.protocols.first_bytes import answer_to_stranger
 from chatservice.protocols.outbox import outbox
 from chatservice.protocols.pacing import ASKING, UNREAD, PacedFramer
+from chatservice.wire import OPENING, Code
 
 UNNAMED_READ: Final = 4 << 10
 """Bytes that are read at once of who has no name yet; of others it is what Twisted reads."""
@@ -73,10 +49,15 @@ class ChatProtocol(PacedFramer):
     operator = False
     """Whether who has this connection may do what is for operators; they are in no hurry."""
 
+    view: View = TEXT
+    """How the peer is told of what happens: a person, until it is known to be a program."""
+
     cause: Cause | None = None
     """Why it is closed, if the service has a cause."""
 
-    _tries = 0
+    tries = 0
+    """Names that were given and can't be had."""
+
     _greeted = False
     _finished = False
 
@@ -106,9 +87,12 @@ class ChatProtocol(PacedFramer):
         if self._state is ChatProtocol._closing:
             return  # A peer may go on for as long as it likes: not even split them into lines.
         if not self._greeted:
-            if self._is_stranger(self._buffer + data):
+            first = self._buffer + data
+            if self.is_stranger(first):
                 return
-            if b"\n" in data:
+            if first.startswith(OPENING):
+                self.be_machine()
+            elif b"\n" in data:
                 self.greet()
         super().dataReceived(data)
 
@@ -119,7 +103,7 @@ class ChatProtocol(PacedFramer):
             if self.factory.admit(self):
                 self.tell(wording.ASK_NAME)
 
-    def _is_stranger(self, first: bytes) -> bool:
+    def is_stranger(self, first: bytes) -> bool:
         """Part with a peer that takes us for something else."""
         stranger = answer_to_stranger(first)
         if stranger is None:
@@ -130,17 +114,21 @@ class ChatProtocol(PacedFramer):
         self.finish()
         return True
 
+    def be_machine(self) -> None:
+        """Speak JSON from now on: the peer is a program. No greeting is sent, if none was."""
+        self.view = JSON
+        self._state = machine.hello
+        self.MAX_LENGTH = machine.longest(self.factory.limits.max_line)
+        if not self._greeted:
+            self._greeted = True
+            self.factory.admit(self)
+
     # Lines
 
     def lineReceived(self, line: bytes) -> None:
         """Handle one line, and see how soon the next may follow."""
-        text = decode(line)
-        if len(text) > self.factory.limits.max_line:
-            self.lineLengthExceeded(line)
-            return
-        text = safe(text)
         try:
-            self._state(self, line, text)
+            self._state(self, line)
         except Exception:
             self._failed(Failure())
         if self._state is not ChatProtocol._closing:
@@ -149,58 +137,44 @@ class ChatProtocol(PacedFramer):
     def lineLengthExceeded(self, line: bytes) -> None:
         """Say that a line was too long; the connection lives."""
         if self._state is not ChatProtocol._closing:
-            self.tell(wording.TOO_LONG.format(most=self.factory.limits.max_line))
+            self.tell_too_long()
             self.pace()
 
-    def _await(self, doing: Deferred[None]) -> None:
+    def tell_too_long(self) -> None:
+        """Say that a line was too long."""
+        why = wording.TOO_LONG.format(most=self.factory.limits.max_line)
+        self.outbox.write(self.view.refusal(Code.TOO_LONG, why))
+
+    def wait_for(self, doing: Deferred[None]) -> None:
         """Handle no other line until something is done."""
         self.hold(ASKING)
         doing.addErrback(self._failed).addCallback(lambda _: self.release(ASKING))
 
     def _failed(self, failure: Failure) -> None:
         self.factory.log.failure("a command failed", failure)
-        self.tell(wording.WENT_WRONG)
+        self.outbox.write(self.view.refusal(Code.WENT_WRONG, wording.WENT_WRONG))
 
-    def _naming(self, line: bytes, text: str) -> None:
-        if not self._tries and self._is_stranger(line):
-            return
-        try:
-            name = names.nickname(text, self.factory.limits.max_name)
-        except names.BadName as error:
-            self._ask_again(str(error))
-            return
-        entering = self.factory.chat.enter(name, self.outbox, TEXT, operator=self.operator)
-        self._await(entering.addCallbacks(self._named, self._taken))
-
-    def _named(self, member: Member) -> None:
+    def named(self, member: Member) -> None:
+        """Somebody is in: this is their connection from now on."""
         if self._state is ChatProtocol._closing:
-            self.factory.chat.quit(member)
+            self.factory.chat.give_up(member)
             return
         self.member = member
         del self.transport.bufferSize
         self.factory.named(self)
-        self._state = ChatProtocol._chatting
+        self._state = person.chatting if member.session is None else machine.ask
 
-    def _taken(self, failure: Failure) -> None:
-        failure.trap(NameTaken)
-        self._ask_again(failure.getErrorMessage())
-
-    def _ask_again(self, why: str) -> None:
-        self._tries += 1
-        if self._tries < LOGIN_TRIES or self.operator:
-            self.tell(f"{why}; {wording.ASK_AGAIN}")
-        else:
-            self.factory.note(self, Cause.BAD_NAMES)
-            self.part(f"{why}; that was the last try, goodbye")
-
-    def _chatting(self, line: bytes, text: str) -> None:
+    def chat_with(
+        self, do: Callable[[Chat, Member, str], Deferred[None] | None], text: str
+    ) -> None:
+        """Have done what a line of somebody who is in says."""
         assert self.member is not None
         if self.member.gone:  # The house has closed meanwhile.
             self._leave()
             return
-        doing = obey(self.factory.chat, self.member, text)
+        doing = do(self.factory.chat, self.member, text)
         if doing is not None:
-            self._await(doing.addCallback(lambda _: self._obeyed()))
+            self.wait_for(doing.addCallback(lambda _: self._obeyed()))
         elif self.member.gone:
             self._leave()
 
@@ -208,22 +182,37 @@ class ChatProtocol(PacedFramer):
         if self.member is not None and self.member.gone:
             self._leave()
 
-    def _closing(self, line: bytes, text: str) -> None:
+    def _closing(self, line: bytes) -> None:
         """Ignore what still comes."""
 
     # A function, not a bound method: one object less for each connection.
-    _state: Callable[[ChatProtocol, bytes, str], None] = staticmethod(_naming)
+    _state: Callable[[ChatProtocol, bytes], None] = staticmethod(person.naming)
 
     # Going
 
     def tell(self, *lines: str) -> None:
         """Say something of the service's own."""
-        self.outbox.write(TEXT.notice(*lines))
+        self.outbox.write(self.view.notice(*lines))
 
-    def part(self, *why: str) -> None:
-        """Say why, and close."""
-        self.tell(*why)
+    def part(self, *why: str, code: Code | None = None) -> None:
+        """Say why, and close.
+
+        :param code: the same for a program, if there is such.
+        """
+        for line in why:
+            self.outbox.write(self.view.refusal(code, line) if code else self.view.notice(line))
         self.finish()
+
+    def replaced(self, last: bytes) -> None:
+        """Let go of the member, which has another connection now, and close with these words."""
+        self.member = None
+        if self in self.factory.connections:
+            self.outbox.write(last)
+            self.finish()
+        else:
+            self._finished = True
+            self.factory.lingering.discard(self)
+            self.give_up()
 
     def readConnectionLost(self) -> None:
         """The peer has nothing more to say, but may still read."""
@@ -242,10 +231,18 @@ class ChatProtocol(PacedFramer):
         """Leave, once everything was handled; what there is to read is delivered first."""
         if self.member is not None:
             self.factory.lingering.discard(self)
-            self.factory.chat.quit(self.member)
             self._leave()
+            settled = self.factory.chat.settled(self.member)
+            if settled is None or self.member.session is None:
+                self.factory.chat.hang_up(self.member)
+            else:
+                settled.addCallback(lambda _: self._hang_up())
         else:
             self.finish()
+
+    def _hang_up(self) -> None:
+        if self.member is not None:
+            self.factory.chat.hang_up(self.member)
 
     def _leave(self) -> None:
         """Ignore what a member still sends who is gone; it is finished when it has read all."""

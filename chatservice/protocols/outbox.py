@@ -34,6 +34,9 @@ class Owner(Protocol):
     def finish(self) -> None:
         """The member has read all that it was to read."""
 
+    def replaced(self, last: bytes) -> None:
+        """The member has another connection now: close, with these words."""
+
 
 def outbox(transport: Any, owner: Owner) -> Outbox:
     """Return the outbox for a transport."""
@@ -100,6 +103,10 @@ class Outbox:
         """See :meth:`.Outlet.finish`."""
         if not self._closed:
             self._owner.finish()
+
+    def replace(self, last: bytes) -> None:
+        """See :meth:`.Outlet.replace`."""
+        self._owner.replaced(last)
 
     def close(self) -> None:
         """Take nothing more; what was written is still sent, if the connection lives."""

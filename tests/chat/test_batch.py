@@ -63,7 +63,8 @@ class BatchTests(TestCase):
         self.batch.add(says(self.ana))
         for who in (self.ana, self.bob, self.cleo):
             self.batch.join(membership(who))
-        drafts, _, presences, _ = self.batch.take()
+        taken = self.batch.take()
+        drafts, presences = taken.drafts, taken.presences
         self.assertEqual(lines(drafts), ["#x ana bob cleo joined", "#x ana said hi"])
         self.assertEqual((drafts[0].origin, list(presences)), (HOUSE, [drafts[0].seq]))
 
@@ -71,14 +72,15 @@ class BatchTests(TestCase):
         for who in (self.ana, self.bob):
             self.batch.leave(membership(who))
         self.batch.add(says(self.cleo))
-        self.assertEqual(lines(self.batch.take()[0]), ["#x cleo said hi", "#x ana bob left"])
+        self.assertEqual(lines(self.batch.take().drafts), ["#x cleo said hi", "#x ana bob left"])
 
     def test_who_comes_and_goes_at_once_does_both(self) -> None:
         ana = membership(self.ana)
         self.batch.join(ana)
         self.batch.leave(ana)
         self.batch.join(membership(self.bob))
-        drafts, _, presences, _ = self.batch.take()
+        taken = self.batch.take()
+        drafts, presences = taken.drafts, taken.presences
         self.assertEqual(lines(drafts), ["#x ana bob joined", "#x ana left"])
         self.assertEqual(presences[drafts[1].seq].memberships, [ana])
 
@@ -87,23 +89,23 @@ class BatchTests(TestCase):
         self.batch.leave(membership(self.bob), "see you")
         self.batch.leave(membership(self.cleo))
         left = ["#x ana left", "#x bob left see you", "#x cleo left"]
-        self.assertEqual(lines(self.batch.take()[0]), left)
+        self.assertEqual(lines(self.batch.take().drafts), left)
 
     def test_who_comes_back_is_shown_to_leave_first(self) -> None:
         self.batch.leave(membership(self.ana))
         self.batch.join(membership(self.ana))
-        self.assertEqual(lines(self.batch.take()[0]), ["#x ana left", "#x ana joined"])
+        self.assertEqual(lines(self.batch.take().drafts), ["#x ana left", "#x ana joined"])
 
     def test_who_comes_back_under_another_name_is_shown_to_leave_first(self) -> None:
         self.batch.leave(membership(self.ana))
         self.ana.name = "zoe"
         self.batch.join(membership(self.ana))
-        self.assertEqual(lines(self.batch.take()[0]), ["#x ana left", "#x zoe joined"])
+        self.assertEqual(lines(self.batch.take().drafts), ["#x ana left", "#x zoe joined"])
 
     def test_who_takes_over_a_name_comes_behind_who_had_it(self) -> None:
         self.batch.leave(membership(self.ana))
         self.batch.join(membership(member("Ana")))
-        self.assertEqual(lines(self.batch.take()[0]), ["#x ana left", "#x Ana joined"])
+        self.assertEqual(lines(self.batch.take().drafts), ["#x ana left", "#x Ana joined"])
 
     def test_a_new_name_is_new_from_its_change_on(self) -> None:
         self.batch.add(says(self.ana))
@@ -112,17 +114,17 @@ class BatchTests(TestCase):
         self.batch.add(says(self.ana))
         self.batch.join(membership(member("ana")))
         expected = ["#x ana said hi", "#x ana renamed zoe", "#x ana joined", "#x zoe said hi"]
-        self.assertEqual(lines(self.batch.take()[0]), expected)
+        self.assertEqual(lines(self.batch.take().drafts), expected)
 
     def test_who_changes_to_a_name_comes_behind_who_had_it(self) -> None:
         self.batch.leave(membership(self.ana))
         self.batch.rename(Draft("x", RENAMED, "bob", "ana", self.bob.origin, 1))
-        self.assertEqual(lines(self.batch.take()[0]), ["#x ana left", "#x bob renamed ana"])
+        self.assertEqual(lines(self.batch.take().drafts), ["#x ana left", "#x bob renamed ana"])
 
     def test_each_room_is_in_one_piece(self) -> None:
         for room in ("y", "x", "y", "x"):
             self.batch.add(says(self.ana, room))
-        self.assertEqual([d.room for d in self.batch.take()[0]], ["y", "y", "x", "x"])
+        self.assertEqual([d.room for d in self.batch.take().drafts], ["y", "y", "x", "x"])
 
     def test_it_counts_what_waits_and_its_characters(self) -> None:
         self.batch.add(says(self.ana))
@@ -135,7 +137,7 @@ class BatchTests(TestCase):
         self.batch.join(membership(self.ana))
         self.batch.take()
         self.assertEqual((self.batch.count, self.batch.size), (0, 0))
-        self.assertEqual(self.batch.take(), ([], [], {}, []))
+        self.assertEqual(self.batch.take(), (HOUSE, [], [], {}, {}, []))
 
     def test_each_coming_and_going_has_its_own_identity(self) -> None:
         numbers: set[int] = set()
@@ -206,7 +208,8 @@ class House:
                 self.batch.rename(draft)
 
     def tick(self) -> None:
-        drafts, _, presences, _ = self.batch.take()
+        taken = self.batch.take()
+        drafts, presences = taken.drafts, taken.presences
         self.ticks.append(lines(drafts))
         for draft in drafts:
             self.read(draft)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import sqlite3
 from itertools import pairwise
 
-from chatservice.chat.chat import NotLetIn
 from chatservice.chat.claims import NameTaken
+from chatservice.chat.refusals import NotLetIn
 from chatservice.chat.views import TEXT
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import SAID
@@ -803,7 +803,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.assertEqual(self.in_the_lobby(), [*names])
         self.assertEqual(sorted(chat.rooms), ["lobby"])
         self.assertEqual(chat.rooms["lobby"].population, len(names))
-        self.assertEqual(sorted(chat._claims._holders), sorted(names))
+        self.assertEqual(sorted(chat.claims._holders), sorted(names))
         self.assertEqual(chat.ticker.presences, {})
 
     def test_who_comes_is_told_at_once_and_is_in_the_room_when_it_takes_again(self) -> None:

@@ -152,7 +152,7 @@ class PeopleTests(HouseTestCase):
 
     def test_who_has_claimed_a_name_and_is_no_member_is_not_found(self) -> None:
         house = self.open()
-        house.chat._claims.claim("ana", object())
+        house.chat.claims.claim("ana", object())
         self.assertIsNone(house.chat.find("ana"))
 
     def test_an_operator_lands_among_operators_too(self) -> None:
@@ -196,7 +196,8 @@ class MistakeTests(HouseTestCase):
     def test_a_mistake_in_what_holds_stops_nobody_from_going_on(self) -> None:
         house = self.open(self.path)
         ana, bo = house.gather("ana", "bo")
-        house.journal.commit([Draft("lobby", "said", "x", "y", 1, 1)], [Fact(BAN, "nonsense", "x")])
+        facts = [Fact(BAN, "nonsense", "x")]
+        house.journal.commit([Draft("lobby", "said", "x", "y", 1, 1)], lambda events: facts)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
         ana.tries("hi")
         self.assertIn("<ana> hi", bo.read())

@@ -40,7 +40,7 @@ from chatservice.chat.house import OPERATORS
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership
 from chatservice.chat.standing import MUTE
-from chatservice.journal.base import Committed
+from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -80,17 +80,18 @@ class WatchedChat(Chat):
 
     world: Machine
 
-    def join(self, member: Member, name: str) -> None:
-        super().join(member, name)
+    def join(self, member: Member, name: str) -> Membership:
+        membership = super().join(member, name)
         self.world.asked_to_join(session_of(member), name)
+        return membership
 
-    def write(self, member: Member, to: Member, text: str) -> None:
+    def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         self.world.asked_to_write(session_of(member), session_of(to), text)
-        super().write(member, to, text)
+        super().write(member, to, text, seq)
 
-    def say(self, member: Member, room: str, kind: str, text: str) -> None:
+    def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         self.world.asked_to_say(session_of(member), room, kind, text)
-        super().say(member, room, kind, text)
+        super().say(member, room, kind, text, seq)
 
     def leave(self, membership: Membership) -> None:
         self.world.asked_to_leave(session_of(membership.member), membership.room.name)
@@ -123,7 +124,7 @@ class MortalJournal(SqliteJournal):
 
         super().start(told)
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         self.world.read_log()
         self.world.fuse("commit")
         return super().commit(drafts, facts)
@@ -616,14 +617,14 @@ class Machine(RuleBasedStateMachine):
             if not session.outlet.lost:
                 assert to.member.origin == session.correspondent, f"{text!r} is not for {to.name}"
         confirmation = f"[you -> {to.name}] {text}"
-        key = session.member.origin, session.member.seq + 1
+        key = session.member.origin, session.member.seq - 1
         room = inbox(to.member.origin)
         self.saying[key] = Saying(session, session.name, PRIVATE, room, text, confirmation)
 
     def asked_to_say(self, session: Session, room: str, kind: str, text: str) -> None:
         if self.dead:
             return
-        key = session.member.origin, session.member.seq + 1
+        key = session.member.origin, session.member.seq - 1
         if kind in (ACTED, ANNOUNCED):
             assert session.operator and room == (OPERATORS if kind == ACTED else HOUSE)
         else:
@@ -766,7 +767,7 @@ class Machine(RuleBasedStateMachine):
             if not room.startswith(HOUSE) and event.kind != ACTED:
                 assert self.inside[room, names.key(event.author)] is session
             if event.kind == PRIVATE:
-                session.confirmations.append((event.seq, saying.confirmation))
+                session.confirmations.append((-event.seq, saying.confirmation))
                 session.confirmations.sort()
             elif event.kind == ACTED and (muted := _MUTED.fullmatch(event.text)):
                 self.muted[names.key(muted[2])] = saying.until
@@ -853,7 +854,7 @@ class Machine(RuleBasedStateMachine):
             assert set(there.members) == members
             assert there.population == len(members)
         assert {s.member for s in self.sessions} == set(chat.members)
-        assert set(chat._claims._holders) == {names.key(s.name) for s in self.sessions}
+        assert set(chat.claims._holders) == {names.key(s.name) for s in self.sessions}
 
     # Dying
 

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, MANY, Ticker
 from chatservice.journal import sqlite
+from chatservice.journal.base import Facts, no_facts
 from chatservice.journal.events import Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, said
@@ -383,7 +384,7 @@ class FailingJournal(SqliteJournal):
 
     fails: Callable[[], Deferred[None]] | None = None
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         if self.fails is not None:
             return self.fails()
         return super().commit(drafts, facts)

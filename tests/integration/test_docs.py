@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.sqlite import SCHEMA_VERSION
+from chatservice.journal.sqlite_schema import SCHEMA_VERSION
 from tests.integration.support import (
     TWISTD,
     Certificate,

@@ -480,7 +480,7 @@ class FactTests(JournalTestCase):
     topic, lock = Fact("topic", "lobby", "tea"), Fact("lock", "dev", "locked")
 
     def commit_facts(self, journal: SqliteJournal, *facts: Fact) -> None:
-        self.successResultOf(journal.commit([said("x")], facts))
+        self.successResultOf(journal.commit([said("x")], lambda events: facts))
 
     def test_what_holds_outlives_a_restart(self) -> None:
         journal = self.open()
@@ -497,13 +497,13 @@ class FactTests(JournalTestCase):
 
     def test_facts_alone_are_committed(self) -> None:
         journal = self.open()
-        self.successResultOf(journal.commit([], [self.topic]))
+        self.successResultOf(journal.commit([], lambda events: [self.topic]))
         self.assertEqual((journal.head, journal.facts()), (0, [self.topic]))
 
     def test_of_events_and_facts_all_or_none_is_stored(self) -> None:
         journal = self.open()
         self.meddle("ALTER TABLE facts RENAME TO mine")
-        self.failureResultOf(journal.commit([said("x")], [self.topic]), JournalUnavailable)
+        self.failureResultOf(journal.commit([said("x")], lambda events: [self.topic]), JournalUnavailable)
         self.assertEqual((journal.head, self.told, self.facts), (0, [], []))
         self.assertRaises(JournalError, journal.facts)
 
@@ -518,6 +518,7 @@ class FactTests(JournalTestCase):
         self.commit(journal, "a", "b")
         self.close(journal)
         self.meddle("DROP TABLE facts")
+        self.meddle("DROP INDEX numbered")
         self.meddle("DROP INDEX talk")
         kinds = "kind IN ('said', 'did')"
         self.meddle(f"CREATE INDEX talk ON events (room, id) WHERE {kinds}")

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice.chat.chat import Chat
-from chatservice.journal.base import Journal, JournalUnavailable
+from chatservice.journal.base import Facts, Journal, JournalUnavailable, no_facts
 from chatservice.journal.events import Draft, Fact
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
@@ -51,7 +51,7 @@ class FullJournal(MemoryJournal):
 
     full = False
 
-    def commit(self, drafts: Sequence[Draft], facts: Sequence[Fact] = ()) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         if self.full:
             return fail(JournalUnavailable("the disk is full"))
         return super().commit(drafts, facts)

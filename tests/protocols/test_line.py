@@ -282,9 +282,9 @@ class NamingTests(unittest.TestCase):
     def test_a_name_that_is_granted_after_the_connection_closed_is_given_back(self) -> None:
         for close in (Peer.lose, lambda peer: peer.protocol.part("goodbye")):
             gate: Deferred[None] = Deferred()
-            claim = self.house.chat._claims.claim
+            claim = self.house.chat.claims.claim
             self.patch(
-                self.house.chat._claims,
+                self.house.chat.claims,
                 "claim",
                 lambda *args, gate=gate, claim=claim: gate.addCallback(lambda _: claim(*args)),
             )
@@ -294,7 +294,7 @@ class NamingTests(unittest.TestCase):
             gate.callback(None)
             self.house.run(1)
             self.assertEqual(self.house.people(), [])
-            del self.house.chat._claims.claim
+            del self.house.chat.claims.claim
             ana = self.house.enter("ana")
             ana.say("/quit")
             self.house.run(1)

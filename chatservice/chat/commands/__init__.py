@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from chatservice import wording
 from chatservice.chat import names
-from chatservice.chat.chat import Chat, NotLetIn
+from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands.base import (
     Command,
@@ -29,6 +29,7 @@ from chatservice.chat.commands.rooms import ROOMS
 from chatservice.chat.commands.talking import TALKING
 from chatservice.chat.layout import table, wrap
 from chatservice.chat.members import Member
+from chatservice.chat.refusals import NotLetIn
 from chatservice.journal.events import SAID
 
 

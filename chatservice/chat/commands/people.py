@@ -19,7 +19,7 @@ from chatservice.chat.commands.rooms import is_shown
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
 from chatservice.chat.standing import moment
-from chatservice.chat.views import OFF, STAMPS, TextView
+from chatservice.chat.views import OFF, STAMPS, TextView, text_view
 
 ON: Final = "on"
 
@@ -94,8 +94,7 @@ _shared = lru_cache(maxsize=1000)(TextView)
 
 
 def _set(chat: Chat, member: Member, what: str, value: str) -> None:
-    view = member.view
-    assert isinstance(view, TextView)
+    view = text_view(member.view)
     if what:
         setting = SETTINGS.get(what.lower())
         if setting is None or not value:

@@ -7,6 +7,7 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
 from chatservice.chat.layout import listed
 from chatservice.chat.members import Member
+from chatservice.chat.views import text_view
 from chatservice.journal.events import DID, SAID
 
 NO_TOPIC = "-"
@@ -40,6 +41,8 @@ def _write(chat: Chat, member: Member, to: Member, text: str) -> None:
     if to is member:
         raise Refused("that is you")
     chat.write(member, to, text)
+    view, name = text_view(member.view), to.name
+    chat.ticker.batch.then(lambda: member.outlet.write(view.sent(name, text)))
     if to.away is not None and member.origin not in to.told:
         to.told |= {member.origin}
         member.tell(f"{to.name} is away: {to.away}" if to.away else f"{to.name} is away")

@@ -41,6 +41,10 @@ class Deadlines(Generic[_T]):
         """Tell whether the time of something runs."""
         return thing in self._ends
 
+    def __len__(self) -> int:
+        """Count the things whose time runs."""
+        return len(self._ends)
+
     def __iter__(self) -> Iterator[_T]:
         """Go through the things whose time runs, the oldest first."""
         return iter(list(self._ends))

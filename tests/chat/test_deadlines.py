@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
-from chatservice.protocols.deadlines import Deadlines
+from chatservice.chat.deadlines import Deadlines
 
 
 class DeadlinesTests(unittest.TestCase):

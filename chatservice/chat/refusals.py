@@ -1,0 +1,20 @@
+"""What is raised when something can't be done; ``str()`` says why, and is fit to be shown."""
+
+from __future__ import annotations
+
+from chatservice.wire import Code
+
+
+class NotLetIn(Exception):
+    """Somebody can't come into a room."""
+
+
+class Refusal(Exception):
+    """What a program asked for is not done.
+
+    :ivar code: why, in a word that does not change.
+    """
+
+    def __init__(self, code: Code, why: str) -> None:
+        super().__init__(why)
+        self.code = code

@@ -1,0 +1,62 @@
+"""What a program asks for: one table, from the type of a message to what is done.
+
+The same people, rooms and rules as behind the commands that people type; only the answers are
+objects (:mod:`chatservice.wire`). What a program says is answered by its receipt, which comes at
+its place among the events (:meth:`.JsonView.own`); all else in the order in which it was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatservice import wire
+from chatservice.chat.chat import Chat
+from chatservice.chat.members import Member
+from chatservice.chat.requests.base import REFUSALS, Asking, complaint, refusal
+from chatservice.chat.requests.oneself import ONESELF
+from chatservice.chat.requests.rooms import ROOMS
+from chatservice.chat.requests.talking import TALKING
+
+
+def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
+    """Do what a line of a program asks for.
+
+    :returns: a Deferred if the next line has to wait until this one is done.
+    """
+    assert member.session is not None
+    member.active = chat.now()
+    member.session.heard = True
+    try:
+        request = wire.request(line)
+    except wire.BadMessage as error:
+        member.outlet.write(complaint(error))
+        return None
+    asking = _TABLE[type(request)]
+    settled = chat.settled(member) if asking.settled else None
+    if settled is None:
+        return _run(asking, chat, member, request)
+    return settled.addCallback(lambda _: _run(asking, chat, member, request))
+
+
+def _run(
+    asking: Asking, chat: Chat, member: Member, request: wire.Request
+) -> Deferred[None] | None:
+    def refused(failure: Failure) -> None:
+        failure.trap(*REFUSALS)
+        assert isinstance(failure.value, Exception)
+        member.outlet.write(refusal(failure.value, request))
+
+    if member.gone:
+        return None
+    try:
+        doing = asking.run(chat, member, request)
+    except REFUSALS as error:
+        member.outlet.write(refusal(error, request))
+        return None
+    return doing.addErrback(refused) if doing is not None else None
+
+
+_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **ONESELF}

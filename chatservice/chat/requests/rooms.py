@@ -1,0 +1,82 @@
+"""What programs ask of rooms: to come and go, who is there, what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from chatservice import wire
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.rooms import HISTORY_MOST, is_shown
+from chatservice.chat.json_view import told
+from chatservice.chat.members import Member
+from chatservice.chat.refusals import Refusal
+from chatservice.chat.requests.base import Asking, answer, membership_in, room_name
+from chatservice.chat.returns import joined, seen
+from chatservice.chat.talk import Talk, talk_after, talk_before
+from chatservice.wire import Code
+
+PEOPLE_TOLD: Final = 500
+ROOMS_TOLD: Final = 500
+
+
+def _join(chat: Chat, member: Member, request: wire.Join) -> None:
+    name = room_name(chat, request.room)
+    there = member.membership(name)
+    membership = chat.join(member, name)
+    if there is not None:
+        joined(chat, membership, request.ref)
+    else:
+        chat.ticker.batch.then(lambda: joined(chat, membership, request.ref))
+
+
+def _leave(chat: Chat, member: Member, request: wire.Leave) -> None:
+    membership = membership_in(chat, member, request.room)
+    chat.leave(membership)
+    ok = wire.Ok(to=request.type, room=membership.room.name, ref=request.ref)
+    chat.ticker.batch.then(lambda: answer(member, ok))
+
+
+def _who(chat: Chat, member: Member, request: wire.Who) -> None:
+    name = room_name(chat, request.room)
+    room = chat.rooms.get(name)
+    people: Iterable[Member] = room.members if room and is_shown(room, member) else ()
+    told = [wire.Person(name=p.name, away=p.away) for p in islice(people, PEOPLE_TOLD)]
+    count = len(room.members) if told and room is not None else 0
+    answer(member, wire.WhoIs(room=name, people=told, count=count, ref=request.ref))
+
+
+def _rooms(chat: Chat, member: Member, request: wire.Rooms) -> None:
+    shown = [room for room in chat.rooms.values() if is_shown(room, member)]
+    shown.sort(key=lambda room: (-len(room.members), room.name))
+    rooms = [seen(chat, room) for room in shown[:ROOMS_TOLD]]
+    answer(member, wire.RoomList(rooms=rooms, count=len(shown), ref=request.ref))
+
+
+def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None]:
+    if request.before is not None and request.after is not None:
+        raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
+    room = membership_in(chat, member, request.room).room.name
+    limit = min(max(request.limit, 1), HISTORY_MOST)
+
+    def give(talk: Talk) -> None:
+        events = [told(event) for event in talk.events if event.origin not in member.hidden]
+        past = wire.Past(room=room, events=events, more=talk.more, gap=talk.gap, ref=request.ref)
+        answer(member, past)
+
+    if request.after is not None:
+        return talk_after(chat.past, room, request.after, limit).addCallback(give)
+    before = request.before if request.before is not None else chat.past.head + 1
+    return talk_before(chat.past, room, before, limit).addCallback(give)
+
+
+ROOMS: Final[dict[type[wire.Request], Asking]] = {
+    wire.Join: Asking(_join),
+    wire.Leave: Asking(_leave),
+    wire.Who: Asking(_who),
+    wire.Rooms: Asking(_rooms),
+    wire.History: Asking(_history),
+}

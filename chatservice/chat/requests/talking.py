@@ -1,0 +1,104 @@
+"""What programs say: stored once for each number, and answered by a receipt at its place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from chatservice import wire
+from chatservice.chat import names
+from chatservice.chat.chat import Chat
+from chatservice.chat.commands.base import may_not_speak
+from chatservice.chat.members import Member
+from chatservice.chat.refusals import Refusal
+from chatservice.chat.requests.base import Asking, membership_in, one_line
+from chatservice.chat.text import safe
+from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
+from chatservice.wire import Code
+
+
+def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred[None] | None:
+    """Say something, or tell that it was said already."""
+    session, seq = member.session, request.seq
+    assert session is not None
+    text = one_line(chat, request.text)
+    if seq is not None:
+        if not seq:
+            raise Refusal(Code.BAD_FIELD, "seq is 1 or more")
+        if seq in session.unstored:
+            stored, _, before = session.unstored[seq]
+            if (stored, before) != (kind, text):
+                raise Refusal(Code.SEQ_REUSED, f"seq {seq} is that of something else")
+            return None  # Its receipt is still to come.
+        if seq <= session.highest:
+            found = chat.past.find(session.origin, seq)
+            if isinstance(found, Deferred):
+                return found.addCallback(lambda event: _again(member, request, kind, text, event))
+            _again(member, request, kind, text, found)
+            return None
+    why = may_not_speak(chat, member)
+    if why is not None:
+        raise Refusal(Code.MUTED, why)
+    if isinstance(request, wire.Private):
+        _write(chat, member, request, text)
+        return None
+    assert isinstance(request, (wire.Say, wire.Do, wire.Topic))
+    if not text and kind != TOPIC:
+        raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
+    room = membership_in(chat, member, request.room).room
+    if kind == TOPIC:
+        chat.set_topic(member, room, text, seq)
+    else:
+        chat.say(member, room.name, kind, text, seq)
+    return None
+
+
+def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None:
+    to = chat.find(request.to)
+    if to is None:
+        raise Refusal(Code.NOT_HERE, f"there is no {safe(request.to)[:24]} here")
+    if to is member:
+        raise Refusal(Code.NOT_HERE, "that is you")
+    if not text:
+        raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
+    chat.write(member, to, text, request.seq)
+
+
+def _again(member: Member, request: wire.Talk, kind: str, text: str, event: Event | None) -> None:
+    """Tell the id of what was said before, unless that is still to come among the events."""
+    if event is None:
+        raise Refusal(
+            Code.SEQ_UNKNOWN,
+            f"seq {request.seq} is not above the last, and nothing is stored of it",
+        )
+    room = getattr(request, "room", event.room).removeprefix("#")
+    if (event.kind, event.text) != (kind, text) or names.key(room) != names.key(event.room):
+        raise Refusal(Code.SEQ_REUSED, f"seq {request.seq} is that of something else")
+    cursor = member.cursor
+    if cursor is None or event.id <= cursor.position or not member.sees(event):
+        member.outlet.write(member.view.own(event))
+
+
+def _say(chat: Chat, member: Member, request: wire.Say) -> Deferred[None] | None:
+    return _talk(chat, member, request, SAID)
+
+
+def _do(chat: Chat, member: Member, request: wire.Do) -> Deferred[None] | None:
+    return _talk(chat, member, request, DID)
+
+
+def _private(chat: Chat, member: Member, request: wire.Private) -> Deferred[None] | None:
+    return _talk(chat, member, request, PRIVATE)
+
+
+def _topic(chat: Chat, member: Member, request: wire.Topic) -> Deferred[None] | None:
+    return _talk(chat, member, request, TOPIC)
+
+
+TALKING: Final[dict[type[wire.Request], Asking]] = {
+    wire.Say: Asking(_say, settled=False),
+    wire.Do: Asking(_do, settled=False),
+    wire.Private: Asking(_private, settled=False),
+    wire.Topic: Asking(_topic, settled=False),
+}

@@ -1,0 +1,287 @@
+"""Programs that come in, and come back: by name, or by token with nothing missed.
+
+To come in is to come back: a member is made that has no connection, like one whose connection was
+lost, and joins its rooms; once that is stored, it is *connected*: it is told the token and reads on
+as a cursor from where it wants to. A session that had left is made a member again in the same way,
+and one that is still here has but to be connected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+
+from chatservice import wire
+from chatservice.chat import ignoring, names
+from chatservice.chat.cursors import Cursor
+from chatservice.chat.json_view import JSON
+from chatservice.chat.members import NOWHERE, Member, Outlet
+from chatservice.chat.refusals import NotLetIn, Refusal
+from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.sessions import Session
+from chatservice.journal.events import Fact
+
+if TYPE_CHECKING:
+    from chatservice.chat.chat import Chat
+
+TEND_EVERY: Final = 60.0
+"""Seconds after which expired tokens are forgotten, and numbers noted."""
+
+
+class Returns:
+    """What programs that have a session ask the chat for: to come in, and to come back."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._due: IDelayedCall | None = None
+
+    # Coming in
+
+    def enter(self, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+        """Let a program in, or back. The Deferred fires when it has been welcomed.
+
+        It fails with :exc:`.Refusal`, :exc:`.BadName` or :exc:`.NameTaken`.
+        """
+        return maybeDeferred(self._enter, hello, outlet)
+
+    def _enter(self, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+        chat = self._chat
+        banned = chat.banned(outlet.address)
+        if banned is not None:
+            raise Refusal(wire.Code.BANNED, banned)
+        session = chat.tokens.find(hello.token) if hello.token is not None else None
+        if session is None:
+            if hello.name is None:
+                if hello.token is not None:
+                    raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
+                raise Refusal(wire.Code.BAD_FIELD, "name is missing")
+            return self._come_in(hello, hello.name, outlet)
+        member = chat.sessions.get(session.origin)
+        if member is None:
+            return self._come_back(session, hello, outlet)
+        self._connect(member, outlet, hello, hello.token)
+        return succeed(member)
+
+    def _come_in(self, hello: wire.Hello, typed: str, outlet: Outlet) -> Deferred[Member]:
+        chat = self._chat
+        name = names.nickname(typed, chat.limits.max_name)
+        rooms = hello.rooms if hello.rooms is not None else chat.permanent[:1]
+        rooms = [names.room_name(room, chat.limits.max_name) for room in rooms]
+        token, session = chat.tokens.issue(name)
+
+        return self._appear(session, name, rooms, outlet, hello, token)
+
+    def _come_back(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+        chat = self._chat
+        name = session.name
+        if hello.name is not None:
+            name = names.nickname(hello.name, chat.limits.max_name)
+        rooms = list(session.reading.rooms) or chat.permanent[:1]
+        return self._appear(session, name, rooms, outlet, hello, hello.token)
+
+    def _appear(
+        self,
+        session: Session,
+        name: str,
+        rooms: Sequence[str],
+        outlet: Outlet,
+        hello: wire.Hello,
+        token: str | None,
+    ) -> Deferred[Member]:
+        """Make a session a member that has no connection, and connect it once that is stored."""
+        chat = self._chat
+        member = Member(name, NOWHERE, JSON, now=chat.now(), session=session)
+        member.lost = True
+        welcomed: Deferred[Member] = Deferred()
+        began = chat.past.head
+
+        def connect() -> None:
+            if not member.gone:
+                self._connect(member, outlet, hello, token, began)
+            welcomed.callback(member)
+
+        def granted(_: None) -> Deferred[Member]:
+            session.name = name
+            chat.tokens.here(session)
+            self._look_after()
+            chat.sessions[member.origin] = member
+            ignoring.recognise(member, chat.ignorers)
+            chat.ticker.batch.note(session)
+            chat.ticker.batch.then(connect)
+            for room in dict.fromkeys(rooms):
+                try:
+                    membership = chat.join(member, room)
+                except NotLetIn as error:
+                    session.reading = session.reading.left(room, began)
+                    why = str(error)
+                    chat.ticker.batch.then(
+                        lambda why=why: member.refuse(wire.Code.NOT_LET_IN, why)  # type: ignore[misc]
+                    )
+                else:
+                    membership.since = session.reading.rooms.get(room)
+                    chat.ticker.batch.then(
+                        lambda membership=membership: joined(chat, membership)  # type: ignore[misc]
+                    )
+            chat.ticker.wake()
+            return welcomed
+
+        return chat.claim(name, member).addCallback(granted)
+
+    # Being connected
+
+    def _connect(
+        self,
+        member: Member,
+        outlet: Outlet,
+        hello: wire.Hello,
+        token: str | None,
+        began: int | None = None,
+    ) -> None:
+        """Give a member a connection, on which it reads on from where it wants to."""
+        chat, session = self._chat, member.session
+        assert session is not None and token is not None
+        resumed = hello.token == token
+        member.outlet.replace(
+            wire.encode(wire.Replaced(text="another connection has your place now"))
+        )
+        chat.absences.discard(member)
+        member.detach()
+        member.outlet, member.lost = outlet, False
+        since, gap = self._since(session, hello, resumed, began)
+        member.memberships += [
+            _over(member, period.room, period.since, period.until)
+            for period in session.reading.periods
+            if period.until > since and not _reads(member, period.room, period.until)
+        ]
+        member.cursor = Cursor(member, since)
+        limits = chat.limits
+        outlet.write(
+            wire.encode(
+                wire.Welcome(
+                    name=member.name,
+                    token=token,
+                    journal=chat.journal.identity,
+                    since=since,
+                    seq=session.seq,
+                    rooms=[seen(chat, membership.room) for membership in member.rooms()],
+                    resumed=resumed,
+                    gap=gap,
+                    grace=limits.grace,
+                    longest=limits.max_line,
+                    rate=limits.rate,
+                    burst=limits.burst,
+                    ref=hello.ref,
+                )
+            )
+        )
+        member.tell(*(chat.motd if not resumed else ()))
+        chat.readers.ready(member.cursor)
+
+    def _since(
+        self, session: Session, hello: wire.Hello, resumed: bool, began: int | None
+    ) -> tuple[int, bool]:
+        """Tell after which event a program reads on, and whether it misses any."""
+        chat = self._chat
+        head = chat.past.head
+        if hello.since is None or not resumed:
+            return (head if began is None else began), hello.since is not None
+        other = hello.journal is not None and hello.journal != chat.journal.identity
+        if other or hello.since > head:
+            return head, True
+        least = max(chat.past.start, session.reading.forgotten)
+        return max(hello.since, least), hello.since < least
+
+    # Being away
+
+    def away(self, member: Member) -> None:
+        """A program has lost its connection: nobody is told, for a grace."""
+        session = member.session
+        assert session is not None
+        session.seen = self._chat.now()
+        self._chat.ticker.batch.note(session)
+        self._chat.ticker.wake()
+        self._chat.absences.add(member)
+
+    # Over a restart
+
+    def start(self, facts: Iterable[Fact]) -> None:
+        """Bring those back who were here when the service stopped; their grace begins.
+
+        :raises JournalError: if the journal can't be read.
+        """
+        chat = self._chat
+        here = chat.tokens.restore(facts)
+        for session in chat.tokens.all():
+            session.seq = max(session.seq, chat.journal.last_seq(session.origin))
+        for session in here:
+            member = Member(session.name, NOWHERE, JSON, now=chat.now(), session=session)
+            member.lost = True
+            chat.sessions[member.origin] = member
+            chat.claim(member.name, member)
+            for name, since in session.reading.rooms.items():
+                room = chat.rooms.setdefault(name, Room(name))
+                room.population += 1
+                room.members[member] = None
+                membership = Membership(member, room)
+                membership.since = since
+                member.memberships.append(membership)
+            member.current = next(iter(member.memberships), None)
+            chat.absences.add(member)
+        self._look_after()
+
+    def _look_after(self) -> None:
+        if self._due is None and self._chat.tokens:
+            self._due = self._chat.clock.callLater(TEND_EVERY, self._tend)
+
+    def _tend(self) -> None:
+        """Forget expired tokens, and note which numbers are stored."""
+        chat = self._chat
+        self._due = None
+        self._look_after()
+        for fact in chat.tokens.forget_expired():
+            chat.ticker.batch.hold(fact)
+        # Before the events that tell them can be forgotten.
+        for session in chat.tokens.unnoted():
+            chat.ticker.batch.note(session)
+        if chat.ticker.batch.count:
+            chat.ticker.wake()
+
+    def stop(self) -> None:
+        """Look after nothing any more."""
+        if self._due is not None:
+            self._due.cancel()
+
+
+def seen(chat: Chat, room: Room) -> wire.RoomSeen:
+    """Return how a room is told of."""
+    return wire.RoomSeen(
+        room=room.name,
+        people=len(room.members),
+        topic=chat.standing.topics.get(room.name, ""),
+        locked=True if room.name in chat.standing.locks else None,
+    )
+
+
+def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> None:
+    """Tell a program that it is in a room."""
+    room = seen(chat, membership.room)
+    membership.member.outlet.write(
+        wire.encode(
+            wire.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
+        )
+    )
+
+
+def _over(member: Member, room: str, since: int, until: int) -> Membership:
+    """Return what a member was in, and has left."""
+    membership = Membership(member, Room(room))
+    membership.since, membership.until, membership.leaving = since, until, True
+    return membership
+
+
+def _reads(member: Member, room: str, until: int) -> bool:
+    """Tell whether a member, that was connected already, still reads a period."""
+    return any(m.room.name == room and m.until == until for m in member.memberships)

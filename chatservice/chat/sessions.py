@@ -1,0 +1,135 @@
+"""What a program has that comes back: a name, rooms, and how far it is known what it read.
+
+A session is here, with a :class:`.Member`, while its program is connected and for a grace after
+that. Later it has left, and is only remembered until its token expires: whoever comes back with
+that is told what it missed. A session is a fact of the journal, changed in the same commit as that
+which changes it, so it is whole after a ``kill -9`` as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from chatservice.journal.events import Fact
+
+SESSION: Final = "session"
+"""The kind of the fact."""
+
+PERIODS_MOST: Final = 64
+"""So many periods in rooms that it left are known of one session."""
+
+
+class Period(NamedTuple):
+    """A session was in a room; what happened there between two ids is for it."""
+
+    room: str
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is for a session.
+
+    :ivar rooms: in which it is, by name: what happens there after this id.
+    :ivar periods: in rooms that it left, the one that ended first in front.
+    :ivar forgotten: a period that ended at this id is not known any more, nor are those before.
+    """
+
+    rooms: dict[str, int] = field(default_factory=dict)
+    periods: tuple[Period, ...] = ()
+    forgotten: int = 0
+
+    def joined(self, room: str, id: int) -> Reading:
+        """Return what is for it once it has joined a room; in which it may be, if it came back."""
+        return self if room in self.rooms else replace(self, rooms={**self.rooms, room: id})
+
+    def left(self, room: str, id: int) -> Reading:
+        """Return what is for it once it has left a room."""
+        if room not in self.rooms:
+            return self
+        rooms = {name: since for name, since in self.rooms.items() if name != room}
+        periods = (*self.periods, Period(room, self.rooms[room], id))
+        forgotten = self.forgotten
+        if len(periods) > PERIODS_MOST:
+            forgotten, periods = periods[0].until, periods[1:]
+        return Reading(rooms, periods, forgotten)
+
+
+class Session:
+    """What is remembered for whoever has a token.
+
+    :ivar digest: of the token, which itself is known to its program alone.
+    :ivar origin: of all that the session says, in the journal.
+    :ivar seq: the highest number of its own words that is stored.
+    :ivar noted: the highest number that is in the fact; the journal has those after it.
+    :ivar unstored: what waits to be committed, by number: its kind, room and text.
+    :ivar seen: when it was connected last, in milliseconds since 1970.
+    :ivar here: it has not left.
+    :ivar dropped: it is not remembered any more.
+    :ivar heard: its program has said something since it was told the token, so it has that.
+    """
+
+    __slots__ = (
+        "digest",
+        "dropped",
+        "heard",
+        "here",
+        "name",
+        "noted",
+        "origin",
+        "reading",
+        "seen",
+        "seq",
+        "unstored",
+    )
+
+    def __init__(self, digest: str, origin: int, name: str, seen: int) -> None:
+        self.digest = digest
+        self.origin = origin
+        self.name = name
+        self.reading = Reading()
+        self.seq = self.noted = 0
+        self.unstored: dict[int, tuple[str, str, str]] = {}
+        self.seen = seen
+        self.here = True
+        self.dropped = self.heard = False
+
+    @property
+    def highest(self) -> int:
+        """The highest number that is taken, stored or not."""
+        return max(self.seq, *self.unstored) if self.unstored else self.seq
+
+    def fact(self, reading: Reading) -> Fact:
+        """Return the fact that it is, with what is for it from now on."""
+        value = {
+            "origin": self.origin,
+            "name": self.name,
+            "rooms": reading.rooms,
+            "periods": reading.periods,
+            "forgotten": reading.forgotten,
+            "seq": self.seq,
+            "seen": self.seen,
+            "here": self.here,
+            "heard": self.heard,
+        }
+        self.noted = self.seq
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return Fact(SESSION, self.digest, text)
+
+    @classmethod
+    def load(cls, fact: Fact) -> Session:
+        """Return the session that a fact is."""
+        value = json.loads(fact.value)
+        session = cls(fact.name, value["origin"], value["name"], value["seen"])
+        periods: Iterable[tuple[str, int, int]] = value["periods"]
+        session.reading = Reading(
+            value["rooms"], tuple(Period(*period) for period in periods), value["forgotten"]
+        )
+        session.seq = session.noted = value["seq"]
+        session.here = value["here"]
+        session.heard = value["heard"]
+        return session

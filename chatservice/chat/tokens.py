@@ -1,0 +1,108 @@
+"""Tokens: who has one is taken for the session that it was given to."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from chatservice.chat.sessions import SESSION, Session
+from chatservice.journal.events import Fact
+
+TOKEN_BYTES: Final = 24
+"""Random bytes of a token: no more can be guessed of it than of a key of 192 bits."""
+
+_DAY: Final = 86_400_000
+
+
+def digest(token: str) -> str:
+    """Return what is stored instead of a token.
+
+    A token is as random as a hash, so no salt and no slow function make it harder to find.
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Tokens:
+    """The sessions that can be taken up again.
+
+    :param now: the time, in milliseconds since 1970.
+    :param life: days after which a token that was not used expires.
+    :param most: so many sessions that have left are remembered; those that left first are not.
+    """
+
+    def __init__(self, now: Callable[[], int], life: int, most: int) -> None:
+        self._now = now
+        self._life = life * _DAY
+        self._most = most
+        self._sessions: dict[str, Session] = {}
+        self._away: dict[str, Session] = {}
+        self._origins: dict[int, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def issue(self, name: str) -> tuple[str, Session]:
+        """Make a token and the session that it is for, which is not remembered yet."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        return token, Session(digest(token), secrets.randbits(63), name, self._now())
+
+    def here(self, session: Session) -> None:
+        """Remember a session that has come in, or back."""
+        session.here = True
+        self._add(session)
+
+    def _add(self, session: Session) -> None:
+        self._sessions[session.digest] = session
+        self._origins[session.origin] = session
+        self._away.pop(session.digest, None)
+        if not session.here:
+            self._away[session.digest] = session
+
+    def find(self, token: str) -> Session | None:
+        """Return the session of a token; None if there is none, or if it has expired."""
+        session = self._sessions.get(digest(token))
+        return None if session is None or self._expired(session) else session
+
+    def of(self, origin: int) -> Session | None:
+        """Return the session that has said something."""
+        return self._origins.get(origin)
+
+    def left(self, session: Session) -> list[Fact]:
+        """A session has left. Return the facts by which others are forgotten for it."""
+        session.here = False
+        session.seen = self._now()
+        self._add(session)
+        excess = len(self._away) - self._most
+        return [self.forget(self._away[name]) for name in list(self._away)[: max(0, excess)]]
+
+    def forget(self, session: Session) -> Fact:
+        """Forget a session; return the fact by which the journal is to do the same."""
+        session.dropped = True
+        del self._sessions[session.digest]
+        del self._origins[session.origin]
+        self._away.pop(session.digest, None)
+        return Fact(SESSION, session.digest, "")
+
+    def forget_expired(self) -> list[Fact]:
+        """Forget the sessions whose tokens have expired; return the facts for the journal."""
+        return [self.forget(s) for s in list(self._away.values()) if self._expired(s)]
+
+    def all(self) -> Iterable[Session]:
+        """Give all sessions that are remembered."""
+        return self._sessions.values()
+
+    def unnoted(self) -> Iterable[Session]:
+        """Give the sessions whose numbers only their events tell."""
+        return [s for s in self._sessions.values() if s.noted < s.seq]
+
+    def restore(self, facts: Iterable[Fact]) -> list[Session]:
+        """Take up what the journal has; return the sessions that are here."""
+        sessions = [Session.load(fact) for fact in facts if fact.kind == SESSION]
+        for session in sorted(sessions, key=lambda session: session.seen):
+            self._add(session)
+        return [session for session in sessions if session.here]
+
+    def _expired(self, session: Session) -> bool:
+        return not session.here and session.seen + self._life <= self._now()

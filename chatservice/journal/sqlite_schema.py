@@ -1,0 +1,83 @@
+"""The tables of a journal's SQLite file, and how a file of an older version becomes one of this."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from typing import Final
+
+from chatservice.journal.base import JournalError
+from chatservice.journal.events import TALK
+
+SCHEMA_VERSION: Final = 4
+APPLICATION_ID: Final = 0x43484154
+"""``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
+
+TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
+"""What an index holds for, and what is asked of it, in the same words: so SQLite knows that it may
+be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
+
+NUMBERED_ONLY: Final = "seq > 0"
+"""What a program has numbered; all else costs the index of it nothing."""
+
+_FACTS: Final = """
+CREATE TABLE facts (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
+
+_TALK: Final = f"CREATE INDEX talk ON events (room, id) WHERE {TALK_ONLY};"
+
+_NUMBERED: Final = f"CREATE INDEX numbered ON events (origin, seq) WHERE {NUMBERED_ONLY};"
+
+_SCHEMA: Final = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE journal (identity TEXT NOT NULL, checkpoints INTEGER NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    room TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL,
+    origin INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+);
+{_TALK}
+{_NUMBERED}
+{_FACTS}
+"""
+
+_UPGRADES: Final = {
+    1: _FACTS,
+    2: f"DROP INDEX talk; {_TALK}",
+    3: _NUMBERED,
+}
+"""What brings a file of a schema version to the next."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file, or bring those of an older version up to date.
+
+    :raises JournalError: if the file is no journal, or one of a newer version.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    mark = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and mark != APPLICATION_ID:
+        raise JournalError("it is a database of something else")
+    if version > SCHEMA_VERSION:
+        raise JournalError(f"it was written by a newer version (schema {version})")
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise JournalError("its file system has no write-ahead log")
+    if not tables:
+        identity = f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
+        connection.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
+        version = SCHEMA_VERSION
+    for older in range(version, SCHEMA_VERSION):
+        newer = f"PRAGMA user_version = {older + 1};"
+        connection.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
