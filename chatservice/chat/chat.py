@@ -185,14 +185,22 @@ class Chat(House):
         if member.session is None:
             self.quit(member)
         elif not member.lost:
+            self._close(member, member.outlet)
+
+    def _close(self, member: Member, outlet: Outlet) -> None:
+        """Close the connection of a program that is to come back, behind its last receipts."""
+
+        def read_all() -> None:
+            self.disconnect(member)
+            outlet.finish()
+
+        settled = self.settled(member)
+        if settled is not None:
+            settled.addCallback(lambda _: self._close(member, outlet))
+        elif member.outlet is outlet and not (member.lost or member.gone):
             self.step_back(member, self.past.head)
             assert member.cursor is not None
-            member.cursor.at_head = lambda: self._close(member)
-
-    def _close(self, member: Member) -> None:
-        outlet = member.outlet
-        self.disconnect(member)
-        outlet.finish()
+            member.cursor.at_head = read_all
 
     def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
         """Show a member the last things said or done in a room.

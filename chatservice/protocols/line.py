@@ -90,7 +90,7 @@ class ChatProtocol(PacedFramer):
             first = self._buffer + data
             if self.is_stranger(first):
                 return
-            if first.startswith(OPENING):
+            if first.startswith(OPENING) and not self.operator:
                 self.be_machine()
             elif b"\n" in data:
                 self.greet()
@@ -232,17 +232,9 @@ class ChatProtocol(PacedFramer):
         if self.member is not None:
             self.factory.lingering.discard(self)
             self._leave()
-            settled = self.factory.chat.settled(self.member)
-            if settled is None or self.member.session is None:
-                self.factory.chat.hang_up(self.member)
-            else:
-                settled.addCallback(lambda _: self._hang_up())
+            self.factory.chat.hang_up(self.member)
         else:
             self.finish()
-
-    def _hang_up(self) -> None:
-        if self.member is not None:
-            self.factory.chat.hang_up(self.member)
 
     def _leave(self) -> None:
         """Ignore what a member still sends who is gone; it is finished when it has read all."""
@@ -281,7 +273,7 @@ class ChatProtocol(PacedFramer):
             self.drop_unfinished()
         self.release(UNREAD)
         self.end_input()
-        if not self.member.gone:
+        if self._holds and not self.member.gone:
             self.factory.lingering.add(self)
 
     def give_up(self) -> None:
