@@ -69,6 +69,9 @@ class Returns:
         chat = self._chat
         name = names.nickname(typed, chat.limits.max_name)
         rooms = hello.rooms if hello.rooms is not None else chat.permanent[:1]
+        most = chat.limits.max_rooms_per_member
+        if 0 < most < len(rooms):
+            raise Refusal(wire.Code.BAD_FIELD, f"rooms names {most} at most")
         rooms = [names.room_name(room, chat.limits.max_name) for room in rooms]
         token, session = chat.tokens.issue(name)
 
@@ -93,14 +96,18 @@ class Returns:
     ) -> Deferred[Member]:
         """Make a session a member that has no connection, and connect it once that is stored."""
         chat = self._chat
-        member = Member(name, NOWHERE, JSON, now=chat.now(), session=session)
+        member = Member(name, outlet, JSON, now=chat.now(), session=session)
         member.lost = True
         welcomed: Deferred[Member] = Deferred()
         began = chat.past.head
 
         def connect() -> None:
-            if not member.gone:
-                self._connect(member, outlet, hello, token, began)
+            # Unless it has come with its token on another connection meanwhile.
+            if member.outlet is outlet:
+                if member.gone:
+                    outlet.finish()
+                else:
+                    self._connect(member, outlet, hello, token, began)
             welcomed.callback(member)
 
         def granted(_: None) -> Deferred[Member]:
@@ -144,9 +151,10 @@ class Returns:
         chat, session = self._chat, member.session
         assert session is not None and token is not None
         resumed = hello.token == token
-        member.outlet.replace(
-            wire.encode(wire.Replaced(text="another connection has your place now"))
-        )
+        if member.outlet is not outlet:
+            member.outlet.replace(
+                wire.encode(wire.Replaced(text="another connection has your place now"))
+            )
         chat.absences.discard(member)
         member.detach()
         member.outlet, member.lost = outlet, False
@@ -157,6 +165,8 @@ class Returns:
             if period.until > since and not _reads(member, period.room, period.until)
         ]
         member.cursor = Cursor(member, since)
+        if resumed:
+            member.cursor.at_head = lambda: outlet.write(wire.encode(wire.Live()))
         limits = chat.limits
         outlet.write(
             wire.encode(

@@ -1,1 +1,22 @@
-"""A client for terminals and pipes; it knows the service by its words alone."""
+"""A client for terminals and pipes, and a library for programs that chat.
+
+What a program needs stands here; see :func:`connect`.
+"""
+
+from chatservice.client.bookmark import Remembered
+from chatservice.client.inbox import ChatError
+from chatservice.client.library import Chat, connect
+from chatservice.wire import Event, Past, Person, RoomList, RoomSeen, WhoIs
+
+__all__ = [
+    "Chat",
+    "ChatError",
+    "Event",
+    "Past",
+    "Person",
+    "Remembered",
+    "RoomList",
+    "RoomSeen",
+    "WhoIs",
+    "connect",
+]

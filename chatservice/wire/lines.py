@@ -31,7 +31,9 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def encode(message: Request | Reply) -> bytes:
     """Write a message as its line, with its end."""
-    return _dumps({"type": message.type, **_plain(message)}).encode() + b"\r\n"
+    line = _dumps({"type": message.type, **_plain(message)})
+    # Half of a surrogate pair has no UTF-8; what stands for it instead is its escape in JSON too.
+    return line.encode("utf-8", "backslashreplace") + b"\r\n"
 
 
 def _plain(thing: Any) -> dict[str, Any]:
@@ -79,13 +81,14 @@ def reply(line: str) -> Reply | None:
     :raises BadMessage: if it is no message.
     """
     found = _object(line)
-    kind = REPLIES.get(found.get("type", ""))
+    name = found.get("type")
+    kind = REPLIES.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
     try:
         return _read(kind, found)
     except _Unfit as error:
-        raise BadMessage(Code.BAD_FIELD, str(error), found["type"]) from None
+        raise BadMessage(Code.BAD_FIELD, str(error), name) from None
 
 
 class _Unfit(Exception):

@@ -109,6 +109,13 @@ class Notice(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Live(Reply):
+    """All that happened while a program was away has been told; what follows is live."""
+
+    type: ClassVar[str] = "live"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Replaced(Reply):
     """Another connection has the session now: don't come back."""
 
@@ -214,7 +221,7 @@ class Past(Reply):
 REPLIES: Final[dict[str, type[Reply]]] = {
     **{
         kind.type: kind
-        for kind in (Welcome, Ok, Error, Notice, Replaced, Pong, WhoIs, RoomList, Past)
+        for kind in (Welcome, Live, Ok, Error, Notice, Replaced, Pong, WhoIs, RoomList, Past)
     },
     **dict.fromkeys(EVENTS, Event),
 }
