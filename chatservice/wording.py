@@ -25,17 +25,3 @@ BANNED: Final = "you are banned from here"
 
 SENT_AWAY: Final = (KICKED, BANNED)
 """How it begins that somebody is not wanted; a program does not come back by itself then."""
-
-REFUSALS: Final = (
-    NOWHERE,
-    MUTED,
-    UNSTORED,
-    WENT_WRONG,
-    TOO_LONG.partition(":")[0],
-    "usage: ",
-    "there is no ",
-    "you are not in ",
-    "nobody wrote to you",
-    "who wrote to you",
-)
-"""How answers begin to a line that was not taken."""

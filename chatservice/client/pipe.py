@@ -1,115 +1,74 @@
-"""Talking through a pipe: each line is taken, or the exit status says that one was not."""
+"""Talking through a pipe: each line is said and stored, or the exit status says that one was not.
+
+See :mod:`~chatservice.client.program` for what the status is.
+"""
 
 from __future__ import annotations
 
-import signal
-from typing import Final
-
 from twisted.python.failure import Failure
 
-from chatservice import wording
-from chatservice.client.connection import OWN, QUIT, Connection, ConnectionFactory, reason_of
-from chatservice.client.stdio import StandardStreams
-
-_REFUSALS: Final = tuple(OWN + words for words in wording.REFUSALS)
+from chatservice import wire, wording
+from chatservice.chat.text import safe
+from chatservice.client.program import Program
 
 
-class Pipe(StandardStreams):
-    """A program: it waits until the server has greeted, sends all, and waits for the goodbye.
+class Pipe(Program):
+    """What a program writes is said in one room: the one that is given, or the first of the house.
 
-    The server says that when it has taken all that came before ``/quit``, so it is the receipt.
-    After a ``/quit`` of the program's own nothing counts any more.
+    Each line is said as it is, whatever it begins with; empty ones are left out. Nothing is written
+    to the standard output. When all is stored, and so can't be lost any more, it leaves. If there
+    was no name, it is the first line.
     """
 
-    INTERRUPTED = 128 + signal.SIGINT
+    NAMELESS = "there is no name: give one with --name, or as the first line"
 
-    _introduced = False
-    _greeted = False
-    _all_read = False
-    _refusals = 0
-    _first_refusal = ""
-
-    def connectionMade(self) -> None:
-        """Connect, once."""
-        self.pauseProducing()
-        self.endpoint.connect(ConnectionFactory(self)).addErrback(self._not_there)
-
-    def _not_there(self, failure: Failure) -> None:
-        self.end(1, f"{self.where} is not there: {reason_of(failure)}")
-
-    # Of the server
-
-    def reached(self, connection: Connection) -> None:
-        """Give the name; if there is none, read it."""
-        self._introduced = self.name is not None
-        super().reached(connection)
-        if not self._introduced:
-            self.resumeProducing()
-
-    def greeted(self) -> None:
-        """Send what there is to send."""
-        self._greeted = True
-        if self._all_read:
-            self._send(QUIT)
-        else:
-            self.resumeProducing()
-
-    def name_refused(self, why: str) -> None:
-        """End: there is nobody to think of another name."""
-        self.end(1, f"the name was refused: {why}")
-
-    def heard(self, text: str) -> None:
-        """Show what the server says, and note what it did not take."""
-        super().heard(text)
-        if self._greeted and text.startswith(_REFUSALS):
-            self._first_refusal = self._first_refusal or text.removeprefix(OWN)
-            self._refusals += 1
-
-    def parted(self) -> None:
-        """All was read, if maybe not taken."""
-        if self._refusals:
-            lines = "a line" if self._refusals == 1 else f"{self._refusals:,} lines"
-            self.end(1, f"the server did not take {lines}: {self._first_refusal}")
-        else:
-            self.end(0)
-
-    def sent_away(self, why: str) -> None:
-        """End: nothing more is taken."""
-        self.end(1, why)
-
-    def lost(self, failure: Failure) -> None:
-        """End: what was taken is not known."""
-        super().lost(failure)
-        self.end(1, self.loss(failure))
-
-    # Of the program
-
-    def resumeProducing(self) -> None:
-        """Read on, unless an answer to the name has to come first."""
-        if self._greeted or not self._introduced:
-            super().resumeProducing()
+    _room: str | None = None
+    _joining = False
 
     def typed(self, text: str) -> None:
-        """Send a line; the first one may be the name, and then the others wait."""
-        if self._introduced:
-            self._send(text)
-        elif self.connection is not None:
-            self._introduced = True
-            self.pauseProducing()
-            self.connection.introduce(text)
-
-    def input_ended(self) -> None:
-        """Take leave, if the name was granted, or as soon as it is."""
-        self._all_read = True
-        if not self._introduced:
-            self.end(1, "there is no name: give one with --name, or as the first line")
-        elif self._greeted:
-            self._send(QUIT)
+        """Say a line, or come in with it as the name."""
+        if self.seat is None:
+            self.come_in(safe(text), self._rooms)
+        elif self._room is not None and safe(text):
+            self.seat.talk(wire.Say(room=self._room, text=text))
+            self.asked()
 
     def output_ended(self) -> None:
-        """What is said could not be read."""
-        self.end(1, "nobody reads the standard output any more")
+        """Nothing is written anyway."""
 
-    def _send(self, text: str) -> None:
-        if self.connection is not None:
-            self.connection.send(text)
+    def may_read(self) -> bool:
+        """See :meth:`Program.may_read`; what is said needs a room."""
+        return super().may_read() and (self.seat is None or self._room is not None)
+
+    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+        """Go into the room, unless that was done before."""
+        if self._room is None and not self._joining and self.seat is not None:
+            if self._rooms:
+                self._joining = True
+                joining = self.seat.ask(wire.Join(room=self._rooms[0]))
+                joining.addCallbacks(self._joined, self._not_let_in)
+            elif welcome.rooms:
+                self._room = welcome.rooms[0].room
+            else:
+                self.end(1, wording.NOWHERE)
+        super().welcomed(welcome, missed)
+
+    def _joined(self, reply: wire.Reply) -> None:
+        assert isinstance(reply, wire.Ok)
+        self._room = reply.room
+        self.go_on()
+
+    def _not_let_in(self, failure: Failure) -> None:
+        self.end(1, failure.getErrorMessage())
+
+    def noticed(self, text: str) -> None:
+        """Tell on the standard error what may be why lines are not stored."""
+        super().noticed(text)
+        if self._unanswered and not self.ending:
+            self.complain(text)
+
+    def ended(self, why: str | None) -> None:
+        """See :meth:`Program.ended`; who has left politely has no reason to come back."""
+        if why is None:
+            self.entrance.forget()
+        super().ended(why)

@@ -151,12 +151,13 @@ class Seat:
     def quit(self, text: str = "") -> None:
         """Leave when all that was said before is stored or refused.
 
-        That is now if there is nothing unstored and no connection to say it on, or no name.
+        That is now if there is nothing unstored and no connection to say it on, or no name; behind
+        the welcome, if that is on its way.
         """
         if self._over or self._quitting is not None:
             return
         self._quitting = text
-        if self._nameless or not (self.connected or self.unstored):
+        if self._nameless or (self._lines is None and not self.unstored):
             self._end(None)
         else:
             self._flush()

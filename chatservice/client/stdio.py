@@ -1,21 +1,23 @@
-"""The standard input and output: what talking on a terminal and through a pipe have in common."""
+"""The standard input and output: what all have in common that talk through them."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IStreamClientEndpoint
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice.chat.text import decode
-from chatservice.client.connection import LONGEST, Connection, is_distrusted, reason_of
+from chatservice.client.connection import LONGEST
+
+TOO_LONG: Final = f"a line has more than {LONGEST:,} bytes"
 
 
 def complain(sentence: str) -> None:
@@ -28,15 +30,9 @@ def complain(sentence: str) -> None:
 
 @implementer(IHalfCloseableProtocol)
 class StandardStreams(LineReceiver):
-    """Lines from the standard input, and what is heard to the standard output.
+    """Lines from the standard input, and lines to the standard output, until an end.
 
-    A full connection pauses the input, a full output the connection: nothing piles up between.
-
-    :param endpoint: of the server.
-    :param where: the same in words.
-    :param name: to come in with; None to take the first line.
-    :ivar distrusted: whether the last connection was lost because TLS was not what it should be.
-    :ivar ended: fires with the exit status when there is nothing more to do.
+    :ivar done: fires with the exit status when there is nothing more to do.
     """
 
     INTERRUPTED: ClassVar[int]
@@ -46,66 +42,17 @@ class StandardStreams(LineReceiver):
     MAX_LENGTH = LONGEST
     transport: Any
 
-    connection: Connection | None = None
     ending = False
-    distrusted = False
     _status = 1
     _writable = True
 
-    def __init__(
-        self,
-        reactor: Any,
-        endpoint: IStreamClientEndpoint,
-        where: str,
-        name: str | None,
-        complain: Callable[[str], None] = complain,
-    ) -> None:
-        self.reactor = reactor
-        self.endpoint = endpoint
-        self.where = where
-        self.name = name
+    def __init__(self, complain: Callable[[str], None] = complain) -> None:
         self.complain = complain
-        self.ended: Deferred[int] = Deferred()
+        self.done: Deferred[int] = Deferred()
 
-    # Of the server
-
-    def reached(self, connection: Connection) -> None:
-        """Join the connection to the streams, and give the name if there is one."""
-        self.connection = connection
-        if self.ending:
-            self.hang_up()
-            return
-        connection.transport.registerProducer(self, True)
-        self.transport.registerProducer(connection.transport, True)
-        if self.name is not None:
-            connection.introduce(self.name)
-
-    def heard(self, text: str) -> None:
-        """Show what the server says."""
+    def show(self, text: str) -> None:
+        """Write a line to the standard output."""
         self.transport.write(text.encode() + b"\n")
-
-    def lost(self, failure: Failure) -> None:
-        """Let go of a connection that is no more."""
-        known = self.connection is not None and self.connection.name is not None
-        self.distrusted = is_distrusted(failure) and not known
-        self.connection = None
-        if not self.ending:
-            self.transport.unregisterProducer()
-
-    def loss(self, failure: Failure) -> str:
-        """Say why the connection is no more."""
-        if self.distrusted:
-            return f"{self.where} can't be trusted: {reason_of(failure)}"
-        return f"the connection to {self.where} was lost: {reason_of(failure)}"
-
-    def hang_up(self) -> None:
-        """Close the connection, if there is one."""
-        if self.connection is not None:
-            # As long as it has a producer, TLS would not close.
-            self.connection.transport.unregisterProducer()
-            self.connection.transport.loseConnection()
-
-    # Of the standard streams
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of the input."""
@@ -113,7 +60,7 @@ class StandardStreams(LineReceiver):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """End: no server takes such a line."""
-        self.end(1, f"a line has more than {self.MAX_LENGTH:,} bytes")
+        self.end(1, TOO_LONG)
 
     def readConnectionLost(self) -> None:
         """The input ended, maybe within a line, which counts."""
@@ -140,6 +87,10 @@ class StandardStreams(LineReceiver):
         """There is nobody to write to."""
         raise NotImplementedError
 
+    def hang_up(self) -> None:
+        """Close the connection to the server, if there is one, and make no other."""
+        raise NotImplementedError
+
     def pauseProducing(self) -> None:
         """Read no more for now."""
         super().pauseProducing()  # type: ignore[no-untyped-call]
@@ -150,8 +101,6 @@ class StandardStreams(LineReceiver):
 
     def stopProducing(self) -> None:
         """The connection was lost; the input is not."""
-
-    # The end
 
     def end(self, status: int, why: str | None = None) -> None:
         """Hang up, and end when all is written; the first to say so decides the status.
@@ -171,6 +120,10 @@ class StandardStreams(LineReceiver):
         else:
             self._over()
 
+    def stop(self) -> None:
+        """End, from without; what is not written or sent yet is not waited for."""
+        self.end(1)
+
     def interrupt(self) -> None:
         """End now, whatever is not written yet."""
         self.end(self.INTERRUPTED)
@@ -181,5 +134,5 @@ class StandardStreams(LineReceiver):
         self._over()
 
     def _over(self) -> None:
-        if not self.ended.called:
-            self.ended.callback(self._status)
+        if not self.done.called:
+            self.done.callback(self._status)

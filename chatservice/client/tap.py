@@ -1,25 +1,43 @@
-"""The command line: ``chat-client``, and ``twistd -n chat-client``."""
+"""The command line: ``chat-client``, and ``twistd -n chat-client``.
+
+The exit status is
+
+0
+    when a person has left; from a program, when all that it said is stored;
+1
+    when the server was not there, did not want us, or did not take something;
+130
+    when a program was interrupted.
+"""
 
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Protocol
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.stdio import StandardIO
 from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.chat.text import decode, safe
 from chatservice.client.address import BadAddress, endpoint_at
+from chatservice.client.entrance import Entrance
+from chatservice.client.jsonlines import JsonLines
 from chatservice.client.pipe import Pipe
-from chatservice.client.stdio import StandardStreams
+from chatservice.client.state import Memory, state_folder
+from chatservice.client.stdio import complain
 from chatservice.client.terminal import Terminal
 from chatservice.options import OneLineOptions
+
+_REACTOR: Final = "twisted.internet.reactor"
 
 
 class Options(OneLineOptions):
@@ -28,14 +46,30 @@ class Options(OneLineOptions):
     program = "chat-client"
     arguments = "[options] [HOST[:PORT] | ENDPOINT]"
     longdesc = (
-        "Talks to a chat: on a terminal until you type /quit or Ctrl-D, through a pipe line by"
-        " line. Without an address it is that of localhost:7007. An endpoint is one of Twisted's:"
-        " tls:HOST:PORT, tls:HOST:PORT:trustRoots=FOLDER, unix:FILE."
+        "Talks to a chat: on a terminal until you type /quit or Ctrl-D; what is piped into it is"
+        " said, line by line. Without an address it is that of localhost:7007. An endpoint is one"
+        " of Twisted's: tls:HOST:PORT, tls:HOST:PORT:trustRoots=FOLDER, unix:FILE. Exit status: 0"
+        " if all that was piped is stored, 1 if not, with a sentence that says why, 130 if"
+        " interrupted."
     )
 
     optParameters = [
-        ["name", None, None, "name to come in with [default: you are asked, a pipe's first line]"],
+        [
+            "name",
+            None,
+            None,
+            "name to come in with [default: as the last time; you are asked; a pipe's first line]",
+        ],
     ]
+    optFlags = [
+        ["json", None, "take and give the JSON objects of the machine protocol, one a line"],
+        ["plain", None, "on a terminal, send and show lines as they are, and nothing else"],
+        ["new", None, "forget the last time: come in anew"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["rooms"] = []
 
     def getSynopsis(self) -> str:
         """Say how it is called."""
@@ -49,6 +83,10 @@ class Options(OneLineOptions):
         print(f"chat-client {__version__}")
         raise SystemExit(0)
 
+    def opt_room(self, room: str) -> None:
+        """room to be in [default: the first of the house]; may be repeated, but not for a pipe"""
+        self["rooms"].append(_line(room))
+
     def parseArgs(self, address: str = "localhost:7007") -> None:
         """Take the address."""
         self["address"] = address
@@ -59,7 +97,9 @@ class Options(OneLineOptions):
         :raises UsageError: if twistd is to go to the background.
         """
         if self["name"] is not None:
-            self["name"] = safe(decode(os.fsencode(self["name"])))
+            self["name"] = _line(self["name"])
+        if self["json"] and self["plain"]:
+            raise UsageError("--plain is for people, and --json for programs")
         if self.parent is None:
             return
         if not self.parent.get("nodaemon", True) and not self.parent.get("debug"):
@@ -71,9 +111,27 @@ class Options(OneLineOptions):
             self.parent["pidfile"] = ""
 
 
-class ChatClient(Service):
-    """Talks on the standard streams, and stops the reactor when that is over.
+def _line(argument: str) -> str:
+    return safe(decode(os.fsencode(argument)))
 
+
+class Talker(Protocol):
+    """Who talks, in whatever way."""
+
+    done: Deferred[int]
+
+    def stop(self) -> Deferred[int] | None:
+        """End now, from without."""
+
+    def interrupt(self) -> None:
+        """End because of Ctrl-C."""
+
+
+class ChatClient(Service):
+    """Has somebody talk on the standard streams, and stops the reactor when that is over.
+
+    :param start: what begins it, when the reactor runs.
+    :param close: what is to be done at the very end.
     :ivar status: the exit status, once there is one.
     """
 
@@ -82,47 +140,59 @@ class ChatClient(Service):
     def __init__(
         self,
         reactor: Any,
-        talker: StandardStreams,
-        attach: Callable[..., object] = StandardIO,
+        talker: Talker,
+        start: Callable[[], object],
+        close: Callable[[], object] | None = None,
     ) -> None:
         self.reactor = reactor
         self._talker = talker
-        self._attach = attach
+        self._start = start
+        self._close = close
 
     def startService(self) -> None:
         """Begin to talk; from now on Ctrl-C ends that, and all with it."""
         super().startService()  # type: ignore[no-untyped-call]
         # Whoever else has the terminal open, a shell say, does not expect it not to block.
         for stream in (0, 1):
-            self.reactor.addSystemEventTrigger(
-                "after", "shutdown", os.set_blocking, stream, os.get_blocking(stream)
-            )
+            self._at_end(os.set_blocking, stream, os.get_blocking(stream))
+        if self._close is not None:
+            self._at_end(self._close)
         self._handler = signal.signal(signal.SIGINT, self._interrupted)
-        self._talker.ended.addCallback(self._ended)
-        self._attach(self._talker, reactor=self.reactor)
+        self._talker.done.addCallback(self._ended)
+        self.reactor.callWhenRunning(self._start)
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[int] | None:
         """Hang up; what is not sent yet is not waited for."""
         super().stopService()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGINT, self._handler)
-        self._talker.end(1)
+        return self._talker.stop()
+
+    def _at_end(self, call: Callable[..., object], *arguments: object) -> None:
+        self.reactor.addSystemEventTrigger("after", "shutdown", call, *arguments)
 
     def _interrupted(self, number: int, frame: object) -> None:
         self.reactor.callFromThread(self._talker.interrupt)
 
-    def _ended(self, status: int) -> None:
+    def _ended(self, status: int) -> int:
         self.status = status
         if self.running:
             self.reactor.callWhenRunning(self.reactor.stop)
+        return status
 
 
 def make_client(options: Options) -> ChatClient:
-    """Build the client; what is on the standard input decides how it talks.
+    """Build the client; what the standard streams are decides how it talks.
 
     :raises SystemExit: with one line that says what is wrong.
     """
     if sys.__stdin__ is None or sys.__stdout__ is None:
         raise SystemExit("chat-client: it needs a standard input and a standard output")
+    person = not options["json"] and os.isatty(0)
+    on_screen = person and not options["plain"] and _has_screen()
+    if on_screen and _REACTOR not in sys.modules:
+        from twisted.internet import asyncioreactor
+
+        asyncioreactor.install()
     from twisted.internet import reactor
 
     address = options["address"]
@@ -130,8 +200,44 @@ def make_client(options: Options) -> ChatClient:
         endpoint = endpoint_at(reactor, address)
     except BadAddress as error:
         raise SystemExit(f"chat-client: {error}") from None
-    kind = Terminal if os.isatty(0) else Pipe
-    return ChatClient(reactor, kind(reactor, endpoint, address, options["name"]))
+    if on_screen and _is_asyncios(reactor):
+        return _on_screen(reactor, endpoint, options)
+    if person:
+        terminal = Terminal(reactor, endpoint, address, options["name"], options["rooms"])
+        return ChatClient(reactor, terminal, lambda: StandardIO(terminal, reactor=reactor))
+    if not options["json"] and len(options["rooms"]) > 1:
+        raise SystemExit("chat-client: a pipe talks in one room")
+    memory = Memory(state_folder(), complain)
+    entrance = Entrance(reactor, endpoint, address, memory, anew=options["new"])
+    kind = JsonLines if options["json"] else Pipe
+    program = kind(entrance, options["name"], options["rooms"])
+    return ChatClient(
+        reactor, program, lambda: StandardIO(program, reactor=reactor), entrance.close
+    )
+
+
+def _has_screen() -> bool:
+    """Tell whether there is a terminal, and what it takes to use it."""
+    there = os.isatty(1) and bool(os.environ.get("TERM"))
+    return there and importlib.util.find_spec("prompt_toolkit") is not None
+
+
+def _is_asyncios(reactor: object) -> bool:
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+    return isinstance(reactor, AsyncioSelectorReactor)
+
+
+def _on_screen(reactor: Any, endpoint: IStreamClientEndpoint, options: Options) -> ChatClient:
+    from chatservice.client.screen.app import Screen
+
+    address = options["address"]
+    memory = Memory(state_folder(), complain)
+    entrance = Entrance(reactor, endpoint, address, memory, person=True, anew=options["new"])
+    screen = Screen(reactor, address, memory.settings, memory.history())
+    screen.attach(entrance.seat(screen, options["name"], options["rooms"]))
+    memory.tell = screen.noticed
+    return ChatClient(reactor, screen, screen.start, entrance.close)
 
 
 def makeService(options: Options) -> ChatClient:

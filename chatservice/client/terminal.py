@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
@@ -12,10 +13,14 @@ from zope.interface import implementer
 
 from chatservice.client.connection import (
     QUIT,
+    Connection,
     ConnectionFactory,
+    is_distrusted,
     reason_of,
 )
-from chatservice.client.stdio import StandardStreams
+from chatservice.client.stdio import StandardStreams, complain
+
+JOIN: Final = "/join"
 
 FIRST_PAUSE: Final = 1.0
 """Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
@@ -39,13 +44,38 @@ class _Dialled:
 class Terminal(StandardStreams):
     """A person at a terminal, whose own line editing is all there is.
 
+    A full connection pauses the input, a full output the connection: nothing piles up between.
+
+    :param endpoint: of the server.
+    :param where: the same in words.
+    :param name: to come in with, if it is known.
+    :param rooms: to be in, beside the first of the house.
     :ivar name: the one that the server knew last, or that it is to know.
+    :ivar distrusted: whether the last connection was lost because TLS was not what it should be.
     """
 
     INTERRUPTED = 0
 
+    connection: Connection | None = None
+    distrusted = False
     _why = ""
     _failures = 0
+
+    def __init__(
+        self,
+        reactor: Any,
+        endpoint: IStreamClientEndpoint,
+        where: str,
+        name: str | None,
+        rooms: Sequence[str] = (),
+        complain: Callable[[str], None] = complain,
+    ) -> None:
+        super().__init__(complain)
+        self.reactor = reactor
+        self.endpoint = endpoint
+        self.where = where
+        self.name = name
+        self._rooms = rooms
 
     def connectionMade(self) -> None:
         """Connect, and again whenever the connection is lost, after pauses that grow."""
@@ -57,9 +87,27 @@ class Terminal(StandardStreams):
 
     # Of the server
 
+    def reached(self, connection: Connection) -> None:
+        """Join the connection to the streams, and give the name if there is one."""
+        self.connection = connection
+        if self.ending:
+            self._close()
+            return
+        connection.transport.registerProducer(self, True)
+        self.transport.registerProducer(connection.transport, True)
+        if self.name is not None:
+            connection.introduce(self.name)
+
+    def heard(self, text: str) -> None:
+        """Show what the server says."""
+        self.show(text)
+
     def greeted(self) -> None:
-        """The name is known: pauses are short again."""
+        """The name is known: pauses are short again; go where one wants to be."""
         self._failures = 0
+        for room in self._rooms:
+            if self.connection is not None:
+                self.connection.send(f"{JOIN} {room}")
 
     def name_refused(self, why: str) -> None:
         """The server has asked for another, and the person has read it."""
@@ -79,15 +127,19 @@ class Terminal(StandardStreams):
 
     def lost(self, failure: Failure) -> None:
         """Note why there is no connection any more; unless the person wanted that, say so."""
-        if self.connection is not None and self.connection.name is not None:
+        known = self.connection is not None and self.connection.name is not None
+        if self.connection is not None and known:
             self.name = self.connection.name
-        super().lost(failure)
-        self._why = self.loss(failure)
+        self.connection = None
+        self.distrusted = is_distrusted(failure) and not known
+        if not self.ending:
+            self.transport.unregisterProducer()
         if self.distrusted:
-            self.end(1, self._why)
+            self.end(1, f"{self.where} can't be trusted: {reason_of(failure)}")
         elif self._leaving:
             self.end(0)
         elif not self.ending:
+            self._why = f"the connection to {self.where} was lost: {reason_of(failure)}"
             # It may have been paused because the connection was full.
             self.resumeProducing()
 
@@ -104,8 +156,14 @@ class Terminal(StandardStreams):
 
     def hang_up(self) -> None:
         """Close the connection, and make no other."""
-        super().hang_up()
+        self._close()
         self._service.stopService()
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            # As long as it has a producer, TLS would not close.
+            self.connection.transport.unregisterProducer()
+            self.connection.transport.loseConnection()
 
     # Of the person
 

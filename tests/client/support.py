@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,7 +14,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatservice.client.dialling import LONGEST_PAUSE
+from chatservice.client.entrance import Entrance
+from chatservice.client.program import Program
+from chatservice.client.state import Memory
 from chatservice.client.stdio import StandardStreams
+from chatservice.client.terminal import Terminal
+from tests.client import machine
 
 ASK_NAME = "-- welcome! what is your name?"
 TAKEN = "-- that name is taken; another name, please?"
@@ -87,26 +95,21 @@ class Desk:
     :ivar statuses: has the exit status, once there is one.
     """
 
-    def __init__(self, kind: type[StandardStreams], name: str | None = None) -> None:
+    talker: StandardStreams
+
+    def __init__(self) -> None:
         self.clock = Clock()
-        self.endpoint = Endpoint()
         self.complaints: list[str] = []
         self.statuses: list[int] = []
         self.streams = Streams()
-        self.talker = kind(self.clock, self.endpoint, "there", name, self.complaints.append)
-        self.talker.ended.addCallback(self.statuses.append)
-        self.talker.makeConnection(self.streams)
 
-    def come_in(self, name: str = "ana") -> Wire:
-        """Connect, and have the server greet; what was sent and shown by then is forgotten."""
-        wire = self.endpoint.succeed()
-        wire.says(ASK_NAME, hello(name))
-        wire.clear()
-        self.streams.clear()
-        return wire
+    def sit_down(self, talker: StandardStreams) -> None:
+        self.talker = talker
+        talker.done.addCallback(self.statuses.append)
+        talker.makeConnection(self.streams)
 
-    def type(self, text: str) -> None:
-        self.talker.dataReceived(text.encode())
+    def type(self, text: str | bytes) -> None:
+        self.talker.dataReceived(text.encode() if isinstance(text, str) else text)
 
     def end_input(self) -> None:
         self.talker.readConnectionLost()
@@ -125,3 +128,71 @@ class Desk:
     @property
     def reads(self) -> bool:
         return self.streams.producerState == "producing"
+
+
+class TerminalDesk(Desk):
+    """Somebody at the line-based client."""
+
+    talker: Terminal
+
+    def __init__(self, name: str | None = None, rooms: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.endpoint = Endpoint()
+        self.sit_down(
+            Terminal(self.clock, self.endpoint, "there", name, rooms, self.complaints.append)
+        )
+
+    def come_in(self, name: str = "ana") -> Wire:
+        """Connect, and have the server greet; what was sent and shown by then is forgotten."""
+        wire = self.endpoint.succeed()
+        wire.says(ASK_NAME, hello(name))
+        wire.clear()
+        self.streams.clear()
+        return wire
+
+
+class ProgramDesk(Desk):
+    """A program at its streams, and a server behind its connections.
+
+    :param house: the server.
+    :param folder: where it is remembered.
+    """
+
+    talker: Program
+
+    def __init__(
+        self,
+        kind: type[Program],
+        name: str | None = "bot",
+        rooms: Sequence[str] = (),
+        house: machine.House | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.house = house or machine.House()
+        self.endpoint = machine.Endpoint()
+        self.memory = Memory(folder, self.complaints.append)
+        self.entrance = Entrance(self.clock, self.endpoint, "there", self.memory)
+        self.sit_down(kind(self.entrance, name, rooms, self.complaints.append))
+
+    def connect(self) -> machine.Link:
+        self.link = self.endpoint.succeed(self.house)
+        return self.link
+
+    def come_in(self) -> machine.Link:
+        """Connect, and have the server welcome."""
+        link = self.connect()
+        self.settle()
+        return link
+
+    def settle(self) -> None:
+        """Let all come that is under way, and be stored, until nothing is any more."""
+        for _ in range(50):
+            self.link.up()
+            self.house.tick()
+            self.link.down()
+
+    def come_back(self) -> machine.Link:
+        """Wait for the pause to be over, and have the server welcome again."""
+        self.clock.advance(LONGEST_PAUSE)
+        return self.come_in()

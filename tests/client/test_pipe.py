@@ -1,168 +1,387 @@
 from __future__ import annotations
 
 from OpenSSL.SSL import Error as TLSError
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice import wording
+from chatservice import wire, wording
 from chatservice.client.pipe import Pipe
-from tests.client.support import ASK_NAME, TAKEN, Desk, hello
+from chatservice.client.program import MOST
+from tests.client.machine import House
+from tests.client.support import ProgramDesk
+from tests.integration.support import folder_for
+
+LOST = "the connection to there was lost: it broke off; trying again"
 
 
-class PipeTests(TestCase):
-    def assert_ended(self, desk: Desk, status: int, *complaints: str) -> None:
-        desk.written()
-        self.assertEqual((desk.statuses, desk.complaints), ([status], list(complaints)))
+class PipeTestCase(TestCase):
+    def pipe(
+        self, name: str | None = "bot", *rooms: str, house: House | None = None
+    ) -> ProgramDesk:
+        self.desk = ProgramDesk(Pipe, name, rooms, house)
+        self.addCleanup(self.desk.talker.interrupt)
+        return self.desk
 
-    def test_all_lines_are_sent_and_the_goodbye_is_waited_for(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
+    def come_in(self, *rooms: str) -> ProgramDesk:
+        desk = self.pipe("bot", *rooms)
+        desk.come_in()
+        return desk
+
+    def assert_ended(self, status: int, *complaints: str) -> None:
+        self.desk.written()
+        self.assertEqual(self.desk.complaints, list(complaints))
+        self.assertEqual((self.desk.statuses, self.desk.shown()), ([status], []))
+
+    def assert_said(self, *texts: str, room: str = "lobby") -> None:
+        said = [(one.type, one.room, one.text) for one in self.desk.house.entries]
+        self.assertEqual(said, [("said", room, text) for text in texts])
+
+
+class SayingTests(PipeTestCase):
+    def test_it_leaves_when_all_lines_are_stored(self) -> None:
+        desk = self.come_in()
         desk.type("hi\nlast")
         desk.end_input()
-        self.assertEqual(wire.got(), ["hi", "last", "/quit"])
-        wire.says("-- you are in #lobby: no one else yet", "<bob> hi", "-- goodbye, bot")
-        self.assertEqual(desk.shown()[1:], ["<bob> hi", "-- goodbye, bot"])
-        self.assert_ended(desk, 0)
+        desk.link.up()
+        self.assertFalse(desk.streams.disconnecting)
+        desk.settle()
+        self.assert_said("hi", "last")
+        self.assertEqual(type(desk.link.desk.got[-1]), wire.Quit)
+        self.assert_ended(0)
 
-    def test_who_is_sent_away_is_told_so(self) -> None:
-        for words in ("you were kicked: calm down", "you are banned from here"):
-            desk = Desk(Pipe, "bot")
-            wire = desk.come_in("bot")
-            wire.says(f"-- {words}")
-            self.assert_ended(desk, 1, f"{words}")
-
-    def test_what_is_not_taken_makes_the_status(self) -> None:
-        for words in (
-            "there is no ana here: /who shows who is",
-            "you are not in #dev: /join it first",
-            "you are muted until 2026-03-14 09:26 UTC",
-            wording.UNSTORED,
-            wording.WENT_WRONG,
-        ):
-            desk = Desk(Pipe, "bot")
-            wire = desk.come_in("bot")
-            desk.end_input()
-            wire.says(f"-- {words}", "-- goodbye, bot")
-            self.assert_ended(desk, 1, f"the server did not take a line: {words}")
-
-    def test_nothing_is_read_before_the_server_has_greeted(self) -> None:
-        desk = Desk(Pipe, "bot")
-        self.assertFalse(desk.reads)
-        wire = desk.endpoint.succeed()
-        self.assertEqual((desk.reads, wire.got()), (False, ["bot"]))
-        wire.producer.resumeProducing()  # type: ignore[union-attr]
-        self.assertFalse(desk.reads)
-        wire.says(ASK_NAME, hello("bot"))
-        self.assertTrue(desk.reads)
-
-    def test_the_first_line_is_the_name(self) -> None:
-        desk = Desk(Pipe)
-        wire = desk.endpoint.succeed()
-        self.assertTrue(desk.reads)
-        desk.type("bot\nhi\nho\n")
-        self.assertEqual((desk.reads, wire.got()), (False, ["bot"]))
-        wire.says(ASK_NAME, hello("bot"))
-        self.assertEqual((desk.reads, wire.got()), (True, ["hi", "ho"]))
-
-    def test_a_name_is_all_there_is(self) -> None:
-        desk = Desk(Pipe)
-        wire = desk.endpoint.succeed()
-        desk.type("bot")
+    def test_lines_are_said_as_they_are_but_for_empty_ones(self) -> None:
+        desk = self.come_in()
+        desk.type('/quit\n\n \t\n{"type":"say"}\r\n  <b>\n\u200b\n')
         desk.end_input()
-        self.assertEqual(wire.got(), ["bot"])
-        wire.says(ASK_NAME, hello("bot"))
-        self.assertEqual(wire.got(), ["/quit"])
-        wire.says("-- goodbye, bot")
-        self.assert_ended(desk, 0)
+        desk.settle()
+        self.assert_said("/quit", '{"type":"say"}', "  <b>")
+        self.assert_ended(0)
 
-    def test_there_is_no_name(self) -> None:
-        desk = Desk(Pipe)
-        wire = desk.endpoint.succeed()
+    def test_what_others_say_is_not_shown(self) -> None:
+        desk = self.come_in()
+        desk.house.store("said", desk.house.guest("ana"), "hi bot", room="lobby")
+        desk.settle()
         desk.end_input()
-        self.assertTrue(wire.disconnecting)
-        why = "there is no name: give one with --name, or as the first line"
-        self.assert_ended(desk, 1, why)
+        desk.settle()
+        self.assert_ended(0)
 
-    def test_the_name_is_refused(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.endpoint.succeed()
-        wire.says(ASK_NAME, TAKEN)
-        self.assertEqual(desk.shown(), [ASK_NAME, TAKEN])
-        self.assert_ended(desk, 1, "the name was refused: that name is taken")
+    def test_nothing_to_say(self) -> None:
+        desk = self.pipe()
+        desk.end_input()
+        desk.come_in()
+        self.assert_said()
+        self.assert_ended(0)
 
-    def test_the_server_is_not_there(self) -> None:
-        desk = Desk(Pipe, "bot")
-        desk.endpoint.fail(ConnectionRefusedError(111))
-        self.assertEqual(desk.endpoint.attempts, [])
-        self.assert_ended(desk, 1, "there is not there: Connection refused")
+    def test_nothing_is_read_before_it_is_known_where_to_say_it(self) -> None:
+        for rooms in ((), ("ops",)):
+            desk = self.pipe("bot", *rooms)
+            self.assertFalse(desk.reads)
+            link = desk.connect()
+            self.assertFalse(desk.reads)
+            link.up()
+            self.assertFalse(desk.reads)
+            desk.settle()
+            self.assertTrue(desk.reads)
 
-    def test_the_server_goes_away(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
+    def test_too_much_that_is_not_stored_pauses_the_input(self) -> None:
+        desk = self.come_in()
+        lines = [f"line {number}" for number in range(3 * MOST)]
+        desk.type("\n".join(lines))
+        self.assertFalse(desk.reads)
+        desk.link.up()
+        self.assertEqual(len(desk.link.desk.got), 2 + MOST)
+        desk.settle()
+        self.assertTrue(desk.reads)
+        desk.end_input()
+        desk.settle()
+        self.assert_said(*lines)
+        self.assert_ended(0)
+
+
+class RoomTests(PipeTestCase):
+    def test_the_room_is_the_one_that_is_given(self) -> None:
+        desk = self.come_in("ops")
         desk.type("hi\n")
         desk.end_input()
-        wire.lose()
-        self.assert_ended(desk, 1, "the connection to there was lost: the server closed it")
+        desk.settle()
+        self.assert_said("hi", room="ops")
+        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot", rooms=["ops"]))
+        self.assert_ended(0)
+
+    def test_the_server_says_what_the_room_is_called(self) -> None:
+        desk = self.pipe("bot", "#Ops")
+        desk.connect()
+        desk.link.up()
+        desk.house.tick()
+        desk.link.down()
+        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, wire.Join))
+        desk.link.says(wire.Ok(to="join", room="ops", ref=ref))
+        desk.type("hi\n")
+        (say,) = desk.link.got()
+        self.assertEqual(say, wire.Say(room="ops", text="hi", seq=1))
+
+    def test_a_room_that_does_not_let_it_in(self) -> None:
+        desk = self.pipe("bot", "ops")
+        desk.connect()
+        desk.link.up()
+        desk.house.tick()
+        desk.link.down()
+        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, wire.Join))
+        desk.link.says(wire.Error(code="not_let_in", text="#ops is locked", to="join", ref=ref))
+        self.assert_ended(1, "#ops is locked")
+
+    def test_it_is_in_no_room(self) -> None:
+        desk = self.pipe()
+        desk.connect().up()
+        desk.house.members.clear()
+        welcome = wire.Welcome(
+            name="bot",
+            token="t",
+            journal="j1",
+            since=0,
+            seq=0,
+            rooms=[],
+            resumed=True,
+            gap=False,
+            grace=90,
+            longest=2000,
+            rate=5,
+            burst=20,
+        )
+        desk.link.says(welcome)
+        self.assert_ended(1, wording.NOWHERE)
+
+    def test_the_connection_is_lost_before_it_is_in_the_room(self) -> None:
+        desk = self.pipe("bot", "ops")
+        link = desk.connect()
+        link.up()
+        desk.house.tick()
+        link.down()
+        link.up()
+        link.cut()
+        desk.come_back()
+        desk.type("hi\n")
+        desk.settle()
+        self.assert_said("hi", room="ops")
+
+
+class NameTests(PipeTestCase):
+    def test_the_first_line_is_the_name(self) -> None:
+        desk = self.pipe(None)
+        self.assertTrue(desk.reads)
+        desk.type("bot\nhi\nho\n")
+        self.assertFalse(desk.reads)
+        desk.come_in()
+        desk.settle()
+        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot"))
+        self.assert_said("hi", "ho")
+
+    def test_a_name_is_all_there_is(self) -> None:
+        desk = self.pipe(None)
+        desk.type("bot")
+        desk.end_input()
+        desk.come_in()
+        self.assert_ended(0)
+
+    def test_there_is_no_name(self) -> None:
+        desk = self.pipe(None)
+        desk.end_input()
+        self.assertEqual(desk.endpoint.attempts, [])
+        self.assert_ended(1, "there is no name: give one with --name, or as the first line")
+
+    def test_the_name_is_refused(self) -> None:
+        desk = self.pipe()
+        desk.house.guest("bot")
+        desk.come_in()
+        self.assert_ended(1, "the name was refused: no: name_taken")
+
+
+class RefusalTests(PipeTestCase):
+    def test_a_line_is_refused_and_the_others_are_stored(self) -> None:
+        desk = self.come_in()
+        (bot,) = desk.house.members.values()
+        desk.type("hi\n")
+        desk.settle()
+        bot.muted = True
+        desk.type("ho\n")
+        desk.settle()
+        bot.muted = False
+        desk.type("ha\n")
+        desk.end_input()
+        desk.settle()
+        self.assert_said("hi", "ha")
+        self.assert_ended(1, "a line was not taken: no: muted")
+
+    def test_many_lines_are_refused(self) -> None:
+        desk = self.come_in()
+        (bot,) = desk.house.members.values()
+        bot.muted = True
+        desk.type("hi\n" * 1234)
+        for _ in range(40):
+            desk.settle()
+        desk.end_input()
+        desk.settle()
+        self.assert_ended(1, "1,234 lines were not taken: no: muted")
+
+    def test_a_line_without_an_end_is_refused_and_what_is_behind_it_is_not(self) -> None:
+        for data in (["x" * (1 << 20) + "xx", "xx", "x\nhi\nho"], ["x" * (2 << 20) + "\nhi\nho"]):
+            desk = self.come_in()
+            for some in data:
+                desk.type(some)
+            desk.end_input()
+            desk.settle()
+            self.assert_said("hi", "ho")
+            self.assert_ended(1, "a line was not taken: a line has more than 1,048,576 bytes")
+
+    def test_a_line_that_is_too_long_for_the_server_is_refused(self) -> None:
+        desk = self.come_in()
+        desk.type("x" * 100_000 + "\nhi\n")
+        desk.end_input()
+        desk.clock.advance(0)
+        desk.settle()
+        self.assert_said("hi")
+        why = "that line was too long: at most 2,000 characters"
+        self.assert_ended(1, f"a line was not taken: {why}")
+
+
+class ConnectionTests(PipeTestCase):
+    def test_the_server_is_not_there(self) -> None:
+        desk = self.pipe()
+        desk.endpoint.fail(ConnectionRefusedError(111))
+        self.assert_ended(1, "there is not there: Connection refused")
+        self.assertEqual(desk.clock.getDelayedCalls(), [])
+
+    def test_the_server_closes_at_once(self) -> None:
+        desk = self.pipe()
+        desk.connect().cut(ConnectionDone())
+        self.assert_ended(1, "the connection to there was lost: the server closed it")
+
+    def test_the_server_says_why_it_closes_at_once(self) -> None:
+        desk = self.pipe()
+        link = desk.connect()
+        link.says(b"-- too many people are connected: please try again later\r\n")
+        link.cut(ConnectionDone())
+        self.assert_ended(1, "too many people are connected: please try again later")
 
     def test_the_server_can_not_be_trusted(self) -> None:
-        desk = Desk(Pipe, "bot")
-        desk.endpoint.succeed().lose(TLSError([("", "", "certificate verify failed")]))
-        self.assert_ended(desk, 1, "there can't be trusted: certificate verify failed")
+        desk = self.pipe()
+        desk.connect().cut(TLSError([("", "", "certificate verify failed")]))
+        self.assert_ended(1, "there can't be trusted: certificate verify failed")
 
-    def test_a_line_is_refused(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
-        wire.says("-- you are muted, until noon", "-- goodbye, bot")
-        self.assert_ended(desk, 1, "the server did not take a line: you are muted, until noon")
-
-    def test_lines_are_refused(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
-        wire.says("-- there is no /x", "-- usage: /join ROOM", "-- goodbye, bot")
-        self.assert_ended(desk, 1, "the server did not take 2 lines: there is no /x")
-
-    def test_what_others_say_is_no_refusal(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
-        wire.says("<bob> -- usage: /x", "usage: /x", "-- bob joined", "-- goodbye, bot")
-        self.assert_ended(desk, 0)
-
-    def test_a_full_connection_pauses_the_input_within_what_was_read(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
-        send = wire.write
-
-        def write(data: bytes) -> None:
-            send(data)
-            wire.producer.pauseProducing()  # type: ignore[union-attr]
-
-        self.patch(wire, "write", write)
-        desk.type("one\ntwo\nthree")
-        self.assertEqual((desk.reads, wire.got()), (False, ["one"]))
-        wire.producer.resumeProducing()  # type: ignore[union-attr]
-        self.assertEqual((desk.reads, wire.got()), (False, ["two"]))
-        wire.producer.resumeProducing()  # type: ignore[union-attr]
-        self.assertTrue(desk.reads)
+    def test_the_connection_is_lost_and_nothing_else(self) -> None:
+        desk = self.come_in()
+        lines = [f"line {number}" for number in range(20)]
+        desk.type("\n".join(lines))
+        desk.link.up(most=300)
+        desk.house.tick()
+        desk.link.cut()
+        for _ in range(2):
+            desk.clock.advance(100)
+            desk.endpoint.fail(ConnectionRefusedError(111))
+        desk.come_back()
         desk.end_input()
-        self.assertEqual(wire.got(), ["three", "/quit"])
+        desk.link.up()
+        desk.link.cut()
+        desk.come_back()
+        self.assert_said(*lines)
+        self.assert_ended(0, LOST, LOST)
 
-    def test_a_full_output_pauses_the_connection(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
-        desk.streams.producer.pauseProducing()  # type: ignore[union-attr]
-        self.assertEqual(wire.producerState, "paused")
+    def test_it_is_lost_when_all_is_stored(self) -> None:
+        desk = self.come_in()
+        desk.type("hi\n")
+        desk.settle()
+        desk.link.cut()
+        desk.end_input()
+        self.assert_said("hi")
+        self.assert_ended(0, LOST)
 
-    def test_nobody_reads_any_more(self) -> None:
-        desk = Desk(Pipe, "bot")
-        wire = desk.come_in("bot")
+    def test_it_is_lost_instead_of_a_goodbye(self) -> None:
+        desk = self.come_in()
+        desk.end_input()
+        desk.link.cut()
+        self.assert_ended(0)
+
+    def test_who_is_sent_away_does_not_come_back(self) -> None:
+        desk = self.come_in()
+        desk.link.says(wire.Error(code="kicked", text="you were kicked: calm down"))
+        self.assert_ended(1, "you were kicked: calm down")
+        self.assertEqual(desk.clock.getDelayedCalls(), [])
+
+    def test_why_lines_may_have_to_wait_is_told(self) -> None:
+        desk = self.come_in()
+        desk.link.says(wire.Notice(text="welcome to the house"))
+        desk.type("hi\n")
+        desk.link.says(wire.Notice(text=wording.UNSTORED))
+        desk.end_input()
+        desk.settle()
+        self.assert_ended(0, wording.UNSTORED)
+
+    def test_what_can_not_be_told_any_more_does_not_matter(self) -> None:
+        desk = self.come_in()
+        desk.link.says(wire.Notice(text="forgotten", gap=True))
+        desk.end_input()
+        desk.settle()
+        self.assert_ended(0)
+
+
+class EndTests(PipeTestCase):
+    def test_nobody_has_to_read_its_output(self) -> None:
+        desk = self.come_in()
         desk.talker.writeConnectionLost()
-        self.assertTrue(wire.disconnecting)
-        self.assertEqual(desk.statuses, [1])
-        self.assertEqual(desk.complaints, ["nobody reads the standard output any more"])
+        desk.type("hi")
+        desk.end_input()
+        desk.settle()
+        self.assert_said("hi")
+        self.assertEqual((desk.statuses, desk.complaints), ([0], []))
 
     def test_interrupted(self) -> None:
-        desk = Desk(Pipe, "bot")
+        desk = self.pipe()
         desk.talker.interrupt()
         self.assertEqual((desk.statuses, desk.complaints), ([130], []))
-        desk.endpoint.fail(ConnectionRefusedError(111))
-        self.assertEqual(desk.complaints, [])
+        desk.link = desk.endpoint.succeed()
+        self.assertTrue(desk.link.disconnecting)
+
+    def test_interrupted_before_there_is_a_name(self) -> None:
+        desk = self.pipe(None)
+        desk.talker.interrupt()
+        self.assertEqual((desk.statuses, desk.complaints), ([130], []))
+
+    def test_interrupted_while_it_goes_into_the_room(self) -> None:
+        desk = self.pipe("bot", "ops")
+        desk.connect().up()
+        desk.house.tick()
+        desk.link.down()
+        desk.talker.interrupt()
+        self.assertEqual((desk.statuses, desk.complaints), ([130], []))
+
+
+class MemoryTests(TestCase):
+    def setUp(self) -> None:
+        self.house = House()
+        self.folder = folder_for(self)
+
+    def pipe(self) -> ProgramDesk:
+        desk = ProgramDesk(Pipe, "bot", (), self.house, self.folder)
+        self.addCleanup(desk.entrance.close)
+        desk.come_in()
+        desk.type("hi\n")
+        return desk
+
+    def test_one_that_was_killed_does_not_stand_in_the_way_of_the_next(self) -> None:
+        first = self.pipe()
+        first.settle()
+        first.entrance.close()
+        second = self.pipe()
+        second.end_input()
+        second.settle()
+        second.written()
+        self.assertEqual((second.statuses, second.complaints), ([0], []))
+        self.assertEqual([entry.seq for entry in self.house.entries], [1, 2])
+
+    def test_of_one_that_has_left_nothing_is_remembered(self) -> None:
+        desk = self.pipe()
+        desk.settle()
+        self.assertEqual(len(list(self.folder.iterdir())), 1)
+        desk.end_input()
+        desk.settle()
+        self.assertEqual(list(self.folder.iterdir()), [])

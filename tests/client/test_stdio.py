@@ -6,7 +6,7 @@ import sys
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.stdio import StandardStreams, complain
-from tests.client.support import Desk, Endpoint
+from tests.client.support import Desk
 
 
 class Closed(io.StringIO):
@@ -36,7 +36,7 @@ class Echo(StandardStreams):
     INTERRUPTED = 7
 
     def typed(self, text: str) -> None:
-        self.heard(text)
+        self.show(text)
 
     def input_ended(self) -> None:
         self.end(0, "all read")
@@ -44,10 +44,14 @@ class Echo(StandardStreams):
     def output_ended(self) -> None:
         self.end(2, "unread")
 
+    def hang_up(self) -> None:
+        """There is no connection."""
+
 
 class StandardStreamsTests(TestCase):
     def setUp(self) -> None:
-        self.desk = Desk(Echo)
+        self.desk = Desk()
+        self.desk.sit_down(Echo(self.desk.complaints.append))
 
     def test_lines_of_all_kinds(self) -> None:
         self.desk.type("a\n\nb\r\nc")
@@ -92,7 +96,13 @@ class StandardStreamsTests(TestCase):
         self.desk.talker.connectionLost()
         self.assertEqual(self.desk.statuses, [1])
 
+    def test_a_stop_from_without_is_an_end(self) -> None:
+        self.desk.talker.stop()
+        self.desk.written()
+        self.assertEqual((self.desk.statuses, self.desk.complaints), ([1], []))
+
     def test_what_it_does_is_to_be_said_by_who_inherits(self) -> None:
-        streams = StandardStreams(None, Endpoint(), "there", None)
-        for do in (lambda: streams.typed("a"), streams.input_ended, streams.output_ended):
+        streams = StandardStreams()
+        calls = (streams.input_ended, streams.output_ended, streams.hang_up)
+        for do in (lambda: streams.typed("a"), *calls):
             self.assertRaises(NotImplementedError, do)

@@ -6,19 +6,26 @@ import os
 import signal
 import sys
 from typing import Any
+from unittest.mock import patch
 
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatservice import __version__
 from chatservice.client import __main__ as command
+from chatservice.client import tap
+from chatservice.client.jsonlines import JsonLines
 from chatservice.client.pipe import Pipe
-from chatservice.client.stdio import StandardStreams
+from chatservice.client.screen.app import Screen
 from chatservice.client.tap import ChatClient, Options, make_client, makeService
 from chatservice.client.terminal import Terminal
-from tests.client.support import Endpoint
+from tests.integration.support import folder_for
 
 
 def parse(*arguments: str, **parent: Any) -> Options:
@@ -34,15 +41,18 @@ class OptionsTests(TestCase):
         options = parse()
         self.assertEqual((options["address"], options["name"]), ("localhost:7007", None))
 
+        self.assertEqual((options["rooms"], options["new"]), ([], 0))
+
     def test_with_all(self) -> None:
-        options = parse("--name", "ana", "chat.example")
+        options = parse("--name", "ana", "--room", "ops", "--room", "a\nb", "--new", "chat.example")
         self.assertEqual((options["address"], options["name"]), ("chat.example", "ana"))
+        self.assertEqual((options["rooms"], options["new"]), (["ops", "a\u240ab"], 1))
 
     def test_a_name_is_one_line(self) -> None:
         self.assertEqual(parse("--name", "a\nb\udcff")["name"], "a\u240ab\ufffd")
 
     def test_what_is_wrong_is_one_line(self) -> None:
-        for arguments in (("--colour", "red"), ("a", "b"), ("--name",)):
+        for arguments in (("--colour", "red"), ("a", "b"), ("--name",), ("--json", "--plain")):
             with self.assertRaises(SystemExit) as refusal:
                 parse(*arguments)
             self.assertRegex(str(refusal.exception), r"\Achat-client: .+\Z")
@@ -50,8 +60,11 @@ class OptionsTests(TestCase):
     def test_help_names_all(self) -> None:
         text = str(Options())
         self.assertIn("Usage: chat-client [options] [HOST[:PORT] | ENDPOINT]", text)
-        for word in ("--name=", "--version", "--help", "localhost:7007", "tls:HOST:PORT"):
-            self.assertIn(word, text)
+        for option in ("name=", "room=", "json", "plain", "new", "version", "help"):
+            self.assertIn(f"--{option}", text)
+        text = " ".join(text.split())
+        for words in ("localhost:7007", "tls:HOST:PORT", "0 if all that was piped is stored"):
+            self.assertIn(words, text)
 
     def test_help_of_the_plugin(self) -> None:
         class Parent:
@@ -100,10 +113,55 @@ class TwistdTests(TestCase):
 
 
 class MakeTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = folder_for(self)
+        environ = {"TERM": "xterm", "XDG_STATE_HOME": str(self.folder)}
+        self.patch(os, "environ", {**os.environ, **environ})
+        self.streams_are((), ())
+
+    def streams_are(self, *terminals: Any) -> None:
+        self.patch(os, "isatty", lambda stream: stream in terminals)
+
+    def talker(self, *arguments: str) -> Any:
+        return make_client(parse("--name", "ana", *arguments, "h:7"))._talker
+
     def test_what_is_on_the_standard_input_decides(self) -> None:
-        for terminal, kind in ((True, Terminal), (False, Pipe)):
-            self.patch(os, "isatty", lambda stream, terminal=terminal: terminal)
-            self.assertIsInstance(make_client(parse("--name", "ana", "h:7"))._talker, kind)
+        self.assertIsInstance(self.talker(), Pipe)
+        self.assertIsInstance(self.talker("--plain"), Pipe)
+        self.assertIsInstance(self.talker("--json"), JsonLines)
+        for terminals in ((0,), (0, 1)):
+            self.streams_are(*terminals)
+            self.assertIsInstance(self.talker("--plain", "--room", "ops"), Terminal)
+            self.assertIsInstance(self.talker("--json"), JsonLines)
+
+    def test_without_a_screen_a_person_has_lines(self) -> None:
+        self.streams_are(0)
+        self.assertIsInstance(self.talker(), Terminal)
+        self.streams_are(0, 1)
+        # This reactor can't have one.
+        self.assertIsInstance(self.talker(), Terminal)
+        os.environ["TERM"] = ""
+        self.assertIsInstance(self.talker(), Terminal)
+        os.environ["TERM"] = "xterm"
+        with patch.dict(sys.modules, {"prompt_toolkit": None}):
+            self.assertIsInstance(self.talker(), Terminal)
+
+    def test_with_the_reactor_of_asyncio_a_person_has_a_screen(self) -> None:
+        self.streams_are(0, 1)
+        self.patch(tap, "_is_asyncios", lambda reactor: True)
+        with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
+            screen = self.talker("--room", "ops")
+        self.assertIsInstance(screen, Screen)
+        self.assertEqual(screen.seat.name, "ana")
+        self.assertEqual([path.name for path in self.folder.glob("*/*")], ["history"])
+
+    def test_a_pipe_is_in_one_room(self) -> None:
+        rooms = ("--room", "ops", "--room", "dev")
+        self.assertEqual(self.talker(*rooms[:2])._rooms, ["ops"])
+        self.assertEqual(self.talker("--json", *rooms)._rooms, ["ops", "dev"])
+        with self.assertRaises(SystemExit) as refusal:
+            self.talker(*rooms)
+        self.assertEqual(str(refusal.exception), "chat-client: a pipe talks in one room")
 
     def test_a_bad_address_is_one_line(self) -> None:
         with self.assertRaises(SystemExit) as refusal:
@@ -133,18 +191,20 @@ class MakeTests(TestCase):
         self.assertEqual(statuses, [1])
 
 
-class Talker(StandardStreams):
+class Talker:
     """Somebody who can only be told to end."""
 
-    INTERRUPTED = 5
+    def __init__(self) -> None:
+        self.done: Deferred[int] = Deferred()
+        self.stopped: Deferred[int] = Deferred()
+        self.stops = 0
 
-    def __init__(self, reactor: object) -> None:
-        super().__init__(reactor, Endpoint(), "there", None)
-        self.ends: list[int] = []
+    def stop(self) -> Deferred[int]:
+        self.stops += 1
+        return self.stopped
 
-    def end(self, status: int, why: str | None = None) -> None:
-        self.ends.append(status)
-        self._status = status
+    def interrupt(self) -> None:
+        self.done.callback(5)
 
 
 class Reactor(MemoryReactorClock):
@@ -166,24 +226,24 @@ class ServiceTestCase(TestCase):
     def setUp(self) -> None:
         self.reactor = Reactor()
         self.reactor.running = True
-        self.talker = Talker(self.reactor)
-        self.attached: list[object] = []
-        self.client = ChatClient(self.reactor, self.talker, self.attach)
+        self.talker = Talker()
+        self.calls: list[str] = []
+        self.client = ChatClient(
+            self.reactor,
+            self.talker,
+            lambda: self.calls.append("start"),
+            lambda: self.calls.append("close"),
+        )
         self.handler = signal.getsignal(signal.SIGINT)
         self.addCleanup(signal.signal, signal.SIGINT, self.handler)
         self.patch(os, "get_blocking", lambda stream: stream == 0)
-
-    def attach(self, talker: object, reactor: object) -> None:
-        self.assertIs(reactor, self.reactor)
-        self.attached.append(talker)
 
 
 class ServiceTests(ServiceTestCase):
     def test_it_talks_until_that_is_over(self) -> None:
         self.client.startService()
-        self.assertEqual(self.attached, [self.talker])
-        self.assertEqual(self.reactor.stopped, 0)
-        self.talker.ended.callback(3)
+        self.assertEqual((self.calls, self.reactor.stopped), (["start"], 0))
+        self.talker.done.callback(3)
         self.assertEqual((self.client.status, self.reactor.stopped), (3, 1))
 
     def test_the_streams_are_left_as_they_were(self) -> None:
@@ -192,7 +252,10 @@ class ServiceTests(ServiceTestCase):
             (function, arguments)
             for function, arguments, _ in self.reactor.triggers.get("after", {}).get("shutdown", [])
         ]
-        self.assertEqual(calls, [(os.set_blocking, (0, True)), (os.set_blocking, (1, False))])
+        self.assertEqual(calls[:-1], [(os.set_blocking, (0, True)), (os.set_blocking, (1, False))])
+        call, arguments = calls[-1]
+        call(*arguments)
+        self.assertEqual(self.calls, ["start", "close"])
 
     def test_an_interrupt_ends_it(self) -> None:
         self.client.startService()
@@ -203,9 +266,9 @@ class ServiceTests(ServiceTestCase):
 
     def test_a_stop_from_without_ends_it(self) -> None:
         self.client.startService()
-        self.client.stopService()
-        self.assertEqual(self.talker.ends, [1])
-        self.talker.ended.callback(0)
+        self.assertIs(self.client.stopService(), self.talker.stopped)
+        self.assertEqual(self.talker.stops, 1)
+        self.talker.done.callback(0)
         self.assertEqual(self.reactor.stopped, 0)
 
 
@@ -226,7 +289,7 @@ class MainTests(ServiceTestCase):
         return end.exception.code
 
     def test_its_status_is_that_of_the_client(self) -> None:
-        self.talker.ended.callback(0)
+        self.talker.done.callback(0)
         self.assertEqual(self.exit_status(), 0)
 
     def test_who_kills_it_gets_no_good_status(self) -> None:

@@ -4,8 +4,8 @@ from OpenSSL.SSL import Error as TLSError
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.terminal import LONGEST_PAUSE, Terminal
-from tests.client.support import ASK_NAME, TAKEN, Desk, Wire, hello
+from chatservice.client.terminal import LONGEST_PAUSE
+from tests.client.support import ASK_NAME, TAKEN, TerminalDesk, Wire, hello
 
 NOT_SENT = "there is no connection: that was not sent"
 NOT_ANSWERED = "the server has not answered to the name yet: that was not sent"
@@ -13,8 +13,8 @@ REFUSED = "there is not there: Connection refused; trying again in {} s"
 
 
 class TerminalTestCase(TestCase):
-    def desk(self, name: str | None = None) -> Desk:
-        self.ana = Desk(Terminal, name)
+    def desk(self, name: str | None = None, *rooms: str) -> TerminalDesk:
+        self.ana = TerminalDesk(name, rooms)
         self.addCleanup(self.ana.talker.end, 0)
         return self.ana
 
@@ -65,6 +65,12 @@ class NamingTests(TerminalTestCase):
         wire = desk.endpoint.succeed()
         desk.type("hi\n")
         self.assertEqual((wire.got(), desk.complaints), (["ana"], [NOT_ANSWERED]))
+
+    def test_the_rooms_that_one_wants_to_be_in_are_joined(self) -> None:
+        desk = self.desk("ana", "ops", "dev")
+        wire = desk.endpoint.succeed()
+        wire.says(ASK_NAME, hello("ana"))
+        self.assertEqual(wire.got(), ["ana", "/join ops", "/join dev"])
 
 
 class LosingTests(TerminalTestCase):
@@ -160,7 +166,7 @@ class LeavingTests(TerminalTestCase):
         self.assertEqual(desk.complaints, [])
 
     def test_who_is_sent_away_does_not_come_back_by_itself(self) -> None:
-        desk = Desk(Terminal, "ana")
+        desk = TerminalDesk("ana")
         wire = desk.come_in("ana")
         wire.says("-- you were kicked: calm down")
         desk.written()

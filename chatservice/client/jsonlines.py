@@ -1,0 +1,167 @@
+"""The objects of the machine protocol on the standard streams, for ``jq`` and its like.
+
+See :mod:`~chatservice.client.program` for what the exit status is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from twisted.python.failure import Failure
+
+from chatservice import wire, wording
+from chatservice.client.bookmark import Remembered
+from chatservice.client.program import Program
+from chatservice.client.seat import Refused, Seat, Sent
+from chatservice.client.stdio import TOO_LONG
+
+
+class JsonLines(Program):
+    """What is read is asked for, and all that the server tells is written, an object a line.
+
+    The connection is the client's matter: it gives the ``hello`` when it has a name, else the first
+    object has to be one; it comes back by itself, and each ``welcome`` is written. Each event is
+    written once, and what was talked is stored once. It goes on where it was when it was last
+    started under this name, so what happened meanwhile comes first.
+
+    ``seq`` and ``ref`` of what is talked are for its answer alone, which has them too; without a
+    ``seq``, that of the client. The ``token`` is written only to who gave the ``hello``.
+    """
+
+    NAMELESS = "there is no name: give one with --name, or begin with a hello"
+
+    _hides_token = True
+    _gap_is_known = False
+    _quit: wire.Quit | None = None
+
+    def connectionMade(self) -> None:
+        """Come in, if there is a name."""
+        self._talked: dict[Sent, wire.Talk] = {}
+        super().connectionMade()
+
+    def come_in(
+        self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
+    ) -> None:
+        """Take a seat; what it tells waits while the output is full."""
+        super().come_in(name, rooms, remembered)
+        self.transport.registerProducer(self.seat, True)
+
+    def tell(self, message: wire.Reply) -> None:
+        """Write an object."""
+        if not self.ending:
+            self.transport.write(wire.encode(message).rstrip() + b"\n")
+
+    # What is read
+
+    def typed(self, text: str) -> None:
+        """Take a request; what is none is answered here."""
+        if not text.strip() or self._quit is not None:
+            return
+        try:
+            request = wire.request(text)
+            if isinstance(request, wire.Hello):
+                self._introduced(request)
+            elif self.seat is None:
+                raise _bad(request, wire.Code.HELLO_FIRST, "say hello first")
+            else:
+                self._pass_on(self.seat, request)
+        except wire.BadMessage as bad:
+            why = str(bad)
+            self.refuse(why)
+            code = bad.code.value
+            self.tell(wire.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Answer a line without an end, like any other that is no request."""
+        super().lineLengthExceeded(line)
+        self.tell(wire.Error(code=wire.Code.TOO_LONG.value, text=TOO_LONG))
+
+    def _introduced(self, hello: wire.Hello) -> None:
+        if self.seat is not None:
+            raise _bad(hello, wire.Code.WELCOME_ALREADY, "the hello was said already")
+        if hello.name is None:
+            raise _bad(hello, wire.Code.BAD_FIELD, "name is missing")
+        self._hides_token = False
+        remembered = None
+        if hello.token is not None:
+            if hello.journal is None or hello.since is None:
+                raise _bad(hello, wire.Code.BAD_FIELD, "with a token go a journal and since")
+            remembered = Remembered(hello.name, hello.token, hello.journal, hello.since)
+        self.come_in(hello.name, hello.rooms or self._rooms, remembered)
+
+    def _pass_on(self, seat: Seat, request: wire.Request) -> None:
+        if isinstance(request, wire.Talk):
+            self._talked[seat.talk(request)] = request
+            self.asked()
+        elif isinstance(request, wire.Quit):
+            self._quit = request
+            self._leaving = True
+            self.pauseProducing()
+            seat.quit(request.text)
+        else:
+            self.asked()
+            answer = seat.ask(request)
+            answer.addCallbacks(self.tell, self._not_done, errbackArgs=(request,))
+            answer.addCallback(lambda _: self.answered())
+
+    def _not_done(self, failure: Failure, request: wire.Request) -> None:
+        refused = failure.trap(Refused) and failure.value
+        assert isinstance(refused, Refused)
+        self.refuse(str(refused))
+        self.tell(replace(refused.error, to=request.type, ref=request.ref))
+
+    def output_ended(self) -> None:
+        """End: who was to read what happens does not."""
+        self.end(1, "nobody reads the standard output any more")
+
+    # What the seat tells
+
+    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+        """Write it."""
+        self._gap_is_known = welcome.gap
+        token = None if self._hides_token else welcome.token
+        self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
+        super().welcomed(welcome, missed)
+
+    def happened(self, event: wire.Event) -> None:
+        """Write it."""
+        self.tell(event)
+
+    def stored(self, sent: Sent, id: int) -> None:
+        """Write the ``ok``."""
+        talk = self._talked.pop(sent)
+        seq = sent.seq if talk.seq is None else talk.seq
+        self.tell(wire.Ok(to=talk.type, id=id, seq=seq, ref=talk.ref))
+        super().stored(sent, id)
+
+    def refused(self, sent: Sent, error: wire.Error) -> None:
+        """Write the error."""
+        talk = self._talked.pop(sent)
+        seq = sent.seq if talk.seq is None else talk.seq
+        self.tell(replace(error, seq=seq, ref=talk.ref))
+        super().refused(sent, error)
+
+    def noticed(self, text: str) -> None:
+        """Write it."""
+        self.tell(wire.Notice(text=text))
+        super().noticed(text)
+
+    def gapped(self) -> None:
+        """Write it, unless the ``welcome`` has told it."""
+        if not self._gap_is_known:
+            self.tell(wire.Notice(text=wording.FORGOTTEN, gap=True))
+        self._gap_is_known = False
+
+    def ended(self, why: str | None) -> None:
+        """Write what it was that ended it, or the ``ok`` if that was asked for."""
+        if why is not None:
+            self.tell(wire.Notice(text=why))
+        elif self._quit is not None:
+            self.tell(wire.Ok(to=wire.Quit.type, ref=self._quit.ref))
+        super().ended(why)
+
+
+def _bad(request: wire.Request, code: wire.Code, why: str) -> wire.BadMessage:
+    seq = request.seq if isinstance(request, wire.Talk) else None
+    return wire.BadMessage(code, why, request.type, request.ref, seq)

@@ -1,0 +1,280 @@
+"""What the client remembers from one time to the next, in the state directory of the user.
+
+There is one folder, for this user alone, with ``settings.json``, and one small file for each
+session, which has its token and the last id. Nothing here is worth a failure: what can't be read
+was not remembered, and what can't be written is not, and that is told once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
+
+from chatservice.client import files
+from chatservice.client.address import PORT
+from chatservice.client.bookmark import Remembered
+
+Bell = Literal["off", "mentions", "all"]
+BELLS: Final[tuple[Bell, ...]] = get_args(Bell)
+
+
+def state_folder() -> Path | None:
+    """Return the folder, which need not exist; None if there is nothing that would know it."""
+    try:
+        from platformdirs import user_state_path
+    except ImportError:
+        return None
+    return user_state_path("chatservice")
+
+
+def server_at(address: str) -> str:
+    """Return what a server is called that was named on the command line."""
+    plain = address.replace(".", "").replace("-", "").isalnum()
+    return f"{address}:{PORT}".lower() if plain else address
+
+
+class Memory:
+    """What is remembered of all servers.
+
+    :param folder: None to remember nothing.
+    :param tell: is told, in a sentence, what is not remembered, and why; may be set later.
+    :ivar settings: how somebody wants it to be.
+    """
+
+    def __init__(self, folder: Path | None, tell: Callable[[str], object]) -> None:
+        self.folder = folder
+        self.tell = tell
+        self._told = False
+        self.settings = Settings(self)
+
+    def recall(self, server: str, name: str | None, person: bool = False) -> Place:
+        """Find the session that was had at a server, and lock it.
+
+        :param name: under which; without one, it is the last that a person had.
+        :param person: whether the client is one for people.
+        :return: the place of that session, or of a new one if there is none, or if another client
+            has it at this moment.
+        """
+        place = Place(self, server, person)
+        found = next(iter(self._sessions(server, name)), None)
+        if found is None:
+            return place
+        try:
+            lock = files.lock(found.path)
+        except BlockingIOError:
+            who = found.remembered.name
+            self.tell(f"another chat-client is {who} at {server}: this one is somebody else")
+            place.taken = True
+        except OSError as error:
+            self.fail(error)
+        else:
+            # Who had it until now may have written it after it was read.
+            found = self._session(found.path) or found
+            place.take(found.path, found.remembered, lock, person or found.person)
+        return place
+
+    def forget(self, server: str, name: str | None) -> None:
+        """Forget what would be recalled, unless another client has it."""
+        for found in self._sessions(server, name):
+            with contextlib.suppress(OSError):
+                lock = files.lock(found.path)
+                self.remove(found.path)
+                os.close(lock)
+
+    def history(self) -> Path | None:
+        """Return the file of what was typed, which exists then and is for this user alone."""
+        if self.folder is None:
+            return None
+        path = self.folder / "history"
+        try:
+            self._make_folder()
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError as error:
+            self.fail(error)
+            return None
+        return path
+
+    def _sessions(self, server: str, name: str | None) -> list[_Session]:
+        """List the sessions at a server, of a name or of people, the last one first."""
+        paths = [] if self.folder is None else self.folder.glob("session-*.json")
+        found = [
+            session
+            for session in map(self._session, paths)
+            if session is not None
+            and session.server == server
+            and (session.person if name is None else session.has(name))
+        ]
+        return sorted(found, key=lambda session: session.written, reverse=True)
+
+    def _session(self, path: Path) -> _Session | None:
+        try:
+            return _Session.at(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.fail(error)
+        except ValueError:
+            self.tell(f"{path} was broken: what it remembered is forgotten")
+            self.remove(path)
+        return None
+
+    # For the parts of it
+
+    def write(self, path: Path, record: dict[str, Any]) -> int | None:
+        """Put a file in its place; return it open and locked, None if that is not possible."""
+        try:
+            self._make_folder()
+            return files.write(path, record)
+        except OSError as error:
+            self.fail(error)
+            return None
+
+    def remove(self, path: Path) -> None:
+        """Remove a file."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self.fail(error)
+
+    def fail(self, error: OSError) -> None:
+        """Tell that something is not remembered, once."""
+        if not self._told:
+            self._told = True
+            self.tell(f"nothing is remembered in {self.folder}: {error.strerror or error}")
+
+    def _make_folder(self) -> None:
+        if self.folder is not None:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.folder.stat().st_mode & 0o077:
+                self.folder.chmod(0o700)
+
+
+class Settings:
+    """How somebody wants the client to be.
+
+    :ivar bell: when it rings.
+    :ivar name: under which they last came in anywhere.
+    """
+
+    bell: Bell = "mentions"
+    name: str | None = None
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._path = None if memory.folder is None else memory.folder / "settings.json"
+        found: dict[str, Any] = {}
+        try:
+            found = (self._path and files.read(self._path)) or {}
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            memory.fail(error)
+        except ValueError:
+            memory.tell(f"{self._path} is broken: it does not count")
+        if found.get("bell") in BELLS:
+            self.bell = cast(Bell, found["bell"])
+        if isinstance(found.get("name"), str):
+            self.name = found["name"]
+
+    def change(self, *, bell: Bell | None = None, name: str | None = None) -> None:
+        """Change some of them, for this time and the next ones."""
+        before = (self.bell, self.name)
+        self.bell = bell or self.bell
+        self.name = name or self.name
+        if self._path is not None and (self.bell, self.name) != before:
+            file = self._memory.write(self._path, {"bell": self.bell, "name": self.name})
+            if file is not None:
+                os.close(file)
+
+
+class Place:
+    """Where one session is remembered, which no other client has meanwhile.
+
+    :ivar remembered: what is remembered, if there is anything.
+    :ivar taken: another client has the session that was looked for.
+    """
+
+    remembered: Remembered | None = None
+    taken = False
+
+    _lock: int | None = None
+
+    def __init__(self, memory: Memory, server: str, person: bool) -> None:
+        self._memory = memory
+        self._server = server
+        self._person = person
+        folder = memory.folder
+        self._path = None if folder is None else folder / f"session-{secrets.token_hex(8)}.json"
+
+    def take(self, path: Path, remembered: Remembered, lock: int, person: bool) -> None:
+        """Go on with a session that was found, and locked."""
+        self._path = path
+        self.remembered = remembered
+        self._lock = lock
+        self._person = person
+
+    def keep(self, remembered: Remembered) -> None:
+        """Remember this from now on."""
+        if self._path is None:
+            return
+        self.remembered = remembered
+        if self._person:
+            self._memory.settings.change(name=remembered.name)
+        record = {"server": self._server, "person": self._person, **remembered._asdict()}
+        lock = self._memory.write(self._path, record)
+        if lock is not None:
+            self._unlock()
+            self._lock = lock
+
+    def forget(self) -> None:
+        """Remember nothing of it, and nothing more."""
+        self.remembered = None
+        if self._path is not None and self._lock is not None:
+            self._memory.remove(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Let other clients have it."""
+        self._unlock()
+        self._path = None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class _Session(NamedTuple):
+    """A session as it is in its file."""
+
+    path: Path
+    written: int
+    server: str
+    person: bool
+    remembered: Remembered
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is that of a name."""
+        return self.remembered.name.casefold() == name.casefold()
+
+    @classmethod
+    def at(cls, path: Path) -> _Session | None:
+        """Read it; None if it is of another version.
+
+        :raises ValueError: if it is broken.
+        """
+        found = files.read(path)
+        if found is None:
+            return None
+        words = [found.get(word) for word in ("server", "name", "token", "journal")]
+        since = found.get("since")
+        if type(since) is not int or not all(isinstance(word, str) for word in words):
+            raise ValueError(path)
+        server, name, token, journal = cast("list[str]", words)
+        written = path.stat().st_mtime_ns
+        person = found.get("person") is True
+        return cls(path, written, server, person, Remembered(name, token, journal, since))
