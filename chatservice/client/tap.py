@@ -234,8 +234,10 @@ def _on_screen(reactor: Any, endpoint: IStreamClientEndpoint, options: Options) 
     address = options["address"]
     memory = Memory(state_folder(), complain)
     entrance = Entrance(reactor, endpoint, address, memory, person=True, anew=options["new"])
-    screen = Screen(reactor, address, memory.settings, memory.history())
-    screen.attach(entrance.seat(screen, options["name"], options["rooms"]))
+    rooms = options["rooms"]
+    room = rooms[0] if rooms else None
+    screen = Screen(reactor, address, memory.settings, memory.history(), room=room)
+    screen.attach(entrance.seat(screen, options["name"], rooms))
     memory.tell = screen.noticed
     return ChatClient(reactor, screen, screen.start, entrance.close)
 

@@ -1,0 +1,40 @@
+"""How the answers of the server to questions look, laid out for forty columns."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from chatservice import wire
+from chatservice.chat.layout import listed, wrap
+from chatservice.chat.views import people
+
+
+def who(answer: wire.WhoIs) -> list[str]:
+    """List who is in a room."""
+    if not answer.count:
+        return [f"nobody is in #{answer.room}"]
+    shown = [
+        person.name if person.away is None else f"{person.name} (away)" for person in answer.people
+    ]
+    more = answer.count - len(shown)
+    return [
+        *wrap(f"{people(answer.count)} in #{answer.room}:".split()),
+        *listed(shown, "  "),
+        *([f"  and {more:,} more"] if more > 0 else []),
+    ]
+
+
+def rooms(answer: wire.RoomList, yours: Container[str], here: str | None) -> list[str]:
+    """List rooms, those with most people first, as the server has them."""
+    if not answer.rooms:
+        return ["there are no rooms"]
+    columns = max(len(f"{room.people:,}") for room in answer.rooms)
+    rows = []
+    for room in answer.rooms:
+        mark = " (you are here)" if room.room == here else ""
+        if not mark and room.room in yours:
+            mark = " (yours)"
+        locked = " (locked)" if room.locked else ""
+        rows.append(f"{room.people:>{columns},}  #{room.room}{mark}{locked}")
+    more = answer.count - len(answer.rooms)
+    return rows + ([f"and {more:,} more"] if more > 0 else [])

@@ -1,0 +1,115 @@
+"""What a command is: how it is typed, and what it can do for whoever typed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from chatservice import wire
+from chatservice.client.state import Bell
+
+
+class Typist(Protocol):
+    """Who types commands, and what these can do.
+
+    :ivar name: their own.
+    :ivar room: to which goes what they say; None if they are in none.
+    :ivar correspondent: who wrote to them privately last.
+    """
+
+    room: str | None
+    correspondent: str | None
+
+    @property
+    def name(self) -> str:
+        """Return their own name."""
+
+    @property
+    def rooms(self) -> Mapping[str, wire.RoomSeen]:
+        """Return the rooms that they are in."""
+
+    @property
+    def bell(self) -> Bell:
+        """Return when the bell rings."""
+
+    def talk(self, request: wire.Talk) -> None:
+        """Say something."""
+
+    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+        """Ask for something; then what is to be done with the answer."""
+
+    def tell(self, *lines: str) -> None:
+        """Show them an answer."""
+
+    def look_back(self, past: wire.Past) -> None:
+        """Show what was said in a room."""
+
+    def go(self, room: str) -> None:
+        """Turn to another room that they are in."""
+
+    def arrive(self, room: str) -> None:
+        """Turn to a room that they have just come into."""
+
+    def left(self, room: str) -> None:
+        """Forget a room that they are not in any more."""
+
+    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+        """Note which rooms there are."""
+
+    def set_bell(self, bell: Bell) -> None:
+        """Change when it rings."""
+
+    def quit(self, text: str) -> None:
+        """Leave the chat."""
+
+
+class Refused(Exception):
+    """A line can't be obeyed; ``str()`` says why."""
+
+
+class Command(NamedTuple):
+    """A row of the table.
+
+    :ivar takes: what stands behind the command: ``TEXT`` is the rest of the line, any other word
+        one word; what stands in brackets may be left out. It also tells what completes it.
+    :ivar does: what it does, in a few words.
+    :ivar example: what one might type.
+    :ivar run: is called with the typist, and what was typed for each word of the usage.
+    :ivar lines: whether each of many lines may be its text.
+    """
+
+    name: str
+    takes: str
+    does: str
+    example: str
+    run: Callable[..., None]
+    lines: bool = False
+
+    @property
+    def usage(self) -> str:
+        """The command as one types it."""
+        return f"/{self.name} {self.takes}".rstrip()
+
+    @property
+    def kinds(self) -> list[str]:
+        """What each of its words is, ``ROOM`` say."""
+        return [word.strip("[]") for word in self.takes.split()]
+
+    def arguments(self, typed: str) -> list[str]:
+        """Take apart what was typed behind it, a string for each word of the usage.
+
+        :raises Refused: if that is not what it takes.
+        """
+        values = []
+        for word in self.takes.split():
+            if word.strip("[]") == "TEXT":
+                value, typed = typed, ""
+            else:
+                value, _, typed = typed.partition(" ")
+                typed = typed.strip()
+            if not value and not word.startswith("["):
+                raise Refused(f"usage: {self.usage}")
+            values.append(value)
+        if typed:
+            raise Refused(f"usage: {self.usage}")
+        return values

@@ -1,0 +1,254 @@
+"""What a line that is typed does: it is said, or, if it begins with ``/``, it is a command.
+
+One table: what a command takes, what it does, and what completes it are each in its row.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final, cast
+
+from chatservice import wire
+from chatservice.chat import names
+from chatservice.chat.layout import table, wrap
+from chatservice.chat.text import safe
+from chatservice.client.screen import answers
+from chatservice.client.screen.command import Command, Refused, Typist
+from chatservice.client.state import BELLS, Bell
+
+NO_TOPIC: Final = "-"
+
+HISTORY_USUAL: Final = 50
+HISTORY_MOST: Final = 1000
+
+NAME_MOST: Final = 200
+"""Characters of a room's name; how many it may have is for the server to say."""
+
+
+def obey(typist: Typist, text: str, longest: int | None = None) -> None:
+    """Do what somebody typed, or pasted: each line of it is one message.
+
+    :param longest: how many characters a line may have; None if that is not known.
+    :raises Refused: if nothing of it was done.
+    """
+    lines = [line for line in map(safe, text.split("\n")) if line]
+    for line in lines:
+        if longest is not None and len(line) > longest:
+            raise Refused(f"a line has at most {longest:,} characters; that one has {len(line):,}")
+    if not lines:
+        return
+    if lines[0].startswith("/") and not lines[0].startswith("//"):
+        word, _, typed = lines[0][1:].lstrip().partition(" ")
+        if len(lines) == 1 or word.lower() in COMMANDS:
+            _command(typist, word, [typed.strip(), *lines[1:]])
+            return
+    # Of a text of many lines, one that begins with a slash is no command.
+    escaped = len(lines) == 1 and lines[0].startswith("//")
+    for line in lines:
+        _say(typist, _here(typist), line[1:] if escaped else line)
+
+
+def usage_of(typed: str) -> str | None:
+    """Tell what a command takes that is being typed; None if there is none, or not yet."""
+    word, space, _ = typed.partition(" ")
+    command = COMMANDS.get(word[1:].lower()) if word.startswith("/") else None
+    return f"{command.usage}: {command.does}" if command is not None and space else None
+
+
+def _command(typist: Typist, word: str, typed: list[str]) -> None:
+    if not word:
+        raise Refused("/help shows what you can do")
+    command = _find(word)
+    if len(typed) > 1 and not command.lines:
+        raise Refused(f"/{command.name} takes one line, and these are {len(typed)}")
+    *before, first = command.arguments(typed[0]) or [""]
+    if len(typed) == 1:
+        command.run(typist, *before, *([first] if command.takes else []))
+        return
+    for text in filter(None, [first, *typed[1:]]):
+        command.run(typist, *before, text)
+
+
+def _find(word: str) -> Command:
+    command = COMMANDS.get(word.lower().removeprefix("/"))
+    if command is None:
+        near = get_close_matches(word.lower(), COMMANDS, n=1)
+        hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
+        raise Refused(f"there is no /{word.removeprefix('/')[:24]}: {hint}")
+    return command
+
+
+def _here(typist: Typist) -> str:
+    if typist.room is None:
+        raise Refused("you are in no room: /join one first")
+    return typist.room
+
+
+def _room(typed: str) -> str:
+    """Bring a room's name into its one form, to find it among those that one is in."""
+    try:
+        return names.room_name(typed, NAME_MOST)
+    except names.BadName as error:
+        raise Refused(str(error)) from None
+
+
+def _own_room(typist: Typist, typed: str) -> str:
+    """Return the name of a room that one is in; without one, of the current one."""
+    if not typed:
+        return _here(typist)
+    name = _room(typed)
+    if name not in typist.rooms:
+        raise Refused(f"you are not in #{name}: /join it first")
+    return name
+
+
+def _say(typist: Typist, room: str, text: str) -> None:
+    typist.talk(wire.Say(room=room, text=text))
+
+
+def _help(typist: Typist, word: str) -> None:
+    if word:
+        command = _find(word)
+        lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
+        typist.tell(*(part for line in lines for part in wrap(line.split())))
+        return
+    rows = [(command.usage, command.does) for command in COMMANDS.values()]
+    keys = [("Tab", "complete a name"), ("Up", "what you typed"), ("Ctrl-D", "leave")]
+    typist.tell(*table([*rows, ("//TEXT", "say /TEXT"), *keys]), "/help COMMAND tells more of one")
+
+
+def _join(typist: Typist, typed: str) -> None:
+    name = _room(typed)
+    if name == typist.room:
+        typist.tell(f"you are in #{name} already")
+        return
+    if name in typist.rooms:
+        typist.go(name)
+        return
+    typist.ask(
+        wire.Join(room=name), lambda reply: typist.arrive(getattr(reply, "room", None) or name)
+    )
+
+
+def _leave(typist: Typist, typed: str) -> None:
+    name = _own_room(typist, typed)
+
+    def left(reply: wire.Reply) -> None:
+        typist.left(name)
+        others = [other for other in typist.rooms if other != name]
+        if name != typist.room:
+            typist.tell(f"you left #{name}")
+        elif others:
+            typist.tell(f"you left #{name}")
+            typist.go(others[-1])
+        else:
+            typist.room = None
+            typist.tell(f"you left #{name}; /join another")
+
+    typist.ask(wire.Leave(room=name), left)
+
+
+def _me(typist: Typist, text: str) -> None:
+    typist.talk(wire.Do(room=_here(typist), text=text))
+
+
+def _say_in(typist: Typist, room: str, text: str) -> None:
+    _say(typist, _own_room(typist, room), text)
+
+
+def _msg(typist: Typist, name: str, text: str) -> None:
+    if names.key(name) == names.key(typist.name):
+        raise Refused("that is you")
+    typist.talk(wire.Private(to=name, text=text))
+
+
+def _reply(typist: Typist, text: str) -> None:
+    if typist.correspondent is None:
+        raise Refused("nobody wrote to you privately yet")
+    _msg(typist, typist.correspondent, text)
+
+
+def _nick(typist: Typist, name: str) -> None:
+    typist.ask(wire.Nick(name=name), lambda reply: typist.tell(f"you are {typist.name} now"))
+
+
+def _topic(typist: Typist, text: str) -> None:
+    room = _here(typist)
+    if text:
+        typist.talk(wire.Topic(room=room, text="" if text == NO_TOPIC else text))
+        return
+    seen = typist.rooms.get(room)
+    topic = seen.topic if seen is not None else ""
+    typist.tell(f"the topic: {topic}" if topic else f"#{room} has no topic")
+
+
+def _away(typist: Typist, text: str) -> None:
+    typist.ask(wire.Away(text=text), lambda _: typist.tell("you are away until you speak"))
+
+
+def _who(typist: Typist, typed: str) -> None:
+    room = _room(typed) if typed else _here(typist)
+
+    def told(reply: wire.Reply) -> None:
+        typist.tell(*answers.who(cast("wire.WhoIs", reply)))
+
+    typist.ask(wire.Who(room=room), told)
+
+
+def _rooms(typist: Typist) -> None:
+    def told(reply: wire.Reply) -> None:
+        there = cast("wire.RoomList", reply)
+        typist.heard_of(there.rooms)
+        typist.tell(*answers.rooms(there, typist.rooms, typist.room))
+
+    typist.ask(wire.Rooms(), told)
+
+
+def _history(typist: Typist, typed: str) -> None:
+    if typed and not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= HISTORY_MOST):
+        raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
+    limit = int(typed) if typed else HISTORY_USUAL
+    typist.ask(
+        wire.History(room=_here(typist), limit=limit),
+        lambda reply: typist.look_back(cast("wire.Past", reply)),
+    )
+
+
+def _bell(typist: Typist, typed: str) -> None:
+    if typed:
+        if typed.lower() not in BELLS:
+            raise Refused(f"the bell rings {', '.join(BELLS[:-1])} or {BELLS[-1]}")
+        typist.set_bell(cast("Bell", typed.lower()))
+    typist.tell(f"bell: {typist.bell}")
+
+
+def _quit(typist: Typist, text: str) -> None:
+    typist.quit(text)
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    command.name: command
+    for command in (
+        Command("help", "[COMMAND]", "what you can do", "/help join", _help),
+        Command("join", "ROOM", "go into a room", "/join dev", _join),
+        Command("leave", "[ROOM]", "leave a room", "/leave dev", _leave),
+        Command("rooms", "", "list the rooms", "/rooms", _rooms),
+        Command("who", "[ROOM]", "who is in a room", "/who dev", _who),
+        Command("history", "[N]", "what was said", "/history 100", _history),
+        Command("me", "TEXT", "say what you do", "/me waves", _me, lines=True),
+        Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say_in, lines=True),
+        Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg, lines=True),
+        Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply, lines=True),
+        Command(
+            "topic",
+            "[TEXT]",
+            "what a room is for",
+            f"/topic the next release ({NO_TOPIC} for none)",
+            _topic,
+        ),
+        Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away),
+        Command("nick", "NAME", "change your name", "/nick anna", _nick),
+        Command("bell", "[WHEN]", "when it rings", f"/bell mentions ({', '.join(BELLS)})", _bell),
+        Command("quit", "[TEXT]", "leave the chat", "/quit see you", _quit),
+    )
+}

@@ -1,0 +1,93 @@
+"""What the Tab key makes of the beginning of a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from chatservice.chat import names
+from chatservice.client.screen.command import Command
+from chatservice.client.screen.commands import COMMANDS
+from chatservice.client.state import BELLS
+
+_BEFORE_NAME: Final = "@(\"'"
+"""What may stand directly before a name."""
+
+
+class Known(Protocol):
+    """What there is to complete with."""
+
+    def people(self) -> list[str]:
+        """List who is in the current room, those first who are most likely meant."""
+
+    def everybody(self) -> list[str]:
+        """List whom one could write to, in the same order."""
+
+    def known_rooms(self) -> list[str]:
+        """List the rooms that are known, those first that one is in."""
+
+
+class Completing(Completer):
+    """Completes commands and what they take, rooms, and names: also in the middle of a line."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """See :class:`Completer`."""
+        before = document.current_line_before_cursor
+        if before.startswith("/") and not before.startswith("//"):
+            word, space, typed = before[1:].partition(" ")
+            if not space:
+                return self._commands(word)
+            command = COMMANDS.get(word.lower())
+            return self._arguments(command, typed.lstrip()) if command is not None else ()
+        word = before.split(" ")[-1]
+        behind = ": " if word == before and not document.text_after_cursor else ""
+        return self._names(word, self._known.people(), behind)
+
+    def _commands(self, word: str, slash: str = "/") -> Iterable[Completion]:
+        for command in COMMANDS.values():
+            if command.name.startswith(word.lower()):
+                space = " " if command.takes and slash else ""
+                yield Completion(
+                    f"{command.name}{space}", -len(word), display=f"{slash}{command.name}"
+                )
+
+    def _arguments(self, command: Command, typed: str) -> Iterable[Completion]:
+        kinds = command.kinds
+        words = typed.split(" ")
+        rest = kinds.index("TEXT") if "TEXT" in kinds else len(kinds)
+        place = min(len(words) - 1, rest)
+        if place >= len(kinds):
+            return ()
+        word, kind = words[-1], kinds[place]
+        space = " " if place + 1 < len(kinds) else ""
+        if kind == "NAME":
+            return self._names(word, self._known.everybody(), space)
+        if kind == "TEXT":
+            return self._names(word, self._known.people(), "")
+        if kind == "ROOM":
+            return self._rooms(word, space)
+        if kind == "COMMAND":
+            return self._commands(word.removeprefix("/"), slash="")
+        options = BELLS if kind == "WHEN" else ()
+        return [Completion(one, -len(word)) for one in options if one.startswith(word.lower())]
+
+    def _names(self, word: str, people: list[str], behind: str) -> Iterable[Completion]:
+        begun = word.lstrip(_BEFORE_NAME)
+        wanted = names.key(begun)
+        for name in people:
+            if names.key(name).startswith(wanted):
+                yield Completion(f"{name}{behind}", -len(begun), display=name)
+
+    def _rooms(self, word: str, behind: str) -> Iterable[Completion]:
+        begun = word.removeprefix("#")
+        for room in self._known.known_rooms():
+            if room.startswith(begun.lower()):
+                yield Completion(f"{room}{behind}", -len(begun), display=f"#{room}")

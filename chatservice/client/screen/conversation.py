@@ -1,0 +1,313 @@
+"""What one reads and says: in which room one is, who is there, what is printed in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol, cast
+
+from twisted.python.failure import Failure
+from wcwidth import clip
+
+from chatservice import wire
+from chatservice.chat.views import faces
+from chatservice.client.screen import rendering
+from chatservice.client.screen.paper import Paper
+from chatservice.client.screen.people import People, Unread
+from chatservice.client.screen.rendering import Line, notice, rule
+from chatservice.client.screen.unsent import Unsent
+from chatservice.client.seat import Refused, Seat, Sent
+from chatservice.client.session import OVER
+from chatservice.client.state import Bell
+
+PAST: Final = 20
+"""So many lines of what was said before are shown when one comes into a room."""
+
+REMEMBERED: Final = 5000
+"""So many ids of what was shown are remembered, as the past and the present overlap."""
+
+QUOTED: Final = 30
+"""Columns of what was not said, when that is told."""
+
+
+class Settings(Protocol):
+    """How somebody wants it to be."""
+
+    @property
+    def bell(self) -> Bell:
+        """Return when it rings."""
+
+    def change(self, *, bell: Bell | None = None) -> None:
+        """Change it, for this time and the next ones."""
+
+
+class Conversation:
+    """The conversation of one person.
+
+    :param leave: is called with the parting words.
+    :param echoed: the terminal shows what is typed, so that need not be printed again.
+    :ivar room: the one that goes to what is typed; None if there is none.
+    :ivar correspondent: who wrote privately last.
+    :ivar came: whether one was ever welcomed.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        paper: Paper,
+        unsent: Unsent,
+        settings: Settings,
+        leave: Callable[[str], None],
+        echoed: bool,
+    ) -> None:
+        self._seat = seat
+        self._paper = paper
+        self._unsent = unsent
+        self._settings = settings
+        self.quit = leave
+        self._echoed = echoed
+        self.room: str | None = None
+        self.correspondent: str | None = None
+        self.people = People()
+        self.unread = Unread()
+        self._rooms_heard_of: dict[str, None] = {}
+        self._shown: dict[int, None] = {}
+        self.came = False
+        self._told_of_loss = False
+        # What stands above the lines that are held, and what these wait for.
+        self._above: list[Line] = []
+        self._heading: list[Line] = []
+        self._elsewhere: list[Line] = []
+        self._arriving = 0
+        self._catching_up = False
+        self._missed = 0
+        self._last_renaming: tuple[str | None, str | None] = (None, None)
+
+    @property
+    def name(self) -> str:
+        """One's own name."""
+        return self._seat.name or ""
+
+    @property
+    def rooms(self) -> Mapping[str, wire.RoomSeen]:
+        """The rooms that one is in."""
+        return self._seat.rooms
+
+    @property
+    def rooms_known(self) -> list[str]:
+        """The rooms that were heard of, one's own first."""
+        return list({**dict.fromkeys(self.rooms), **self._rooms_heard_of})
+
+    # What the server tells
+
+    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+        """There is a connection; show what there is to know before one talks."""
+        first, self.came = not self.came, True
+        self._told_of_loss = False
+        wanted = self.room
+        if wanted not in self.rooms:
+            self.room = next(iter(self.rooms), None)
+        if first:
+            self._paper.put(notice(f"hello {self.name}! /help shows the commands"))
+        elif not missed:
+            self._paper.put(rule("connected again"))
+        self._missed = 0
+        self._catching_up = missed
+        if missed:
+            self._paper.hold()
+        if self.room is not None and missed and not first:
+            self._look_around(self.room)
+        elif self.room is not None:
+            self._enter(self.room, welcome.since + 1)
+        if first:
+            others = [f"#{room}" for room in self.rooms if room != self.room]
+            if others:
+                self._elsewhere = [notice(f"you are also in {faces(others)}")]
+            asking = self._seat.ask(wire.Rooms())
+            asking.addCallbacks(lambda reply: self.heard_of(reply.rooms), _ignore)
+            if wanted is not None and wanted not in self.rooms:
+                self.ask(wire.Join(room=wanted), lambda _: self.arrive(wanted))
+
+    def caught_up(self) -> None:
+        """All that was missed is there: print it, below how much it is."""
+        self._catching_up = False
+        if self._missed:
+            self._heading = [rendering.missed(self._missed)]
+        elif not self._arriving:
+            self._heading = [rule("connected again")]
+        self._release()
+
+    def happened(self, event: wire.Event) -> None:
+        """Print an event, and remember who it was."""
+        self.people.hear(event)
+        if event.type == "private" and event.author:
+            self.correspondent = event.author
+        self.unread.came(event, self.room)
+        if event.type == "renamed" and not self._is_told_of(event):
+            return
+        line = rendering.happened(event, self.room, self.name)
+        if line is not None and self._is_new(event.id):
+            self._missed += 1
+            self._paper.put(line)
+
+    def _is_told_of(self, event: wire.Event) -> bool:
+        """Tell whether a new name is to be shown: once, though it is an event of each room."""
+        renaming = (event.author, event.name)
+        if event.author == self.correspondent:
+            self.correspondent = event.name
+        if self.name in renaming or renaming == self._last_renaming:
+            return False
+        self._last_renaming = renaming
+        return True
+
+    def stored(self, sent: Sent, id: int) -> None:
+        """Print what one said oneself, at its place."""
+        private = isinstance(sent.request, wire.Private)
+        if self._is_new(id) and (private or not self._echoed):
+            now = datetime.now().astimezone()
+            self._paper.put(rendering.sent(sent.request, self.room, self.name, now, id))
+
+    def refused(self, sent: Sent, error: wire.Error) -> None:
+        """Tell that something was not said, and what that was."""
+        text = sent.request.text
+        quoted = clip(text, 0, QUOTED)
+        self._paper.put(notice(f"{error.text}; not said: {quoted}{'…' * (quoted != text)}"))
+
+    def gapped(self) -> None:
+        """Tell that something can't be told."""
+        self._paper.put(rule("some lines are missing here: they were forgotten"))
+
+    def lost(self, why: str) -> None:
+        """Tell that there is no connection, once; print all that was to be printed after more."""
+        self._catching_up = False
+        self._release(at_once=True)
+        if not self._told_of_loss:
+            self._told_of_loss = True
+            self._paper.put(notice(why))
+
+    # What the person does
+
+    def talk(self, request: wire.Talk) -> None:
+        """Say something."""
+        self._unsent.said(self._seat.talk(request))
+        label = getattr(request, "to", None) or f"#{getattr(request, 'room', '')}"
+        self.unread.read(label)
+
+    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+        """Ask for something; tell if it is refused."""
+        if not self._seat.connected:
+            self.tell("that waits until there is a connection")
+        answer = self._seat.ask(request)
+        answer.addCallbacks(then, self._refused)
+
+    def _refused(self, failure: Failure) -> None:
+        failure.trap(Refused)
+        refusal = failure.value
+        if isinstance(refusal, Refused) and refusal.error.code != OVER:
+            self.tell(str(refusal))
+
+    def tell(self, *lines: str) -> None:
+        """Answer the person."""
+        self._paper.put(*map(notice, lines))
+
+    def look_back(self, past: wire.Past) -> None:
+        """Show what was said in a room, whether or not it was shown before."""
+        if not past.events:
+            self.tell(f"nothing was said in #{past.room}")
+            return
+        lines = [rendering.past(event, self.name) for event in past.events]
+        count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
+        if past.gap:
+            self.tell("what was said before this was forgotten")
+        self._paper.put(rule(f"the last {count} of #{past.room}"), *lines, rule("that was it"))
+
+    def go(self, room: str) -> None:
+        """Turn to another room that one is in."""
+        self.room = room
+        self.unread.read(f"#{room}")
+        self.tell(f"you are in #{room} now")
+        self._look_around(room)
+
+    def arrive(self, room: str) -> None:
+        """Turn to a room that one has just come into."""
+        self.room = room
+        self._enter(room, None)
+
+    def left(self, room: str) -> None:
+        """Forget a room that one is not in any more."""
+        self.people.left(room)
+        self.unread.read(f"#{room}")
+
+    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+        """Note which rooms there are."""
+        self._rooms_heard_of = dict.fromkeys(room.room for room in rooms)
+
+    @property
+    def bell(self) -> Bell:
+        """When the bell rings."""
+        return self._settings.bell
+
+    def set_bell(self, bell: Bell) -> None:
+        """Change when the bell rings."""
+        self._settings.change(bell=bell)
+
+    # Coming into a room: the past, then who is there, then what happens
+
+    def _enter(self, room: str, before: int | None) -> None:
+        self._paper.hold()
+        self._arriving += 1
+
+        def past(reply: Any) -> None:
+            events = cast("wire.Past", reply).events
+            self._above += [
+                rendering.past(event, self.name) for event in events if self._is_new(event.id)
+            ]
+            asking = self._seat.ask(wire.Who(room=room))
+            asking.addCallbacks(there, self._not_told)
+
+        def there(reply: Any) -> None:
+            who = cast("wire.WhoIs", reply)
+            self._there(who)
+            others = [person.name for person in who.people if person.name != self.name]
+            topic = self.rooms[room].topic if room in self.rooms else ""
+            self._above += rendering.where_one_is(room, others, who.count - 1, topic)
+            self._above += self._elsewhere
+            self._elsewhere = []
+            self._arrived()
+
+        asking = self._seat.ask(wire.History(room=room, before=before, limit=PAST))
+        asking.addCallbacks(past, self._not_told)
+
+    def _not_told(self, failure: Failure) -> None:
+        failure.trap(Refused)
+        self._arrived()
+
+    def _arrived(self) -> None:
+        self._arriving = max(0, self._arriving - 1)
+        self._release()
+
+    def _look_around(self, room: str) -> None:
+        asking = self._seat.ask(wire.Who(room=room))
+        asking.addCallbacks(self._there, _ignore)
+
+    def _there(self, reply: wire.Reply) -> None:
+        who = cast("wire.WhoIs", reply)
+        self.people.all_in(who.room, [person.name for person in who.people])
+
+    def _release(self, at_once: bool = False) -> None:
+        if at_once or not (self._arriving or self._catching_up):
+            above, self._above, self._heading = [*self._above, *self._heading], [], []
+            self._paper.release(above)
+
+    def _is_new(self, id: int) -> bool:
+        """Tell whether something was not shown yet, and note that it is now."""
+        if id in self._shown:
+            return False
+        self._shown[id] = None
+        if len(self._shown) > REMEMBERED:
+            del self._shown[next(iter(self._shown))]
+        return True
+
+
+def _ignore(failure: Failure) -> None:
+    failure.trap(Refused)

@@ -1,0 +1,47 @@
+"""The terminal, as prompt_toolkit writes to it: all of a change at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+
+class Output(Vt100_Output):
+    """A terminal that is not asked where its cursor is.
+
+    All is drawn relative to the line that is typed, so that need not be known; and an answer that
+    comes late, over a slow connection, would be taken for something typed.
+
+    :ivar gone: is called, once, when nothing can be written any more.
+    """
+
+    gone: Callable[[], None] | None = None
+
+    _held = False
+    _lost = False
+
+    @property
+    def responds_to_cpr(self) -> bool:
+        """Tell that the cursor's position is not to be asked for."""
+        return False
+
+    def hold(self) -> None:
+        """Write nothing until :meth:`release`, and then all of it: nobody sees it half done."""
+        self._held = True
+
+    def release(self) -> None:
+        """Write what was held."""
+        self._held = False
+        self.flush()
+
+    def flush(self) -> None:
+        """See :class:`Vt100_Output`."""
+        if self._held or self._lost:
+            return
+        try:
+            super().flush()
+        except OSError:
+            self._lost = True
+            if self.gone is not None:
+                self.gone()

@@ -1,0 +1,114 @@
+"""What is printed above the line that is typed: in order, once, and much of it at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Any, Final, Protocol
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+
+from chatservice.client.screen.rendering import Line, Weight, day
+from chatservice.client.screen.wrapping import wrap
+
+PAUSE: Final = 1 / 30
+"""Seconds from one print to the next, at least: nobody reads faster, and the line that is typed
+is drawn anew each time."""
+
+AT_ONCE: Final = 500
+"""Lines of one print; with more, what is typed would wait."""
+
+HELD_MOST: Final = 5000
+"""Lines that wait for what is to stand above them."""
+
+
+class Printer(Protocol):
+    """What prints."""
+
+    @property
+    def columns(self) -> int | None:
+        """Return how wide it is; None if it folds lines itself."""
+
+    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
+        """Print lines, and ring the bell."""
+
+
+class Paper:
+    """Collects lines, and has them printed.
+
+    :param loud: tells whether a line of this weight rings the bell.
+    """
+
+    def __init__(self, reactor: Any, printer: Printer, loud: Callable[[Weight], bool]) -> None:
+        self._reactor = reactor
+        self._printer = printer
+        self._loud = loud
+        self._lines: deque[Line] = deque()
+        self._held: list[Line] | None = None
+        self._day: date | None = None
+        self._printed = -PAUSE
+        self._later: Any = None
+        self._ring = Weight.NONE
+
+    def put(self, *lines: Line) -> None:
+        """Print lines soon, behind all others; hold them if something has to come first."""
+        if self._held is not None:
+            self._held += lines
+            if len(self._held) <= HELD_MOST:
+                return
+            lines = ()
+            self.release()
+        self._ring = max([self._ring, *(line.weight for line in lines)])
+        self._append(lines)
+
+    def hold(self) -> None:
+        """Hold all lines that are put from now on."""
+        if self._held is None:
+            self._held = []
+
+    def release(self, first: Iterable[Line] = ()) -> None:
+        """Print these lines, and behind them those that were held."""
+        held, self._held = self._held or [], None
+        self._ring = max([self._ring, *(line.weight for line in held)])
+        self._append((*first, *held))
+
+    def _append(self, lines: Iterable[Line]) -> None:
+        self._lines.extend(lines)
+        if self._lines and self._later is None:
+            pause = self._printed + PAUSE - self._reactor.seconds()
+            self._later = self._reactor.callLater(max(0, pause), self._print)
+
+    def flush(self) -> None:
+        """Print all that waits, now."""
+        self.release()
+        while self._lines:
+            self._print()
+
+    def _print(self) -> None:
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        self._later = None
+        columns = self._printer.columns
+        text: StyleAndTextTuples = []
+        for _ in range(min(len(self._lines), AT_ONCE)):
+            line = self._lines.popleft()
+            for shown in self._dated(line):
+                fragments = shown.fragments
+                text += wrap(fragments, columns, shown.indent(columns)) if columns else fragments
+                text.append(("", "\n"))
+        ring, self._ring = self._loud(self._ring), Weight.NONE
+        self._printed = self._reactor.seconds()
+        self._printer.show(text, ring)
+        if self._lines:
+            self._later = self._reactor.callLater(0, self._print)
+
+    def _dated(self, line: Line) -> Iterable[Line]:
+        """Give the line, below that of its day if it is the first of it."""
+        if line.at is not None:
+            of = line.at.date()
+            before = self._day or datetime.now().astimezone().date()
+            if of != before:
+                yield day(of)
+            self._day = of
+        yield line

@@ -1,0 +1,248 @@
+"""A person at a desk, all in this process: the real screen and seat, on a terminal of cells."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyte
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from chatservice import wire
+from chatservice.client.screen.app import Screen
+from chatservice.client.screen.output import Output
+from chatservice.client.seat import Remembered, Seat
+from chatservice.client.state import Bell
+from tests.client.machine import Endpoint, Link
+from tests.client.screen.tty import Cells
+
+AT = "2026-03-03T14:02:00.000Z"
+
+
+class Settings:
+    """They last as long as the process."""
+
+    def __init__(self, bell: Bell = "mentions") -> None:
+        self.bell: Bell = bell
+
+    def change(self, *, bell: Bell | None = None) -> None:
+        self.bell = bell or self.bell
+
+
+class _Glass:
+    """What is written to is shown."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: pyte.Stream) -> None:
+        self._stream = stream
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        if self.broken:
+            raise OSError(5, "there is no terminal")
+        self._stream.feed(text)
+
+    def flush(self) -> None:
+        pass
+
+
+class Desk:
+    """A screen, a keyboard, and the server behind the connection.
+
+    :ivar statuses: has the exit status, once there is one.
+    """
+
+    def __init__(
+        self,
+        case: TestCase,
+        name: str | None = "ana",
+        columns: int = 80,
+        rows: int = 24,
+        history: Path | None = None,
+        room: str | None = None,
+        remembered: Remembered | None = None,
+        started: bool = True,
+    ) -> None:
+        # prompt_toolkit wants to know of a changed size, which asyncio tells by way of this.
+        before = signal.set_wakeup_fd(-1)
+        case.addCleanup(signal.set_wakeup_fd, before)
+        self._loop = asyncio.new_event_loop()
+        case.addCleanup(self._loop.close)
+        self._pipes = contextlib.ExitStack()
+        case.addCleanup(self._pipes.close)
+        self._keys = self._pipes.enter_context(create_pipe_input())
+        self.cells = Cells(columns, rows, history=5000, ratio=0.5)
+        self.glass = _Glass(pyte.Stream(self.cells))
+        output = Output(self.glass, self._size, term="xterm-256color")  # type: ignore[arg-type]
+        self.clock = Clock()
+        self.endpoint = Endpoint()
+        self.settings = Settings()
+        self.screen = Screen(
+            self.clock, "chat.example", self.settings, history, self._keys, output, room
+        )
+        self.seat = Seat(
+            self.clock, self.endpoint, "chat.example", self.screen, name, remembered=remembered
+        )
+        self.screen.attach(self.seat)
+        self.statuses: list[int] = []
+        self.screen.done.addCallback(self._ended)
+        self.id = 100
+        if started:
+            self.do(self.screen.start)
+        case.addCleanup(self._leave)
+
+    def _ended(self, status: int) -> int:
+        self.statuses.append(status)
+        return status
+
+    def _size(self) -> Size:
+        return Size(rows=self.cells.lines, columns=self.cells.columns)
+
+    def _leave(self) -> None:
+        if not self.statuses:
+            self.glass.broken = False
+            self.do(self.screen.stop)
+        assert self.statuses, "it did not end"
+
+    def do(self, act: Callable[[], object]) -> None:
+        """Do something, and wait for all that comes of it at once."""
+
+        async def done() -> None:
+            act()
+            for _ in range(4):
+                for _ in range(15):
+                    await asyncio.sleep(0)
+                self.clock.advance(0.05)
+
+        self._loop.run_until_complete(done())
+
+    def wait(self, seconds: float) -> None:
+        self.do(lambda: self.clock.pump([0.5] * round(2 * seconds)))
+
+    # The person
+
+    def type(self, text: str) -> None:
+        self.do(lambda: self._keys.send_text(text))
+
+    def paste(self, text: str) -> None:
+        self.type(f"\x1b[200~{text}\x1b[201~")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.cells.resize(rows, columns)
+        self.do(lambda: signal.raise_signal(signal.SIGWINCH))
+
+    @property
+    def rows(self) -> list[str]:
+        """All rows, but for the line that is typed, and what stands around it."""
+        rows = [row.rstrip() for row in self.cells.display]
+        return self.cells.past + rows[: self._input]
+
+    @property
+    def _input(self) -> int:
+        prompts = ("> ", "name: ", "send ", "… ", ">", "name:")
+        starts = [y for y, row in enumerate(self.cells.display) if row.rstrip().startswith(prompts)]
+        return min(starts, default=len(self.cells.display))
+
+    @property
+    def bottom(self) -> list[str]:
+        """The line that is typed, and what stands around it."""
+        return self.cells.rows[self._input :]
+
+    # The server
+
+    def connect(self) -> Link:
+        self.link = self.endpoint.succeed()
+        self.link.got()
+        return self.link
+
+    def says(self, *replies: wire.Reply) -> None:
+        self.do(lambda: self.link.says(*replies))
+
+    def got(self, *types: str) -> list[Any]:
+        """Return what was sent since the last time, but for pings, which are answered."""
+        requests = self.link.got()
+        pings = [wire.Pong(ref=ping.ref) for ping in requests if isinstance(ping, wire.Ping)]
+        if pings:
+            self.says(*pings)
+        return [
+            one for one in requests if one.type != "ping" and one.type in (types or (one.type,))
+        ]
+
+    def welcome(self, *rooms: wire.RoomSeen, name: str = "ana", **more: Any) -> None:
+        values: dict[str, Any] = {
+            "token": "t" * 22,
+            "journal": "j",
+            "since": self.id,
+            "seq": 0,
+            "resumed": False,
+            "gap": False,
+            "grace": 90,
+            "longest": 200,
+            "rate": 0,
+            "burst": 20,
+        }
+        self.says(wire.Welcome(name=name, rooms=list(rooms), **{**values, **more}))
+
+    def come_in(self, *people: str, name: str = "ana", past: tuple[wire.Event, ...] = ()) -> None:
+        """Connect, be welcomed in the lobby, and see who is there."""
+        self.connect()
+        lobby = wire.RoomSeen(room="lobby", people=len(people) + 1, topic="")
+        self.welcome(lobby, name=name)
+        self.answer(people=(name, *people), past=past)
+
+    def resume(self, *missed: wire.Event) -> None:
+        """Connect again, and be told what was missed."""
+        self.connect()
+        self.welcome(wire.RoomSeen(room="lobby", people=2), resumed=True)
+        self.says(*missed, wire.Live())
+        self.answer(("ana", "bob"))
+
+    def answer(
+        self, people: tuple[str, ...] = ("ana",), past: tuple[wire.Event, ...] = ()
+    ) -> list[Any]:
+        """Answer all questions; return what was sent besides."""
+        rest = []
+        while requests := self.got():
+            for request in requests:
+                reply = self._answer(request, people, past)
+                if reply is None:
+                    rest.append(request)
+                else:
+                    self.says(reply)
+        return rest
+
+    def _answer(self, request: Any, people: tuple[str, ...], past: tuple[wire.Event, ...]) -> Any:
+        if isinstance(request, wire.History):
+            return wire.Past(
+                room=request.room, events=list(past), more=False, gap=False, ref=request.ref
+            )
+        if isinstance(request, wire.Who):
+            there = [wire.Person(name=name) for name in people]
+            return wire.WhoIs(room=request.room, people=there, count=len(there), ref=request.ref)
+        if isinstance(request, wire.Rooms):
+            rooms = [wire.RoomSeen(room=name, people=2) for name in ("lobby", "dev")]
+            return wire.RoomList(rooms=rooms, count=2, ref=request.ref)
+        return None
+
+    def event(self, type: str = "said", **values: Any) -> wire.Event:
+        """Make the next event: in the lobby, unless it is of another room, or of none."""
+        self.id += 1
+        if type not in ("private", "renamed", "announced"):
+            values.setdefault("room", "lobby")
+        return wire.Event(type=type, id=self.id, at=values.pop("at", AT), **values)
+
+    def store(self) -> list[Any]:
+        """Store all that was said; return it."""
+        said = self.got("say", "do", "private", "topic")
+        for request in said:
+            self.id += 1
+            self.says(wire.Ok(to=request.type, id=self.id, seq=request.seq))
+        return said

@@ -1,0 +1,622 @@
+"""The screen in this process: what one sees of what happens, and what is sent of what one types."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from twisted.internet.error import ConnectionRefusedError
+from twisted.trial.unittest import TestCase
+
+from chatservice import wire
+from chatservice.client.screen import app
+from chatservice.client.seat import Remembered
+from tests.client.screen.desk import Desk
+from tests.integration.support import folder_for
+
+LOBBY = wire.RoomSeen(room="lobby", people=2)
+DEV = wire.RoomSeen(room="dev", people=1, topic="the next release")
+
+
+def without_days(rows: list[str]) -> list[str]:
+    """Leave out the lines of days, which depend on when this runs."""
+    return [row for row in rows if not row.endswith(" 2026 --") and " 20" not in row[-9:]]
+
+
+def texts(desk: Desk) -> list[str]:
+    """Return what stands in the rows, without the names in front."""
+    return [row.split("> ")[-1] for row in without_days(desk.rows)]
+
+
+class ComingInTests(TestCase):
+    def test_a_room_is_shown_with_its_past_and_its_people(self) -> None:
+        desk = Desk(self)
+        past = (desk.event(author="bob", text="good night"),)
+        desk.come_in("bob", "小林", past=past)
+        self.assertEqual(
+            without_days(desk.rows),
+            [
+                "-- hello ana! /help shows the commands",
+                past[0].time.astimezone().strftime("[%H:%M] <bob> good night"),
+                "-- you are in #lobby with bob and 小林",
+            ],
+        )
+        self.assertEqual(desk.bottom[0], ">")
+        self.assertIn("#lobby · 3 people · connected", desk.bottom[1])
+
+    def test_what_comes_before_the_past_is_shown_behind_it(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome(LOBBY)
+        before = desk.event(author="bob", text="one")
+        live = desk.event(author="bob", text="two")
+        desk.says(live)
+        self.assertNotIn("two", "\n".join(desk.rows))
+        desk.answer(("ana", "bob"), past=(before,))
+        self.assert_order(desk, "one", "with bob", "two")
+
+    def test_what_is_of_the_past_and_comes_is_shown_once(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome(LOBBY)
+        said = desk.event(author="bob", text="said")
+        desk.answer(past=(said,))
+        desk.says(said)
+        self.assertEqual("\n".join(desk.rows).count("said"), 1)
+
+    def test_the_topic_and_the_other_rooms_are_told(self) -> None:
+        desk = Desk(self, room="dev")
+        desk.connect()
+        desk.welcome(LOBBY, DEV)
+        requests = desk.got()
+        self.assertEqual([r.room for r in requests if isinstance(r, wire.History)], ["dev"])
+        for request in requests:
+            if isinstance(request, wire.History):
+                desk.says(wire.Past(room="dev", events=[], more=False, gap=False, ref=request.ref))
+            else:
+                desk.says(wire.RoomList(rooms=[LOBBY, DEV], count=2, ref=request.ref))
+        desk.answer()
+        self.assertEqual(
+            desk.rows[1:],
+            [
+                "-- you are in #dev: no one else yet",
+                "-- the topic: the next release",
+                "-- you are also in #lobby",
+            ],
+        )
+
+    def test_a_room_that_is_wanted_is_joined(self) -> None:
+        desk = Desk(self, room="ops")
+        desk.connect()
+        desk.welcome(LOBBY)
+        (join,) = [r for r in desk.answer() if isinstance(r, wire.Join)]
+        desk.says(wire.Ok(to="join", room="ops", topic="", people=1, ref=join.ref))
+        desk.answer()
+        self.assertIn("#ops · 1 person", desk.bottom[1])
+
+    def test_a_question_that_is_refused_holds_nothing_up(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome(LOBBY)
+        desk.says(desk.event(author="bob", text="hi"))
+        for request in desk.got():
+            desk.says(wire.Error(code="went_wrong", text="no", to=request.type, ref=request.ref))
+        self.assertIn("<bob> hi", desk.rows[-1])
+
+    def test_in_no_room(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome()
+        desk.answer()
+        self.assertIn("no room · connected", desk.bottom[1])
+        desk.type("hello\r")
+        self.assertEqual(desk.rows[-1], "-- you are in no room: /join one first")
+        self.assertEqual(desk.bottom[0], "> hello")
+
+    def assert_order(self, desk: Desk, *texts: str) -> None:
+        places = [next(y for y, row in enumerate(desk.rows) if text in row) for text in texts]
+        self.assertEqual(places, sorted(places), desk.rows)
+
+
+class NameTests(TestCase):
+    def test_a_name_is_asked_for(self) -> None:
+        desk = Desk(self, name=None)
+        self.assertEqual(desk.bottom, ["name:", " chat.example"])
+        desk.type("\r")
+        self.assertEqual(desk.endpoint.attempts, [])
+        desk.type("ana\r")
+        desk.come_in("bob")
+        self.assertEqual(desk.bottom[0], ">")
+        self.assertEqual(desk.seat.name, "ana")
+
+    def test_another_one_is_asked_for(self) -> None:
+        desk = Desk(self, name="bob")
+        desk.connect()
+        desk.says(wire.Error(code="name_taken", text="that name is taken", to="hello"))
+        self.assertEqual(desk.rows, ["-- that name is taken"])
+        self.assertEqual(desk.bottom[0], "name:")
+        desk.type("ana\r")
+        (hello,) = desk.got("hello")
+        self.assertEqual(hello.name, "ana")
+
+    def test_it_is_no_line_that_was_typed_before(self) -> None:
+        desk = Desk(self, name=None)
+        desk.type("ana\r")
+        desk.come_in()
+        desk.type("\x1b[A")
+        self.assertEqual(desk.bottom[0], ">")
+
+    def test_whoever_leaves_before_has_wanted_it(self) -> None:
+        desk = Desk(self, name=None)
+        desk.type("\x04")
+        self.assertEqual((desk.statuses, desk.cells.rows), ([0], []))
+
+
+class TalkTests(TestCase):
+    def setUp(self) -> None:
+        self.desk = Desk(self)
+        self.desk.come_in("bob")
+
+    def test_own_lines_are_shown_when_they_are_stored(self) -> None:
+        desk = self.desk
+        desk.type("hi bob\r")
+        self.assertEqual(desk.bottom[0], ">")
+        desk.says(desk.event(author="bob", text="before it"))
+        (say,) = desk.store()
+        self.assertEqual((say.room, say.text), ("lobby", "hi bob"))
+        now = datetime.now().astimezone()
+        self.assertIn("<bob> before it", "\n".join(desk.rows))
+        self.assertEqual(desk.rows[-1], f"[{now:%H:%M}] <ana> hi bob")
+
+    def test_what_is_stored_late_is_shown_as_such(self) -> None:
+        desk = self.desk
+        desk.type("hi bob\r")
+        desk.wait(1)
+        desk.type("x")
+        self.assertEqual(desk.bottom[:2], ["… hi bob", "> x"])
+        self.assertIn("1 unsent", desk.bottom[2])
+        desk.store()
+        self.assertEqual(desk.bottom[0], "> x")
+
+    def test_what_is_refused_is_told(self) -> None:
+        desk = self.desk
+        desk.type(f"{'long ' * 10}\r")
+        (say,) = desk.got("say")
+        desk.says(wire.Error(code="muted", text="you are muted", to="say", seq=say.seq))
+        self.assertEqual(
+            desk.rows[-1], "-- you are muted; not said: long long long long long long …"
+        )
+
+    def test_a_line_that_is_too_long_is_kept(self) -> None:
+        desk = self.desk
+        desk.type("x" * 201 + "\r")
+        self.assertEqual(desk.rows[-1], "-- a line has at most 200 characters; that one has 201")
+        self.assertIn("x" * 50, desk.bottom[0])
+        self.assertEqual(desk.got(), [])
+
+    def test_what_the_server_says_is_shown(self) -> None:
+        desk = self.desk
+        desk.says(wire.Notice(text="the server stops soon"))
+        desk.says(wire.Notice(text="", gap=True))
+        self.assertEqual(
+            desk.rows[-2:],
+            ["-- the server stops soon", "-- some lines are missing here: they were forgotten --"],
+        )
+
+    def test_the_bell_rings_as_one_wants_it(self) -> None:
+        desk = self.desk
+        talk, mention = {"text": "hello"}, {"text": "hello Ana"}
+        for bell, rings in (("mentions", 1), ("all", 2), ("off", 0)):
+            desk.type(f"/bell {bell}\r")
+            self.assertEqual(desk.rows[-1], f"-- bell: {bell}")
+            before = desk.cells.bells
+            desk.says(desk.event(author="bob", **talk))
+            desk.says(desk.event(author="bob", **mention), desk.event(author="bob", **mention))
+            desk.says(desk.event("joined", names=["cleo"]))
+            self.assertEqual(desk.cells.bells - before, rings, bell)
+        self.assertEqual(desk.settings.bell, "off")
+
+    def test_what_is_unread_elsewhere_is_counted_until_it_is_read(self) -> None:
+        desk = self.desk
+        desk.says(
+            desk.event(author="bob", room="dev", text="x"),
+            desk.event(author="bob", room="dev", text="y"),
+            desk.event("private", author="bob", text="z"),
+        )
+        self.assertIn("unread elsewhere: bob 1, #dev 2", desk.bottom[1])
+        desk.type("/reply yes\r")
+        self.assertIn("unread elsewhere: #dev 2", desk.bottom[1])
+        desk.type("\r")
+        self.assertNotIn("unread", desk.bottom[1])
+        (private,) = desk.got("private")
+        self.assertEqual((private.to, private.text), ("bob", "yes"))
+
+    def test_who_wrote_may_have_another_name_then(self) -> None:
+        desk = self.desk
+        desk.says(desk.event("private", author="bob", text="z"))
+        desk.says(desk.event("renamed", author="bob", name="bobby"))
+        self.assertIn("bob is now bobby", desk.rows[-1])
+        self.assertIn("bobby 1", desk.bottom[1])
+        desk.type("/reply yes\r")
+        self.assertEqual(desk.got("private")[0].to, "bobby")
+
+    def test_ones_own_coming_and_renaming_is_not_told_twice(self) -> None:
+        desk = self.desk
+        rows = desk.rows
+        desk.says(
+            desk.event("joined", names=["ana"]), desk.event("renamed", author="anna", name="ana")
+        )
+        self.assertEqual(desk.rows, rows)
+
+
+class RoomTests(TestCase):
+    def setUp(self) -> None:
+        self.desk = Desk(self)
+        self.desk.come_in("bob")
+
+    def join(self, room: str) -> None:
+        self.desk.type(f"/join {room}\r")
+        (join,) = self.desk.got("join")
+        self.desk.says(wire.Ok(to="join", room=room, topic="", people=1, ref=join.ref))
+        self.desk.answer()
+
+    def test_going_from_room_to_room(self) -> None:
+        desk = self.desk
+        self.join("dev")
+        self.assertEqual(desk.rows[-1], "-- you are in #dev: no one else yet")
+        desk.says(desk.event(author="bob", text="in the lobby"))
+        self.assertIn("#lobby <bob> in the lobby", desk.rows[-1])
+        desk.type("/join #Lobby\r")
+        desk.answer()
+        self.assertEqual(desk.rows[-1], "-- you are in #lobby now")
+        self.assertNotIn("unread", desk.bottom[1])
+        desk.type("/join lobby\r")
+        self.assertEqual(desk.rows[-1], "-- you are in #lobby already")
+
+    def test_leaving(self) -> None:
+        desk = self.desk
+        self.join("dev")
+        desk.type("/leave\r")
+        (leave,) = desk.got("leave")
+        desk.says(wire.Ok(to="leave", room=leave.room, ref=leave.ref))
+        desk.answer()
+        self.assertEqual(desk.rows[-2:], ["-- you left #dev", "-- you are in #lobby now"])
+        desk.type("/leave lobby\r")
+        (leave,) = desk.got("leave")
+        desk.says(wire.Ok(to="leave", room=leave.room, ref=leave.ref))
+        self.assertEqual(desk.rows[-1], "-- you left #lobby; /join another")
+        self.assertIn("no room", desk.bottom[1])
+
+    def test_what_is_refused_is_told(self) -> None:
+        desk = self.desk
+        desk.type("/join ops\r")
+        (join,) = desk.got("join")
+        desk.says(wire.Error(code="not_let_in", text="#ops is locked", to="join", ref=join.ref))
+        self.assertEqual(desk.rows[-1], "-- #ops is locked")
+
+    def test_looking_back(self) -> None:
+        desk = self.desk
+        desk.type("/history 2\r")
+        (asked,) = desk.got("history")
+        self.assertEqual((asked.room, asked.limit), ("lobby", 2))
+        events = [
+            desk.event(author="ana", text="one"),
+            desk.event("did", author="bob", text="waves"),
+        ]
+        desk.says(wire.Past(room="lobby", events=events, more=True, gap=True, ref=asked.ref))
+        shown = "\n".join(without_days(desk.rows[-6:]))
+        for text in ("the last 2 lines of #lobby", "<ana> one", "* bob waves", "that was it"):
+            self.assertIn(text, shown)
+        desk.type("/history\r")
+        (asked,) = desk.got("history")
+        desk.says(wire.Past(room="lobby", events=[], more=False, gap=False, ref=asked.ref))
+        self.assertEqual(desk.rows[-1], "-- nothing was said in #lobby")
+
+
+class LossTests(TestCase):
+    def test_what_is_typed_is_kept_and_sent(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.type("half a li")
+        desk.do(desk.link.cut)
+        self.assertEqual(desk.rows[-1], "-- the connection to chat.example was lost: it broke off")
+        self.assertEqual(desk.bottom[0], "> half a li")
+        self.assertIn("no connection: trying again in 1 s", desk.bottom[1])
+        desk.type("ne\r")
+        self.assertEqual(desk.bottom[:2], ["… half a line", ">"])
+        self.assertIn("1 unsent", desk.bottom[2])
+        rows = desk.rows
+        desk.wait(1)
+        desk.do(lambda: desk.endpoint.fail(ConnectionRefusedError()))
+        self.assertEqual(desk.rows, rows)
+        desk.wait(2)
+        desk.resume()
+        self.assertEqual(desk.rows[-1], "-- connected again --")
+
+    def test_what_was_not_sent_is_sent_then(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.do(desk.link.cut)
+        desk.type("hi bob\r")
+        desk.wait(1)
+        desk.connect()
+        desk.welcome(LOBBY, resumed=True)
+        (say,) = desk.store()
+        desk.says(wire.Live())
+        self.assertEqual(say.text, "hi bob")
+        self.assertIn("<ana> hi bob", desk.rows[-1])
+        self.assertEqual(desk.bottom[0], ">")
+
+    def test_lines_that_were_missed_stand_below_how_many_they_are(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.do(desk.link.cut)
+        desk.wait(1)
+        desk.connect()
+        desk.welcome(LOBBY, resumed=True)
+        desk.says(*(desk.event(author="bob", text=f"missed {n}") for n in range(3)))
+        self.assertNotIn("missed 0", "\n".join(desk.rows))
+        desk.says(wire.Live())
+        self.assertEqual(
+            texts(desk)[-4:], ["-- you were away: 3 lines --", "missed 0", "missed 1", "missed 2"]
+        )
+
+    def test_coming_back_as_another_process(self) -> None:
+        desk = Desk(self, remembered=Remembered("ana", "t" * 22, "j", 90), name=None)
+        self.assertEqual(desk.bottom[0], ">")
+        known = desk.event(author="bob", text="known")
+        desk.connect()
+        desk.welcome(LOBBY, resumed=True)
+        desk.says(desk.event(author="bob", text="missed"), wire.Live())
+        desk.answer(("ana", "bob"), past=(known,))
+        self.assertEqual(
+            texts(desk),
+            [
+                "-- hello ana! /help shows the commands",
+                "known",
+                "-- you are in #lobby with bob",
+                "-- you were away: 1 line --",
+                "missed",
+            ],
+        )
+
+    def test_there_never_was_a_connection(self) -> None:
+        desk = Desk(self)
+        desk.do(lambda: desk.endpoint.fail(ConnectionRefusedError(111)))
+        self.assertIn("-- chat.example is not there:", desk.rows[-1])
+        self.assertIn("no connection: trying again in", desk.bottom[1])
+        desk.type("/who lobby\r")
+        self.assertEqual(desk.rows[-1], "-- that waits until there is a connection")
+        desk.type("hello\r")
+        self.assertEqual(
+            desk.rows[-1], "-- there was no connection yet: try it again when there is"
+        )
+        self.assertEqual(desk.bottom[0], "> hello")
+
+    def test_a_loss_lets_go_of_what_is_held(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome(LOBBY)
+        desk.says(desk.event(author="bob", text="hi"))
+        desk.do(desk.link.cut)
+        self.assertIn("<bob> hi", desk.rows[-2])
+        self.assertIn("was lost", desk.rows[-1])
+
+    def test_a_new_session_is_told(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.do(desk.link.cut)
+        desk.wait(1)
+        desk.connect()
+        desk.welcome(LOBBY, gap=True)
+        desk.answer(("ana", "bob"))
+        self.assertEqual(
+            desk.rows[-3:],
+            [
+                "-- connected again --",
+                "-- you are in #lobby with bob",
+                "-- some lines are missing here: they were forgotten --",
+            ],
+        )
+
+
+class LeavingTests(TestCase):
+    def setUp(self) -> None:
+        self.desk = Desk(self)
+        self.desk.come_in("bob")
+
+    def quit(self) -> wire.Quit:
+        (quit,) = self.desk.got("quit")
+        assert isinstance(quit, wire.Quit)
+        self.desk.do(lambda: (self.desk.link.says(wire.Ok(to="quit")), self.desk.link.cut()))
+        return quit
+
+    def test_ctrl_d_leaves(self) -> None:
+        self.desk.type("\x04")
+        self.quit()
+        self.assertEqual(self.desk.statuses, [0])
+        self.assertEqual(self.desk.cells.rows[-1], "-- goodbye, ana")
+
+    def test_ctrl_c_empties_the_line_first(self) -> None:
+        self.desk.type("half")
+        self.desk.type("\x03")
+        self.assertEqual(self.desk.bottom[0], ">")
+        self.assertEqual(self.desk.got("quit"), [])
+        self.desk.type("\x03")
+        self.quit()
+        self.assertEqual(self.desk.statuses, [0])
+
+    def test_the_command_takes_parting_words(self) -> None:
+        self.desk.type("/quit see you\r")
+        self.assertEqual(self.quit().text, "see you")
+
+    def test_ctrl_d_within_a_line_deletes(self) -> None:
+        self.desk.type("half\x01\x04")
+        self.assertEqual(self.desk.bottom[0], "> alf")
+
+    def test_without_a_connection_it_ends_at_once(self) -> None:
+        self.desk.do(self.desk.link.cut)
+        self.desk.type("\x04")
+        self.assertEqual(self.desk.statuses, [0])
+
+    def test_unsent_lines_are_waited_for_unless_one_insists(self) -> None:
+        self.desk.do(self.desk.link.cut)
+        self.desk.type("unsent\r")
+        self.desk.type("\x04")
+        self.assertEqual(self.desk.rows[-1], "-- 1 line not sent yet: Ctrl-D again leaves without")
+        self.assertEqual(self.desk.statuses, [])
+        self.assertEqual(self.desk.bottom[-1], " leaving: Ctrl-D again leaves at once")
+        self.desk.type("\x04")
+        self.assertEqual(self.desk.statuses, [1])
+
+    def test_being_sent_away(self) -> None:
+        complaints: list[str] = []
+        self.patch(app, "complain", complaints.append)
+        self.desk.says(wire.Replaced(text="you came in from elsewhere"))
+        self.assertEqual((self.desk.statuses, complaints), ([1], ["you came in from elsewhere"]))
+
+    def test_it_can_be_stopped_from_without(self) -> None:
+        stopped: list[int] = []
+        self.desk.do(lambda: self.desk.screen.stop().addCallback(stopped.append))
+        self.assertEqual((self.desk.statuses, stopped), ([1], [1]))
+        self.assertEqual(self.desk.got("quit"), [])
+
+    def test_it_can_be_stopped_before_and_while_it_begins(self) -> None:
+        desk = Desk(self, started=False)
+        desk.do(desk.screen.stop)
+        self.assertEqual(desk.statuses, [1])
+        desk = Desk(self, started=False)
+        desk.do(lambda: (desk.screen.start(), desk.screen.stop()))
+        self.assertEqual((desk.statuses, desk.cells.rows), ([1], []))
+
+    def test_it_can_be_interrupted(self) -> None:
+        self.desk.do(self.desk.screen.interrupt)
+        self.quit()
+        self.assertEqual(self.desk.statuses, [0])
+
+    def test_the_terminal_is_gone(self) -> None:
+        self.desk.glass.broken = True
+        self.desk.says(self.desk.event(author="bob", text="hi"))
+        self.assertEqual(self.desk.statuses, [0])
+
+
+class PasteTests(TestCase):
+    LONG = "\n".join(["one", "", "two", "three", "four", "five", "six", ""])
+
+    def setUp(self) -> None:
+        self.desk = Desk(self)
+        self.desk.come_in("bob")
+
+    def texts(self) -> list[str]:
+        return [request.text for request in self.desk.got("say", "private")]
+
+    def test_a_short_one_is_in_the_line(self) -> None:
+        self.desk.paste("one\r\ntwo")
+        self.assertEqual(self.desk.bottom[:2], ["> one", "  two"])
+        self.desk.type("\r")
+        self.assertEqual(self.texts(), ["one", "two"])
+
+    def test_a_long_one_is_asked_about(self) -> None:
+        self.desk.type("so: ")
+        self.desk.paste(self.LONG)
+        self.assertEqual(
+            self.desk.rows[-5:],
+            [
+                "-- you pasted 6 lines, 26 characters:",
+                "--   so: one",
+                "--   two",
+                "--   three",
+                "--   … and 3 more",
+            ],
+        )
+        self.assertEqual(self.desk.bottom[0], "send 6 lines? y/n")
+        self.desk.type("x\r")
+        self.assertEqual(self.texts(), [])
+        self.desk.type("y")
+        self.assertEqual(self.texts(), ["so: one", "two", "three", "four", "five", "six"])
+        self.assertEqual(self.desk.bottom[-2], ">")
+
+    def test_it_need_not_be_sent(self) -> None:
+        self.desk.type("so: ")
+        self.desk.paste("x" * 2001)
+        self.desk.type("n")
+        self.assertEqual(self.desk.rows[-1], "-- nothing of it was sent")
+        self.assertEqual(self.desk.bottom[0], "> so:")
+        self.assertEqual(self.texts(), [])
+
+    def test_what_is_too_long_is_kept(self) -> None:
+        self.desk.paste("x" * 2001)
+        self.desk.type("y")
+        shown = "\n".join(self.desk.cells.rows)
+        self.assertIn("-- a line has at most 200 characters; that one has 2,001", shown)
+        self.assertIn("x" * 78, shown)
+        self.assertEqual(self.texts(), [])
+
+    def test_lines_to_one_person_all_go_there(self) -> None:
+        self.desk.type("/msg bob ")
+        self.desk.paste("one\ntwo")
+        self.desk.type("\r")
+        requests = self.desk.got("say", "private")
+        self.assertEqual(
+            [(r.type, r.text) for r in requests], [("private", "one"), ("private", "two")]
+        )
+
+
+class TypingTests(TestCase):
+    def test_tab_completes(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob", "cleo", "bobby")
+        desk.type("cl\t")
+        self.assertEqual(desk.bottom[0], "> cleo:")
+        desk.type("\x15bo\t")
+        self.assertEqual(desk.bottom[0], "> bob")
+        self.assertEqual(desk.bottom[1].split(), ["bob", "bobby"])
+        desk.type("\t\t")
+        self.assertEqual(desk.bottom[0], "> bobby:")
+        desk.type("\x15/jo\t")
+        self.assertEqual(desk.bottom[:2], ["> /join", " /join ROOM: go into a room"])
+        desk.type("d\t")
+        self.assertEqual(desk.bottom[0], "> /join dev")
+
+    def test_what_was_typed_comes_back(self) -> None:
+        history = folder_for(self) / "history"
+        desk = Desk(self, history=history)
+        desk.come_in("bob")
+        desk.type("one\r")
+        desk.type("two\r")
+        desk.type("\x1b[A\x1b[A")
+        self.assertEqual(desk.bottom[0], "> one")
+        again = Desk(self, history=history)
+        again.type("\x1b[A")
+        self.assertEqual(again.bottom[0], "> two")
+
+    def test_what_was_typed_is_found(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        for text in ("one two", "three"):
+            desk.type(f"{text}\r")
+            desk.store()
+        desk.type("\x12tw")
+        self.assertEqual(desk.bottom[:2], ["> one two", "I-search backward: tw"])
+        desk.type("\r")
+        self.assertEqual(desk.bottom[0], "> one two")
+
+    def test_a_command_that_is_wrong_is_kept(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.type("/jion dev\r")
+        self.assertEqual(desk.rows[-1], "-- there is no /jion: did you mean /join?")
+        self.assertEqual(desk.bottom[0], "> /jion dev")
+
+    def test_the_line_is_whole_after_the_size_has_changed(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob")
+        desk.type("half typed, 日本語")
+        desk.resize(40, 24)
+        desk.says(desk.event(author="bob", text="in a narrow terminal, folded as it has to be"))
+        self.assertEqual(desk.bottom[0], "> half typed, 日本語")
+        self.assertEqual(
+            [row.partition("] ")[2] or row for row in desk.rows[-2:]],
+            ["<bob> in a narrow terminal,", "  folded as it has to be"],
+        )
+        desk.resize(80, 24)
+        self.assertEqual(desk.bottom[0], "> half typed, 日本語")

@@ -1,0 +1,256 @@
+"""What one types, and what is sent for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from chatservice import wire
+from chatservice.chat.layout import COLUMNS, width
+from chatservice.client.screen import commands
+from chatservice.client.screen.command import Refused
+from chatservice.client.screen.commands import COMMANDS, obey
+from chatservice.client.state import Bell
+
+
+class Typist:
+    """Somebody who types; what comes of it is noted."""
+
+    def __init__(self, room: str | None = "lobby", *others: str) -> None:
+        self.name = "ana"
+        self.room = room
+        self.correspondent: str | None = None
+        names = [name for name in (room, *others) if name is not None]
+        self.rooms = {name: wire.RoomSeen(room=name, people=2, topic="") for name in names}
+        self.bell: Bell = "mentions"
+        self.said: list[Any] = []
+        self.asked: list[Any] = []
+        self.told: list[str] = []
+        self.done: list[tuple[str, Any]] = []
+        self._then: Callable[[Any], None]
+
+    def talk(self, request: wire.Talk) -> None:
+        self.said.append(request)
+
+    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+        self.asked.append(request)
+        self._then = then
+
+    def answer(self, reply: wire.Reply) -> None:
+        self._then(reply)
+
+    def tell(self, *lines: str) -> None:
+        self.told += lines
+
+    def look_back(self, past: wire.Past) -> None:
+        self.done.append(("look_back", past))
+
+    def go(self, room: str) -> None:
+        self.done.append(("go", room))
+
+    def arrive(self, room: str) -> None:
+        self.done.append(("arrive", room))
+
+    def left(self, room: str) -> None:
+        self.done.append(("left", room))
+
+    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+        self.done.append(("heard_of", [room.room for room in rooms]))
+
+    def set_bell(self, bell: Bell) -> None:
+        self.bell = bell
+
+    def quit(self, text: str) -> None:
+        self.done.append(("quit", text))
+
+
+class CommandTestCase(TestCase):
+    def setUp(self) -> None:
+        self.ana = Typist("lobby", "dev")
+
+    def assert_says(self, typed: str, *said: wire.Talk) -> None:
+        obey(self.ana, typed)
+        self.assertEqual(self.ana.said, list(said))
+        self.ana.said.clear()
+
+    def assert_asks(self, typed: str, asked: wire.Request) -> None:
+        obey(self.ana, typed)
+        self.assertEqual(self.ana.asked, [asked])
+        self.ana.asked.clear()
+
+    def assert_refused(self, typed: str, why: str, typist: Typist | None = None) -> None:
+        error = self.assertRaises(Refused, obey, typist or self.ana, typed)
+        self.assertEqual(str(error), why)
+
+    def assert_tells(self, typed: str, *told: str) -> None:
+        obey(self.ana, typed)
+        self.assertEqual(self.ana.told, list(told))
+        self.ana.told.clear()
+
+
+class TalkTests(CommandTestCase):
+    def test_what_is_no_command_is_said(self) -> None:
+        self.assert_says("hi", wire.Say(room="lobby", text="hi"))
+        self.assert_says(" /hi", wire.Say(room="lobby", text=" /hi"))
+        self.assert_says("//hi", wire.Say(room="lobby", text="/hi"))
+        self.assert_says("\t\x1b[1m", wire.Say(room="lobby", text="    ␛[1m"))
+        self.assert_says(" ")
+
+    def test_many_lines_are_many_messages(self) -> None:
+        self.assert_says(
+            "one\n\n/quit\n//three",
+            *(wire.Say(room="lobby", text=text) for text in ("one", "/quit", "//three")),
+        )
+        self.assert_says(
+            "/usr/bin\n/etc",
+            wire.Say(room="lobby", text="/usr/bin"),
+            wire.Say(room="lobby", text="/etc"),
+        )
+
+    def test_many_lines_behind_a_command_all_go_where_the_first_goes(self) -> None:
+        self.assert_says(
+            "/msg bob one\ntwo",
+            wire.Private(to="bob", text="one"),
+            wire.Private(to="bob", text="two"),
+        )
+        self.assert_says(
+            "/say dev one\ntwo", wire.Say(room="dev", text="one"), wire.Say(room="dev", text="two")
+        )
+        self.assert_refused("/join dev\nhi", "/join takes one line, and these are 2")
+
+    def test_a_line_that_is_too_long(self) -> None:
+        self.assertRaises(Refused, obey, self.ana, "ok\n" + "x" * 11, 10)
+        self.assertEqual(self.ana.said, [])
+        obey(self.ana, "x" * 10, 10)
+
+    def test_the_commands_that_talk(self) -> None:
+        self.assert_says("/me waves", wire.Do(room="lobby", text="waves"))
+        self.assert_says("/ME  waves", wire.Do(room="lobby", text="waves"))
+        self.assert_says("/say #Dev it works", wire.Say(room="dev", text="it works"))
+        self.assert_says("/msg bob lunch?", wire.Private(to="bob", text="lunch?"))
+        self.ana.correspondent = "bob"
+        self.assert_says("/reply yes", wire.Private(to="bob", text="yes"))
+        self.assert_says("/topic the release", wire.Topic(room="lobby", text="the release"))
+        self.assert_says("/topic -", wire.Topic(room="lobby", text=""))
+
+    def test_what_is_refused(self) -> None:
+        self.assert_refused("/me", "usage: /me TEXT")
+        self.assert_refused("/msg bob", "usage: /msg NAME TEXT")
+        self.assert_refused("/msg ANA hi", "that is you")
+        self.assert_refused("/reply hi", "nobody wrote to you privately yet")
+        self.assert_refused("/say ops hi", "you are not in #ops: /join it first")
+        self.assert_refused("/who a b", "usage: /who [ROOM]")
+        self.assertIn("name", str(self.assertRaises(Refused, obey, self.ana, "/join <x>")))
+        nowhere = Typist(None)
+        for typed in ("hi", "/me waves", "/topic x", "/who", "/history", "/leave"):
+            self.assert_refused(typed, "you are in no room: /join one first", nowhere)
+
+
+class RoomTests(CommandTestCase):
+    def test_joining(self) -> None:
+        self.assert_asks("/join #Ops", wire.Join(room="ops"))
+        self.ana.answer(wire.Ok(to="join", room="ops", people=1))
+        obey(self.ana, "/join dev")
+        self.assertEqual(self.ana.done, [("arrive", "ops"), ("go", "dev")])
+        self.assert_tells("/join lobby", "you are in #lobby already")
+
+    def test_leaving(self) -> None:
+        self.assert_asks("/leave dev", wire.Leave(room="dev"))
+        self.ana.answer(wire.Ok(to="leave", room="dev"))
+        self.assertEqual((self.ana.told, self.ana.done), (["you left #dev"], [("left", "dev")]))
+        self.assert_asks("/leave", wire.Leave(room="lobby"))
+        self.ana.answer(wire.Ok(to="leave", room="lobby"))
+        self.assertEqual(self.ana.done[-1], ("go", "dev"))
+
+    def test_who(self) -> None:
+        self.assert_asks("/who", wire.Who(room="lobby"))
+        people = [wire.Person(name="ana"), wire.Person(name="bob", away="lunch")]
+        self.ana.answer(wire.WhoIs(room="lobby", people=people, count=5))
+        self.assertEqual(
+            self.ana.told, ["5 people in #lobby:", "  ana, bob (away)", "  and 3 more"]
+        )
+        self.assert_asks("/who ops", wire.Who(room="ops"))
+        self.ana.told.clear()
+        self.ana.answer(wire.WhoIs(room="ops", people=[], count=0))
+        self.assertEqual(self.ana.told, ["nobody is in #ops"])
+
+    def test_rooms(self) -> None:
+        self.assert_asks("/rooms", wire.Rooms())
+        rooms = [
+            wire.RoomSeen(room="lobby", people=12),
+            wire.RoomSeen(room="dev", people=2),
+            wire.RoomSeen(room="ops", people=1, locked=True),
+        ]
+        self.ana.answer(wire.RoomList(rooms=rooms, count=4))
+        self.assertEqual(
+            self.ana.told,
+            ["12  #lobby (you are here)", " 2  #dev (yours)", " 1  #ops (locked)", "and 1 more"],
+        )
+        self.assertEqual(self.ana.done, [("heard_of", ["lobby", "dev", "ops"])])
+        self.ana.told.clear()
+        self.ana.answer(wire.RoomList(rooms=[], count=0))
+        self.assertEqual(self.ana.told, ["there are no rooms"])
+
+    def test_history(self) -> None:
+        self.assert_asks("/history", wire.History(room="lobby", limit=50))
+        self.assert_asks("/history 3", wire.History(room="lobby", limit=3))
+        past = wire.Past(room="lobby", events=[], more=False, gap=False)
+        self.ana.answer(past)
+        self.assertEqual(self.ana.done, [("look_back", past)])
+        for wrong in ("0", "x", "1001", "²", "-1"):
+            self.assert_refused(f"/history {wrong}", "usage: /history [N], N from 1 to 1,000")
+
+
+class OtherTests(CommandTestCase):
+    def test_the_topic_is_shown(self) -> None:
+        self.assert_tells("/topic", "#lobby has no topic")
+        self.ana.rooms["lobby"] = wire.RoomSeen(room="lobby", people=1, topic="the release")
+        self.assert_tells("/topic", "the topic: the release")
+
+    def test_oneself(self) -> None:
+        self.assert_asks("/nick anna", wire.Nick(name="anna"))
+        self.ana.name = "anna"
+        self.ana.answer(wire.Ok(to="nick", name="anna"))
+        self.assert_asks("/away out for lunch", wire.Away(text="out for lunch"))
+        self.ana.answer(wire.Ok(to="away"))
+        self.assertEqual(self.ana.told, ["you are anna now", "you are away until you speak"])
+        obey(self.ana, "/quit see you")
+        obey(self.ana, "/quit")
+        self.assertEqual(self.ana.done, [("quit", "see you"), ("quit", "")])
+
+    def test_the_bell(self) -> None:
+        self.assert_tells("/bell", "bell: mentions")
+        self.assert_tells("/bell ALL", "bell: all")
+        self.assertEqual(self.ana.bell, "all")
+        self.assert_refused("/bell loud", "the bell rings off, mentions or all")
+
+    def test_what_is_no_command(self) -> None:
+        self.assert_refused("/", "/help shows what you can do")
+        self.assert_refused("/jion dev", "there is no /jion: did you mean /join?")
+        self.assert_refused("/xyzzy", "there is no /xyzzy: /help shows what there is")
+
+    def test_help(self) -> None:
+        self.assert_tells(
+            "/help /msg", "/msg NAME TEXT: write privately", "for example: /msg ana lunch?"
+        )
+        obey(self.ana, "/help")
+        shown = "\n".join(self.ana.told)
+        for command in COMMANDS.values():
+            self.assertIn(command.usage, shown)
+            self.assertIn(command.does, shown)
+            obey(self.ana, f"/help {command.name}")
+        for line in self.ana.told:
+            self.assertLessEqual(width(f"-- {line}"), COLUMNS)
+
+    def test_each_example_is_one(self) -> None:
+        for command in COMMANDS.values():
+            typist = Typist("lobby", "dev")
+            typist.name, typist.correspondent = "zoe", "bob"
+            obey(typist, command.example.partition(" (")[0])
+
+    def test_the_usage_of_what_is_being_typed(self) -> None:
+        self.assertEqual(commands.usage_of("/msg b"), "/msg NAME TEXT: write privately")
+        for typed in ("", "hi", "/msg", "/msgs b", "//msg b"):
+            self.assertIsNone(commands.usage_of(typed), typed)

@@ -1,0 +1,72 @@
+"""What the Tab key offers."""
+
+from __future__ import annotations
+
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from twisted.trial.unittest import TestCase
+
+from chatservice.client.screen.commands import COMMANDS
+from chatservice.client.screen.completing import Completing
+
+
+class Known:
+    def people(self) -> list[str]:
+        return ["bob", "Bobby", "小林"]
+
+    def everybody(self) -> list[str]:
+        return [*self.people(), "zoe"]
+
+    def known_rooms(self) -> list[str]:
+        return ["lobby", "dev"]
+
+
+class CompletingTests(TestCase):
+    def assert_offers(self, typed: str, *offered: str) -> None:
+        """See what the line would be with each that is offered."""
+        document = Document(typed, typed.find("|") if "|" in typed else len(typed))
+        if "|" in typed:
+            document = Document(typed.replace("|", "", 1), typed.index("|"))
+        before = document.text_before_cursor
+        completions = Completing(Known()).get_completions(document, CompleteEvent())
+        self.assertEqual(
+            [before[: len(before) + one.start_position] + one.text for one in completions],
+            list(offered),
+        )
+
+    def test_names(self) -> None:
+        self.assert_offers("bo", "bob: ", "Bobby: ")
+        self.assert_offers("BOBB", "Bobby: ")
+        self.assert_offers("", "bob: ", "Bobby: ", "小林: ")
+        self.assert_offers("hi 小", "hi 小林")
+        self.assert_offers("hi @bobb", "hi @Bobby")
+        self.assert_offers("bobb| hello", "Bobby")
+        self.assert_offers("hi x")
+
+    def test_commands(self) -> None:
+        self.assert_offers("/jo", "/join ")
+        self.assert_offers("/ROO", "/rooms")
+        self.assert_offers("/m", "/me ", "/msg ")
+        self.assert_offers("/x")
+        self.assert_offers("/x y")
+        self.assert_offers("//jo")
+
+    def test_arguments(self) -> None:
+        self.assert_offers("/join d", "/join dev")
+        self.assert_offers("/join #D", "/join #dev")
+        self.assert_offers("/say d", "/say dev ")
+        self.assert_offers("/say dev hi bobb", "/say dev hi Bobby")
+        self.assert_offers("/msg zo", "/msg zoe ")
+        self.assert_offers("/msg zoe bobb", "/msg zoe Bobby")
+        self.assert_offers("/me hugs bobb", "/me hugs Bobby")
+        self.assert_offers("/bell m", "/bell mentions")
+        self.assert_offers("/bell ", "/bell off", "/bell mentions", "/bell all")
+        self.assert_offers("/help jo", "/help join")
+        self.assert_offers("/help /jo", "/help /join")
+        self.assert_offers("/history 1")
+        self.assert_offers("/rooms x")
+        self.assert_offers("/join dev x")
+
+    def test_each_word_of_a_usage_is_known(self) -> None:
+        kinds = {kind for command in COMMANDS.values() for kind in command.kinds}
+        self.assertEqual(kinds, {"COMMAND", "ROOM", "N", "TEXT", "NAME", "WHEN"})

@@ -1,0 +1,151 @@
+"""When lines are printed, and in which order."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from chatservice.client.screen import paper
+from chatservice.client.screen.paper import PAUSE, Paper
+from chatservice.client.screen.pastes import is_long, lines_of, preview
+from chatservice.client.screen.rendering import Line, Weight, day, notice
+
+
+class Printer:
+    def __init__(self, columns: int | None = 80) -> None:
+        self.columns = columns
+        self.prints: list[list[str]] = []
+        self.rings = 0
+
+    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
+        self.prints.append(fragment_list_to_text(text).split("\n")[:-1])
+        self.rings += ring
+
+
+def line(text: str, weight: Weight = Weight.NONE, at: datetime | None = None) -> Line:
+    return Line([("", text)], at, weight)
+
+
+class PaperTests(TestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.printer = Printer()
+        self.paper = Paper(self.clock, self.printer, lambda weight: weight > Weight.TALK)
+
+    def put(self, *texts: str) -> None:
+        self.paper.put(*map(line, texts))
+
+    def test_what_comes_together_is_printed_together(self) -> None:
+        self.put("one")
+        self.put("two", "three")
+        self.assertEqual(self.printer.prints, [])
+        self.clock.advance(0)
+        self.assertEqual(self.printer.prints, [["one", "two", "three"]])
+
+    def test_not_more_often_than_one_can_see(self) -> None:
+        self.put("one")
+        self.clock.advance(0)
+        self.put("two")
+        self.clock.advance(PAUSE / 2)
+        self.assertEqual(len(self.printer.prints), 1)
+        self.put("three")
+        self.clock.advance(PAUSE / 2)
+        self.assertEqual(self.printer.prints, [["one"], ["two", "three"]])
+
+    def test_not_all_of_too_much_at_once(self) -> None:
+        self.patch(paper, "AT_ONCE", 2)
+        self.put("one", "two", "three")
+        self.clock.advance(0)
+        self.assertEqual(self.printer.prints, [["one", "two"], ["three"]])
+
+    def test_lines_wait_for_what_comes_first(self) -> None:
+        self.put("zero")
+        self.paper.hold()
+        self.put("two")
+        self.paper.hold()
+        self.put("three")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["zero"]])
+        self.paper.release([line("one")])
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["zero"], ["one", "two", "three"]])
+
+    def test_too_many_do_not_wait(self) -> None:
+        self.patch(paper, "HELD_MOST", 2)
+        self.paper.hold()
+        self.put("one", "two")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [])
+        self.put("three")
+        self.clock.advance(1)
+        self.put("four")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["one", "two", "three"], ["four"]])
+
+    def test_all_is_printed_at_the_end(self) -> None:
+        self.put("one")
+        self.paper.hold()
+        self.put("two")
+        self.paper.flush()
+        self.assertEqual(self.printer.prints, [["one", "two"]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_the_bell_rings_once(self) -> None:
+        self.paper.put(line("one", Weight.MENTION), line("two", Weight.MENTION))
+        self.clock.advance(1)
+        self.paper.put(line("three", Weight.TALK))
+        self.clock.advance(1)
+        self.assertEqual(self.printer.rings, 1)
+        self.paper.hold()
+        self.paper.put(line("four", Weight.MENTION))
+        self.clock.advance(1)
+        self.assertEqual(self.printer.rings, 1)
+        self.paper.release()
+        self.clock.advance(1)
+        self.assertEqual(self.printer.rings, 2)
+
+    def test_each_day_has_its_line(self) -> None:
+        now = datetime.now().astimezone()
+        before = now - timedelta(days=1)
+        self.paper.put(line("a", at=before), notice("b"), line("c", at=before), line("d", at=now))
+        self.clock.advance(0)
+        days = [fragment_list_to_text(day(at).fragments) for at in (before, now)]
+        self.assertEqual(self.printer.prints, [[days[0], "a", "-- b", "c", days[1], "d"]])
+
+    def test_today_needs_none_at_the_beginning(self) -> None:
+        self.paper.put(line("a", at=datetime.now().astimezone()))
+        self.clock.advance(0)
+        self.assertEqual(self.printer.prints, [["a"]])
+
+    def test_lines_are_folded_unless_the_terminal_does_it(self) -> None:
+        self.printer.columns = 12
+        self.put("one two three")
+        self.clock.advance(1)
+        self.printer.columns = None
+        self.put("one two three")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["one two", "   three"], ["one two three"]])
+
+
+class PasteTests(TestCase):
+    def test_what_is_long(self) -> None:
+        self.assertFalse(is_long("x\n" * 5))
+        self.assertFalse(is_long("\n" * 50 + "x"))
+        self.assertTrue(is_long("x\n" * 6))
+        self.assertFalse(is_long("x" * 2000))
+        self.assertTrue(is_long("x" * 2001))
+
+    def test_its_lines(self) -> None:
+        self.assertEqual(lines_of("a\r\n\r\n \nb\x1b\n"), ["a", "b␛"])
+
+    def test_how_it_begins(self) -> None:
+        self.assertEqual(preview(["a"], 80), ["you pasted 1 line, 1 characters:", "  a"])
+        lines = ["日本語" * 20, "b", "c", "d", "e"]
+        shown = preview(lines, 40)
+        self.assertEqual(shown[0], "you pasted 5 lines, 64 characters:")
+        self.assertEqual(shown[1], "  " + "日本語" * 5 + "日本")
+        self.assertEqual(shown[-1], "  … and 2 more")

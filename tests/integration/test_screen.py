@@ -1,0 +1,366 @@
+"""The real client on a real terminal, at a real server: what is compared are the cells."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread, deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.client.screen.tty import Tty, seen
+from tests.integration.proxy import How, Proxy
+from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for
+from tests.integration.test_client import COMMAND, free_port
+
+BATCHES = 5
+BATCH = 200
+DROPS = int(os.environ.get("CHAT_SCREEN_DROPS", "8"))
+
+WORDS = (
+    "x",
+    "hello",
+    "well-known",
+    "y" * 90,
+    "日本語",
+    "한국어",
+    "e\u0301a\u0308",
+    "नमस्ते",
+    "👍",
+    "🎉🎉🎉",
+    "❤\ufe0f",
+    "👩\u200d💻",
+    "https://chat.example/" + "z" * 50,
+)
+KEYS = ("a", "b", "c", " ", "日", "本", "e\u0301", "👍")
+
+
+class ScreenTestCase(TestCase):
+    """A server, and people at terminals."""
+
+    columns, rows = 80, 24
+
+    def setUp(self) -> None:
+        self.folder = folder_for(self)
+
+    def serve(self, *options: str, listen: str = LOOPBACK, folder: Path | None = None) -> None:
+        self.server = Server(self, *UNHURRIED, *options, listen=(listen,), folder=folder)
+
+    def sit_down(
+        self,
+        *options: str,
+        script: str = 'exec "$@"',
+        where: str | None = None,
+        **environ: str,
+    ) -> Tty:
+        """Start the client on a terminal, by a script of the shell."""
+        where = where or f"localhost:{self.server.port}"
+        return Tty(
+            self,
+            ("sh", "-c", script, "sh", *COMMAND, *options, where),
+            self.columns,
+            self.rows,
+            {"XDG_STATE_HOME": str(self.folder), **environ},
+            self.folder,
+        )
+
+    def come_in(self, name: str = "ana", **environ: str) -> Tty:
+        tty = self.sit_down("--name", name, **environ)
+        tty.until_shown("you are in #lobby")
+        return tty
+
+    def lines_of(self, tty: Tty, author: str) -> list[str]:
+        """Put the lines that somebody said together again; spaces don't count."""
+        lines: list[str] = []
+        for row in tty.everything[: self.top_of(tty)]:
+            if found := re.match(r"\[\d\d:\d\d\] <(\S+)> ?(.*)", row):
+                lines.append(found[2] if found[1] == author else "")
+            elif row.startswith("-- "):
+                lines.append("")
+            elif lines and lines[-1]:
+                lines[-1] += row
+        return [re.sub(r"\s", "", line) for line in lines if line]
+
+    def top_of(self, tty: Tty) -> int:
+        """Find the line that is typed: it begins behind all that was printed."""
+        rows = tty.everything
+        tops = [y for y, row in enumerate(rows) if row == ">" or row.startswith("> ")]
+        return max(tops, default=len(rows))
+
+    def typed_on(self, tty: Tty) -> str:
+        """Return the line that is typed, as it is seen."""
+        rows = tty.everything[self.top_of(tty) : -1]
+        return "".join(row[2:].ljust(self.columns - 2)[: self.columns - 2] for row in rows)
+
+    def until_typed(self, tty: Tty, text: str) -> None:
+        """Look until the line that is typed is this one."""
+        tty.until(lambda: bare(self.typed_on(tty)) == bare(text), text)
+
+    def until_said(self, tty: Tty, lines: list[str]) -> None:
+        """Look until the last of what bob said is there."""
+        last = bare(lines[-1])
+        tty.until(lambda: self.lines_of(tty, "bob")[-1:] == [last], last)
+
+
+def bare(text: str) -> str:
+    """Leave out spaces, and what pyte does not keep."""
+    return re.sub(r"\s", "", seen(text))
+
+
+class TypingTests(ScreenTestCase):
+    def test_every_line_is_there_once_and_the_typed_one_is_whole(self) -> None:
+        """It is typed while lines come, in each batch and between two of them."""
+        dice = random.Random(self.columns)
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        typed, said = "", list[str]()
+        for _ in range(BATCHES):
+            batch = [
+                f"{len(said) + n:04}: " + " ".join(dice.choices(WORDS, k=dice.randrange(12)))
+                for n in range(BATCH)
+            ]
+            for n in range(0, BATCH, 10):
+                bob.say(*batch[n : n + 10])
+                key = dice.choice(KEYS)
+                typed += key
+                ana.type(key)
+                ana.look(0.001)
+            said += batch
+            self.until_typed(ana, typed)
+            self.until_said(ana, said)
+            self.assertEqual(self.lines_of(ana, "bob"), list(map(bare, said)))
+            self.assertEqual(bare(self.typed_on(ana)), bare(typed))
+            self.assertEqual(ana.cells.display[-1].strip()[:6], "#lobby")
+        ana.type("\r")
+        bob.read_until(f"<ana> {typed.rstrip()}\r\n")
+        ana.until(lambda: self.lines_of(ana, "ana") == [bare(typed)], "the own line")
+
+    def test_two_screens_show_one_order(self) -> None:
+        self.serve()
+        ana, bob = self.come_in("ana"), self.come_in("bob")
+        for n in range(20):
+            ana.type(f"from ana {n}\r")
+            bob.type(f"from bob {n}\r")
+        orders = []
+        for tty in (ana, bob):
+            tty.until_shown("from ana 19", "from bob 19")
+            orders.append(
+                [row[8:] for row in tty.everything if re.match(r"\[..:..\] <\S+> from", row)]
+            )
+        self.assertEqual(len(orders[0]), 40)
+        self.assertEqual(orders[0], orders[1])
+
+    def test_the_size_changes_while_one_types(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        said, typed = list[str](), "half a line, 日本語, "
+        ana.type(typed)
+        for n, columns in enumerate((self.columns - 10, self.columns + 30, self.columns)):
+            ana.resize(columns, self.rows)
+            self.columns = columns
+            ana.type(f"{n}")
+            typed += f"{n}"
+            said.append(f"at {columns}: " + "word " * 30)
+            bob.say(said[-1])
+            self.until_said(ana, said)
+            self.until_typed(ana, typed)
+            # It is folded for the width that there is now.
+            rows = [row for row in ana.everything[-12:] if "word" in row]
+            self.assertGreater(max(map(len, rows)), columns - 10)
+        # What pyte cut off is gone, but nothing is there twice.
+        shown = [line[:4] for line in self.lines_of(ana, "bob")]
+        self.assertEqual(shown, [bare(line)[:4] for line in said])
+
+
+class NarrowTypingTests(TypingTests):
+    columns, rows = 40, 10
+
+
+class TerminalTests(ScreenTestCase):
+    def test_the_terminal_is_left_as_it_was(self) -> None:
+        self.serve()
+        for keys, status in (("\x04", 0), ("half\x03\x03", 0), ("/quit\r", 0)):
+            ana = self.sit_down(
+                "--name", "ana", script='stty -a > before; "$@"; s=$?; stty -a > after; exit $s'
+            )
+            ana.until_shown("you are in #lobby")
+            ana.type(keys)
+            self.assertEqual(ana.status(), status)
+            states = [(self.folder / name).read_text() for name in ("before", "after")]
+            self.assertEqual(states[0], states[1])
+            self.assertEqual(ana.cells.rows[-1], "-- goodbye, ana")
+            self.assertFalse(ana.cells.cursor.hidden)
+            self.assertGreater(ana.written.rfind(b"\x1b[?2004l"), ana.written.rfind(b"\x1b[?2004h"))
+
+    def test_without_colours(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in(NO_COLOR="1")
+        bob.say("hello ana")
+        ana.until_shown("<bob> hello ana")
+        codes = {
+            code
+            for codes in re.findall(rb"\x1b\[([0-9;]*)m", ana.written)
+            for code in codes.split(b";")
+        }
+        self.assertLessEqual(codes, {b"", b"0", b"1", b"2", b"7"})
+        self.assertIn(b"7", codes)
+
+    def test_a_terminal_that_can_only_print(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in(TERM="dumb")
+        bob.say("hello ana")
+        ana.until_shown("<bob> hello ana")
+        ana.type("hello bob\r")
+        bob.read_until("<ana> hello bob\r\n")
+        ana.type("\x04")
+        self.assertEqual(ana.status(), 0)
+        self.assertNotIn(b"\x1b", ana.written)
+
+    def test_names_have_colours_that_last(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        colours = []
+        for name in ("ana", "cleo"):
+            tty = self.come_in(name)
+            bob.say(f"hello {name}")
+            tty.until_shown(f"<bob> hello {name}")
+            y = next(y for y, row in enumerate(tty.cells.display) if f"<bob> hello {name}" in row)
+            row = tty.cells.buffer[y]
+            self.assertEqual(row[9].data, "b")
+            colours.append(row[9].fg)
+            # One's own name is marked.
+            self.assertTrue(row[20].bold)
+            self.assertNotEqual(row[20].bg, "default")
+        self.assertEqual(colours[0], colours[1])
+        self.assertNotEqual(colours[0], "default")
+
+    def test_the_bell(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        bob.say("hello", "hello ana", "bye")
+        ana.until_shown("<bob> bye")
+        ana.until(lambda: ana.cells.bells == 1, "the bell")
+
+    def test_a_long_paste_is_asked_about(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        ana.paste("\n".join(f"pasted {n}" for n in range(30)))
+        ana.until_shown("you pasted 30 lines", "send 30 lines? y/n")
+        ana.type("y")
+        for n in range(30):
+            bob.read_until(f"<ana> pasted {n}\r\n")
+        ana.until_shown("<ana> pasted 29")
+
+
+class ConnectionTests(ScreenTestCase):
+    timeout = 120 + 5 * DROPS
+
+    def test_what_is_typed_while_there_is_no_connection_is_sent_later(self) -> None:
+        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        self.serve(listen=listen)
+        folder = self.server.folder
+        ana = self.come_in()
+        ana.type("before\r")
+        ana.until_shown("<ana> before")
+        ana.type("half ")
+        self.server.kill()
+        ana.until_shown("the connection to localhost", "no connection")
+        self.assertEqual(self.typed_on(ana).strip(), "half")
+        ana.type("a line\r")
+        ana.until_shown("… half a line", "1 unsent")
+        ana.type("and more")
+        self.serve(listen=listen, folder=folder)
+        ana.until_shown("connected again", "<ana> half a line")
+        ana.until_gone("unsent")
+        self.assertEqual(self.typed_on(ana).strip(), "and more")
+        self.assertEqual("\n".join(ana.everything).count("half a line"), 1)
+
+    def test_what_was_missed_stands_below_how_much_it_is(self) -> None:
+        self.serve("--grace", "90")
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        ana.type("hello\r")
+        bob.read_until("<ana> hello\r\n")
+        ana.until_shown("<ana> hello")
+        ana.process.kill(signal.SIGTERM)
+        self.assertEqual(ana.status(), 1)
+        bob.say(*(f"missed {n}" for n in range(37)))
+        ana = self.come_in()
+        ana.until_shown("-- you were away: 37 lines --", "<bob> missed 36")
+        rows = ana.everything
+        first = rows.index("-- you were away: 37 lines --")
+        self.assertIn("<ana> hello", "\n".join(rows[:first]))
+        shown = [row[8:] for row in rows[first + 1 : first + 38]]
+        self.assertEqual(shown, [f"<bob> missed {n}" for n in range(37)])
+
+    def test_each_line_is_there_once_whatever_happens_to_the_connection(self) -> Deferred[None]:
+        """``CHAT_SCREEN_DROPS=100`` drops the connection a hundred times."""
+        self.serve()
+        proxy = Proxy(self, self.server.port)
+        dice = random.Random(7)
+        bob = Client(self, self.server.address, "bob")
+        cleo = self.come_in("cleo")
+        where = proxy.address
+
+        def scene() -> None:
+            ana = self.sit_down("--name", "ana", where=where)
+            ana.until_shown("you are in #lobby")
+            lines = 0
+            for _ in range(DROPS):
+                for _ in range(dice.randrange(1, 12)):
+                    bob.say(f"from bob {lines}")
+                    ana.type(f"from ana {lines}\r")
+                    lines += 1
+                    ana.look(dice.random() / 10)
+                blockingCallFromThread(reactor, proxy.cut, dice.choice(list(How)))
+                if dice.random() < 0.5:
+                    ana.until_shown("no connection")
+                    ana.until_gone("no connection")
+            orders = []
+            for tty in (ana, cleo):
+                tty.until_shown(f"<ana> from ana {lines - 1}", f"<bob> from bob {lines - 1}")
+                rows = tty.everything[: self.top_of(tty)]
+                orders.append([row[8:] for row in rows if re.match(r"\[..:..\] <\S+> from", row)])
+            for name in ("ana", "bob"):
+                said = [row for row in orders[1] if row.startswith(f"<{name}> ")]
+                self.assertEqual(said, [f"<{name}> from {name} {n}" for n in range(lines)])
+            self.assertEqual(orders[0], orders[1])
+            self.assertNotIn("missing", "\n".join(ana.everything))
+            ana.type("\x04")
+            self.assertEqual(ana.status(), 0)
+
+        return deferToThread(scene)
+
+    def test_another_terminal_of_the_same_person_is_somebody_else(self) -> None:
+        self.serve()
+        self.come_in("ana")
+        other = self.sit_down()
+        other.until_shown("name:")
+        other.type("anna\r")
+        other.until_shown("you are in #lobby with ana")
+
+    def test_a_name_that_is_taken(self) -> None:
+        self.serve()
+        Client(self, self.server.address, "bob")
+        tty = self.sit_down("--name", "bob")
+        tty.until_shown("the name bob is taken", "name:")
+        tty.type("bob\r")
+        tty.until(lambda: "\n".join(tty.everything).count("taken") == 2, "a second refusal")
+        tty.type("ana\r")
+        tty.until_shown("you are in #lobby with bob")
+
+    def test_a_room_of_ones_choice(self) -> None:
+        self.serve()
+        tty = self.sit_down("--name", "ana", "--room", "ops", "--room", "dev")
+        tty.until_shown("you are in #ops", "you are also in #dev")
