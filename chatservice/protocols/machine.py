@@ -45,7 +45,13 @@ def hello(connection: ChatProtocol, line: bytes) -> None:
         connection.outbox.write(wire.encode(wire.Pong(ref=request.ref)))
         return
     if not isinstance(request, wire.Hello):
-        first = wire.BadMessage(wire.Code.HELLO_FIRST, "say hello first", request.type, request.ref)
+        first = wire.BadMessage(
+            wire.Code.HELLO_FIRST,
+            "say hello first",
+            request.type,
+            request.ref,
+            getattr(request, "seq", None),
+        )
         connection.outbox.write(complaint(first))
         return
     chat = connection.factory.chat

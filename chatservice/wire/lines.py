@@ -60,11 +60,7 @@ def request(line: str) -> Request:
     """
     found = _object(line)
     kind = found.get("type")
-    ref = found.get("ref")
-    if not isinstance(ref, (str, int)) or len(str(ref)[: REF_LONGEST + 1]) > REF_LONGEST:
-        ref = None
-    seq = found.get("seq")
-    seq = seq if type(seq) is int else None
+    ref, seq = _if_fitting(found, "ref", str | int), _if_fitting(found, "seq", int)
     if not isinstance(kind, str) or kind not in REQUESTS:
         shown = f"{kind[:24]!r} is no type" if isinstance(kind, str) else "it has no type"
         raise BadMessage(Code.UNKNOWN_TYPE, f"{shown} of a message", None, ref)
@@ -128,6 +124,13 @@ def _read(kind: type[_Kind], found: dict[str, Any]) -> _Kind:
         elif needed:
             raise _Unfit(f"{name} is missing")
     return kind(**values)
+
+
+def _if_fitting(found: dict[str, Any], name: str, hint: Any) -> Any:
+    try:
+        return _fitting(found.get(name), hint, name)
+    except _Unfit:
+        return None
 
 
 def _fitting(value: Any, hint: Any, name: str) -> Any:

@@ -165,7 +165,7 @@ class Event(Reply):
     """Something that happened; each comes once, in the order of the ids.
 
     :ivar type: ``said``, ``did``, ``private``, ``topic``, ``joined``, ``left``, ``renamed``,
-        ``announced``.
+        ``announced``, ``acted``.
     :ivar at: when it was stored, UTC (RFC 3339).
     :ivar room: where; not of what is private, or for everybody.
     :ivar author: whose it is.

@@ -25,7 +25,14 @@ from tests.integration.support import (
     program,
     run,
 )
-from tests.integration.transcripts import PORT, blocks_in, replay, scenes_of
+from tests.integration.transcripts import (
+    PORT,
+    blocks_in,
+    replay,
+    replay_wire,
+    scenes_of,
+    wire_scenes_of,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -62,32 +69,60 @@ class TranscriptTests(TestCase):
         self.assert_replayed("docs/operating.md")
 
 
+class WireTests(TestCase):
+    """What the documents show to go over the wire goes over it, line by line."""
+
+    def assert_replayed(self, document: str, least: int) -> None:
+        scenes = wire_scenes_of(text_of(document))
+        self.assertGreaterEqual(len(scenes), least)
+        for scene in scenes:
+            self.assertTrue(scene.lines)
+            replay_wire(self, scene)
+
+    def test_the_protocol(self) -> None:
+        self.assert_replayed("docs/protocol.md", 10)
+
+    def test_the_readme(self) -> None:
+        self.assert_replayed("README.md", 0)
+
+
 class ScriptTests(TestCase):
     """What the documents pipe into the chat is said there."""
 
-    def assert_said(self, document: str, word: str) -> None:
-        if word != "chat-client":  # It comes with the service.
-            program(word)
+    def assert_said(self, document: str) -> None:
+        program("nc")
         server = Server(self)
         bob = Client(self, server.address, "bob")
-        (command,) = (line for line in commands_in(document, word) if line.startswith("printf "))
+        (command,) = (line for line in commands_in(document, "nc") if line.startswith("printf "))
+        self.pipe(command, server)
+        bob.read_until("<bot> the build is green\r\n-- bot left\r\n")
+
+    def pipe(self, command: str, server: Server) -> None:
         path = f"PATH={TWISTD.parent}:/usr/bin:/bin:/usr/local/bin"
+        state = f"XDG_STATE_HOME={server.folder}"
         command = re.sub(r"\b(chat\.example|localhost)\b", "127.0.0.1", command)
         if PORT not in command:
             command = command.replace("127.0.0.1", f"127.0.0.1:{PORT}")
         command = command.replace(PORT, str(server.port))
-        done = run("env", path, "bash", "-c", command, folder=server.folder)
+        done = run("env", path, state, "bash", "-c", command, folder=server.folder)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        bob.read_until("<bot> the build is green\r\n-- bot left\r\n")
 
     def test_nc_in_the_readme(self) -> None:
-        self.assert_said("README.md", "nc")
+        self.assert_said("README.md")
 
     def test_nc_in_using(self) -> None:
-        self.assert_said("docs/using.md", "nc")
+        self.assert_said("docs/using.md")
 
     def test_the_client_in_the_readme(self) -> None:
-        self.assert_said("README.md", "chat-client")
+        (command,) = (line for line in commands_in("README.md", "chat-client") if "|" in line)
+        said, _, pipe = command.partition(" | ")
+        self.assertEqual(said, "make 2>&1")
+        server = Server(self)
+        bob = Client(self, server.address, "bob")
+        bob.ask("/join ops", "-- you are in #ops")
+        self.pipe(f"printf 'cc main.c\\nmain.c:7: error\\n' | {pipe}", server)
+        shown = ("-- deploybot joined", "<deploybot> cc main.c", "<deploybot> main.c:7: error")
+        bob.read_until("\r\n".join((*shown, "-- deploybot left\r\n")))
 
 
 class BackupTests(TestCase):

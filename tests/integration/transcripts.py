@@ -10,24 +10,41 @@ come next; together these are a scene. What is said of it, behind the names and 
 Lines that begin with ``$ `` are typed at a shell. What is typed into a program that talks is any
 line that can't be one of the chat's. Whoever comes second sits down when somebody else is to read
 that they joined; until then nobody knows of them.
+
+What goes over the wire is in ``wire`` blocks, line by line in the order in which it happens::
+
+    (bot connects)
+    bot < {"type":"ping"}
+    bot > {"type":"pong"}
+
+``<`` goes to the server and ``>`` comes from it; what is in brackets is one of :data:`_DIRECTIONS`.
+``<!-- server: --grace 1 -->`` starts a server, with options, and all blocks up to the next such
+comment are one scene. Of somebody of whom no line is shown that comes, none is looked at; of all
+others, every one is. An object that ends in ``,…}`` has more fields than are shown. Tokens and the
+identity of the journal are those that the server gives, in whatever is said later too.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from twisted.trial.unittest import TestCase
 
+from chatservice import wording
 from tests.integration.support import (
+    LOOPBACK,
     PATIENCE,
     TWISTD,
+    Client,
     Program,
     Server,
     eventually,
@@ -111,7 +128,8 @@ class Seat(Program):
         self._typed = -1
         path = f"PATH={TWISTD.parent}:{os.environ['PATH']}"
         shell = ("bash", "--norc", "--noprofile", "--noediting", "-i")
-        command = ("env", f"PS1={PROMPT}", path, "TERM=dumb", "LC_ALL=C.UTF-8", *shell)
+        state = f"XDG_STATE_HOME={folder}"
+        command = ("env", f"PS1={PROMPT}", path, state, "TERM=dumb", "LC_ALL=C.UTF-8", *shell)
         super().__init__(case, *command, terminal=True, folder=folder)
 
     @property
@@ -237,3 +255,204 @@ class Stage:
 def replay(case: TestCase, scene: Scene) -> None:
     """Play a scene, and compare what people saw with what the document shows."""
     Stage(case, scene).play()
+
+
+# What goes over the wire
+
+_SERVER: Final = re.compile(r"<!-- server:(.*?)-->")
+_WIRE: Final = re.compile(r"^```wire\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_STEP: Final = re.compile(r"(\w+) ([<>]) ?(.*)")
+_MORE: Final = re.compile(r",…}$")
+_KEPT: Final = ("token", "journal")
+"""The fields whose values nobody can know before."""
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+class WireScene(NamedTuple):
+    """What goes over some connections to one server, which may be started again meanwhile.
+
+    :ivar options: of the server.
+    """
+
+    options: list[str]
+    lines: list[str]
+
+
+def wire_scenes_of(text: str) -> list[WireScene]:
+    """Find the scenes of a document that show what goes over the wire."""
+    first, *parts = _SERVER.split(text)
+    if _WIRE.search(first):
+        raise AssertionError("there is no server yet for the first block")
+    return [
+        WireScene(shlex.split(options), "".join(_WIRE.findall(part)).splitlines())
+        for options, part in zip(parts[::2], parts[1::2], strict=True)
+    ]
+
+
+class WireStage:
+    """A scene while it is played, one line after the other."""
+
+    def __init__(self, case: TestCase, scene: WireScene) -> None:
+        self._case = case
+        self._scene = scene
+        self._folder = folder_for(case)
+        self._known: dict[str, str] = {}
+        self._peers: dict[str, Client | Program] = {}
+        self._machines: set[str] = set()
+        self._new: set[str] = set()
+        self._shown = {line.partition(" > ")[0] for line in scene.lines if " > " in line}
+        self._start()
+
+    def _start(self) -> None:
+        if "--console" not in self._scene.options:
+            self._server = Server(self._case, *self._scene.options, folder=self._folder)
+            self._address = self._server.address
+            return
+        command = (str(TWISTD), "-n", "--pidfile=", "chat", "--listen", LOOPBACK)
+        self._console = Program(
+            self._case, *command, *self._scene.options, terminal=True, folder=self._folder
+        )
+        log = self._folder / "twistd.log"
+
+        def port() -> int:
+            found = log.exists() and re.search(r" listens on .*:(\d+); history: ", log.read_text())
+            return int(found[1]) if found else 0
+
+        self._address = ("127.0.0.1", eventually(port, "the server to be ready"))
+        self._case.addCleanup(self._assert_no_trouble, log)
+
+    def _assert_no_trouble(self, log: Path) -> None:
+        self._case.assertEqual(troubles_in(log.read_text("utf-8")), [])
+
+    def play(self) -> None:
+        """Do what each line says; then nothing may be left to be read."""
+        for line in self._scene.lines:
+            step = _STEP.fullmatch(line)
+            try:
+                if step is None:
+                    self._direct(line)
+                elif step[2] == "<":
+                    self._say(step[1], step[3])
+                else:
+                    self._hear(step[1], step[3])
+            except AssertionError as error:
+                raise AssertionError(f"{line}: {error}") from None
+        for name, peer in self._peers.items():
+            if name in self._machines:
+                peer.send('{"type":"ping","ref":"the end"}\n')  # type: ignore[union-attr]
+                self._hear(name, '{"type":"pong","ref":"the end"}')
+            elif name in self._shown:
+                peer.say("/uptime")  # type: ignore[union-attr]
+                self._case.assertRegex(peer.read_line(), "^-- up ")
+
+    def _direct(self, line: str) -> None:
+        for pattern, do in _DIRECTIONS:
+            found = re.fullmatch(pattern, line)
+            if found is not None:
+                do(self, *found.groups())
+                return
+        raise AssertionError("that is no direction")
+
+    # What is in brackets
+
+    def _connect(self, name: str) -> None:
+        self._peers[name] = Client(self._case, self._address)
+        self._new.add(name)
+
+    def _sit_down(self, name: str) -> None:
+        self._peers[name] = self._console
+
+    def _hang_up(self, name: str) -> None:
+        self._leave(name).close()
+
+    def _end(self, name: str) -> None:
+        peer = self._peers[name]
+        assert isinstance(peer, Client)
+        peer.end()
+
+    def _is_closed(self, name: str) -> None:
+        self._case.assertEqual(self._leave(name).read_rest(), "")
+
+    def _leave(self, name: str) -> Client:
+        self._machines.discard(name)
+        peer = self._peers.pop(name)
+        assert isinstance(peer, Client)
+        return peer
+
+    def _kill(self) -> None:
+        self._server.kill()
+        for name in list(self._peers):
+            if name in self._shown:
+                self._is_closed(name)
+        self._peers.clear()
+        self._start()
+
+    # What goes over the wire
+
+    def _say(self, name: str, line: str) -> None:
+        for shown, real in self._known.items():
+            line = line.replace(shown, real)
+        peer = self._peers[name]
+        if line.startswith("{"):
+            self._machines.add(name)
+        if isinstance(peer, Program):
+            peer.type(f"{line}\n")
+        else:
+            peer.send(f"{line}\r\n")
+        if name not in self._shown and line == name:
+            # Nobody looks at what comes, but all else is to come after it.
+            peer.read_until("-- you are in #lobby")
+
+    def _hear(self, name: str, wanted: str) -> None:
+        got = self._peers[name].read_until("\n")
+        if name in self._new and wanted.startswith("{") and wording.ASK_NAME in got:
+            # This machine took longer than a moment from connecting to speaking.
+            got = self._peers[name].read_until("\n")
+        self._new.discard(name)
+        self._case.assertTrue(got.endswith("\r\n"), got)
+        got = got[:-2]
+        if not wanted.startswith("{"):
+            self._case.assertEqual(shape(got), shape(wanted))
+            return
+        shown = json.loads(_MORE.sub("}", wanted))
+        heard: dict[str, Any] = json.loads(got)
+        if _MORE.search(wanted):
+            heard = {key: value for key, value in heard.items() if key in shown}
+        for key in _KEPT:
+            if isinstance(shown.get(key), str) and isinstance(heard.get(key), str):
+                heard[key] = self._as_shown(shown[key], heard[key])
+        self._case.assertEqual(timeless(heard), timeless(shown))
+
+    def _as_shown(self, shown: str, real: str) -> str:
+        """Return how the document has a token or a journal, of which this may be the first."""
+        if shown not in self._known and real not in self._known.values():
+            self._known[shown] = real
+        return shown if self._known.get(shown) == real else real
+
+
+_DIRECTIONS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
+    (r"\((\w+) connects\)", WireStage._connect),
+    (r"\((\w+) sits at the terminal of the server\)", WireStage._sit_down),
+    (r"\((\w+) hangs up\)", WireStage._hang_up),
+    (r"\((\w+) ends its half\)", WireStage._end),
+    (r"\((\w+) is closed\)", WireStage._is_closed),
+    (r"\(the server is killed with kill -9, and starts again\)", WireStage._kill),
+)
+
+
+def timeless(value: Any) -> Any:
+    """Leave of an object what is the same each time: a time is only to be one."""
+    if isinstance(value, list):
+        return [timeless(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: "<at>" if key == "at" and _MOMENT.fullmatch(str(one)) else timeless(one)
+        for key, one in value.items()
+    }
+
+
+def replay_wire(case: TestCase, scene: WireScene) -> None:
+    """Play a scene, and compare what came with what the document shows."""
+    WireStage(case, scene).play()
