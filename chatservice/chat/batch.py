@@ -75,7 +75,8 @@ class Taken(NamedTuple):
     :ivar origin: the house itself, as the origin of who comes and goes.
     :ivar drafts: room by room.
     :ivar held: what holds from then on.
-    :ivar sessions: those that have changed otherwise than by coming and going.
+    :ivar sessions: those that have changed: their names then, and whether they are here. What is
+        asked for later is not to be stored before what tells of it, should this be refused at first.
     :ivar presences: who comes and goes in the drafts, by ``seq``.
     :ivar then: to be called when it is committed.
     """
@@ -83,7 +84,7 @@ class Taken(NamedTuple):
     origin: int
     drafts: list[Draft]
     held: list[Fact]
-    sessions: dict[Session, None]
+    sessions: dict[Session, tuple[str, bool]]
     presences: dict[int, Presence]
     then: list[Callable[[], None]]
 
@@ -96,10 +97,13 @@ class Taken(NamedTuple):
                 for membership in presence.memberships:
                     session = membership.member.session
                     if session is not None:
-                        reading = changed.get(session, session.reading)
+                        reading = changed[session]
                         changed[session] = membership.moved(presence.kind, event.id, reading)
-        known = [(one, reading) for one, reading in changed.items() if not one.dropped]
-        return self.held + [session.fact(reading) for session, reading in known]
+        return self.held + [
+            session.fact(reading, *self.sessions[session])
+            for session, reading in changed.items()
+            if not session.dropped
+        ]
 
 
 class Batch:
@@ -132,8 +136,9 @@ class Batch:
 
     def note(self, session: Session) -> None:
         """Have a session stored as it will be then."""
-        self._sessions[session] = None
-        self.count += 1
+        if session not in self._sessions:
+            self._sessions[session] = None
+            self.count += 1
 
     def then(self, call: Callable[[], None]) -> None:
         """Add what is to be done when what waits now is committed."""
@@ -195,7 +200,11 @@ class Batch:
                     presences[entry.seq] = entry
                     entry = entry.draft(self._origin)
                 drafts.append(entry)
-        taken = Taken(self._origin, drafts, self._facts, self._sessions, presences, self._then)
+        for presence in presences.values():
+            moving = (membership.member.session for membership in presence.memberships)
+            self._sessions |= {session: None for session in moving if session is not None}
+        sessions = {session: (session.name, session.here) for session in self._sessions}
+        taken = Taken(self._origin, drafts, self._facts, sessions, presences, self._then)
         self._rooms, self._facts, self._sessions, self._then = {}, [], {}, []
         self.count = self.size = 0
         return taken

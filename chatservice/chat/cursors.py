@@ -200,7 +200,7 @@ class Readers:
         member.attach()
         if cursor.at_head is not None:
             cursor.at_head()
-        elif member.gone and not member.memberships:
+        if member.gone and not member.memberships and not member.lost:
             member.outlet.finish()
         return False
 

@@ -137,7 +137,7 @@ class House:
         """
         holder = self.find(name)
         unheard = holder is not None and holder.session is not None and not holder.session.heard
-        if holder is not None and holder is not member and holder.lost and unheard:
+        if holder is not None and holder is not member and holder.outlet.closed and unheard:
             self.quit(holder)
         return self.claims.claim(name, member)
 
@@ -211,6 +211,8 @@ class House:
                 membership.room.members[membership.member] = None
             else:
                 membership.until = membership.until or event.id
+                if membership.kept:
+                    membership.member.until = membership.member.until or event.id
                 membership.room.members.pop(membership.member, None)
                 self._vacate(membership.room)
         for membership in presence.memberships:
@@ -311,6 +313,8 @@ class House:
         """Let a member that is gone read what there is until now, and be closed."""
         for membership in member.memberships:
             membership.until = membership.until or self.past.head + 1
+        if member.session is not None:
+            member.until = member.until or self.past.head + 1
         self.step_back(member, self.past.head)
 
     def ask(self, member: Member) -> None:

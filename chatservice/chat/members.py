@@ -28,6 +28,10 @@ class Outlet(Protocol):
     blocked: bool
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more goes out: the connection was lost, or is to be closed."""
+
+    @property
     def address(self) -> str:
         """Where the connection comes from: an IP address, or ``""`` if it has none."""
 
@@ -54,6 +58,7 @@ class Nowhere:
     """The outlet of a member that has no connection, and has had none since the start."""
 
     blocked = True
+    closed = True
     address = ""
 
     def send(self, data: bytes) -> int:
@@ -105,7 +110,9 @@ class Member:
     :ivar since: when it came, in milliseconds since 1970.
     :ivar active: when it typed something last.
     :ivar gone: it leaves, and is to read what was there until then.
-    :ivar lost: it has no connection; not any more, or not yet.
+    :ivar until: the id from which on a program that left is told nothing: what comes there, in any
+        of its rooms, is for when it comes back.
+    :ivar lost: it has no connection; not any more, or one that still waits to be welcomed.
     :ivar session: what its program may come back to; None of people at a plain socket.
     """
 
@@ -129,6 +136,7 @@ class Member:
         "session",
         "since",
         "told",
+        "until",
         "view",
     )
 
@@ -160,6 +168,7 @@ class Member:
         self.told: frozenset[int] = _NOBODY
         self.since = self.active = now
         self.gone = False
+        self.until: int | None = None
         self.lost = False
 
     def tell(self, *lines: str) -> None:
@@ -184,7 +193,7 @@ class Member:
         Also what is for everybody, or for it alone; nothing of who it ignores. Its own are for a
         program, which gets its receipts so.
         """
-        if event.origin in self.hidden:
+        if event.origin in self.hidden or (self.until is not None and self.until <= event.id):
             return False
         if event.origin == self.origin and (self.session is None or event.kind == PRIVATE):
             return self.session is not None

@@ -108,7 +108,6 @@ class Returns:
                     outlet.finish()
                 else:
                     self._connect(member, outlet, hello, token, began)
-            welcomed.callback(member)
 
         def granted(_: None) -> Deferred[Member]:
             session.name = name
@@ -132,6 +131,8 @@ class Returns:
                     chat.ticker.batch.then(
                         lambda membership=membership: joined(chat, membership)  # type: ignore[misc]
                     )
+            # Last: what is asked for behind the hello is answered behind what answers that.
+            chat.ticker.batch.then(lambda: welcomed.callback(member))
             chat.ticker.wake()
             return welcomed
 

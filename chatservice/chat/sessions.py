@@ -103,17 +103,20 @@ class Session:
         """The highest number that is taken, stored or not."""
         return max(self.seq, *self.unstored) if self.unstored else self.seq
 
-    def fact(self, reading: Reading) -> Fact:
-        """Return the fact that it is, with what is for it from now on."""
+    def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
+        """Return the fact that it is, with what is for it from now on.
+
+        :param name: if it is not that which it has by now; so ``here``.
+        """
         value = {
             "origin": self.origin,
-            "name": self.name,
+            "name": name or self.name,
             "rooms": reading.rooms,
             "periods": reading.periods,
             "forgotten": reading.forgotten,
             "seq": self.seq,
             "seen": self.seen,
-            "here": self.here,
+            "here": self.here if here is None else here,
             "heard": self.heard,
         }
         self.noted = self.seq

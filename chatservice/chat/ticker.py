@@ -126,7 +126,8 @@ class Ticker:
             self._trouble(False)
         self.committed += 1
         for call in taken.then if taken is not None else ():
-            call()
+            with log.failuresHandled("what follows a commit failed"):
+                call()
         self._attempted()
         if self._settling is not None:
             self._settle(self._settling)

@@ -44,11 +44,23 @@ class Sent:
 
 @dataclass(eq=False)
 class Asked:
-    """A question, under a ``ref`` of our own; ``ref`` is that of whoever asked."""
+    """A question, under a ``ref`` of our own.
+
+    :ivar ref: that of whoever asked.
+    :ivar again: the answer may have been lost, so it may be done already.
+    """
 
     request: wire.Request
     ref: str | int | None
     answer: Deferred[wire.Reply]
+    again: bool = False
+
+    @property
+    def changes(self) -> str | None:
+        """What the answer to another question about the same would make untrue."""
+        if isinstance(self.request, (wire.Join, wire.Leave)):
+            return f"#{self.request.room}"
+        return "name" if isinstance(self.request, wire.Nick) else None
 
 
 class Outgoing:
@@ -102,13 +114,23 @@ class Outgoing:
 
     def next(self) -> wire.Request | None:
         """Take what is to be sent now, if anything is."""
-        if not self._waiting or len(self._flight) >= WINDOW:
+        if not self._waiting or len(self._flight) >= WINDOW or self._must_wait(self._waiting[0]):
             return None
         item = self._waiting.popleft()
         self._flight.append(item)
         if isinstance(item, Sent):
             self._sent = max(self._sent, item.seq)
         return item.request
+
+    def _must_wait(self, item: Sent | Asked) -> bool:
+        """Tell whether another change of the same comes first.
+
+        Of one alone it is safe to ask for it again: who went in and out would do so twice.
+        """
+        changed = item.changes if isinstance(item, Asked) else None
+        return changed is not None and any(
+            isinstance(other, Asked) and other.changes == changed for other in self._flight
+        )
 
     # Answers
 
@@ -138,6 +160,9 @@ class Outgoing:
 
     def lost(self) -> None:
         """Put what is unanswered back to the front: the connection is no more."""
+        for item in self._flight:
+            if isinstance(item, Asked):
+                item.again = True
         self._waiting.extendleft(reversed(self._flight))
         self._flight.clear()
 

@@ -227,8 +227,13 @@ class Seat:
     # What the server says
 
     def told(self, text: str) -> None:
-        """Pass on what is for people, but for the question that a hello has answered already."""
-        if self.connected or text != wording.ASK_NAME:
+        """Pass on what is for people, but for the question that a hello has answered already.
+
+        Over TLS, who is banned is told so before it is known that it is a program.
+        """
+        if text.startswith(wording.SENT_AWAY):
+            self._end(text)
+        elif self.connected or text != wording.ASK_NAME:
             self._listener.noticed(text)
 
     def heard(self, reply: wire.Reply) -> None:

@@ -134,7 +134,11 @@ class Session:
         if sent := self.outgoing.answered_talk(error.seq):
             self._listener.refused(sent, error)
         elif asked := self.outgoing.answered(error.ref):
-            asked.answer.errback(Refused(replace(error, ref=asked.ref)))
+            if asked.again and _is_done(asked.request, error):
+                room = getattr(asked.request, "room", None)
+                asked.answer.callback(wire.Ok(to=asked.request.type, room=room, ref=asked.ref))
+            else:
+                asked.answer.errback(Refused(replace(error, ref=asked.ref)))
         else:
             self._listener.noticed(error.text)
 
@@ -166,6 +170,11 @@ class Session:
 def over(why: str | None) -> wire.Error:
     """Say why a question has no answer."""
     return wire.Error(code=OVER, text=why or "the chat is over")
+
+
+def _is_done(request: wire.Request, error: wire.Error) -> bool:
+    """Tell whether what is asked for again was done the first time."""
+    return isinstance(request, wire.Leave) and error.code == wire.Code.NOT_IN_ROOM
 
 
 def _doubt(sent: Sent) -> wire.Error:

@@ -23,6 +23,9 @@ class LineFramer(LineReceiver):
     delimiter = b"\r\n"
     transport: Any  # one of many interfaces, some only behind wrappers
 
+    telnet = True
+    """Whether the peer may speak telnet; to a program, a stray 0xFF would swallow what follows."""
+
     _at = 0
     _telnet: Telnet | None = None
     _dropping = False
@@ -32,7 +35,7 @@ class LineFramer(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
-        if self._telnet is not None or b"\xff" in data:
+        if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
         if b"\0" in data:
             if data.startswith(b"\0") and self._buffer.endswith(b"\r"):

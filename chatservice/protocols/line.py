@@ -117,6 +117,7 @@ class ChatProtocol(PacedFramer):
     def be_machine(self) -> None:
         """Speak JSON from now on: the peer is a program. No greeting is sent, if none was."""
         self.view = JSON
+        self.telnet = False
         self._state = machine.hello
         self.MAX_LENGTH = machine.longest(self.factory.limits.max_line)
         if not self._greeted:
@@ -157,7 +158,8 @@ class ChatProtocol(PacedFramer):
     def named(self, member: Member) -> None:
         """Somebody is in: this is their connection from now on."""
         if self._state is ChatProtocol._closing:
-            self.factory.chat.give_up(member)
+            if member.outlet is self.outbox:  # Else another connection has it already.
+                self.factory.chat.give_up(member)
             return
         self.member = member
         del self.transport.bufferSize

@@ -62,7 +62,7 @@ class Outbox:
         afterwards is told that the peer has ended its half.
     """
 
-    __slots__ = ("_closed", "_owner", "_transport", "blocked", "broken", "unsent")
+    __slots__ = ("_owner", "_transport", "blocked", "broken", "closed", "unsent")
 
     def __init__(self, transport: Any, owner: Owner) -> None:
         self._transport = transport
@@ -70,7 +70,7 @@ class Outbox:
         self.blocked = False
         self.broken = False
         self.unsent = 0
-        self._closed = False
+        self.closed = False
         self._register()
 
     def _register(self) -> None:
@@ -91,7 +91,7 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if not self._closed:
+        if not self.closed:
             self._write(data)
             if self.blocked:
                 self.unsent += len(data)
@@ -101,7 +101,7 @@ class Outbox:
 
     def finish(self) -> None:
         """See :meth:`.Outlet.finish`."""
-        if not self._closed:
+        if not self.closed:
             self._owner.finish()
 
     def replace(self, last: bytes) -> None:
@@ -110,8 +110,8 @@ class Outbox:
 
     def close(self) -> None:
         """Take nothing more; what was written is still sent, if the connection lives."""
-        if not self._closed:
-            self._closed = self.blocked = True
+        if not self.closed:
+            self.closed = self.blocked = True
             self.unsent = 0
             self._transport.unregisterProducer()
 
@@ -190,7 +190,7 @@ class DirectOutbox(Outbox):
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
         data = data[self.send(data) :]
-        if data and not self._closed:
+        if data and not self.closed:
             self._transport.write(data)
             self.unsent += len(data)
 

@@ -51,6 +51,11 @@ class RecordingOutlet:
         self.finished = False
         self.lost = False
         self.drained: Callable[[], None] = lambda: None
+        self.replaced: Callable[[], None] = lambda: None
+
+    @property
+    def closed(self) -> bool:
+        return self.finished or self.lost
 
     def send(self, data: bytes) -> int:
         if self.lost or self.finished:
@@ -77,6 +82,12 @@ class RecordingOutlet:
         if self.finished:
             raise AssertionError("finished twice")
         self.finished = self.blocked = True
+
+    def replace(self, last: bytes) -> None:
+        if not self.closed:
+            self.write(last)
+            self.finish()
+        self.replaced()
 
     def drain(self, window: int | None = None) -> None:
         """Let the peer read all that waits, and then ``window`` bytes more."""

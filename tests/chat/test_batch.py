@@ -12,6 +12,7 @@ from chatservice.chat.batch import Batch
 from chatservice.chat.claims import Claims
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.sessions import Reading, Session
 from chatservice.chat.views import TEXT
 from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft
 
@@ -67,6 +68,22 @@ class BatchTests(TestCase):
         drafts, presences = taken.drafts, taken.presences
         self.assertEqual(lines(drafts), ["#x ana bob cleo joined", "#x ana said hi"])
         self.assertEqual((drafts[0].origin, list(presences)), (HOUSE, [drafts[0].seq]))
+
+    def test_a_session_is_noted_once_however_often_it_changes(self) -> None:
+        session = Session("digest", 1, "bot", 0)
+        for _ in range(3):
+            self.batch.note(session)
+        self.assertEqual(self.batch.count, 1)
+        taken = self.batch.take()
+        self.assertEqual(taken.facts([]), [session.fact(Reading())])
+        self.batch.note(session)
+        self.assertEqual(self.batch.count, 1)
+
+    def test_a_session_that_was_forgotten_meanwhile_is_not_stored(self) -> None:
+        session = Session("digest", 1, "bot", 0)
+        self.batch.note(session)
+        session.dropped = True
+        self.assertEqual(self.batch.take().facts([]), [])
 
     def test_all_who_leave_are_one_event_behind_what_is_said(self) -> None:
         for who in (self.ana, self.bob):

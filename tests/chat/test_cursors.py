@@ -8,6 +8,7 @@ from chatservice.chat import cursors
 from chatservice.chat.cursors import CHUNK, FAR_TURN, RETRY, SLICE, taken
 from chatservice.chat.views import TextView
 from chatservice.journal.events import SAID, Event
+from tests.chat.programs import ProgramTestCase, brief
 from tests.chat.support import DAY, START, House, HouseTestCase, Person, RecordingOutlet
 
 LAST_LINES = "-- the last {} lines of #lobby, times in UTC:"
@@ -500,6 +501,75 @@ class HistoryTests(HouseTestCase):
         self.house.tick()
         self.assertEqual(self.bo.read(), [])
         self.assertEqual(self.ana.read(), ["-- bo left"])
+
+
+class ProgramTests(ProgramTestCase):
+    """A program that is behind gets receipts of its own words, and something at the head."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.ana,) = self.house.gather("ana")
+        (self.bot,) = self.gather("bot")
+
+    def test_receipts_come_at_their_place_wherever_it_is_cut(self) -> None:
+        assert self.bot.member is not None
+        for cut in range(0, 400, 7):
+            self.bot.outlet.window = cut
+            self.ana.type("one")
+            self.bot.ask("say", room="lobby", text="mine")
+            self.bot.ask("private", to="ana", text="psst")
+            self.ana.type("two")
+            self.house.tick()
+            self.house.tick()
+            while self.bot.member.cursor is not None:
+                self.bot.outlet.drain(50)
+                self.house.tick()
+            self.bot.outlet.drain()
+            messages = self.bot.read()
+            self.assertEqual(
+                brief(messages), ["ana said one", "ok say", "ana said two", "ok private"]
+            )
+            ids = [message["id"] for message in messages]
+            self.assertEqual(ids, sorted(ids))
+
+    def test_at_the_head_something_is_done_once_behind_all_else(self) -> None:
+        member = self.bot.member
+        assert member is not None
+        self.bot.outlet.window = 0
+        self.ana.tries("one")
+        assert member.cursor is not None
+        told: list[list[str]] = []
+        member.cursor.at_head = lambda: told.append(brief(self.bot.read()))
+        self.house.tick()
+        self.assertEqual(told, [])
+        self.bot.outlet.drain()
+        self.house.tick()
+        self.ana.tries("two")
+        self.assertEqual(told, [["ana said one"]])
+        self.assertEqual(brief(self.bot.read()), ["ana said two"])
+
+    def test_also_for_who_has_nothing_to_read(self) -> None:
+        member = self.bot.member
+        assert member is not None
+        told: list[bool] = []
+        self.house.chat.step_back(member, self.house.chat.past.head)
+        assert member.cursor is not None
+        member.cursor.at_head = lambda: told.append(True)
+        self.house.tick()
+        self.house.tick()
+        self.assertEqual(told, [True])
+
+    def test_a_cursor_that_is_not_the_member_s_any_more_gives_nothing(self) -> None:
+        self.bot.outlet.window = 0
+        self.ana.tries("one")
+        old = self.bot.member
+        assert old is not None and old.cursor is not None
+        cursor = old.cursor
+        bot = self.back(self.bot)
+        self.assertEqual(brief(bot.read()), ["welcome", "ana said one", "live"])
+        self.house.chat.readers.ready(cursor)
+        self.house.tick()
+        self.assertEqual(bot.read(), [])
 
 
 class StoppingTests(HouseTestCase):

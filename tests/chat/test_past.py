@@ -11,7 +11,17 @@ from chatservice.chat import past
 from chatservice.chat.past import Past
 from chatservice.journal import sqlite, sqlite_reading
 from chatservice.journal.base import Found, Journal, Stretch
-from chatservice.journal.events import DID, JOINED, SAID, TALK, Event, Fact
+from chatservice.journal.events import (
+    DID,
+    JOINED,
+    PRIVATE,
+    SAID,
+    TALK,
+    Draft,
+    Event,
+    Fact,
+    inbox,
+)
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import JournalTestCase, said
 
@@ -196,3 +206,65 @@ class PastTests(JournalTestCase):
         for _ in range(3):
             self.prune(before=5000)
         self.assertEqual((self.past.head, self.past.start), (2, 1))
+
+    def commit(self, *drafts: Draft) -> None:
+        self.successResultOf(self.journal_.commit(drafts))
+
+    def private(self, to: int, text: str, author: int, seq: int = -1) -> Draft:
+        return Draft(inbox(to), PRIVATE, "ana", text, author, seq)
+
+    def test_what_a_session_has_numbered_is_found_in_memory_or_in_the_journal(self) -> None:
+        self.start(recent=5)
+        for seq in range(1, 21):
+            self.commit(
+                Draft("a", SAID, "bot", str(seq), 7, seq), Draft("a", SAID, "x", "", 8, seq)
+            )
+        self.assertEqual(self.past.find(7, 20), self.told[38])
+        self.thread.held = True
+        found = self.past.find(7, 3)
+        missing = self.past.find(9, 3)
+        self.thread.release()
+        assert isinstance(found, Deferred) and isinstance(missing, Deferred)
+        self.assertEqual(self.successResultOf(found), self.told[4])
+        self.assertIsNone(self.successResultOf(missing))
+
+    def test_what_memory_alone_would_know_is_answered_at_once(self) -> None:
+        for stored in (True, False):
+            self.told.clear()
+            self.fresh()
+            self.start(recent=0, stored=stored)
+            self.commit(Draft("a", SAID, "bot", "x", 7, 1))
+            self.assertEqual(self.past.find(7, 1), self.told[0])
+            self.assertIsNone(self.past.find(7, 2))
+            self.assertIsNone(self.past.find(8, 1))
+
+    def test_a_private_line_is_with_whom_it_is_for_and_with_whoever_wrote_it(self) -> None:
+        self.start(recent=16)
+        self.commit(self.private(1, "one", 2), self.private(2, "two", 1), self.private(3, "x", 4))
+        for origin in (1, 2):
+            stretch = self.past.read(0, [], 3, addressed=[inbox(origin)])
+            assert isinstance(stretch, Stretch)
+            self.assertEqual([event.text for event in stretch.events], ["one", "two"])
+
+    def test_private_lines_are_forgotten_with_all_else(self) -> None:
+        self.start(recent=4)
+        for number in range(40):
+            self.commit(self.private(1, str(number), 2), Draft("a", SAID, "x", "", 3, -1))
+            floor, head = self.past.floor, self.past.head
+            for origin in (1, 2):
+                stretch = self.past.read(floor, [], head, addressed=[inbox(origin)])
+                assert isinstance(stretch, Stretch)
+                expected = [e for e in self.told if e.kind == PRIVATE and e.id > floor]
+                self.assertEqual(list(stretch.events), expected)
+        self.now += 100
+        self.happens(("a", SAID))
+        self.prune(self.now)
+        self.assertEqual(set(self.past._rooms), {"a"})
+
+    def test_who_writes_to_itself_is_forgotten_once(self) -> None:
+        self.start(recent=2)
+        for number in range(10):
+            self.commit(self.private(1, str(number), 1))
+        stretch = self.past.read(self.past.floor, [], 10, addressed=[inbox(1)])
+        assert isinstance(stretch, Stretch)
+        self.assertEqual({event.text for event in stretch.events}, {"8", "9"})

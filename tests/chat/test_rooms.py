@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import product
 
 from twisted.trial import unittest
 
+from chatservice.chat.json_view import JSON
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.views import TEXT, TextView, View
@@ -44,7 +46,7 @@ def said(*texts: str, origin: int = STRANGER, first: int = 11) -> list[Event]:
     ]
 
 
-class DeliverTests(unittest.TestCase):
+class RoomTestCase(unittest.TestCase):
     def setUp(self) -> None:
         self.room = Room("dev")
 
@@ -76,6 +78,8 @@ class DeliverTests(unittest.TestCase):
         assert isinstance(member.outlet, BlobOutlet)
         return member.outlet.blobs
 
+
+class DeliverTests(RoomTestCase):
     def test_everyone_gets_the_events_of_a_tick_in_one_send(self) -> None:
         members = [self.member() for _ in range(3)]
         self.assertEqual(self.deliver(said("one", "two")), 3)
@@ -192,6 +196,74 @@ class DeliverTests(unittest.TestCase):
 
     def test_a_room_with_nobody_at_the_head_takes_no_send(self) -> None:
         self.assertEqual(self.deliver(said("one")), 0)
+
+
+class ReceiptTests(RoomTestCase):
+    """A program gets receipts in the place of its own lines."""
+
+    def got(self, member: Member) -> list[str]:
+        """What was received: an event by its text, a receipt by its number."""
+        messages = [json.loads(line) for line in self.lines(member)]
+        return [m["text"] if m["type"] == "said" else f"ok {m['id']}" for m in messages]
+
+    def test_receipts_stand_in_the_place_of_ones_own_lines(self) -> None:
+        bot, other = self.member(JSON), self.member(JSON)
+        events = [
+            *said("one", first=11),
+            *said("mine", "mine too", first=12, origin=bot.origin),
+            *said("two", first=14),
+            *said("mine again", first=15, origin=bot.origin),
+        ]
+        self.deliver(events)
+        self.assertEqual(self.got(bot), ["one", "ok 12", "ok 13", "two", "ok 15"])
+        self.assertEqual(self.got(other), [event.text for event in events])
+
+    def test_also_between_lines_of_who_is_hidden(self) -> None:
+        bot = self.member(JSON)
+        bot.hidden = frozenset({77})
+        self.deliver(
+            [
+                *said("hidden", first=11, origin=77),
+                *said("mine", first=12, origin=bot.origin),
+                *said("hidden", first=13, origin=77),
+                *said("one", first=14),
+                *said("hidden", first=15, origin=77),
+            ]
+        )
+        self.assertEqual(self.got(bot), ["ok 12", "one"])
+
+    def test_wherever_a_send_is_cut_the_place_of_each_is_known(self) -> None:
+        for hides in (False, True):
+            size, cut = 1, 0
+            while cut < size:
+                bot = self.member(JSON, window=cut)
+                bot.hidden = frozenset({77} if hides else ())
+                events = [
+                    *said("mine", first=11, origin=bot.origin),
+                    *said("theirs", first=12, origin=77),
+                    *said("one", first=13),
+                    *said("mine", first=14, origin=bot.origin),
+                    *said("theirs", first=15, origin=77),
+                    *said("mine", "mine", first=16, origin=bot.origin),
+                ]
+                shown = [event for event in events if event.origin not in bot.hidden]
+                parts = [
+                    JSON.own(e) if e.origin == bot.origin else JSON.live(e, True) for e in shown
+                ]
+                size = sum(map(len, parts))
+                self.deliver(events)
+                assert bot.cursor is not None
+                told = [e for e in shown if e.id <= bot.cursor.position]
+                # The line that was cut is whole, and nothing behind it was sent.
+                self.assertEqual(
+                    b"".join(parts[: len(told)]), bytes(self.outlet(bot).received), cut
+                )
+                bot.detach()
+                cut += 1
+
+    def outlet(self, member: Member) -> BlobOutlet:
+        assert isinstance(member.outlet, BlobOutlet)
+        return member.outlet
 
 
 class MembershipTests(unittest.TestCase):

@@ -249,6 +249,20 @@ class RefusalTests(TickerTestCase):
         self.clock.advance(0)
         self.assertFalse(self.ticker.pending(number))
 
+    def test_of_what_follows_a_commit_one_mistake_keeps_nothing_else_from_happening(self) -> None:
+        done: list[str] = []
+        self.say("a")
+        self.ticker.batch.then(lambda: done.append("before"))
+        self.ticker.batch.then(lambda: done.remove("nothing"))
+        self.ticker.batch.then(lambda: done.append("behind"))
+        self.ticker.after_attempt(lambda: done.append("attempted"))
+        self.clock.advance(0)
+        self.assertEqual(done, ["before", "behind", "attempted"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.say("b")
+        self.clock.advance(0)
+        self.assertEqual(self.ticks, [["a"], ["b"]])
+
     def test_after_an_attempt_whoever_waits_is_called_once(self) -> None:
         calls = []
         self.refuse()

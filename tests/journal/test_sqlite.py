@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from unittest import SkipTest
 
@@ -503,9 +503,42 @@ class FactTests(JournalTestCase):
     def test_of_events_and_facts_all_or_none_is_stored(self) -> None:
         journal = self.open()
         self.meddle("ALTER TABLE facts RENAME TO mine")
-        self.failureResultOf(journal.commit([said("x")], lambda events: [self.topic]), JournalUnavailable)
+        self.failureResultOf(
+            journal.commit([said("x")], lambda events: [self.topic]), JournalUnavailable
+        )
         self.assertEqual((journal.head, self.told, self.facts), (0, [], []))
         self.assertRaises(JournalError, journal.facts)
+
+    def test_what_holds_may_depend_on_the_ids_of_the_events(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b")
+
+        def joined(events: Sequence[Event]) -> list[Fact]:
+            return [Fact("seen", event.text, f"{event.id} {event.at}") for event in events]
+
+        self.successResultOf(journal.commit([said("c"), said("d")], joined))
+        expected = [Fact("seen", "c", "3 1000"), Fact("seen", "d", "4 1000")]
+        self.assertEqual((self.facts, sorted(journal.facts())), (expected, expected))
+        self.close(journal)
+        self.assertEqual(sorted(self.open().facts()), expected)
+
+    def test_what_was_refused_holds_once_it_is_tried_again(self) -> None:
+        journal = self.open()
+        asked: list[list[int]] = []
+
+        def held(events: Sequence[Event]) -> list[Fact]:
+            asked.append([event.id for event in events])
+            return [self.topic]
+
+        meddler = self.meddler()
+        meddler.execute("BEGIN IMMEDIATE")
+        self.failureResultOf(journal.commit([said("x")], held), JournalUnavailable)
+        self.assertEqual(self.facts, [])
+        meddler.execute("ROLLBACK")
+        self.assertEqual((journal.head, journal.facts()), (0, []))
+        self.successResultOf(journal.commit([said("x")], held))
+        self.assertEqual((journal.facts(), self.facts), ([self.topic], [self.topic]))
+        self.assertEqual(asked, [[1], [1]])
 
     def schema(self) -> list[str]:
         return sorted(
@@ -530,8 +563,76 @@ class FactTests(JournalTestCase):
         self.assertEqual(self.open().facts(), [self.topic])
         self.assertEqual(self.schema(), fresh)
 
+    def test_a_file_of_the_third_version_is_brought_up_to_date(self) -> None:
+        journal = self.open()
+        fresh = self.schema()
+        self.successResultOf(journal.commit([said("x")._replace(origin=5, seq=7)]))
+        self.commit_facts(journal, self.topic)
+        self.close(journal)
+        self.meddle("DROP INDEX numbered")
+        self.meddle("PRAGMA user_version = 3")
+        journal = self.open()
+        self.assertEqual(self.schema(), fresh)
+        self.assertEqual((journal.recent(0), journal.facts()), (self.told, [self.topic]))
+        self.assertEqual(self.successResultOf(journal.find(5, 7)), self.told[0])
+        (version,) = self.meddler().execute("PRAGMA user_version").fetchone()
+        self.assertEqual(version, 4)
+
     def test_its_size_is_that_of_the_file_and_its_log(self) -> None:
         journal = self.open()
         before = journal.size
         self.commit(journal, "x" * 100_000)
         self.assertGreater(journal.size, before + 100_000)
+
+
+class NumberTests(JournalTestCase):
+    def commit_numbers(self, journal: SqliteJournal, *numbers: tuple[int, int]) -> None:
+        """Commit what sessions have said, by origin and number."""
+        drafts = [said(f"{o}:{seq}")._replace(origin=o, seq=seq) for o, seq in numbers]
+        self.successResultOf(journal.commit(drafts))
+
+    def test_what_a_session_has_numbered_is_found(self) -> None:
+        journal = self.open()
+        most = (1 << 63) - 1
+        self.commit_numbers(journal, (1, 1), (2, 1), (1, -2), (1, 5), (most, (1 << 53) - 1))
+        for origin, seq, event in (
+            (1, 1, self.told[0]),
+            (2, 1, self.told[1]),
+            (1, 5, self.told[3]),
+            (most, (1 << 53) - 1, self.told[4]),
+            (1, 2, None),
+            (3, 1, None),
+        ):
+            self.assertEqual(self.successResultOf(journal.find(origin, seq)), event)
+
+    def test_the_highest_number_of_a_session_is_known(self) -> None:
+        journal = self.open()
+        self.commit_numbers(journal, (1, 9), (1, 3), (2, 4), (3, -7), (1, -100))
+        for _ in range(2):
+            self.assertEqual([journal.last_seq(origin) for origin in (1, 2, 3, 4)], [9, 4, 0, 0])
+            self.close(journal)
+            journal = self.open()
+
+    def test_both_are_looked_up_and_not_searched_for(self) -> None:
+        self.open()
+        for query in ("SELECT max(seq)", "SELECT * "):
+            (plan,) = self.meddler().execute(
+                f"EXPLAIN QUERY PLAN {query} FROM events WHERE origin = 1 AND seq > 0"
+            )
+            self.assertIn("INDEX numbered", plan[-1])
+
+    def test_what_can_not_be_read_is_unavailable(self) -> None:
+        journal = self.open()
+        self.commit_numbers(journal, (1, 1))
+        self.meddle("ALTER TABLE events RENAME TO mine")
+        self.failureResultOf(journal.find(1, 1), JournalUnavailable)
+        self.assertRaises(JournalError, journal.last_seq, 1)
+
+    def test_a_number_that_was_pruned_is_not_found(self) -> None:
+        journal = self.open()
+        self.commit_numbers(journal, (1, 1))
+        self.now += 100
+        self.commit_numbers(journal, (1, 2))
+        journal.prune(self.now)
+        self.assertIsNone(self.successResultOf(journal.find(1, 1)))
+        self.assertEqual(journal.last_seq(1), 2)

@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from chatservice.chat.chat import Chat
 from chatservice.journal.base import Facts, Journal, JournalUnavailable, no_facts
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.events import Draft
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
 from chatservice.protocols.factory import ChatFactory

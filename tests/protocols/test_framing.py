@@ -164,6 +164,13 @@ class SplittingTests(unittest.TestCase):
 
 
 class EndOfInputTests(unittest.TestCase):
+    def test_who_speaks_no_telnet_is_answered_none_and_loses_no_line(self) -> None:
+        recorder = Recorder()
+        recorder.telnet = False
+        recorder.dataReceived(IAC + DO + b"\x01\n" + IAC + SB + b"x\nhi\r\nho\r\0")
+        self.assertEqual(recorder.did, [IAC + DO + b"\x01", IAC + SB + b"x", b"hi", b"ho"])
+        self.assertEqual(recorder.transport.value(), b"")
+
     def test_the_last_line_needs_no_end(self) -> None:
         self.assertEqual(read([b"a\nb"])[0], [b"a", b"b"])
         self.assertEqual(read([b"a\r"])[0], [b"a"])

@@ -28,7 +28,11 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     """
     assert member.session is not None
     member.active = chat.now()
-    member.session.heard = True
+    if not member.session.heard:
+        # Stored at once: after a crash, too, nobody else is to take its name.
+        member.session.heard = True
+        chat.ticker.batch.note(member.session)
+        chat.ticker.wake()
     try:
         request = wire.request(line)
     except wire.BadMessage as error:
@@ -38,7 +42,13 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     settled = chat.settled(member) if asking.settled else None
     if settled is None:
         return _run(asking, chat, member, request)
-    return settled.addCallback(lambda _: _run(asking, chat, member, request))
+    outlet = member.outlet
+
+    def run(_: None) -> Deferred[None] | None:
+        # Another connection that has taken the place asks for what it wants itself.
+        return _run(asking, chat, member, request) if member.outlet is outlet else None
+
+    return settled.addCallback(run)
 
 
 def _run(

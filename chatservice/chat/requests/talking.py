@@ -7,12 +7,11 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from chatservice import wire
-from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import may_not_speak
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.requests.base import Asking, membership_in, one_line
+from chatservice.chat.requests.base import Asking, membership_in, one_line, room_name
 from chatservice.chat.text import safe
 from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
 from chatservice.wire import Code
@@ -23,19 +22,25 @@ def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred
     session, seq = member.session, request.seq
     assert session is not None
     text = one_line(chat, request.text)
+    if isinstance(request, wire.Private):
+        room = None  # Whoever it is to may have another name by now.
+    else:
+        assert isinstance(request, (wire.Say, wire.Do, wire.Topic))
+        room = room_name(chat, request.room)
     if seq is not None:
         if not seq:
             raise Refusal(Code.BAD_FIELD, "seq is 1 or more")
         if seq in session.unstored:
-            stored, _, before = session.unstored[seq]
-            if (stored, before) != (kind, text):
+            if not _same(session.unstored[seq], kind, room, text):
                 raise Refusal(Code.SEQ_REUSED, f"seq {seq} is that of something else")
             return None  # Its receipt is still to come.
         if seq <= session.highest:
             found = chat.past.find(session.origin, seq)
             if isinstance(found, Deferred):
-                return found.addCallback(lambda event: _again(member, request, kind, text, event))
-            _again(member, request, kind, text, found)
+                return found.addCallback(
+                    lambda event: _again(member, request, kind, room, text, event)
+                )
+            _again(member, request, kind, room, text, found)
             return None
     why = may_not_speak(chat, member)
     if why is not None:
@@ -43,15 +48,18 @@ def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred
     if isinstance(request, wire.Private):
         _write(chat, member, request, text)
         return None
-    assert isinstance(request, (wire.Say, wire.Do, wire.Topic))
     if not text and kind != TOPIC:
         raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
-    room = membership_in(chat, member, request.room).room
+    membership = membership_in(chat, member, request.room)
     if kind == TOPIC:
-        chat.set_topic(member, room, text, seq)
+        chat.set_topic(member, membership.room, text, seq)
     else:
-        chat.say(member, room.name, kind, text, seq)
+        chat.say(member, membership.room.name, kind, text, seq)
     return None
+
+
+def _same(before: tuple[str, str, str], kind: str, room: str | None, text: str) -> bool:
+    return before == (kind, before[1] if room is None else room, text)
 
 
 def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None:
@@ -65,15 +73,21 @@ def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None
     chat.write(member, to, text, request.seq)
 
 
-def _again(member: Member, request: wire.Talk, kind: str, text: str, event: Event | None) -> None:
+def _again(
+    member: Member,
+    request: wire.Talk,
+    kind: str,
+    room: str | None,
+    text: str,
+    event: Event | None,
+) -> None:
     """Tell the id of what was said before, unless that is still to come among the events."""
     if event is None:
         raise Refusal(
             Code.SEQ_UNKNOWN,
             f"seq {request.seq} is not above the last, and nothing is stored of it",
         )
-    room = getattr(request, "room", event.room).removeprefix("#")
-    if (event.kind, event.text) != (kind, text) or names.key(room) != names.key(event.room):
+    if not _same((event.kind, event.room, event.text), kind, room, text):
         raise Refusal(Code.SEQ_REUSED, f"seq {request.seq} is that of something else")
     cursor = member.cursor
     if cursor is None or event.id <= cursor.position or not member.sees(event):

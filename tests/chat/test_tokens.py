@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from twisted.trial import unittest
+
+from chatservice.chat.sessions import Reading, Session
+from chatservice.chat.tokens import Tokens, digest
+from chatservice.journal.events import Fact
+
+DAY = 86_400_000
+
+
+class TokensTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.now = 1000
+        self.tokens = self.make()
+
+    def make(self, life: int = 7, most: int = 3) -> Tokens:
+        return Tokens(lambda: self.now, life, most)
+
+    def issue(self, name: str = "bot") -> tuple[str, Session]:
+        """A session that has come in."""
+        token, session = self.tokens.issue(name)
+        self.tokens.here(session)
+        return token, session
+
+    def test_each_token_is_random_and_another(self) -> None:
+        tokens = {self.issue()[0] for _ in range(100)}
+        self.assertEqual(len(tokens), 100)
+        self.assertEqual({len(token) for token in tokens}, {32})
+        self.assertEqual(len({s.origin for s in self.tokens.all()}), 100)
+
+    def test_a_session_is_found_by_its_token_once_it_is_here(self) -> None:
+        token, session = self.tokens.issue("bot")
+        self.assertIsNone(self.tokens.find(token))
+        self.assertEqual(len(self.tokens), 0)
+        self.tokens.here(session)
+        self.assertIs(self.tokens.find(token), session)
+        self.assertIs(self.tokens.of(session.origin), session)
+        self.assertIsNone(self.tokens.find(token.swapcase()))
+        self.assertIsNone(self.tokens.of(session.origin + 1))
+
+    def test_a_session_does_not_hold_its_token(self) -> None:
+        token, session = self.issue()
+        self.assertEqual(session.digest, digest(token))
+        self.assertNotIn(token, repr(session.fact(Reading())))
+
+    def test_whatever_is_given_for_a_token_has_a_digest(self) -> None:
+        for token in ("", "\ud800", "x" * 100_000, "naïve"):
+            self.assertEqual(len(digest(token)), 64)
+            self.assertIsNone(self.tokens.find(token))
+
+    def test_a_token_expires_only_when_its_session_has_left(self) -> None:
+        token, session = self.issue()
+        self.now += 100 * DAY
+        self.assertIs(self.tokens.find(token), session)
+        self.tokens.left(session)
+        self.now += 7 * DAY - 1
+        self.assertIs(self.tokens.find(token), session)
+        self.assertEqual(self.tokens.forget_expired(), [])
+        self.now += 1
+        self.assertIsNone(self.tokens.find(token))
+        self.assertEqual(self.tokens.forget_expired(), [Fact("session", session.digest, "")])
+        self.assertTrue(session.dropped)
+        self.assertEqual(len(self.tokens), 0)
+        self.assertIsNone(self.tokens.of(session.origin))
+
+    def test_to_come_back_begins_its_life_anew(self) -> None:
+        token, session = self.issue()
+        self.tokens.left(session)
+        self.now += 6 * DAY
+        self.tokens.here(session)
+        self.tokens.left(session)
+        self.now += 6 * DAY
+        self.assertIs(self.tokens.find(token), session)
+
+    def test_of_too_many_that_left_those_that_left_first_are_forgotten(self) -> None:
+        sessions = [self.issue()[1] for _ in range(6)]
+        for session in sessions[:3]:
+            self.assertEqual(self.tokens.left(session), [])
+        self.tokens.here(sessions[0])
+        self.assertEqual(self.tokens.left(sessions[3]), [])
+        facts = self.tokens.left(sessions[0])
+        self.assertEqual([fact.name for fact in facts], [sessions[1].digest])
+        self.assertEqual(len(self.tokens), 5)
+
+    def test_what_was_stored_is_taken_up_in_the_order_in_which_it_left(self) -> None:
+        here, *away = [self.issue()[1] for _ in range(4)]
+        facts = [Fact("topic", "lobby", "cake"), here.fact(Reading())]
+        for session in away:
+            self.now += 1000
+            self.tokens.left(session)
+            facts.insert(1, session.fact(Reading()))
+        again = self.make(most=2)
+        (restored,) = again.restore(facts)
+        self.assertEqual(restored.digest, here.digest)
+        self.assertEqual(len(again), 4)
+        forgotten = again.left(restored)
+        self.assertEqual([fact.name for fact in forgotten], [one.digest for one in away[:2]])
+
+    def test_numbers_that_no_fact_tells_are_known(self) -> None:
+        _, session = self.issue()
+        self.issue()
+        self.assertEqual(list(self.tokens.unnoted()), [])
+        session.seq = 7
+        self.assertEqual(list(self.tokens.unnoted()), [session])
+        session.fact(Reading())
+        self.assertEqual(list(self.tokens.unnoted()), [])

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from datetime import datetime, timezone
+from typing import Any, get_type_hints
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.trial import unittest
+
+from chatservice import wire
+from chatservice.wire import BadMessage, Code, lines
+from chatservice.wire.replies import REPLIES
+
+MOST = wire.SEQ_MOST
+
+# Whatever a Python string can be: also halves of surrogate pairs, which no UTF-8 can.
+texts = st.text(alphabet=st.characters(exclude_categories=()), max_size=20)
+numbers = st.integers(0, MOST)
+persons = st.builds(wire.Person, name=texts, away=st.none() | texts)
+rooms = st.builds(
+    wire.RoomSeen, room=texts, people=numbers, topic=texts, locked=st.none() | st.booleans()
+)
+events = st.builds(
+    wire.Event,
+    type=st.sampled_from(wire.EVENTS),
+    id=numbers,
+    at=texts,
+    room=st.none() | texts,
+    author=st.none() | texts,
+    text=st.none() | texts,
+    names=st.none() | st.lists(texts, max_size=3),
+    count=st.none() | numbers,
+    name=st.none() | texts,
+)
+
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    str: texts,
+    int: numbers,
+    bool: st.booleans(),
+    list[str]: st.lists(texts, max_size=3),
+    list[wire.Person]: st.lists(persons, max_size=3),
+    list[wire.RoomSeen]: st.lists(rooms, max_size=3),
+    list[wire.Event]: st.lists(events, max_size=3),
+    str | None: st.none() | texts,
+    int | None: st.none() | numbers,
+    bool | None: st.none() | st.booleans(),
+    list[str] | None: st.none() | st.lists(texts, max_size=3),
+    str | int | None: st.none() | texts | numbers,
+}
+
+
+def messages(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """All that a message of a kind can be."""
+    hints = get_type_hints(kind)
+    return st.fixed_dictionaries(
+        {f.name: VALUES[hints[f.name]] for f in fields(kind) if f.default is MISSING},
+        optional={f.name: VALUES[hints[f.name]] for f in fields(kind) if f.default is not MISSING},
+    ).map(lambda values: kind(**values))
+
+
+requests = st.one_of(*map(messages, wire.REQUESTS.values()))
+replies = st.one_of(
+    events, *(messages(kind) for kind in set(REPLIES.values()) if kind is not wire.Event)
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+known = st.sampled_from(
+    sorted({f.name for kind in (*wire.REQUESTS.values(), *REPLIES.values()) for f in fields(kind)})
+)
+objects = st.builds(
+    lambda type, rest: {"type": type, **rest},
+    st.sampled_from([*wire.REQUESTS, *REPLIES]) | json_values,
+    st.dictionaries(known | texts, json_values, max_size=6),
+)
+
+
+def line(**fields: Any) -> str:
+    return json.dumps(fields)
+
+
+class RoundTripTests(unittest.TestCase):
+    @given(requests)
+    @example(wire.Ping(ref="\ud800"))
+    @example(wire.Ping(ref="\udfff\ud800😀"))
+    def test_the_server_reads_what_a_client_writes(self, request: wire.Request) -> None:
+        encoded = wire.encode(request)
+        self.assertTrue(encoded.startswith(wire.OPENING) and encoded.endswith(b"}\r\n"))
+        self.assertNotIn(b"\n", encoded[:-2])
+        self.assertEqual(wire.request(encoded.decode()), _joined(request))
+
+    @given(replies)
+    @example(wire.Pong(ref="\ud800"))
+    def test_a_client_reads_what_the_server_writes(self, reply: wire.Reply) -> None:
+        encoded = wire.encode(reply)
+        self.assertTrue(encoded.startswith(wire.OPENING) and encoded.endswith(b"}\r\n"))
+        self.assertNotIn(b"\n", encoded[:-2])
+        self.assertEqual(wire.reply(encoded.decode()), _joined(reply))
+
+    def test_text_goes_as_it_is_and_what_is_none_not_at_all(self) -> None:
+        said = wire.Say(room="lobby", text="naïve 😀\n", seq=1)
+        self.assertEqual(
+            wire.encode(said).decode(),
+            '{"type":"say","text":"naïve 😀\\n","seq":1,"room":"lobby"}\r\n',
+        )
+
+    def test_a_time_is_written_in_utc_to_the_millisecond(self) -> None:
+        at = wire.moment(1_700_000_000_007)
+        self.assertEqual(at, "2023-11-14T22:13:20.007Z")
+        event = wire.Event(type="said", id=1, at=at)
+        self.assertEqual(event.time, datetime(2023, 11, 14, 22, 13, 20, 7000, tzinfo=timezone.utc))
+
+    def test_the_longest_text_in_the_longest_way_fits_into_a_line(self) -> None:
+        text = "😀" * 2000
+        escaped = json.dumps({"type": "say", "room": "😀" * 24, "text": text, "ref": "😀" * 64})
+        self.assertLess(len(escaped), 2000 * wire.BYTES_A_CHARACTER + wire.LINE_OVERHEAD)
+
+
+def _joined(message: Any) -> Any:
+    """Two halves of a surrogate pair that stand side by side are one character to JSON."""
+    values = {name: _whole(value) for name, value in vars(message).items()}
+    return type(message)(**values)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return _joined(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+class AnyLineTests(unittest.TestCase):
+    def answer(self, line: str) -> None:
+        """A line is a message, or can be complained of; it is nothing else."""
+        try:
+            wire.request(line)
+        except BadMessage as error:
+            wire.encode(
+                wire.Error(
+                    code=error.code.value,
+                    text=str(error),
+                    to=error.to,
+                    ref=error.ref,
+                    seq=error.seq,
+                )
+            )
+        try:
+            wire.reply(line)
+        except BadMessage as error:
+            str(error).encode()
+
+    @given(st.binary(max_size=60))
+    def test_any_bytes_are_a_message_or_are_complained_of(self, data: bytes) -> None:
+        self.answer(data.decode("utf-8", "replace"))
+
+    @given(objects)
+    def test_any_object_is_a_message_or_is_complained_of(self, value: Any) -> None:
+        self.answer(json.dumps(value))
+        self.answer(json.dumps(value, ensure_ascii=False))
+
+    @given(texts)
+    def test_any_text_is_a_message_or_is_complained_of(self, text: str) -> None:
+        self.answer(text)
+        self.answer("{" + text)
+
+    def test_what_takes_a_reader_to_its_end_is_complained_of(self) -> None:
+        for text in (
+            '{"a":' * 100_000,
+            '{"a":' * 100_000 + "1" + "}" * 100_000,
+            "[" * 100_000,
+            "[" * 100_000 + "]" * 100_000,
+            '{"type":' + "[" * 900 + "]" * 900 + "}",
+            '{"type":"ping","ref":' + "9" * 1_000_000 + "}",
+            '{"type":"say","room":"a","text":"b","seq":' + "9" * 1_000_000 + "}",
+            '{"type":"say","room":"a","text":"b","seq":-' + "9" * 1_000_000 + "}",
+            '{"type":"ping","ref":1e999999999}',
+            '{"type":"ping","ref":NaN}',
+            '{"type":"ping","ref":-Infinity}',
+            '{"type":NaN}',
+            '{"type":["ping"]}',
+            '{"type":{"type":"ping"}}',
+            "NaN",
+            "",
+            "\ud800",
+            '"\\ud800"',
+            "\ufeff{}",
+        ):
+            with self.assertRaises(BadMessage, msg=text[:40]):
+                wire.request(text)
+            self.answer(text)
+
+
+class RequestTests(unittest.TestCase):
+    def refused(self, text: str) -> BadMessage:
+        with self.assertRaises(BadMessage, msg=text) as refusal:
+            wire.request(text)
+        return refusal.exception
+
+    def test_what_is_no_json_object_is_told_so(self) -> None:
+        for text in ("hello", "{", '{"type":"ping"} x', "[]", '"ping"', "1", "null"):
+            self.assertEqual(self.refused(text).code, Code.NOT_JSON)
+
+    def test_an_unknown_type_is_told_so_with_the_ref(self) -> None:
+        for kind in ("dance", "", "x" * 1000, "\ud800", None, 1, ["say"]):
+            error = self.refused(line(type=kind, ref="r"))
+            self.assertEqual((error.code, error.to, error.ref), (Code.UNKNOWN_TYPE, None, "r"))
+            self.assertLess(len(str(error)), 60)
+            str(error).encode()
+        self.assertEqual(self.refused("{}").code, Code.UNKNOWN_TYPE)
+
+    def test_a_field_that_does_not_fit_is_told_so(self) -> None:
+        for bad in (
+            {"type": "say", "room": "lobby"},
+            {"type": "say", "text": "hi"},
+            {"type": "say", "room": "lobby", "text": None},
+            {"type": "say", "room": "lobby", "text": 1},
+            {"type": "say", "room": ["lobby"], "text": "hi"},
+            {"type": "say", "room": "lobby", "text": "hi", "seq": "1"},
+            {"type": "say", "room": "lobby", "text": "hi", "seq": True},
+            {"type": "say", "room": "lobby", "text": "hi", "seq": -1},
+            {"type": "say", "room": "lobby", "text": "hi", "seq": 1.0},
+            {"type": "say", "room": "lobby", "text": "hi", "seq": MOST + 1},
+            {"type": "hello", "name": {}},
+            {"type": "hello", "rooms": "lobby"},
+            {"type": "hello", "rooms": ["lobby", 1]},
+            {"type": "hello", "since": -1},
+            {"type": "ping", "ref": 1.5},
+            {"type": "ping", "ref": "x" * 65},
+            {"type": "ping", "ref": []},
+        ):
+            error = self.refused(line(**bad))
+            self.assertEqual((error.code, error.to), (Code.BAD_FIELD, bad["type"]), bad)
+
+    def test_what_is_wrong_is_told_with_ref_and_seq_if_these_are_known(self) -> None:
+        error = self.refused(line(type="say", ref="r", seq=7))
+        self.assertEqual((error.to, error.ref, error.seq), ("say", "r", 7))
+        error = self.refused(line(type="say", ref=[1], seq="7"))
+        self.assertEqual((error.to, error.ref, error.seq), ("say", None, None))
+
+    def test_what_a_complaint_tells_can_be_read_by_a_client(self) -> None:
+        for ref in (True, -1, MOST + 1, 10**19, "x" * 65, 1.5):
+            self.assertIsNone(self.refused(line(type="dance", ref=ref)).ref, ref)
+        for seq in (True, -1, MOST + 1, 10**19, 1.5):
+            self.assertIsNone(self.refused(line(type="say", seq=seq)).seq, seq)
+
+    def test_unknown_fields_are_ignored_and_null_is_as_good_as_nothing(self) -> None:
+        self.assertEqual(
+            wire.request(line(type="ping", colour={"red": [1]}, ref=None)), wire.Ping()
+        )
+        self.assertEqual(wire.request(line(type="away", text=None)), wire.Away())
+
+    def test_of_a_key_that_comes_twice_the_last_counts(self) -> None:
+        self.assertEqual(wire.request('{"type":"say","type":"ping"}'), wire.Ping())
+
+    def test_the_largest_numbers_are_kept_whole(self) -> None:
+        self.assertEqual(wire.request(line(type="ping", ref=MOST)), wire.Ping(ref=MOST))
+        self.assertEqual(wire.request(line(type="ping", ref="x" * 64)), wire.Ping(ref="x" * 64))
+
+
+class ReplyTests(unittest.TestCase):
+    def test_a_type_that_is_not_known_is_ignored(self) -> None:
+        for kind in ("dance", "", None, 1, [], {}, ["said"]):
+            self.assertIsNone(wire.reply(line(type=kind)))
+        self.assertIsNone(wire.reply("{}"))
+
+    def test_what_is_no_message_is_told(self) -> None:
+        for text in ("hello", "[]", line(type="said"), line(type="ok", to=1)):
+            with self.assertRaises(BadMessage):
+                wire.reply(text)
+
+    def test_a_code_that_is_newer_than_the_client_is_one_too(self) -> None:
+        error = wire.reply(line(type="error", code="brand_new", text="so it is", more=1))
+        self.assertEqual(error, wire.Error(code="brand_new", text="so it is"))
+
+    def test_each_type_has_its_name_in_one_place(self) -> None:
+        for table in (wire.REQUESTS, REPLIES):
+            for name, kind in table.items():
+                self.assertTrue(kind is wire.Event or kind.type == name)
+        self.assertEqual(lines.REF_LONGEST, 64)
