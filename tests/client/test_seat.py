@@ -312,6 +312,10 @@ class ReadingTests(SeatTestCase):
         texts = ["caf\ufffd\u2407", "more", "soon\u2407", "that went wrong"]
         self.assertEqual(self.notes.since_last(), [("noticed", text) for text in texts])
 
+    def test_who_is_told_as_people_are_not_to_come_back_does_not(self) -> None:
+        self.now.says(b"-- you are banned from here: spam\r\n")
+        self.assertEqual(self.notes.since_last(), [("ended", "you are banned from here: spam")])
+
     def test_what_is_not_known_is_ignored(self) -> None:
         self.now.says(
             b'{"type":"brand_new","id":101}\r\n',
