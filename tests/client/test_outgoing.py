@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+from chatservice import wire
+from chatservice.client.outgoing import Outgoing
+from chatservice.client.seat import Refused
+from tests.client.test_seat import SeatTestCase
+
+
+class MovingTests(TestCase):
+    """A change of something waits for the answer to the one before."""
+
+    def setUp(self) -> None:
+        self.outgoing = Outgoing()
+
+    def sent(self) -> list[str]:
+        """Send what may be sent; return the types."""
+        requests = iter(self.outgoing.next, None)
+        return [request.type for request in requests if request is not None]
+
+    def test_one_after_the_other_in_a_room(self) -> None:
+        self.outgoing.ask(wire.Join(room="dev"))
+        self.outgoing.talk(wire.Say(room="dev", text="hi"))
+        self.outgoing.ask(wire.Leave(room="dev"))
+        self.outgoing.talk(wire.Say(room="lobby", text="bye"))
+        self.assertEqual(self.sent(), ["join", "say"])
+        self.outgoing.answered(1)
+        self.assertEqual(self.sent(), ["leave", "say"])
+
+    def test_one_name_after_the_other(self) -> None:
+        self.outgoing.ask(wire.Nick(name="bo"))
+        self.outgoing.ask(wire.Nick(name="cy"))
+        self.assertEqual(self.sent(), ["nick"])
+        self.outgoing.answered(1)
+        self.assertEqual(self.sent(), ["nick"])
+
+    def test_all_else_at_once(self) -> None:
+        self.outgoing.ask(wire.Join(room="dev"))
+        self.outgoing.ask(wire.Join(room="ops"))
+        self.outgoing.ask(wire.Nick(name="bo"))
+        self.outgoing.ask(wire.Who(room="dev"))
+        self.outgoing.ask(wire.Who(room="dev"))
+        self.assertEqual(self.sent(), ["join", "join", "nick", "who", "who"])
+
+
+class LeavingAgainTests(SeatTestCase):
+    """What was left is left, whichever answer says so."""
+
+    def leave(self) -> list[Any]:
+        answers: list[Any] = []
+        self.seat.ask(wire.Leave(room="lobby", ref=7)).addBoth(answers.append)
+        return answers
+
+    def test_the_answer_is_lost(self) -> None:
+        self.come_in()
+        answers = self.leave()
+        self.now.up()
+        self.house.tick()
+        self.come_back()
+        self.assertEqual(answers, [wire.Ok(to="leave", room="lobby", ref=7)])
+        self.assertEqual(dict(self.seat.rooms), {})
+
+    def test_there_is_nothing_to_leave(self) -> None:
+        self.come_in()
+        self.leave()
+        self.move()
+        answers = self.leave()
+        self.move()
+        (refused,) = answers
+        self.assertIsInstance(refused.value, Refused)
+        self.assertEqual(refused.value.error.code, wire.Code.NOT_IN_ROOM)

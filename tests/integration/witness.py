@@ -1,0 +1,554 @@
+"""Those who take part in a test's own process, what they saw, and what the journal says of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import ProcessProtocol, connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from chatservice import wire
+from chatservice.client import Chat
+from chatservice.client.seat import Seat, Sent
+from chatservice.journal.events import (
+    ANNOUNCED,
+    DID,
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    SAID,
+    TALK,
+    TOPIC,
+    Event,
+    inbox,
+)
+from tests.integration.proxy import HOST
+from tests.integration.support import PATIENCE, program
+
+WORDS = (*TALK, PRIVATE, TOPIC, ANNOUNCED)
+"""The kinds of events that are words of one person."""
+
+OWN = "own"
+"""In place of the kind, where somebody is told that their own words are stored."""
+
+
+class Seen(NamedTuple):
+    """Something that was seen at its place; of own words, only the id and the text are known."""
+
+    id: int
+    kind: str
+    room: str
+    author: str
+    text: str
+
+
+def seen(event: wire.Event) -> Seen:
+    """Return what an event tells."""
+    author = event.author if event.names is None else " ".join(event.names)
+    return Seen(
+        event.id, event.type, event.room or "", author or "", event.text or event.name or ""
+    )
+
+
+class Watched:
+    """Somebody who is waited for: no look is taken but when something has changed."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
+        self.wrong: list[str] = []
+
+    def until(
+        self, ready: Callable[[], object], what: str, patience: float = PATIENCE
+    ) -> Deferred[None]:
+        """Wait until something is so."""
+        waiting: Deferred[None] = Deferred()
+        if ready():
+            waiting.callback(None)
+            return waiting
+        self._waiting.append((ready, waiting))
+
+        def in_vain(failure: Failure) -> None:
+            failure.trap(CancelledError)
+            self._waiting = [one for one in self._waiting if one[1] is not waiting]
+            raise AssertionError(f"{self.name} in vain waited {patience:g} s for {what}: {self}")
+
+        late = reactor.callLater(patience, waiting.cancel)
+
+        def in_time(result: Any) -> Any:
+            if late.active():
+                late.cancel()
+            return result
+
+        return waiting.addBoth(in_time).addErrback(in_vain)
+
+    def changed(self) -> None:
+        """Look who waited for this."""
+        for one in list(self._waiting):
+            if one in self._waiting and one[0]():
+                self._waiting.remove(one)
+                one[1].callback(None)
+
+
+class Sitter(Watched):
+    """A listener of a :class:`.Seat`, which writes down what it is told.
+
+    :ivar seen: events, and own words at their places.
+    :ivar lost_nameless: connections that were lost before the first welcome.
+    """
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, name: str, rooms: Sequence[str], where: str = "here"
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.seat = Seat(reactor, endpoint, where, self, name, rooms)
+        self.seen: list[Seen] = []
+        self._texts: set[str] = set()
+        self.said: list[Sent] = []
+        self.welcomes: list[wire.Welcome] = []
+        self.losses = 0
+        self.lost_nameless = 0
+        self.notices: list[str] = []
+        self.ends: list[str | None] = []
+        self.refused_names = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.welcomes)} welcomes, {self.losses} losses, connected {self.seat.connected},"
+            f" unstored {list(self.seat.unstored)[:3]}, seen {self.seen[-3:]},"
+            f" ended {self.ends}, wrong {self.wrong}"
+        )
+
+    def talk(self, request: wire.Talk) -> Sent:
+        """Say something."""
+        sent = self.seat.talk(request)
+        self.said.append(sent)
+        return sent
+
+    def say(self, room: str, text: str) -> Sent:
+        """Say something in a room."""
+        return self.talk(wire.Say(room=room, text=text))
+
+    def saw(self, text: str) -> bool:
+        """Tell whether words have been seen."""
+        return text in self._texts
+
+    def _see(self, one: Seen) -> None:
+        self.seen.append(one)
+        self._texts.add(one.text)
+        self.changed()
+
+    # The seat
+
+    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+        self.welcomes.append(welcome)
+        if missed != welcome.resumed:
+            self.wrong.append(f"missed is {missed} at {welcome}")
+        self.changed()
+
+    def caught_up(self, missed: int) -> None:
+        self.changed()
+
+    def happened(self, event: wire.Event) -> None:
+        self._see(seen(event))
+
+    def stored(self, sent: Sent, id: int) -> None:
+        if sent.id != id or sent not in self.said:
+            self.wrong.append(f"stored as {id}: {sent}")
+        self._see(Seen(id, OWN, "", "", sent.request.text))
+
+    def refused(self, sent: Sent, error: wire.Error) -> None:
+        self.wrong.append(f"refused: {sent}: {error}")
+        self.changed()
+
+    def noticed(self, text: str) -> None:
+        self.notices.append(text)
+
+    def gapped(self) -> None:
+        self.wrong.append("a gap")
+        self.changed()
+
+    def lost(self, why: str, pause: float) -> None:
+        self.losses += 1
+        self.lost_nameless += not self.welcomes
+        self.changed()
+
+    def name_refused(self, why: str) -> None:
+        self.refused_names += 1
+        self.changed()
+
+    def ended(self, why: str | None) -> None:
+        self.ends.append(why)
+        self.changed()
+
+
+class Speaker(Watched, LineReceiver):
+    """A line of bytes to the server, which nobody cuts.
+
+    :ivar gone: fires when the connection is no more.
+    """
+
+    transport: Any
+    delimiter = b"\n"
+    MAX_LENGTH = 1 << 20
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.lines: list[str] = []
+        self.gone: Deferred[None] = Deferred()
+
+    def reach(self, port: int) -> Deferred[Any]:
+        """Connect."""
+        return connectProtocol(TCP4ClientEndpoint(reactor, HOST, port), self)
+
+    def connectionMade(self) -> None:
+        """Send what is said without delay."""
+        self.transport.setTcpNoDelay(True)
+
+    def lineReceived(self, line: bytes) -> None:
+        self.lines.append(line.decode().removesuffix("\r"))
+        self.took(self.lines[-1])
+        self.changed()
+
+    def took(self, line: str) -> None:
+        """Do what a line means."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not reason.check(ConnectionDone):
+            self.wrong.append(str(reason.value))
+        self.gone.callback(None)
+        self.changed()
+
+    def hang_up(self) -> Deferred[None]:
+        """Close; fires when that is done."""
+        self.transport.abortConnection()
+        return self.gone
+
+
+class Direct(Speaker):
+    """A program that speaks JSON itself.
+
+    :param hello: more of it: a token, say.
+    """
+
+    def __init__(self, name: str, rooms: Sequence[str], **hello: Any) -> None:
+        super().__init__(name)
+        self._hello = wire.Hello(name=name, rooms=list(rooms), **hello)
+        self._said: dict[int, str] = {}
+        self._seq = 0
+        self.seen: list[Seen] = []
+        self.welcome: wire.Welcome | None = None
+        self.joined: set[str] = set()
+
+    def __str__(self) -> str:
+        return f"{self.lines[-3:]}, wrong {self.wrong}"
+
+    @classmethod
+    async def come(cls, port: int, name: str, rooms: Sequence[str]) -> Direct:
+        """Come in, and into rooms."""
+        direct = cls(name, rooms)
+        await direct.reach(port)
+        await direct.until(lambda: len(direct.joined) == len(rooms), "its rooms")
+        return direct
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.ask(self._hello)
+
+    def ask(self, request: wire.Request) -> None:
+        """Send something."""
+        self.transport.write(wire.encode(request))
+
+    def say(self, room: str, text: str) -> None:
+        """Say something in a room."""
+        self.ask(wire.Say(room=room, text=text, seq=self._number(text)))
+
+    def private(self, to: str, text: str) -> None:
+        """Write to somebody."""
+        self.ask(wire.Private(to=to, text=text, seq=self._number(text)))
+
+    def _number(self, text: str) -> int:
+        self._seq += 1
+        self._said[self._seq] = text
+        return self._seq
+
+    def quit(self) -> Deferred[None]:
+        """Leave; fires when the connection is closed."""
+        self.ask(wire.Quit())
+        return self.gone
+
+    def took(self, line: str) -> None:
+        # What is for people is none of its business: it may be asked for a name.
+        reply = wire.reply(line) if line.startswith("{") else None
+        if isinstance(reply, wire.Event):
+            self.seen.append(seen(reply))
+        elif isinstance(reply, wire.Welcome):
+            self.welcome = reply
+            self._seq = reply.seq
+        elif isinstance(reply, wire.Ok) and reply.id is not None and reply.seq is not None:
+            self.seen.append(Seen(reply.id, OWN, "", "", self._said[reply.seq]))
+        elif isinstance(reply, wire.Ok) and reply.to == "join" and reply.room is not None:
+            self.joined.add(reply.room)
+        elif not isinstance(reply, wire.Live | wire.Ok | None):
+            self.wrong.append(line)
+
+    def saw(self, text: str) -> bool:
+        """Tell whether words have been seen."""
+        return any(one.text == text for one in self.seen)
+
+
+class Reader(Speaker):
+    """A person who reads and writes text, as with telnet.
+
+    :ivar begins: the number of the first line that comes behind all that greets.
+    """
+
+    begins = 0
+
+    def __str__(self) -> str:
+        return f"{self.lines[-3:]}, wrong {self.wrong}"
+
+    @classmethod
+    async def come(cls, port: int, name: str, rooms: Sequence[str]) -> Reader:
+        """Come in, and into rooms; the last one is the current one then."""
+        reader = cls(name)
+        await reader.reach(port)
+        reader.say(name, *(f"/join {room}" for room in rooms))
+        for room in rooms:
+            mark = f"-- you are in #{room}"
+            await reader.until(lambda mark=mark: reader.has(mark), mark)
+        reader.begins = len(reader.lines)
+        return reader
+
+    def say(self, *lines: str) -> None:
+        """Say something in the current room, or give commands."""
+        self.transport.write("".join(f"{line}\n" for line in lines).encode())
+
+    def has(self, start: str) -> bool:
+        """Tell whether a line has come that begins so."""
+        return any(line.startswith(start) for line in self.lines)
+
+    @property
+    def shown(self) -> list[str]:
+        """What came behind the greetings."""
+        return self.lines[self.begins :]
+
+
+class Bot(Watched):
+    """A program that uses the library."""
+
+    def __init__(self, chat: Chat) -> None:
+        super().__init__()
+        self.name = chat.name
+        self._chat = chat
+        self.seen: list[Seen] = []
+        self._texts: set[str] = set()
+        self.listening = Deferred.fromCoroutine(self._listen())
+
+    def __str__(self) -> str:
+        return f"connected {self._chat.connected}, seen {self.seen[-3:]}, wrong {self.wrong}"
+
+    async def _listen(self) -> None:
+        async for event in self._chat:
+            self._see(seen(event))
+
+    def _see(self, one: Seen) -> None:
+        self.seen.append(one)
+        self._texts.add(one.text)
+        self.changed()
+
+    def say(self, room: str, text: str) -> None:
+        """Say something in a room."""
+        self._chat.say(room, text).addCallbacks(
+            lambda id: self._see(Seen(id, OWN, "", "", text)),
+            lambda failure: self.wrong.append(str(failure.value)),
+        )
+
+    def saw(self, text: str) -> bool:
+        """Tell whether words have been seen."""
+        return text in self._texts
+
+    def stop(self) -> Deferred[None]:
+        """Hang up; fires when nothing more can come."""
+        self._chat.stop()
+        return self.listening
+
+
+class Telnet(Watched, ProcessProtocol):
+    """A person who uses telnet."""
+
+    transport: Any
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.lines: list[str] = []
+        self._rest = b""
+        self._gone: Deferred[None] = Deferred()
+
+    def __str__(self) -> str:
+        return str(self.lines[-3:])
+
+    @classmethod
+    async def come(cls, case: TestCase, port: int, name: str) -> Telnet:
+        """Come in."""
+        telnet = cls(name)
+        reactor.spawnProcess(telnet, program("telnet"), ["telnet", HOST, str(port)], env=None)
+        case.addCleanup(telnet.stop)
+        telnet.say("", name)
+        await telnet.until(lambda: any("-- you are in #" in x for x in telnet.lines), "a room")
+        return telnet
+
+    def say(self, room: str, text: str) -> None:
+        """Say something in the only room that they are in."""
+        self.transport.write(f"{text}\n".encode())
+
+    def saw(self, text: str) -> bool:
+        """Tell whether words have been seen; one's own are not shown."""
+        return text in self._texts or text.startswith(f"{self.name} ")
+
+    @property
+    def _texts(self) -> set[str]:
+        return {line.partition("> ")[2] for line in self.lines[-100:]}
+
+    def outReceived(self, data: bytes) -> None:
+        """Take what is shown."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.lines += [line.decode().removesuffix("\r") for line in lines]
+        self.changed()
+
+    def processEnded(self, reason: Failure) -> None:
+        """It is over."""
+        self._gone.callback(None)
+
+    def stop(self) -> Deferred[None]:
+        """End it; fires when that is done."""
+        if not self._gone.called:
+            self.transport.signalProcess("KILL")
+        return self._gone
+
+
+class Journal:
+    """What is stored, as far as somebody says it matters.
+
+    :param after: the first id that counts is the next one.
+    :param upto: the last one.
+    :param mark: what has to be in the room, the author or the text.
+    """
+
+    def __init__(
+        self, history: Path, after: int = 0, upto: int | None = None, mark: str = ""
+    ) -> None:
+        self.upto = (1 << 62) if upto is None else upto
+        with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(
+                "SELECT id, at, room, kind, author, text, origin, seq FROM events"
+                " WHERE id > ? AND id <= ? ORDER BY id",
+                (after, self.upto),
+            )
+            self.events = [
+                event
+                for event in map(Event._make, rows)
+                if mark in event.room or mark in event.author or mark in event.text
+            ]
+
+    def said(self, texts: Iterable[str]) -> list[tuple[int, str]]:
+        """List where some words are, by their ids."""
+        wanted = set(texts)
+        return [(e.id, e.text) for e in self.events if e.kind in WORDS and e.text in wanted]
+
+    def origin_of(self, text: str) -> int:
+        """Tell which session has said something."""
+        (origin,) = {event.origin for event in self.events if event.text == text}
+        return origin
+
+    def moves(self, kind: str, name: str) -> list[Event]:
+        """List where somebody is shown to join, or to leave."""
+        return [e for e in self.events if e.kind == kind and name in e.author.split(" ")]
+
+    def seen_by(
+        self, name: str, origin: int | None = None, after: int = 0, upto: int = 1 << 62
+    ) -> list[Event]:
+        """List what is for somebody, own words and own other deeds with it.
+
+        :param name: at first.
+        :param origin: None if nothing of their own, and nothing private, matters.
+        :param after: when they were in no room yet.
+        """
+        there: set[str] = set()
+        addressed = {HOUSE} if origin is None else {HOUSE, inbox(origin)}
+        found = []
+        for event in self.events:
+            if not after < event.id <= upto:
+                continue
+            if event.kind in (JOINED, LEFT) and name in event.author.split(" "):
+                # Nobody sees their own.
+                (there.add if event.kind == JOINED else there.discard)(event.room)
+                continue
+            own = event.origin == origin
+            if own and event.kind == RENAMED:
+                name = event.text
+            if event.room in there | addressed or (own and event.kind == PRIVATE):
+                found.append(event)
+        return found
+
+
+def as_program(events: Iterable[Event], origin: int) -> list[Seen]:
+    """Tell how a program sees events."""
+    return [
+        Seen(e.id, OWN, "", "", e.text)
+        if e.origin == origin and e.kind in WORDS
+        else Seen(e.id, e.kind, "" if e.room.startswith(HOUSE) else e.room, e.author, e.text)
+        for e in events
+    ]
+
+
+def as_person(events: Iterable[Event], origin: int, room: str) -> list[str]:
+    """Tell how a person sees events whose current room is one of theirs."""
+    return [_line(e, e.room == room) for e in events if e.origin != origin]
+
+
+def _line(event: Event, here: bool) -> str:
+    room = "" if here else f"#{event.room}"
+    if event.kind == SAID:
+        return f"{room} <{event.author}> {event.text}".strip()
+    if event.kind == DID:
+        return f"{room} * {event.author} {event.text}".strip()
+    if event.kind == PRIVATE:
+        return f"[{event.author} -> you] {event.text}"
+    where = "" if here else f"{room}: "
+    if event.kind == TOPIC:
+        return f"-- {where}{event.author} set the topic: {event.text}"
+    if event.kind == RENAMED:
+        return f"-- {where}{event.author} is now {event.text}"
+    names = event.author.split(" ")
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    words = f" ({event.text})" if event.text else ""
+    return f"-- {where}{listed} {event.kind}{words}"
+
+
+def difference(got: Sequence[object], wanted: Sequence[object]) -> str:
+    """Tell the first difference of two lists; nothing if they are equal."""
+    for index in range(max(len(got), len(wanted))):
+        one, other = got[index : index + 1], wanted[index : index + 1]
+        if one != other:
+            return (
+                f"number {index} of {len(got)} is {one}, where {other} of {len(wanted)} should be"
+            )
+    return ""
