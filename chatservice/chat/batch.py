@@ -75,8 +75,8 @@ class Taken(NamedTuple):
     :ivar origin: the house itself, as the origin of who comes and goes.
     :ivar drafts: room by room.
     :ivar held: what holds from then on.
-    :ivar sessions: those that have changed: their names then, and whether they are here. What is
-        asked for later is not to be stored before what tells of it, should this be refused at first.
+    :ivar sessions: those that have changed: their names then, and whether they are here. Should it
+        be refused at first, what is asked for later is not to be stored before what tells of it.
     :ivar presences: who comes and goes in the drafts, by ``seq``.
     :ivar then: to be called when it is committed.
     """
@@ -96,13 +96,11 @@ class Taken(NamedTuple):
                 presence = self.presences[event.seq]
                 for membership in presence.memberships:
                     session = membership.member.session
-                    if session is not None:
+                    if session is not None and session in changed:
                         reading = changed[session]
                         changed[session] = membership.moved(presence.kind, event.id, reading)
         return self.held + [
-            session.fact(reading, *self.sessions[session])
-            for session, reading in changed.items()
-            if not session.dropped
+            session.fact(reading, *self.sessions[session]) for session, reading in changed.items()
         ]
 
 
@@ -203,7 +201,8 @@ class Batch:
         for presence in presences.values():
             moving = (membership.member.session for membership in presence.memberships)
             self._sessions |= {session: None for session in moving if session is not None}
-        sessions = {session: (session.name, session.here) for session in self._sessions}
+        known = [session for session in self._sessions if not session.dropped]
+        sessions = {session: (session.name, session.here) for session in known}
         taken = Taken(self._origin, drafts, self._facts, sessions, presences, self._then)
         self._rooms, self._facts, self._sessions, self._then = {}, [], {}, []
         self.count = self.size = 0

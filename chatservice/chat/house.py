@@ -206,8 +206,10 @@ class House:
             if session is not None:
                 session.reading = membership.moved(presence.kind, event.id, session.reading)
             if presence.kind == JOINED:
-                # A program that comes back reads on from when it joined at first.
-                membership.since = membership.since or event.id
+                membership.since = event.id
+                if session is not None:
+                    # Who comes back reads on from when it joined at first.
+                    membership.since = session.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
             else:
                 membership.until = membership.until or event.id
@@ -295,14 +297,16 @@ class House:
             membership.kept = member.session is not None
             self.ticker.batch.leave(membership, words)
         if member.session is not None:
-            self._leave_behind(member.session, member)
+            rooms = [membership.room.name for membership in memberships]
+            self._leave_behind(member.session, member, rooms)
         if memberships:
             self.ask(member)
         if not memberships or self.ticker.refusing:
             self._see_off(member)
 
-    def _leave_behind(self, session: Session, member: Member) -> None:
+    def _leave_behind(self, session: Session, member: Member, rooms: list[str]) -> None:
         """Remember a session that has left, for as long as its token can be used."""
+        session.rooms = rooms
         self.absences.discard(member)
         for fact in self.tokens.left(session):
             self.ticker.batch.hold(fact)

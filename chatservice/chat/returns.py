@@ -82,7 +82,8 @@ class Returns:
         name = session.name
         if hello.name is not None:
             name = names.nickname(hello.name, chat.limits.max_name)
-        rooms = list(session.reading.rooms) or chat.permanent[:1]
+        known = session.rooms if session.rooms is not None else session.reading.rooms
+        rooms = list(known) or chat.permanent[:1]
         return self._appear(session, name, rooms, outlet, hello, hello.token)
 
     def _appear(
@@ -152,6 +153,8 @@ class Returns:
         chat, session = self._chat, member.session
         assert session is not None and token is not None
         resumed = hello.token == token
+        if resumed:
+            self.hear(session)
         if member.outlet is not outlet:
             member.outlet.replace(
                 wire.encode(wire.Replaced(text="another connection has your place now"))
@@ -204,6 +207,14 @@ class Returns:
             return head, True
         least = max(chat.past.start, session.reading.forgotten)
         return max(hello.since, least), hello.since < least
+
+    def hear(self, session: Session) -> None:
+        """A program shows that it has its token: nobody else is to take its name."""
+        if not session.heard:
+            # Stored at once, so that this holds after a crash, too.
+            session.heard = True
+            self._chat.ticker.batch.note(session)
+            self._chat.ticker.wake()
 
     # Being away
 

@@ -67,6 +67,8 @@ class Session:
     :ivar seq: the highest number of its own words that is stored.
     :ivar noted: the highest number that is in the fact; the journal has those after it.
     :ivar unstored: what waits to be committed, by number: its kind, room and text.
+    :ivar rooms: in which it was when it left, and is to be when it comes back. What it had asked
+        for then may still wait to be stored; None if :attr:`reading` knows all.
     :ivar seen: when it was connected last, in milliseconds since 1970.
     :ivar here: it has not left.
     :ivar dropped: it is not remembered any more.
@@ -82,6 +84,7 @@ class Session:
         "noted",
         "origin",
         "reading",
+        "rooms",
         "seen",
         "seq",
         "unstored",
@@ -94,6 +97,7 @@ class Session:
         self.reading = Reading()
         self.seq = self.noted = 0
         self.unstored: dict[int, tuple[str, str, str]] = {}
+        self.rooms: list[str] | None = None
         self.seen = seen
         self.here = True
         self.dropped = self.heard = False

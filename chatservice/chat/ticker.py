@@ -167,6 +167,8 @@ class Ticker:
 
     def _settle(self, settled: Deferred[int]) -> None:
         if self._committing is None and not self.batch.count:
+            # A tick that was to come has nothing to commit.
+            self.stop()
             settled.callback(0)
         else:
             self.tick()

@@ -393,8 +393,7 @@ class Machine(RuleBasedStateMachine):
         else:
             wanted = name or seat.name
             free = self.is_free(wanted, seat)
-            seat.wants = [period.room for period in seat.periods if period.until is None]
-            seat.wants = seat.wants or list(PERMANENT)
+            seat.wants = seat.left_rooms or list(PERMANENT)
             rooms = list(seat.wants)
             wire = self._hello(seat, hello, window, True)
             self._granted(seat, wanted, free, wire.failed is not None)
@@ -865,8 +864,10 @@ class Machine(RuleBasedStateMachine):
             over = lost is not None and self.house.clock.seconds() >= lost + GRACE
             unheard = (party.wire is None or party.wire.closed) and not party.heard
             assert party.quits or over or unheard, f"{party.name} is made to leave"
+            if party.stored:
+                party.left_as = party.name
             party.here = party.quits = party.stored = False
-            party.housed = bool(party.rooms)
+            party.left_rooms = list(party.rooms)
             party.lost_at = None
             party.left_at = self.house.now()
         elif party in self.guests:
@@ -1059,8 +1060,10 @@ class Machine(RuleBasedStateMachine):
             if member is None:
                 assert not party.stored, f"{party.name} is not there any more"
                 party.here = False
+                party.name = party.left_as
+                party.left_rooms = [p.room for p in party.periods if p.until is None]
                 continue
-            assert party.here or inside[party] or not party.housed, f"{party.name} is back"
+            assert party.here or inside[party] or not party.left_rooms, f"{party.name} is back"
             party.here = party.stored = True
             party.lost_at = 0.0
             party.name = member.name

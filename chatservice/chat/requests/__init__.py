@@ -28,11 +28,7 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     """
     assert member.session is not None
     member.active = chat.now()
-    if not member.session.heard:
-        # Stored at once: after a crash, too, nobody else is to take its name.
-        member.session.heard = True
-        chat.ticker.batch.note(member.session)
-        chat.ticker.wake()
+    chat.returns.hear(member.session)
     try:
         request = wire.request(line)
     except wire.BadMessage as error:
