@@ -9,7 +9,6 @@ from chatservice.chat import names
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 if TYPE_CHECKING:
-    from chatservice.chat.members import Member
     from chatservice.chat.rooms import Membership
     from chatservice.chat.sessions import Session
 
@@ -49,7 +48,7 @@ class _RoomBatch:
     order would lie (somebody comes back in the same tick, or somebody else under the same name),
     the batch is sealed: what comes stays behind what is there.
 
-    :ivar left: the members in ``leaves``, and the keys of their names.
+    :ivar left: the origins of the members in ``leaves``, and the keys of their names.
     """
 
     __slots__ = ("drafts", "joins", "leaves", "left", "start")
@@ -59,7 +58,7 @@ class _RoomBatch:
         self.start = 0
         self.joins: Presence | None = None
         self.leaves: Presence | None = None
-        self.left: set[Member | str] = set()
+        self.left: set[int | str] = set()
 
     def seal(self) -> None:
         if self.leaves is not None:
@@ -209,6 +208,7 @@ class Batch:
         return taken
 
 
-def _who(membership: Membership) -> tuple[Member, str]:
+def _who(membership: Membership) -> tuple[int, str]:
+    # A session that left and came back is another member, with the same origin.
     member = membership.member
-    return member, names.key(member.name)
+    return member.origin, names.key(member.name)

@@ -9,7 +9,7 @@ and one that is still here has but to be connected.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -31,11 +31,27 @@ TEND_EVERY: Final = 60.0
 """Seconds after which expired tokens are forgotten, and numbers noted."""
 
 
+_REPLACED: Final = wire.encode(wire.Replaced(text="another connection has your place now"))
+
+
+class _Coming(NamedTuple):
+    """One that has said hello, and waits until it is stored that it is here.
+
+    :ivar hello: the last that it said; :ivar began: the last event there was then.
+    :ivar welcomed: to fire, for each of its connections.
+    """
+
+    hello: wire.Hello
+    began: int
+    welcomed: list[Deferred[Member]]
+
+
 class Returns:
     """What programs that have a session ask the chat for: to come in, and to come back."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
+        self._coming: dict[Member, _Coming] = {}
         self._due: IDelayedCall | None = None
 
     # Coming in
@@ -59,9 +75,12 @@ class Returns:
                     raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
                 raise Refusal(wire.Code.BAD_FIELD, "name is missing")
             return self._come_in(hello, hello.name, outlet)
+        self.hear(session)
         member = chat.sessions.get(session.origin)
         if member is None:
             return self._come_back(session, hello, outlet)
+        if member in self._coming:
+            return self._come_instead(member, hello, outlet)
         self._connect(member, outlet, hello, hello.token)
         return succeed(member)
 
@@ -86,6 +105,18 @@ class Returns:
         rooms = list(known) or chat.permanent[:1]
         return self._appear(session, name, rooms, outlet, hello, hello.token)
 
+    def _come_instead(self, member: Member, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+        """Wait on another connection.
+
+        Before it is stored what it did when it was here before, nobody can tell what is for it.
+        """
+        welcomed: Deferred[Member] = Deferred()
+        waiting = [*self._coming[member].welcomed, welcomed]
+        self._coming[member] = _Coming(hello, self._chat.past.head, waiting)
+        member.outlet.replace(_REPLACED)
+        member.outlet = outlet
+        return welcomed
+
     def _appear(
         self,
         session: Session,
@@ -103,18 +134,22 @@ class Returns:
         began = chat.past.head
 
         def connect() -> None:
-            # Unless it has come with its token on another connection meanwhile.
-            if member.outlet is outlet:
-                if member.gone:
-                    outlet.finish()
-                else:
-                    self._connect(member, outlet, hello, token, began)
+            coming = self._coming[member]
+            if member.gone:
+                member.outlet.finish()
+            else:
+                self._connect(member, member.outlet, coming.hello, token, coming.began)
+
+        def connected() -> None:
+            for each in self._coming.pop(member).welcomed:
+                each.callback(member)
 
         def granted(_: None) -> Deferred[Member]:
             session.name = name
             chat.tokens.here(session)
             self._look_after()
             chat.sessions[member.origin] = member
+            self._coming[member] = _Coming(hello, began, [welcomed])
             ignoring.recognise(member, chat.ignorers)
             chat.ticker.batch.note(session)
             chat.ticker.batch.then(connect)
@@ -128,12 +163,11 @@ class Returns:
                         lambda why=why: member.refuse(wire.Code.NOT_LET_IN, why)  # type: ignore[misc]
                     )
                 else:
-                    membership.since = session.reading.rooms.get(room)
                     chat.ticker.batch.then(
                         lambda membership=membership: joined(chat, membership)  # type: ignore[misc]
                     )
             # Last: what is asked for behind the hello is answered behind what answers that.
-            chat.ticker.batch.then(lambda: welcomed.callback(member))
+            chat.ticker.batch.then(connected)
             chat.ticker.wake()
             return welcomed
 
@@ -153,12 +187,8 @@ class Returns:
         chat, session = self._chat, member.session
         assert session is not None and token is not None
         resumed = hello.token == token
-        if resumed:
-            self.hear(session)
         if member.outlet is not outlet:
-            member.outlet.replace(
-                wire.encode(wire.Replaced(text="another connection has your place now"))
-            )
+            member.outlet.replace(_REPLACED)
         chat.absences.discard(member)
         member.detach()
         member.outlet, member.lost = outlet, False

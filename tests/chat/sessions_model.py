@@ -176,9 +176,20 @@ class Guest(Party, Person):
         Person.__init__(self, world.house, Outlet(world))
         self.operator = operator
         self.since = since
+        self.seen_off = False
         self.expected: list[Event] = []
         self.shown = 0
         self.followed = 0
+
+    def see_off(self, head: int) -> None:
+        """Nobody who goes is made to wait for the journal: all that is stored is all there is."""
+        self.seen_off = True
+        for room in self.rooms:
+            self.end(room, head + 1)
+
+    def begin(self, room: str, id: int) -> None:
+        if not self.seen_off:
+            super().begin(room, id)
 
     def happened(self, event: Event) -> None:
         if event.origin != self.origin and event.id > self.since and self.covers(event):
@@ -224,7 +235,6 @@ class Seat(Party):
     :ivar talks: what it says, by number.
     :ivar oks: by number, the id that it was told; :ivar errors: or what it was told instead.
     :ivar wire: its newest connection.
-    :ivar comes_on: the one on which it came in, or came back after it had left.
     :ivar prompt: it receives all there is, except when the connection is lost.
 
     What the model knows:
@@ -234,6 +244,7 @@ class Seat(Party):
         that was stored.
     :ivar noting: that it is heard is to be stored with the next commit.
     :ivar stored: that it came in, or back, is stored.
+    :ivar left: that it left is stored.
     :ivar left_rooms: in which it was when it left; :ivar left_as: and how it was called.
     :ivar lost_at: since when it has had no connection; None if it has one, or waits for one.
     :ivar left_at: when it left, in milliseconds since 1970.
@@ -256,10 +267,9 @@ class Seat(Party):
         self.oks: dict[int, int] = {}
         self.errors: dict[int, str] = {}
         self.wire: Wire | None = None
-        self.comes_on: Wire | None = None
         self.here = True
         self.heard: bool | None = False
-        self.noting = self.stored = False
+        self.noting = self.stored = self.left = False
         self.left_rooms: list[str] = []
         self.left_as = name
         self.lost_at: float | None = None

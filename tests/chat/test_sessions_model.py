@@ -174,14 +174,27 @@ class Machine(RuleBasedStateMachine):
     def path(self) -> str:
         return f"{self.folder.name}/{self.lives}.sqlite"
 
-    @initialize(recent=st.integers(2, 20), held=st.booleans(), guest=st.booleans())
-    def opens(self, recent: int, held: bool, guest: bool) -> None:
+    @initialize(
+        recent=st.integers(2, 20),
+        guest=st.booleans(),
+        prompt=st.lists(st.booleans(), max_size=3),
+        room=ANY_ROOM,
+    )
+    def opens(self, recent: int, guest: bool, prompt: list[bool], room: str) -> None:
         self.recent = recent
         self.inside: dict[tuple[str, str], Party] = {}
-        self._open(START, held)
+        self._open(START, False)
         if guest:
             self._guest("ed", True)
-            self.house.tick()
+            self.guests[0].type(f"/join {room}")
+        for name, prompts in zip(NAMES[3:], prompt, strict=False):
+            seat = Seat(name, prompts)
+            self._enter(seat, {"name": name, "rooms": ["lobby", room]})
+            self.seats.append(seat)
+        self.house.tick()
+        for seat in self.seats:
+            assert seat.wire is not None
+            seat.wire.read()
 
     def _open(self, moment: int, held: bool) -> None:
         self.house = WatchedHouse(
@@ -310,12 +323,11 @@ class Machine(RuleBasedStateMachine):
         before, seat.wire = seat.wire, Wire(self, seat, hello, resumes)
         wire = seat.wire
         wire.outlet.window = window
-        comes_on, seat.comes_on = seat.comes_on, seat.comes_on if seat.here and resumes else wire
         self.entering = seat
         wire.enter()
         self.entering = None
         if wire.failed is not None:
-            seat.wire, seat.comes_on = before, comes_on
+            seat.wire = before
             return wire
         self.wires.append(wire)
         seat.lost_at = None
@@ -387,7 +399,9 @@ class Machine(RuleBasedStateMachine):
             hello["name"] = name
         if not seat.here and seat.left_at + LIFE_DAYS * DAY * 1000 <= self.house.now():
             self._token_is_unknown(seat, hello, window)
-        elif seat.here:
+            return
+        self._hear(seat)
+        if seat.here:
             wire = self._hello(seat, hello, window, True)
             assert wire.failed is None, wire.failed
         else:
@@ -428,13 +442,12 @@ class Machine(RuleBasedStateMachine):
         assert sorted(room["room"] for room in welcome["rooms"]) == sorted(seat.rooms)
         stored = [seq for origin, seq in self.numbered if origin == seat.origin]
         assert welcome["seq"] == max(stored, default=0)
-        seat.stored = seat.stored or seat.comes_on is wire
+        seat.stored = True
         since, gap = welcome["since"], welcome["gap"]
         if not wire.resumes:
             assert (since, gap) == (wire.head, "since" in hello)
             return
         assert welcome["token"] == hello["token"]
-        self._hear(seat)
         if "since" not in hello:
             assert wire.head <= since <= head and not gap
         elif hello["since"] > head or hello.get("journal", seat.journal) != seat.journal:
@@ -470,7 +483,8 @@ class Machine(RuleBasedStateMachine):
     def a_program_says(self, who: int, type: str, room: str, words: str, number: int) -> None:
         """Say something; while there is no connection, it is kept until there is one."""
         seat = self.seats[who % len(self.seats)]
-        room = seat.rooms[who % len(seat.rooms)] if seat.rooms and number > 1 else room
+        if number > 1 and seat.rooms:
+            room = seat.rooms[who % len(seat.rooms)]
         for _ in range(number):
             self._talk(seat, Talk(KINDS[type], room, self._text(words)))
 
@@ -583,6 +597,60 @@ class Machine(RuleBasedStateMachine):
         if first:
             self._talk(wire.seat, Talk(SAID, "lobby", self._text("last")))
         wire.lose(cut)
+
+    @precondition(lambda self: any(seat.ready for seat in self.seats))
+    @rule(
+        who=ANYONE,
+        number=st.integers(1, 5),
+        words=ANY_WORDS,
+        to=st.none() | st.integers(0, PARTIES),
+        window=st.integers(0, 400),
+        cut=ANY_CUT,
+        back=st.sampled_from((0, 0, 1, 3)),
+        then=ANY_WINDOW,
+        seconds=st.sampled_from((0.0, 0.1, 2.0)),
+    )
+    def is_lost_while_others_talk(
+        self,
+        who: int,
+        number: int,
+        words: str,
+        to: int | None,
+        window: int,
+        cut: int,
+        back: int,
+        then: int | None,
+        seconds: float,
+    ) -> None:
+        """Read slowly, lose the connection in the midst of a line, and come back, in the midst of
+        the next.
+        """
+        seat = self._ready(who)
+        wire = seat.wire
+        assert wire is not None
+        if not wire.outlet.blocked:
+            wire.outlet.window = window
+        self._many_say(number, words, to)
+        self.house.tick()
+        if self.dead:
+            return
+        wire.lose(cut)
+        self._many_say(number, words, to)
+        self.house.tick(seconds)
+        self._many_say(1, words, None)
+        if not self.dead:
+            self._resume(seat, back, window=then)
+            self.house.tick(0.0)
+
+    def _many_say(self, number: int, words: str, to: int | None) -> None:
+        for turn in range(number):
+            for seat in self.seats:
+                room = seat.rooms[turn % len(seat.rooms)] if seat.rooms else "lobby"
+                self._talk(seat, Talk(SAID, room, self._text(words)))
+                if to is not None:
+                    self._talk(seat, Talk(PRIVATE, self._whom(to), self._text(words)))
+            for guest in list(self.guests):
+                guest.type(self._text(words))
 
     def handles(self, wire: Wire, asked: Message) -> str:
         """Say what a program is to be answered with."""
@@ -868,11 +936,15 @@ class Machine(RuleBasedStateMachine):
                 party.left_as = party.name
             party.here = party.quits = party.stored = False
             party.left_rooms = list(party.rooms)
+            party.left = False
             party.lost_at = None
             party.left_at = self.house.now()
         elif party in self.guests:
             self.guests.remove(party)
             self.leaving.append(party)
+        if isinstance(party, Guest) and self.house.chat.ticker.refusing:
+            self.read_log()
+            party.see_off(len(self.log))
         for room in party.rooms:
             party.parting[room].append((words, isinstance(party, Seat)))
         party.rooms = []
@@ -913,7 +985,10 @@ class Machine(RuleBasedStateMachine):
                 party = self.inside.pop((room, names.key(name)))
                 words, kept = party.parting[room].popleft()
                 assert event.text == words
-                if not kept:
+                if kept:
+                    assert isinstance(party, Seat)
+                    party.left = True
+                else:
                     party.end(room, event.id)
         elif event.kind == RENAMED:
             party = self.inside.pop((room, names.key(event.author)))
@@ -954,7 +1029,7 @@ class Machine(RuleBasedStateMachine):
         for seat in self.seats:
             if seat.prompt and seat.wire is not None and not seat.wire.outlet.lost:
                 seat.wire.read()
-            if seat.lost_at is not None:
+            if seat.here and seat.lost_at is not None:
                 assert self.house.clock.seconds() < seat.lost_at + GRACE, f"{seat.name} stays"
         # Whose token nobody knows can't come back.
         self.seats = [seat for seat in self.seats if seat.here or seat.token is not None]
@@ -1063,7 +1138,7 @@ class Machine(RuleBasedStateMachine):
                 party.name = party.left_as
                 party.left_rooms = [p.room for p in party.periods if p.until is None]
                 continue
-            assert party.here or inside[party] or not party.left_rooms, f"{party.name} is back"
+            assert party.here or not party.left, f"{party.name} is back"
             party.here = party.stored = True
             party.lost_at = 0.0
             party.name = member.name

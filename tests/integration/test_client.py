@@ -575,7 +575,7 @@ class ScreenTests(ClientTestCase):
 
     def test_it_can_be_in_other_rooms(self):
         ana = self.look("--name", "ana", "--room", "ops", "--room", "dev")
-        ana.until_shown("#ops")
+        ana.until_shown("also in #dev")
         self.bob.ask("/whois ana", until=re.compile("-- in +#ops, #dev\r\n"))
         ana.type("\x04")
         self.assertEqual(ana.status(), 0)
