@@ -22,6 +22,7 @@ from chatservice.chat.members import NOWHERE, Member, Outlet
 from chatservice.chat.refusals import NotLetIn, Refusal
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Session
+from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
 
 if TYPE_CHECKING:
@@ -305,26 +306,6 @@ class Returns:
         """Look after nothing any more."""
         if self._due is not None:
             self._due.cancel()
-
-
-def seen(chat: Chat, room: Room) -> wire.RoomSeen:
-    """Return how a room is told of."""
-    return wire.RoomSeen(
-        room=room.name,
-        people=len(room.members),
-        topic=chat.standing.topics.get(room.name, ""),
-        locked=True if room.name in chat.standing.locks else None,
-    )
-
-
-def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> None:
-    """Tell a program that it is in a room."""
-    room = seen(chat, membership.room)
-    membership.member.outlet.write(
-        wire.encode(
-            wire.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
-        )
-    )
 
 
 def _over(member: Member, room: str, since: int, until: int) -> Membership:

@@ -15,8 +15,8 @@ from chatservice.chat.json_view import told
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, answer, membership_in, room_name
-from chatservice.chat.returns import joined, seen
 from chatservice.chat.talk import Talk, talk_after, talk_before
+from chatservice.chat.telling import joined, seen
 from chatservice.wire import Code
 
 PEOPLE_TOLD: Final = 500
