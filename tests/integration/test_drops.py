@@ -73,7 +73,8 @@ class AtTheTerminal:
                 self._tty.type(f"{self.name} {self.said}\r")
                 self.said += 1
         self._tty.type(f"{self.name} ends\r")
-        self._tty.until_shown(*(f"> {end}" for end in ends))
+        wanted = [f"> {end}" for end in ends]
+        self._tty.until(lambda: all(end in "\n".join(self._above()) for end in wanted), str(wanted))
 
     def stop(self) -> None:
         """Say no more."""
@@ -81,10 +82,14 @@ class AtTheTerminal:
 
     def shown(self) -> list[str]:
         """List what people said, as it stands on the screen and above."""
-        rows = self._tty.everything
-        rows = rows[: max(y for y, row in enumerate(rows) if row == ">" or row.startswith("> "))]
-        found = [re.fullmatch(r"\[\d\d:\d\d\] (<\w+> \w+ \w+)", row) for row in rows]
+        found = [re.fullmatch(r"\[\d\d:\d\d\] (<\w+> \w+ \w+)", row) for row in self._above()]
         return [one[1] for one in found if one]
+
+    def _above(self) -> list[str]:
+        """List the rows above the prompt; none while that is not drawn."""
+        rows = self._tty.everything
+        prompts = [y for y, row in enumerate(rows) if row == ">" or row.startswith("> ")]
+        return rows[: prompts[-1]] if prompts else []
 
 
 class DropTests(TestCase):
