@@ -35,6 +35,7 @@ class Limits:
     grace: int = _limit(90, "seconds that a program may be away unnoticed", least=1)
     token_life: int = _limit(7, "days after which a program that left is forgotten", least=1)
     max_tokens: int = _limit(10_000, "programs that left and are remembered", least=1)
+    lease: int = _limit(15, "seconds of silence after which a cluster's node is dead", least=2)
     recent: int = _limit(10_000, "recent events kept in memory; older ones come from the history")
 
     @classmethod

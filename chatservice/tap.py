@@ -19,7 +19,7 @@ from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.text import decode, safe
-from chatservice.journal.base import Journal
+from chatservice.cluster import settings
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -51,6 +51,7 @@ class Options(OneLineOptions):
         ["history", None, "chat.sqlite", "file that keeps what was said; 'none' keeps nothing"],
         ["keep", None, 0, "days after which history is forgotten; 0: never"],
         ["motd", None, None, "file whose lines everyone is shown who comes in [default: none]"],
+        *settings.PARAMETERS,
         *(
             [_option(name), None, default, f"{doc}{'' if least else '; 0: no limit'}"]
             for name, default, doc, least in Limits.table()
@@ -79,6 +80,9 @@ class Options(OneLineOptions):
             **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
         )
         self["keep"] = self._number("keep", 0)
+        self.brokers = None
+        if self["cluster"]:
+            self.brokers = settings.brokers(self, self._number, self.limits)
         if self["console"]:
             self._have_terminal()
         for description in self["listen"]:
@@ -185,16 +189,32 @@ def makeService(options: Options) -> IService:
     """Build the service. No file or socket is opened yet: a daemon forks after this."""
     from twisted.internet import reactor
 
-    journal: Journal
-    if options["history"] == "none":
-        journal = MemoryJournal(_now)
-    else:
-        journal = SqliteJournal(options["history"], _now, deferToThread)
     limits = options.limits
-    chat = Chat(reactor, journal, _now, limits, options.rooms, options.motd, options["keep"])
+    chat_is = _now, limits, options.rooms, options.motd, options["keep"]
+    chat: Chat
+    if options.brokers is not None:
+        chat = _cluster_chat(reactor, options, chat_is)
+    elif options["history"] == "none":
+        chat = Chat(reactor, MemoryJournal(_now), *chat_is)
+    else:
+        chat = Chat(reactor, SqliteJournal(options["history"], _now, deferToThread), *chat_is)
     endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
     return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
+
+
+def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:
+    """Build a chat on many nodes; what that takes is imported only for it."""
+    from chatservice.cluster.chat import ClusterChat
+    from chatservice.cluster.journal import ClusterJournal
+    from chatservice.cluster.nats_log import NatsLog
+
+    assert options.brokers is not None
+    replica = SqliteJournal(options["history"], _now, deferToThread)
+    journal = ClusterJournal(
+        reactor, replica, NatsLog(options.brokers), float(options.limits.lease)
+    )
+    return ClusterChat(reactor, journal, *chat_is)
 
 
 def _now() -> int:

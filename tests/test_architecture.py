@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "journal": set(),
     "client": {"__init__", "chat", "wording", "options", "wire"},
     "chat": {"journal", "limits", "wording", "wire"},
+    "cluster": {"chat", "journal", "limits", "wire"},
     "protocols": {"chat", "limits", "wording", "wire"},
     "service": {"__init__", "journal", "protocols"},
-    "tap": {"chat", "journal", "limits", "protocols", "service", "options"},
+    "tap": {"chat", "cluster", "journal", "limits", "protocols", "service", "options"},
 }
 
 # What is below the protocols knows of Twisted only this: no socket and no reactor.

@@ -10,7 +10,7 @@ from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 if TYPE_CHECKING:
     from chatservice.chat.rooms import Membership
-    from chatservice.chat.sessions import Session
+    from chatservice.chat.sessions import Record
 
 
 class Presence:
@@ -74,7 +74,7 @@ class Taken(NamedTuple):
     :ivar origin: the house itself, as the origin of who comes and goes.
     :ivar drafts: room by room.
     :ivar held: what holds from then on.
-    :ivar sessions: those that have changed: their names then, and whether they are here. Should it
+    :ivar records: those that have changed: their names then, and whether they are here. Should it
         be refused at first, what is asked for later is not to be stored before what tells of it.
     :ivar presences: who comes and goes in the drafts, by ``seq``.
     :ivar then: to be called when it is committed.
@@ -83,23 +83,23 @@ class Taken(NamedTuple):
     origin: int
     drafts: list[Draft]
     held: list[Fact]
-    sessions: dict[Session, tuple[str, bool]]
+    records: dict[Record, tuple[str, bool]]
     presences: dict[int, Presence]
     then: list[Callable[[], None]]
 
     def facts(self, events: Sequence[Event]) -> list[Fact]:
         """Return what holds once these are the events of the drafts."""
-        changed = {session: session.reading for session in self.sessions}
+        changed = {record: record.reading for record in self.records}
         for event in events if self.presences else ():
             if event.origin == self.origin:
                 presence = self.presences[event.seq]
                 for membership in presence.memberships:
-                    session = membership.member.session
-                    if session is not None and session in changed:
-                        reading = changed[session]
-                        changed[session] = membership.moved(presence.kind, event.id, reading)
+                    record = membership.member.record
+                    if record is not None and record in changed:
+                        reading = changed[record]
+                        changed[record] = membership.moved(presence.kind, event.id, reading)
         return self.held + [
-            session.fact(reading, *self.sessions[session]) for session, reading in changed.items()
+            record.fact(reading, *self.records[record]) for record, reading in changed.items()
         ]
 
 
@@ -116,7 +116,7 @@ class Batch:
         self._seq = 0
         self._rooms: dict[str, _RoomBatch] = {}
         self._facts: list[Fact] = []
-        self._sessions: dict[Session, None] = {}
+        self._records: dict[Record, None] = {}
         self._then: list[Callable[[], None]] = []
         self.count = 0
         self.size = 0
@@ -131,10 +131,10 @@ class Batch:
         self.count += 1
         self.size += len(fact.value)
 
-    def note(self, session: Session) -> None:
-        """Have a session stored as it will be then."""
-        if session not in self._sessions:
-            self._sessions[session] = None
+    def note(self, record: Record) -> None:
+        """Have a record stored as it will be then."""
+        if record not in self._records:
+            self._records[record] = None
             self.count += 1
 
     def then(self, call: Callable[[], None]) -> None:
@@ -147,6 +147,16 @@ class Batch:
         room.seal()
         room.drafts.append(draft)
         room.seal()
+
+    def reword(self, origin: int, author: str) -> None:
+        """Have what somebody said, and waits, told under another name."""
+        for room in self._rooms.values():
+            room.drafts = [
+                entry._replace(author=author)
+                if isinstance(entry, Draft) and entry.origin == origin
+                else entry
+                for entry in room.drafts
+            ]
 
     def join(self, membership: Membership) -> None:
         """Add a member who comes into a room."""
@@ -198,12 +208,12 @@ class Batch:
                     entry = entry.draft(self._origin)
                 drafts.append(entry)
         for presence in presences.values():
-            moving = (membership.member.session for membership in presence.memberships)
-            self._sessions |= {session: None for session in moving if session is not None}
-        known = [session for session in self._sessions if not session.dropped]
-        sessions = {session: (session.name, session.here) for session in known}
-        taken = Taken(self._origin, drafts, self._facts, sessions, presences, self._then)
-        self._rooms, self._facts, self._sessions, self._then = {}, [], {}, []
+            moving = (membership.member.record for membership in presence.memberships)
+            self._records |= {record: None for record in moving if record is not None}
+        known = [record for record in self._records if not record.dropped]
+        records = {record: (record.name, record.here) for record in known}
+        taken = Taken(self._origin, drafts, self._facts, records, presences, self._then)
+        self._rooms, self._facts, self._records, self._then = {}, [], {}, []
         self.count = self.size = 0
         return taken
 

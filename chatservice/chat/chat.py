@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from chatservice import wording
@@ -15,6 +15,7 @@ from chatservice.chat.members import Member, Outlet
 from chatservice.chat.refusals import NotLetIn
 from chatservice.chat.returns import Returns
 from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.sessions import Session
 from chatservice.chat.views import View, text_view
 from chatservice.journal.events import PRIVATE, RENAMED, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
@@ -70,9 +71,25 @@ class Chat(House):
 
         return self.claim(name, member).addCallback(named)
 
+    def own(self, session: Session) -> Deferred[None]:
+        """See to it that what a session does is decided in this process, as all is.
+
+        The Deferred fails with :exc:`.Refusal` if that can't be.
+        """
+        return succeed(None)
+
+    def looks_after(self, session: Session) -> bool:
+        """Tell whether it is on this process to have a session stored."""
+        return True
+
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         """Let a member write to another privately."""
         self.say(member, inbox(to.origin), PRIVATE, text, seq)
+
+    def be_away(self, member: Member, why: str | None) -> None:
+        """Note that a member is away, or with None is not any more."""
+        member.away = why
+        member.told = frozenset()
 
     def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
         """Give a room a topic; ``""`` takes it away."""
@@ -87,7 +104,7 @@ class Chat(House):
         :param seq: the number, above 0, that a program has given to what it says.
         """
         if member.away is not None:
-            member.away = None
+            self.be_away(member, None)
             member.tell("you are back")
         self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
         if seq is not None and member.session is not None:
@@ -146,9 +163,9 @@ class Chat(House):
 
         def named(_: None) -> None:
             old, member.name = member.name, name
-            if member.session is not None:
-                member.session.name = name
-                self.ticker.batch.note(member.session)
+            if member.record is not None:
+                member.record.name = name
+                self.ticker.batch.note(member.record)
             ignoring.renamed(member, old, self.ignorers)
             ignoring.recognise(member, self.ignorers)
             self.claims.replace(old, name)

@@ -56,6 +56,7 @@ class House:
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
+    :ivar stale: why it may not be true who is here; ``""`` if it is.
     :ivar ignorers: who ignores anybody.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
@@ -88,6 +89,7 @@ class House:
         self.tokens = Tokens(now, limits.token_life, limits.max_tokens)
         self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
+        self.stale = ""
         self.ignorers: dict[Member, None] = {}
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
@@ -202,14 +204,14 @@ class House:
         each room exactly what happened while it was in.
         """
         for membership in presence.memberships:
-            session = membership.member.session
-            if session is not None:
-                session.reading = membership.moved(presence.kind, event.id, session.reading)
+            record = membership.member.record
+            if record is not None:
+                record.reading = membership.moved(presence.kind, event.id, record.reading)
             if presence.kind == JOINED:
                 membership.since = event.id
-                if session is not None:
+                if record is not None:
                     # Who comes back reads on from when it joined at first.
-                    membership.since = session.reading.rooms[membership.room.name]
+                    membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
             else:
                 membership.until = membership.until or event.id
@@ -222,7 +224,8 @@ class House:
             # Who was seen off while the journal refused has no membership left to read.
             if not member.gone or member.memberships:
                 self.step_back(member, before)
-                if presence.kind == JOINED and member.session is None and not member.gone:
+                new = membership.since == event.id and not member.gone
+                if presence.kind == JOINED and new and member.session is None:
                     self._welcome(membership, event.id)
 
     def _welcome(self, membership: Membership, upto: int) -> None:

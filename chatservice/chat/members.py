@@ -12,7 +12,7 @@ from chatservice.wire import Code
 if TYPE_CHECKING:
     from chatservice.chat.cursors import Cursor
     from chatservice.chat.rooms import Membership
-    from chatservice.chat.sessions import Session
+    from chatservice.chat.sessions import Record, Session
 
 
 _NOBODY: Final[frozenset[int]] = frozenset()
@@ -114,6 +114,9 @@ class Member:
         of its rooms, is for when it comes back.
     :ivar lost: it has no connection; not any more, or one that still waits to be welcomed.
     :ivar session: what its program may come back to; None of people at a plain socket.
+    :ivar record: what is stored of it while it is here: its session, if it has one; None if
+        nothing is.
+    :ivar remote: it is here by way of another process.
     """
 
     __slots__ = (
@@ -132,6 +135,8 @@ class Member:
         "operator",
         "origin",
         "outlet",
+        "record",
+        "remote",
         "seq",
         "session",
         "since",
@@ -154,6 +159,8 @@ class Member:
         self.outlet = outlet
         self.view = view
         self.session = session
+        self.record: Record | None = session
+        self.remote = False
         self.origin = secrets.randbits(63) if session is None else session.origin
         # Of a session that goes on after a restart, nobody knows how far it had counted.
         self.seq = 0 if session is None else -secrets.randbits(62)

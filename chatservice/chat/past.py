@@ -43,6 +43,10 @@ class Past:
         self.append(events)
         self.talked = 0
 
+    def begin(self, floor: int) -> None:
+        """Nothing was committed yet, and nothing will be up to an id."""
+        self.floor = max(self.floor, floor)
+
     @property
     def head(self) -> int:
         """The id of the last event that was committed."""

@@ -76,8 +76,12 @@ class Returns:
                     raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
                 raise Refusal(wire.Code.BAD_FIELD, "name is missing")
             return self._come_in(hello, hello.name, outlet)
+        return chat.own(session).addCallback(lambda _: self._return(session, hello, outlet))
+
+    def _return(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+        """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
-        member = chat.sessions.get(session.origin)
+        member = self._chat.sessions.get(session.origin)
         if member is None:
             return self._come_back(session, hello, outlet)
         if member in self._coming:
@@ -298,7 +302,8 @@ class Returns:
             chat.ticker.batch.hold(fact)
         # Before the events that tell them can be forgotten.
         for session in chat.tokens.unnoted():
-            chat.ticker.batch.note(session)
+            if chat.looks_after(session):
+                chat.ticker.batch.note(session)
         if chat.ticker.batch.count:
             chat.ticker.wake()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from chatservice.journal.events import Fact
 
@@ -59,8 +59,29 @@ class Reading:
         return Reading(rooms, periods, forgotten)
 
 
+class Record(Protocol):
+    """What is stored of somebody who is here, and changed with the events that change it.
+
+    :ivar origin: of all that they say.
+    :ivar here: they have not left.
+    :ivar dropped: nothing of them is stored any more.
+    """
+
+    origin: int
+    name: str
+    reading: Reading
+    here: bool
+    dropped: bool
+
+    def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
+        """Return the fact that it is, with what is for them from now on.
+
+        :param name: if it is not that which they have by now; so ``here``.
+        """
+
+
 class Session:
-    """What is remembered for whoever has a token.
+    """What is remembered for whoever has a token: the :class:`Record` of a program.
 
     :ivar digest: of the token, which itself is known to its program alone.
     :ivar origin: of all that the session says, in the journal.
@@ -108,10 +129,7 @@ class Session:
         return max(self.seq, *self.unstored) if self.unstored else self.seq
 
     def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
-        """Return the fact that it is, with what is for it from now on.
-
-        :param name: if it is not that which it has by now; so ``here``.
-        """
+        """See :meth:`Record.fact`."""
         value = {
             "origin": self.origin,
             "name": name or self.name,

@@ -53,6 +53,7 @@ class Ticker:
     :ivar number: of the batch that is being filled; batches are numbered from 1.
     :ivar times: how long the last ticks took, each in seconds, the oldest first.
     :ivar committed: the number of the last batch that was committed.
+    :ivar unshown: told of who comes or goes in a batch that was committed without them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Ticker:
         self.number = 1
         self.committed = 0
         self.presences: dict[int, Presence] = {}
+        self.unshown: Callable[[Presence], None] = lambda presence: None
         self._clock = clock
         self._journal = journal
         self._trouble = trouble
@@ -125,6 +127,9 @@ class Ticker:
             log.info("the history takes what is said again")
             self._trouble(False)
         self.committed += 1
+        left_over, self.presences = self.presences, {}
+        for presence in left_over.values():
+            self.unshown(presence)
         for call in taken.then if taken is not None else ():
             with log.failuresHandled("what follows a commit failed"):
                 call()
@@ -175,10 +180,11 @@ class Ticker:
 
     @property
     def clogged(self) -> bool:
-        """Whether so much waits behind a commit that nobody should be read from."""
-        return self._committing is not None and (
-            self.batch.count >= HELD_COUNT or self.batch.size >= HELD_SIZE
-        )
+        """Whether so much waits, behind a commit or for one, that nobody should be read from."""
+        count, size, largest = self.batch.count, self.batch.size, self._journal.largest
+        if largest is not None and (count >= HELD_COUNT or size >= largest):
+            return True
+        return self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE)
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""

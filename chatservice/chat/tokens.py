@@ -85,6 +85,29 @@ class Tokens:
         self._away.pop(session.digest, None)
         return Fact(SESSION, session.digest, "")
 
+    def learn(self, fact: Fact, here: bool) -> Session:
+        """Take up what another process has stored of a session, which may be known already."""
+        told = Session.load(fact)
+        session = self._sessions.get(fact.name)
+        if session is None:
+            session = told
+        else:
+            if here or session.here:
+                session.rooms = None
+            session.name, session.reading = told.name, told.reading
+            session.seen, session.heard, session.noted = told.seen, told.heard, told.noted
+            session.seq = max(session.seq, told.seq)
+        session.here = here
+        self._add(session)
+        return session
+
+    def drop(self, digest: str) -> Session | None:
+        """Forget a session that another process has forgotten; return it, if it was known."""
+        session = self._sessions.get(digest)
+        if session is not None:
+            self.forget(session)
+        return session
+
     def forget_expired(self) -> list[Fact]:
         """Forget the sessions whose tokens have expired; return the facts for the journal."""
         return [self.forget(s) for s in list(self._away.values()) if self._expired(s)]

@@ -59,9 +59,13 @@ class Journal(Protocol):
     :ivar identity: names this journal; ids of another journal mean nothing here.
     :ivar head: the id of the last event; 0 if there was none yet.
     :ivar floor: events up to and including this id can't be read any more (or never were stored).
+    :ivar largest: so many characters should one commit have, about, at most; None for any number.
     """
 
-    identity: str
+    largest: int | None
+
+    @property
+    def identity(self) -> str: ...
 
     @property
     def head(self) -> int: ...

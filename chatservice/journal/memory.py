@@ -17,6 +17,8 @@ class MemoryJournal:
     :param now: the time, in milliseconds since 1970.
     """
 
+    largest: int | None = None
+
     def __init__(self, now: Callable[[], int]) -> None:
         self.identity = uuid.uuid4().hex
         self.head = 0

@@ -64,7 +64,10 @@ class SqliteJournal:
     :param path: the file; made with mode 0600 if there is none.
     :param now: the time, in milliseconds since 1970.
     :param in_thread: where reading and checkpoints run.
+    :ivar last_at: when the last event was committed.
     """
+
+    largest: int | None = None
 
     def __init__(self, path: str, now: Callable[[], int], in_thread: InThread) -> None:
         self.path = path
@@ -73,7 +76,7 @@ class SqliteJournal:
         self.floor = 0
         self._now = now
         self._in_thread = in_thread
-        self._last_at = 0
+        self.last_at = 0
         self._connections: list[sqlite3.Connection] = []
         self._checkpointing = DeferredLock()
         self._checkpoint: Deferred[None] | None = None
@@ -112,7 +115,7 @@ class SqliteJournal:
             "SELECT (SELECT min(id) FROM events), id, at FROM events ORDER BY id DESC LIMIT 1"
         ).fetchone()
         if ends is not None:
-            first, self.head, self._last_at = ends
+            first, self.head, self.last_at = ends
             self.floor = first - 1
 
     def _connect(self) -> sqlite3.Connection:
@@ -140,18 +143,30 @@ class SqliteJournal:
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
-        if self._checkpoint is not None:
-            waiting: Deferred[None] = Deferred()
-            self._checkpoint.addCallback(lambda _: self._commit(drafts, facts))
-            self._checkpoint.chainDeferred(waiting)
-            return waiting
-        return self._commit(drafts, facts)
+        return self._in_turn(lambda: self._commit(drafts, facts))
+
+    def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[None]:
+        """Store events that have their ids, above :attr:`head`, and facts: all or none.
+
+        As :meth:`commit` otherwise.
+        """
+        return self._in_turn(lambda: self._store(events, facts))
+
+    def _in_turn(self, commit: Callable[[], Deferred[None]]) -> Deferred[None]:
+        if self._checkpoint is None:
+            return commit()
+        waiting: Deferred[None] = Deferred()
+        self._checkpoint.addCallback(lambda _: commit())
+        self._checkpoint.chainDeferred(waiting)
+        return waiting
 
     def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[None]:
         # The clock may be set back; the times of a journal don't run backwards.
-        at = max(self._now(), self._last_at)
+        at = max(self._now(), self.last_at)
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
-        held = facts(events)
+        return self._store(events, facts(events))
+
+    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -166,8 +181,9 @@ class SqliteJournal:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             return fail(JournalUnavailable(str(error)))
-        self.head += len(events)
-        self._last_at = at
+        if events:
+            self.head = events[-1].id
+            self.last_at = events[-1].at
         self._committed(events, held)
         self._tend()
         return succeed(None)
@@ -247,6 +263,25 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
         return seq or 0
+
+    def has(self, origin: int, seq: int) -> bool:
+        """Tell at once whether the event to which a session has given a number is stored.
+
+        :raises JournalUnavailable: if it can't be read.
+        """
+        try:
+            found = self._writer.execute(
+                f"SELECT 1 FROM events WHERE origin = ? AND seq = ? AND {NUMBERED_ONLY}",
+                (origin, seq),
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise JournalUnavailable(str(error)) from None
+        return found is not None
+
+    def belong_to(self, identity: str) -> None:
+        """Let a journal in which nothing is be a part of another one."""
+        self._writer.execute("UPDATE journal SET identity = ?", (identity,))
+        self.identity = identity
 
     @property
     def size(self) -> int:

@@ -42,6 +42,8 @@ def _who(chat: Chat, member: Member, typed: str) -> None:
     more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
     heading = wrap(f"{people(count)} in #{name}:".split())
     member.tell(*heading, *listed(shown, "  "), *(f"  {line}" for line in more))
+    if chat.stale:
+        member.tell(chat.stale)
 
 
 def _rooms(chat: Chat, member: Member) -> None:

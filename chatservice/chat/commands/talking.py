@@ -63,8 +63,7 @@ def _topic(chat: Chat, member: Member, text: str) -> None:
 
 
 def _away(chat: Chat, member: Member, text: str) -> None:
-    member.away = text
-    member.told = frozenset()
+    chat.be_away(member, text)
     member.tell("you are away until you speak")
 
 

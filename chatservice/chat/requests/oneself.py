@@ -34,8 +34,7 @@ def _away(chat: Chat, member: Member, request: wire.Away) -> None:
     text = one_line(chat, request.text)
     if text and (why := may_not_speak(chat, member)) is not None:
         raise Refusal(Code.MUTED, why)
-    member.away = text
-    member.told = frozenset()
+    chat.be_away(member, text)
     answer(member, wire.Ok(to=request.type, ref=request.ref))
 
 

@@ -1,0 +1,209 @@
+"""A chat in which some members are on other nodes.
+
+What one node decides, for its own members, is like in a chat that is alone; it takes effect when
+it comes back from the log. Names are decided by the log itself (:mod:`.claims`). Members on other
+nodes are as the log tells (:mod:`.neighbours`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from chatservice.chat.batch import Presence
+from chatservice.chat.chat import Chat
+from chatservice.chat.house import House
+from chatservice.chat.members import Member, Outlet
+from chatservice.chat.refusals import Refusal
+from chatservice.chat.sessions import Session
+from chatservice.chat.views import View
+from chatservice.cluster.claims import SharedClaims
+from chatservice.cluster.entries import NAME, SEND_AWAY, TAKE
+from chatservice.cluster.journal import ClusterJournal
+from chatservice.cluster.neighbours import Neighbours
+from chatservice.cluster.people import Person
+from chatservice.cluster.reclaiming import Reclaiming
+from chatservice.cluster.registry import NOBODY, Claim, Registry
+from chatservice.journal.events import JOINED, LEFT, Fact
+from chatservice.wire import Code
+
+OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
+IN_REACH: Final = "the other nodes can be reached again: what waited is shown now"
+STALE: Final = "the other nodes can't be reached: who is there may have changed"
+WAIT: Final = "one moment: names are given out when the other nodes can be reached again"
+
+TRIES: Final = 3
+"""So often is a session asked for that moves from node to node meanwhile."""
+
+log = Logger()
+
+
+class ClusterChat(Chat):
+    """A chat on many nodes; the arguments are those of :class:`.Chat`."""
+
+    journal: ClusterJournal
+    claims: SharedClaims  # type: ignore[assignment]
+
+    def __init__(
+        self, clock: IReactorTime, journal: ClusterJournal, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(clock, journal, *args, **kwargs)
+        self.claims = SharedClaims(journal, self.ticker, self.sessions)
+        self.ticker.unshown = self._unshown
+        self._neighbours = Neighbours(self)
+        self._told = False
+        self.stale = STALE
+        journal.listen(self)
+
+    @property
+    def registry(self) -> Registry:
+        """What all nodes agree on."""
+        return self.journal.registry
+
+    @property
+    def boot(self) -> str:
+        """How this node is called in the log, by now."""
+        return self.journal.boot
+
+    def holds(self, claim: Claim) -> bool:
+        """Tell whether a name is held by way of this node."""
+        return self.registry.owner(claim.boot) == self.boot
+
+    def decides(self, origin: int) -> bool:
+        """Tell whether somebody is a matter of this node."""
+        return self.registry.owner_of(origin) == self.boot
+
+    def free(self, name: str) -> None:
+        """Free a name that nobody has who is here."""
+        self.ticker.batch.hold(Fact(NAME, name, ""))
+        self.ticker.wake()
+
+    def start(self) -> None:
+        """See :meth:`.Chat.start`. Who was here at the last stop is a matter of others by now.
+
+        :raises JournalError: if the log can't be that of this node's file.
+        """
+        House.start(self)
+        self._neighbours.apply(self.journal.facts())
+        self.returns.start(())
+        self.journal.follow()
+
+    # What concerns this node's own members
+
+    def claim(self, name: str, member: Member) -> Deferred[None]:
+        """See :meth:`.House.claim`."""
+        if member.record is None:
+            member.record = Person(member)
+            if self.journal.unreachable:
+                member.tell(WAIT)
+        return super().claim(name, member)
+
+    def enter(
+        self, name: str, outlet: Outlet, view: View, operator: bool = False
+    ) -> Deferred[Member]:
+        """See :meth:`.Chat.enter`."""
+        return super().enter(name, outlet, view, operator).addCallback(self._noted)
+
+    def _noted(self, member: Member) -> Member:
+        if member.record is not None and not member.record.dropped:
+            self.ticker.batch.note(member.record)
+            self.ticker.wake()
+        return member
+
+    def be_away(self, member: Member, why: str | None) -> None:
+        """See :meth:`.Chat.be_away`."""
+        super().be_away(member, why)
+        self._noted(member)
+
+    def quit(self, member: Member, words: str = "") -> None:
+        """See :meth:`.House.quit`; only a member's own node lets it go."""
+        if member.remote or member.gone:
+            return
+        if isinstance(member.record, Person):
+            self.ticker.batch.hold(member.record.gone())
+        super().quit(member, words)
+        self.ticker.wake()
+
+    def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
+        """See :meth:`.House.send_away`; a member's own node is asked to do it."""
+        if not member.remote:
+            super().send_away(member, cause, why, words)
+        else:
+            what = json.dumps([cause, why, words], ensure_ascii=False)
+            self.journal.say([Fact(SEND_AWAY, f"{member.origin:x}", what)])
+
+    def unwanted(self, member: Member) -> str | None:
+        """See :meth:`.House.unwanted`; each node looks after its own."""
+        return None if member.remote else super().unwanted(member)
+
+    def own(self, session: Session) -> Deferred[None]:
+        """See :meth:`.Chat.own`: take the session over, if it is with another node."""
+        return self._own(session, TRIES)
+
+    def looks_after(self, session: Session) -> bool:
+        """See :meth:`.Chat.looks_after`; of one that has left, any node may."""
+        return self.registry.owner_of(session.origin) in (self.boot, NOBODY)
+
+    def _own(self, session: Session, tries: int) -> Deferred[None]:
+        known = self.registry.known.get(session.origin)
+        if known is None or not known.boot or self.decides(session.origin):
+            return succeed(None)
+        if not tries:
+            raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
+        said = self.journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
+        return said.addCallback(lambda _: self._own(session, tries - 1))
+
+    def _unshown(self, presence: Presence) -> None:
+        """What somebody was to be shown to do was not: they were elsewhere by then."""
+        for membership in presence.memberships:
+            member = membership.member
+            if member.remote:
+                continue
+            if presence.kind == JOINED and not membership.leaving:
+                self.ticker.batch.join(membership)
+                self.ask(member)
+            elif presence.kind == LEFT and membership.until is None:
+                membership.until = self.past.head
+                membership.room.members.pop(member, None)
+                self._vacate(membership.room)
+
+    def _trouble(self, refusing: bool) -> None:
+        """See :meth:`.House`; the members are told by :meth:`reached`."""
+
+    def _hold(self, facts: Sequence[Fact]) -> None:
+        super()._hold(facts)
+        self._neighbours.apply(facts)
+
+    # What the journal tells
+
+    def begun(self, floor: int) -> None:
+        """See :meth:`.Listener.begun`."""
+        if not self.past.head:
+            self.past.begin(floor)
+
+    def reached(self, why: str) -> None:
+        """See :meth:`.Listener.reached`."""
+        self.stale = STALE if why else ""
+        if why:
+            log.critical("the other nodes can't be reached: {why}", why=why)
+        else:
+            log.info("this node is {node}, and reads along", node=self.journal.node)
+        if bool(why) != self._told:
+            self._told = bool(why)
+            for member in self.members:
+                member.tell(OUT_OF_REACH if why else IN_REACH)
+
+    def asked(self, fact: Fact) -> None:
+        """See :meth:`.Listener.asked`."""
+        member = self.sessions.get(int(fact.name, 16))
+        if member is not None and not member.remote:
+            super().send_away(member, *json.loads(fact.value))
+
+    def deposed(self) -> None:
+        """See :meth:`.Listener.deposed`."""
+        Reclaiming(self).begin()

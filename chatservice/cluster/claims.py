@@ -1,0 +1,73 @@
+"""Who holds which name, on all nodes: decided by the order of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from chatservice.chat import names
+from chatservice.chat.claims import NameTaken
+from chatservice.chat.members import Member
+from chatservice.chat.ticker import Ticker
+from chatservice.cluster.entries import NAME
+from chatservice.cluster.journal import ClusterJournal
+from chatservice.journal.events import Fact
+
+
+class SharedClaims:
+    """The names that are held. It is like :class:`.Claims`; holders are members.
+
+    A claim is an entry of the log: where it stands there, the name is free or is not. So it waits
+    while the log is out of reach, and no two nodes ever grant one name.
+
+    :param here: all members, by origin.
+    """
+
+    def __init__(self, journal: ClusterJournal, ticker: Ticker, here: Mapping[int, Member]) -> None:
+        self._journal = journal
+        self._ticker = ticker
+        self._here = here
+
+    def claim(self, name: str, holder: Member) -> Deferred[None]:
+        """See :meth:`.Claims.claim`."""
+        key = names.key(name)
+        claim = self._journal.registry.names.get(key)
+        if claim is not None and claim.origin != holder.origin:
+            if claim.origin in self._here or claim.boot != self._journal.boot:
+                return fail(NameTaken(f"the name {name} is taken"))
+            # Who had it has left here, and that is about to be stored.
+            left: Deferred[None] = Deferred()
+            self._ticker.batch.then(lambda: left.callback(None))
+            self._ticker.wake()
+            return left.addCallback(lambda _: self.claim(name, holder))
+        if claim is not None and self._journal.registry.owner(claim.boot) == self._journal.boot:
+            return succeed(None)
+        return self._say(name, holder, first=False)
+
+    def reclaim(self, name: str, holder: Member) -> Deferred[None]:
+        """Claim a name in front of all that waits to be published."""
+        return self._say(name, holder, first=True)
+
+    def _say(self, name: str, holder: Member, first: bool) -> Deferred[None]:
+        def decided(effective: Sequence[bool]) -> None:
+            if not effective[0]:
+                raise NameTaken(f"the name {name} is taken")
+
+        fact = Fact(NAME, names.key(name), f"{holder.origin:x}")
+        return self._journal.say([fact], first).addCallback(decided)
+
+    def holder(self, name: str) -> object:
+        """See :meth:`.Claims.holder`."""
+        claim = self._journal.registry.names.get(names.key(name))
+        return None if claim is None else self._here.get(claim.origin)
+
+    def replace(self, old: str, new: str) -> None:
+        """See :meth:`.Claims.replace`."""
+        if names.key(old) != names.key(new):
+            self.release(old)
+
+    def release(self, name: str) -> None:
+        """Free a name, with what else is committed next."""
+        self._ticker.batch.hold(Fact(NAME, names.key(name), ""))
+        self._ticker.wake()

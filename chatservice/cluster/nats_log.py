@@ -1,0 +1,328 @@
+"""The log on NATS JetStream: a stream for the entries, an object store for what is kept.
+
+A stream has replicas, so an entry that is in it stays in it when a broker dies. It is read with an
+ordered consumer: one without acknowledgements, whose deliveries are numbered; if a number is
+missing, it is made anew behind the last entry that came. (NATS documentation, "JetStream
+Consumers"; ADR-15 and ADR-17 of its architecture.)
+
+JetStream's own window for duplicates does not matter here, so it is short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import zlib
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    ObjectStoreConfig,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
+from nats.js.errors import APIError, BadRequestError, NotFoundError
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from chatservice.cluster.log import Follower, Founding, LogError, Opening
+from chatservice.journal.events import Fact
+
+PING: Final = 2
+"""Seconds after which a silent broker is asked whether it is there; twice."""
+
+FIRST_TRY: Final = 5.0
+"""Seconds that the service waits for the brokers before it starts without them."""
+
+RETRY: Final = 1.0
+TIMEOUT: Final = 3.0
+DUPLICATE_WINDOW: Final = 2
+HEARTBEAT: Final = 5.0
+UNUSED: Final = 60.0
+"""Seconds after which the brokers forget a consumer that nobody reads."""
+
+DAY: Final = 86_400
+IDENTITY: Final = "chat-identity"
+BASE: Final = "chat-base"
+
+log = Logger()
+
+
+class Brokers(NamedTuple):
+    """Where the log is, and how one may use it.
+
+    :ivar urls: of the brokers.
+    :ivar name: of the stream.
+    :ivar replicas: copies of the log; 0 for 3 where the brokers are a cluster, else 1.
+    :ivar days: that an entry is kept.
+    :ivar access: what :func:`nats.connect` is given to be let in.
+    :ivar tls: None for what the URLs say.
+    """
+
+    urls: Sequence[str]
+    name: str
+    replicas: int
+    days: int
+    access: dict[str, str]
+    tls: ssl.SSLContext | None = None
+
+
+class NatsLog:
+    """A log that brokers keep. It is a :class:`.Log`."""
+
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
+        self._subject = f"{brokers.name}.log"
+        self._nats = Client()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: Any = None
+        self._generation = 0
+        self._position = 0
+        self._expected = 0
+        self._why = ""
+        self._closed = False
+
+    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
+        """See :meth:`.Log.open`. The reactor does not run yet; its loop is run for a while."""
+        self._follower = follower
+        self._founding = founding
+        self._loop = asyncio.get_event_loop()
+        try:
+            self._loop.run_until_complete(asyncio.wait_for(self._begin(), FIRST_TRY))
+        except (asyncio.TimeoutError, OSError, Error) as error:
+            if "uthorization" in self._why:
+                raise LogError(f"the brokers do not let us in: {self._why}") from None
+            why = self._why or str(error) or "they do not answer"
+            log.warn("the brokers can't be reached yet: {why}", why=why)
+            self._run(self._try_on())
+
+    async def _try_on(self) -> None:
+        while not self._closed:
+            try:
+                return await self._begin()
+            except (asyncio.TimeoutError, OSError, Error) as error:
+                log.debug("the brokers can't be reached: {why}", why=str(error))
+            except LogError as error:
+                log.critical("the log can't be followed: {why}", why=str(error))
+            await asyncio.sleep(RETRY)
+
+    async def _begin(self) -> None:
+        if not self._nats.is_connected:
+            with suppress(Exception):
+                await self._nats.close()
+            self._nats = Client()
+            await self._nats.connect(
+                list(self._brokers.urls),
+                name="chatservice",
+                tls=self._brokers.tls,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.5,  # type: ignore[arg-type]
+                connect_timeout=2,
+                ping_interval=PING,
+                max_outstanding_pings=2,
+                error_cb=self._failed,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                **self._brokers.access,  # type: ignore[arg-type]
+            )
+        self._stream = self._nats.jetstream(timeout=TIMEOUT)
+        info = await self._found()
+        metadata = info.config.metadata or {}
+        if IDENTITY not in metadata:
+            raise LogError(f"the stream {self._brokers.name} is not one of a chat")
+        state = await self._kept(metadata[IDENTITY])
+        # Entries that came meanwhile are no matter: these bounds are for what was before.
+        first, last = info.state.first_seq, info.state.last_seq
+        opening = Opening(metadata[IDENTITY], int(metadata[BASE]), max(first, 1), last, state)
+        await self._follow(self._follower.opened(opening))
+        self._follower.connected()
+
+    async def _found(self) -> StreamInfo:
+        """Return what there is to know of the stream, which is made if there is none."""
+        name = self._brokers.name
+        try:
+            return await self._stream.stream_info(name)
+        except NotFoundError:
+            pass
+        except APIError as error:
+            raise LogError(f"the brokers have no JetStream: {error.description}") from None
+        founding = self._founding()
+        replicas = self._brokers.replicas
+        if not replicas:
+            replicas = 3 if self._nats._server_info.get("cluster") else 1
+        bucket = ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE)
+        try:
+            with suppress(BadRequestError):
+                await self._stream.create_object_store(self._bucket, config=bucket)
+            await self._keep(founding.identity, founding.facts)
+            await self._stream.add_stream(
+                StreamConfig(
+                    name=name,
+                    subjects=[self._subject],
+                    storage=StorageType.FILE,
+                    num_replicas=replicas,
+                    max_age=self._brokers.days * DAY,
+                    duplicate_window=DUPLICATE_WINDOW,
+                    metadata={IDENTITY: founding.identity, BASE: str(founding.base)},
+                )
+            )
+            log.info("the log {name} was begun: {replicas} replicas", name=name, replicas=replicas)
+        except BadRequestError as error:
+            # Somebody else may have been faster; then it is there.
+            log.info("the log was not begun here: {why}", why=error.description)
+        try:
+            return await self._stream.stream_info(name)
+        except NotFoundError:
+            raise Error("there is no log yet") from None
+
+    @property
+    def _bucket(self) -> str:
+        return f"{self._brokers.name}-state"
+
+    # Following
+
+    async def _follow(self, position: int) -> None:
+        """Read what is behind a position."""
+        self._generation += 1
+        self._position, self._expected = position, 1
+        old, self._subscription = self._subscription, None
+        if old is not None:
+            with suppress(Error):
+                await old.unsubscribe()
+        inbox = self._nats.new_inbox()
+        self._subscription = await self._nats.subscribe(
+            inbox, cb=partial(self._message, self._generation)
+        )
+        await self._stream.add_consumer(
+            self._brokers.name,
+            ConsumerConfig(
+                deliver_subject=inbox,
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=position + 1,
+                ack_policy=AckPolicy.NONE,
+                max_deliver=1,
+                flow_control=True,
+                idle_heartbeat=HEARTBEAT,
+                inactive_threshold=UNUSED,
+                mem_storage=True,
+                num_replicas=1,
+            ),
+        )
+
+    async def _message(self, generation: int, message: Msg) -> None:
+        if generation != self._generation:
+            return
+        if not message.data and message.headers and "Status" in message.headers:
+            # The consumer is idle, or waits to be told that all until here was read.
+            answer = message.reply or message.headers.get("Nats-Consumer-Stalled")
+            if answer:
+                await self._nats.publish(answer)
+            return
+        # $JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.POSITION.NUMBER.TIME.PENDING[.TOKEN]
+        words = message.reply.split(".")
+        start = 5 if len(words) == 9 else 7
+        position, number, at = map(int, words[start : start + 3])
+        if number != self._expected:
+            self.follow(self._position)
+            return
+        self._expected += 1
+        self._position = position
+        waiting: Deferred[None] | None = None
+        with log.failuresHandled("an entry of the log failed"):
+            waiting = self._follower.took(position, at // 1_000_000, message.data)
+        if waiting is not None:
+            await waiting.asFuture(self._loop)
+
+    def follow(self, position: int) -> None:
+        """See :meth:`.Log.follow`."""
+        self._generation += 1
+        self._run(self._follow(position))
+
+    async def _failed(self, error: Exception) -> None:
+        self._why = str(error) or type(error).__name__
+        log.debug("the connection to the brokers: {why}", why=self._why)
+
+    async def _disconnected(self) -> None:
+        self._generation += 1
+        if not self._closed:
+            self._follower.disconnected("the connection to the brokers is lost")
+
+    async def _reconnected(self) -> None:
+        self._run(self._come_back())
+
+    async def _come_back(self) -> None:
+        while self._nats.is_connected:
+            try:
+                await self._follow(self._position)
+            except (asyncio.TimeoutError, Error) as error:
+                log.warn("the log can't be followed: {why}", why=str(error))
+                await asyncio.sleep(RETRY)
+            else:
+                log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
+                self._why = ""
+                self._follower.connected()
+                return
+
+    # Publishing
+
+    def publish(self, data: bytes, name: str) -> None:
+        """See :meth:`.Log.publish`."""
+        if self._nats.is_connected:
+            self._run(self._publish(data, name))
+
+    async def _publish(self, data: bytes, name: str) -> None:
+        headers = {"Nats-Msg-Id": name} if name else None
+        await self._stream.publish(self._subject, data, timeout=TIMEOUT, headers=headers)
+
+    def keep(self, state: Sequence[Fact]) -> None:
+        """See :meth:`.Log.keep`."""
+        self._run(self._keep(self._founding().identity, state))
+
+    async def _keep(self, identity: str, state: Sequence[Fact]) -> None:
+        store = await self._stream.object_store(self._bucket)
+        data = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+        await store.put(identity, zlib.compress(data.encode("utf-8", "surrogatepass"), 1))
+
+    async def _kept(self, identity: str) -> Sequence[Fact] | None:
+        try:
+            store = await self._stream.object_store(self._bucket)
+            kept = await store.get(identity)
+        except NotFoundError:
+            return None
+        data = zlib.decompress(kept.data or b"").decode("utf-8", "surrogatepass")
+        return [Fact(*fact) for fact in json.loads(data)]
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        async def run() -> None:
+            try:
+                await coroutine
+            except (asyncio.TimeoutError, OSError, Error) as error:
+                log.debug("the brokers: {why}", why=str(error) or type(error).__name__)
+
+        task = self._loop.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> Deferred[None]:
+        """See :meth:`.Log.close`."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        if not hasattr(self, "_loop"):
+            return succeed(None)
+        closing = self._loop.create_task(self._close())
+        return Deferred.fromFuture(closing)
+
+    async def _close(self) -> None:
+        with suppress(asyncio.TimeoutError, OSError, Error):
+            await asyncio.wait_for(self._nats.close(), TIMEOUT)

@@ -1,0 +1,181 @@
+"""Members who are on other nodes.
+
+Such a member is one without a connection, like a program that is away: so it is in its rooms, is
+found by its name, and is written to like any other. What changes of it is read from the log, and
+this node decides nothing about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from chatservice import wire
+from chatservice.chat import ignoring
+from chatservice.chat.json_view import JSON
+from chatservice.chat.members import NOWHERE, Member
+from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.sessions import SESSION, Session
+from chatservice.chat.views import TEXT
+from chatservice.cluster.entries import LEASE, PERSON
+from chatservice.cluster.people import Elsewhere
+from chatservice.journal.events import Fact
+
+if TYPE_CHECKING:
+    from chatservice.cluster.chat import ClusterChat
+
+SEEN_OFF_AT_ONCE: Final = 1000
+
+_REPLACED = wire.encode(wire.Replaced(text="another connection has your place now"))
+
+
+class Neighbours:
+    """Keeps those members as the log tells."""
+
+    def __init__(self, chat: ClusterChat) -> None:
+        self._chat = chat
+
+    def apply(self, facts: Iterable[Fact]) -> None:
+        """Let facts hold that were stored."""
+        for fact in facts:
+            if fact.kind == LEASE and fact.value:
+                if json.loads(fact.value)[-1] == self._chat.boot:
+                    self._adopt()
+            elif fact.kind in (PERSON, SESSION):
+                if fact.value:
+                    self._know(fact, json.loads(fact.value))
+                else:
+                    self._forget(fact)
+
+    def _know(self, fact: Fact, value: dict[str, Any]) -> None:
+        chat = self._chat
+        origin = value["origin"]
+        here = value.get("here", True) and bool(value.get("boot"))
+        mine = here and chat.decides(origin)
+        member = chat.sessions.get(origin)
+        if mine:
+            if member is not None and member.remote:
+                self._bring(member)
+            return
+        if member is not None and not member.remote and here:
+            self._give_up(member)
+        session = None
+        if fact.kind == SESSION:
+            session = chat.tokens.learn(fact, here)
+            if not session.seq:
+                session.seq = chat.journal.last_seq(origin)
+        if not here:
+            if member is not None and member.remote:
+                self._remove(member)
+            return
+        if member is None:
+            member = self._appear(value, session)
+        self._update(member, value)
+
+    def _appear(self, value: dict[str, Any], session: Session | None) -> Member:
+        chat = self._chat
+        outlet = Elsewhere(value["address"]) if session is None else NOWHERE
+        view = TEXT if session is None else JSON
+        now = value.get("since", chat.now())
+        member = Member(value["name"], outlet, view, value.get("operator", False), now, session)
+        member.origin = value["origin"]
+        member.lost = member.remote = True
+        chat.sessions[member.origin] = member
+        ignoring.recognise(member, chat.ignorers)
+        return member
+
+    def _update(self, member: Member, value: dict[str, Any]) -> None:
+        chat = self._chat
+        if member.name != value["name"]:
+            old, member.name = member.name, value["name"]
+            ignoring.renamed(member, old, chat.ignorers)
+            ignoring.recognise(member, chat.ignorers)
+        member.away = value.get("away")
+        wanted: dict[str, int] = value["rooms"]
+        for membership in list(member.memberships):
+            if membership.room.name not in wanted:
+                self._leave(membership)
+        there = {membership.room.name: membership for membership in member.memberships}
+        for name, since in wanted.items():
+            membership = there.get(name) or self._join(member, name)
+            membership.since = since
+        member.current = next(iter(member.memberships), None)
+
+    def _join(self, member: Member, name: str) -> Membership:
+        room = self._chat.rooms.setdefault(name, Room(name))
+        room.population += 1
+        room.members[member] = None
+        membership = Membership(member, room)
+        member.memberships.append(membership)
+        return membership
+
+    def _leave(self, membership: Membership) -> None:
+        room = membership.room
+        membership.member.memberships.remove(membership)
+        if membership.member in room.members:
+            del room.members[membership.member]
+            room.population -= 1
+            if not room.population and room.name not in self._chat.permanent:
+                self._chat.rooms.pop(room.name, None)
+
+    def _remove(self, member: Member) -> None:
+        member.gone = True
+        del self._chat.sessions[member.origin]
+        for membership in list(member.memberships):
+            self._leave(membership)
+
+    def _forget(self, fact: Fact) -> None:
+        chat = self._chat
+        session = chat.tokens.drop(fact.name) if fact.kind == SESSION else None
+        origin = int(fact.name, 16) if fact.kind == PERSON else session.origin if session else 0
+        member = chat.sessions.get(origin)
+        if member is not None and member.remote:
+            self._remove(member)
+
+    # From one node to another
+
+    def _bring(self, member: Member) -> None:
+        """A member is a matter of this node now."""
+        member.remote = False
+        if member.session is not None:
+            self._chat.absences.add(member)
+
+    def _give_up(self, member: Member) -> None:
+        """A member is a matter of another node now: it has connected there."""
+        chat = self._chat
+        chat.absences.discard(member)
+        member.detach()
+        cursor, member.cursor = member.cursor, None
+        for replay in cursor.replays if cursor is not None else ():
+            replay.done.callback(None)
+        member.outlet.replace(_REPLACED)
+        member.outlet = NOWHERE
+        member.lost = member.remote = True
+        for membership in list(member.memberships):
+            if membership.until is not None:
+                member.memberships.remove(membership)
+        if member.session is not None:
+            member.session.unstored.clear()
+
+    def _adopt(self) -> None:
+        """Look after those whose node is no more."""
+        chat = self._chat
+        people = []
+        for member in list(chat.sessions.values()):
+            if member.remote and chat.decides(member.origin):
+                self._bring(member)
+                if member.session is None:
+                    people.append(member)
+        self._see_off(people)
+        for name, claim in chat.registry.names.items():
+            if claim.origin not in chat.sessions and chat.holds(claim):
+                # It was claimed, but nobody came in under it any more.
+                chat.free(name)
+
+    def _see_off(self, people: list[Member]) -> None:
+        """Show people as left, so many with each commit."""
+        for member in people[:SEEN_OFF_AT_ONCE]:
+            self._chat.quit(member)
+        if people[SEEN_OFF_AT_ONCE:]:
+            self._chat.ticker.batch.then(lambda: self._see_off(people[SEEN_OFF_AT_ONCE:]))

@@ -1,0 +1,139 @@
+"""What a node has to publish: in order, one entry on its way at a time.
+
+An entry is done when it comes back from the log. One that does not is published again, under the
+same number, so that it counts once however often it arrives.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from chatservice.cluster.entries import LEASE, Entry, encode
+from chatservice.cluster.log import Log
+from chatservice.journal.events import Draft, Fact
+
+MOST_FACTS: Final = 1500
+"""So many facts, and what belongs to them, are said in one entry."""
+
+
+class Waiting:
+    """What is to be one entry.
+
+    :ivar number: that of the entry; 0 while it was not published.
+    :ivar sent: when it was published last.
+    :ivar done: to fire with whether each fact took effect.
+    """
+
+    __slots__ = ("done", "drafts", "facts", "number", "sent")
+
+    def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact]) -> None:
+        self.drafts = drafts
+        self.facts = list(facts)
+        self.number = 0
+        self.sent = 0.0
+        self.done: list[Deferred[Sequence[bool]]] = []
+
+    def reword(self, origin: int, author: str) -> None:
+        """Have what somebody said told under another name."""
+        self.drafts = [
+            draft._replace(author=author) if draft.origin == origin else draft
+            for draft in self.drafts
+        ]
+
+
+class Outgoing:
+    """The entries that a node has to publish.
+
+    :ivar reclaiming: only what is said first goes out.
+    :ivar boot: how it is called in the log: another name from each start, and each loss of its
+        lease, on.
+    """
+
+    def __init__(self, clock: IReactorTime, follow: Log) -> None:
+        self.boot = ""
+        self._clock = clock
+        self._log = follow
+        self._queue: deque[Waiting] = deque()
+        self._last = 0
+        self._first = 0
+        self.reclaiming = False
+
+    def begin(self, node: str) -> None:
+        """Have another name, which is said before all that waits.
+
+        :param node: how the node is called in the logs.
+        """
+        self.boot = secrets.token_hex(8)
+        self._last = 0
+        for waiting in self._queue:
+            waiting.number = 0
+        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)]))
+        self._first = 1
+
+    def reword(self, origin: int, author: str) -> None:
+        """Have what somebody said, and waits, told under another name."""
+        for waiting in self._queue:
+            waiting.reword(origin, author)
+
+    def add(self, waiting: Waiting) -> None:
+        """Publish something behind all that waits."""
+        self._queue.append(waiting)
+        self.publish()
+
+    def say(self, facts: Sequence[Fact], first: bool) -> Deferred[Sequence[bool]]:
+        """Publish facts; the Deferred fires with whether each took effect.
+
+        :param first: behind what else was said so, in front of all that waits.
+        """
+        said: Deferred[Sequence[bool]] = Deferred()
+        place = self._first if first else len(self._queue)
+        waiting = self._queue[place - 1] if place else None
+        if waiting is None or waiting.number or waiting.drafts or len(waiting.facts) >= MOST_FACTS:
+            waiting = Waiting((), ())
+            self._queue.insert(place, waiting)
+            self._first += first
+        begin = len(waiting.facts)
+        end = begin + len(facts)
+        waiting.facts += facts
+        waiting.done.append(said)
+        self.publish()
+        return said.addCallback(lambda effective: effective[begin:end])
+
+    def publish(self) -> bool:
+        """Publish what is first, unless it is on its way; tell whether it was."""
+        held = self.reclaiming and not self._first
+        if not self._queue or self._queue[0].number or held:
+            return False
+        self._last += 1
+        self._queue[0].number = self._last
+        self.repeat()
+        return True
+
+    def repeat(self) -> None:
+        """Publish what is on its way again, or show that the node is there."""
+        waiting = self._queue[0] if self._queue else Waiting((), ())
+        waiting.sent = self._clock.seconds()
+        entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts)
+        # Beats are all alike; none of them is to be taken for another.
+        name = f"{self.boot}.{waiting.number}" if waiting.number else ""
+        self._log.publish(encode(entry), name)
+
+    @property
+    def since(self) -> float | None:
+        """When what is on its way was published last; None if nothing is."""
+        return self._queue[0].sent if self._queue and self._queue[0].number else None
+
+    def back(self, number: int, effective: Sequence[bool]) -> None:
+        """An entry has come back."""
+        if self._queue and self._queue[0].number == number:
+            waiting = self._queue.popleft()
+            self._first -= self._first > 0
+            self.publish()
+            for done in waiting.done:
+                done.callback(effective)

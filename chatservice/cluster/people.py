@@ -1,0 +1,49 @@
+"""People at plain sockets, as other nodes know them."""
+
+from __future__ import annotations
+
+import json
+
+from chatservice.chat.members import Member, Nowhere
+from chatservice.chat.sessions import Reading
+from chatservice.cluster.entries import PERSON
+from chatservice.journal.events import Fact
+
+
+class Person:
+    """What is stored of somebody without a token: a :class:`.Record`."""
+
+    def __init__(self, member: Member) -> None:
+        self.origin = member.origin
+        self.name = member.name
+        self.reading = Reading()
+        self.here = True
+        self.dropped = False
+        self._member = member
+
+    def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
+        """See :meth:`.Record.fact`."""
+        member = self._member
+        value = {
+            "origin": self.origin,
+            "name": name or self.name,
+            "rooms": reading.rooms,
+            "operator": member.operator,
+            "away": member.away,
+            "since": member.since,
+            "address": member.outlet.address,
+        }
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return Fact(PERSON, f"{self.origin:x}", text)
+
+    def gone(self) -> Fact:
+        """Return the fact by which nothing is stored of them any more."""
+        self.dropped = True
+        return Fact(PERSON, f"{self.origin:x}", "")
+
+
+class Elsewhere(Nowhere):
+    """The outlet of somebody who is connected to another node."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address

@@ -1,0 +1,108 @@
+"""A node that was taken for dead brings its members back.
+
+It was cut off for longer than its lease. Another node has adopted who was here: shows them as left
+and frees their names, maybe not yet all of them. Before anything that waited here is published,
+each is taken back, if that is still possible; else the name is claimed again and they join their
+rooms again. Who has lost the name to somebody else is given another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.chat import ignoring, names
+from chatservice.chat.claims import NameTaken
+from chatservice.chat.members import Member
+from chatservice.cluster.entries import NAME, TAKE
+from chatservice.journal.events import Fact
+
+if TYPE_CHECKING:
+    from chatservice.cluster.chat import ClusterChat
+
+SAID_AT_ONCE: Final = 500
+"""So many members are brought back by one entry."""
+
+log = Logger()
+
+
+class Reclaiming:
+    """Brings the members of this node back, once."""
+
+    def __init__(self, chat: ClusterChat) -> None:
+        self._chat = chat
+
+    def begin(self) -> None:
+        """Say who is here, in front of all that waits."""
+        chat = self._chat
+        mine = [m for m in chat.members if not m.remote and m.record is not None]
+        log.critical("this node was taken for dead: {count} members return", count=len(mine))
+        said = [
+            self._say(mine[begin : begin + SAID_AT_ONCE])
+            for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(lambda _: chat.journal.reclaimed())
+
+    def _say(self, mine: Sequence[Member]) -> Deferred[None]:
+        chat = self._chat
+        facts: list[Fact] = []
+        for member in mine:
+            assert member.record is not None
+            known = chat.registry.known.get(member.origin)
+            origin = f"{member.origin:x}"
+            facts.append(Fact(TAKE, origin, known.boot if known is not None else ""))
+            facts.append(Fact(NAME, names.key(member.name), origin))
+            facts.append(member.record.fact(member.record.reading))
+        return chat.journal.say(facts, first=True).addCallback(self._said, mine)
+
+    def _said(self, effective: Sequence[bool], mine: Sequence[Member]) -> Deferred[None]:
+        renamed: list[Deferred[None]] = []
+        for index, member in enumerate(mine):
+            taken, named, _ = effective[3 * index : 3 * index + 3]
+            if member.gone or member.remote:
+                continue
+            if not named:
+                renamed.append(self._rename(member))
+            elif not taken:
+                self._rejoin(member)
+        return DeferredList(renamed).addCallback(lambda _: None)
+
+    def _rejoin(self, member: Member) -> None:
+        """Show somebody to join again, who was shown to leave."""
+        for membership in member.rooms():
+            if membership.since is not None:
+                self._chat.ticker.batch.join(membership)
+        self._chat.ask(member)
+
+    def _rename(self, member: Member) -> Deferred[None]:
+        """Give somebody another name, the first that is free of a row."""
+        chat, old = self._chat, member.name
+        most = chat.limits.max_name
+        row = (f"{old[: most - len(str(number))]}{number}" for number in count(2))
+
+        def attempt() -> Deferred[None]:
+            name = next(row)
+            return chat.claims.reclaim(name, member).addCallbacks(granted, taken, (name,))
+
+        def taken(failure: Failure) -> Deferred[None]:
+            failure.trap(NameTaken)
+            return attempt()
+
+        def granted(_: None, name: str) -> None:
+            member.name = name
+            if member.record is not None:
+                member.record.name = name
+                chat.ticker.batch.note(member.record)
+            ignoring.renamed(member, old, chat.ignorers)
+            ignoring.recognise(member, chat.ignorers)
+            chat.journal.reword(member.origin, name)
+            chat.ticker.batch.reword(member.origin, name)
+            member.tell(f"somebody else is {old} by now: you are {name}")
+            self._rejoin(member)
+
+        return attempt()

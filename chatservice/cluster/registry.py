@@ -1,0 +1,314 @@
+"""What all nodes agree on: who is where, who holds which name, which boots are there.
+
+Each node reads the same entries in the same order, and what an entry does depends on nothing but
+those before it; so nobody has to ask anybody, and no two nodes decide differently.
+
+========  ==============================================  =====================================
+a fact    takes effect if                                 and then
+========  ==============================================  =====================================
+name      nobody else holds the name; to free it: the     it is held by that origin
+          boot holds it
+person,   the boot is who they are with, or nobody is;    they are stored as with the boot;
+session   and they hold their name                        a session that has left, with nobody
+take      they are with whom they are said to be with     they, and their name, are with the boot
+adopt     the other boot has ended, or nothing was heard  who was with the other is with this one
+          of it since the position that is named
+bye       always                                          the boot has ended
+========  ==============================================  =====================================
+
+Everything else (topics, locks, mutes, bans) holds as it is said. Of a boot that has ended nothing
+takes effect any more, and no entry twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from chatservice.chat import names
+from chatservice.chat.sessions import SESSION
+from chatservice.cluster.entries import ADOPT, BYE, LEASE, NAME, PERSON, SEND_AWAY, TAKE, Entry
+from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+
+NOBODY: Final = ""
+"""In place of the boot with which a session is that has left."""
+
+ENDED: Final = "-"
+"""In place of the heir of a boot that has ended and was not adopted yet."""
+
+FORGOTTEN_AFTER: Final = 30 * 86_400_000
+"""Milliseconds after which a boot that has ended is forgotten; nothing of it is on its way then."""
+
+
+class Lease:
+    """What is known of a boot.
+
+    :ivar node: how its node is called in the logs.
+    :ivar number: of its last entry.
+    :ivar position: of the last thing that was heard of it.
+    :ivar at: when that was, in milliseconds since 1970.
+    :ivar heir: which boot has adopted who was here; ``""`` while this one is there.
+    """
+
+    __slots__ = ("at", "heir", "node", "number", "position")
+
+    def __init__(
+        self, node: str = "", number: int = 0, position: int = 0, at: int = 0, heir: str = ""
+    ) -> None:
+        self.node = node
+        self.number = number
+        self.position = position
+        self.at = at
+        self.heir = heir
+
+    def fact(self, boot: str) -> Fact:
+        """Return the fact that it is."""
+        value = [self.node, self.number, self.position, self.at, self.heir]
+        return Fact(LEASE, boot, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+class Claim(NamedTuple):
+    """Who holds a name, and with which boot they are."""
+
+    origin: int
+    boot: str
+
+
+class Known(NamedTuple):
+    """Somebody who is here, or a session that can come back.
+
+    :ivar boot: with which they are.
+    :ivar name: the key of their name.
+    :ivar fact: what is stored.
+    """
+
+    boot: str
+    name: str
+    fact: Fact
+
+
+class Outcome(NamedTuple):
+    """What an entry does.
+
+    :ivar fresh: it is not void, and was not there before.
+    :ivar drafts: those that become events, each with its index in the entry.
+    :ivar facts: what holds from now on.
+    :ivar asked: what the nodes of members are asked for.
+    :ivar effective: of each fact of the entry, whether it took effect.
+    """
+
+    fresh: bool
+    drafts: Sequence[tuple[int, Draft]] = ()
+    facts: Sequence[Fact] = ()
+    asked: Sequence[Fact] = ()
+    effective: Sequence[bool] = ()
+
+
+class Registry:
+    """What holds after the entries that were read.
+
+    :param lenient: what was before the first of them is not known, so what might be, is.
+    :ivar names: who holds a name, by its key (:func:`.names.key`).
+    :ivar known: by origin.
+    :ivar leases: by boot.
+    """
+
+    def __init__(self, lenient: bool = False) -> None:
+        self._lenient = lenient
+        self.names: dict[str, Claim] = {}
+        self.known: dict[int, Known] = {}
+        self.leases: dict[str, Lease] = {}
+        self._digests: dict[str, int] = {}
+        self._rules: dict[str, Callable[[str, Fact, int], list[Fact] | None]] = {
+            NAME: self._name,
+            PERSON: self._record,
+            SESSION: self._record,
+            TAKE: self._take,
+            ADOPT: self._adopt,
+            BYE: self._bye,
+            LEASE: self._open,
+        }
+
+    @property
+    def position(self) -> int:
+        """The position in the log up to which this is what holds."""
+        return max((lease.position for lease in self.leases.values()), default=0)
+
+    def load(self, facts: Iterable[Fact]) -> None:
+        """Take up what is stored."""
+        for fact in facts:
+            if fact.kind == LEASE:
+                self.leases[fact.name] = Lease(*json.loads(fact.value))
+            elif fact.kind == NAME:
+                origin, boot = fact.value.split(" ")
+                self.names[fact.name] = Claim(int(origin, 16), boot)
+            elif fact.kind in (PERSON, SESSION):
+                self._know(fact, json.loads(fact.value))
+
+    def _know(self, fact: Fact, value: dict[str, Any]) -> None:
+        boot = value.get("boot", NOBODY)
+        self.known[value["origin"]] = Known(boot, names.key(value["name"]), fact)
+        if fact.kind == SESSION:
+            self._digests[fact.name] = value["origin"]
+
+    def owner(self, boot: str) -> str:
+        """Return the boot by which one is adopted, if it is; else itself."""
+        lease = self.leases.get(boot)
+        while lease is not None and lease.heir:
+            boot = lease.heir
+            lease = self.leases.get(boot)
+        return boot
+
+    def owner_of(self, origin: int) -> str | None:
+        """Return the boot with which somebody is; None if nobody knows them."""
+        known = self.known.get(origin)
+        return None if known is None else self.owner(known.boot)
+
+    # What an entry does
+
+    def interpret(self, entry: Entry, position: int, at: int, first: int) -> Outcome:
+        """Let an entry take effect.
+
+        :param at: when it was published, in milliseconds since 1970.
+        :param first: the id of its first event.
+        """
+        boot = entry.boot
+        lease = self.leases.get(boot)
+        if lease is not None and lease.heir:
+            return Outcome(fresh=False)
+        if lease is None:
+            lease = self.leases[boot] = Lease()
+        lease.position, lease.at = position, at
+        if entry.number <= lease.number:
+            return Outcome(False, facts=[lease.fact(boot)])
+        lease.number = entry.number
+        drafts = [
+            (index, kept)
+            for index, draft in enumerate(entry.drafts)
+            if (kept := self._kept(boot, draft)) is not None
+        ]
+        facts: list[Fact] = []
+        asked: list[Fact] = []
+        effective: list[bool] = []
+        for fact in entry.facts:
+            rule = self._rules.get(fact.kind)
+            if fact.kind == SEND_AWAY:
+                asked.append(fact)
+                done: list[Fact] | None = []
+            else:
+                done = [fact] if rule is None else rule(boot, fact, first)
+            effective.append(done is not None)
+            facts += done or ()
+        facts.append(lease.fact(boot))
+        return Outcome(True, drafts, facts, asked, effective)
+
+    def _kept(self, boot: str, draft: Draft) -> Draft | None:
+        """Return what is left of a draft without those who are not with the boot any more."""
+        if draft.kind in (JOINED, LEFT):
+            those = [name for name in draft.author.split(" ") if self._holds(boot, name)]
+            return draft._replace(author=" ".join(those)) if those else None
+        if draft.seq > 0:
+            return draft  # Each is stored once, whoever says it.
+        return draft if self.owner_of(draft.origin) in (None, boot) else None
+
+    def _holds(self, boot: str, name: str) -> bool:
+        claim = self.names.get(names.key(name))
+        return self._lenient if claim is None else self.owner(claim.boot) == boot
+
+    # The rules: each gives what is stored, or None if the fact takes no effect
+
+    def _open(self, boot: str, fact: Fact, first: int) -> list[Fact]:
+        self.leases[boot].node = fact.value
+        at = self.leases[boot].at
+        old = [
+            name
+            for name, lease in self.leases.items()
+            if lease.heir and lease.at < at - FORGOTTEN_AFTER
+        ]
+        used = {known.boot for known in self.known.values()} if old else set()
+        used |= {claim.boot for claim in self.names.values()} if old else set()
+        used |= {lease.heir for lease in self.leases.values()} if old else set()
+        forgotten = [name for name in old if name not in used]
+        for name in forgotten:
+            del self.leases[name]
+        return [Fact(LEASE, name, "") for name in forgotten]
+
+    def _name(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
+        claim = self.names.get(fact.name)
+        mine = claim is not None and self.owner(claim.boot) == boot
+        if not fact.value:
+            if not mine:
+                return None
+            del self.names[fact.name]
+            return [fact]
+        origin = int(fact.value, 16)
+        if claim is not None and not (mine and claim.origin == origin):
+            return None
+        return [self._give(fact.name, origin, boot)]
+
+    def _give(self, name: str, origin: int, boot: str) -> Fact:
+        self.names[name] = Claim(origin, boot)
+        return Fact(NAME, name, f"{origin:x} {boot}")
+
+    def _record(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
+        if not fact.value:
+            origin = int(fact.name, 16) if fact.kind == PERSON else self._digests.get(fact.name, 0)
+            if self.owner_of(origin) not in (boot, NOBODY):
+                return None
+            del self.known[origin]
+            self._digests.pop(fact.name, None)
+            return [fact]
+        value = json.loads(fact.value)
+        origin = value["origin"]
+        here = value.get("here", True)
+        if self.owner_of(origin) not in (None, boot, NOBODY):
+            return None
+        claim = self.names.get(names.key(value["name"]))
+        if here and not self._lenient and (claim is None or claim.origin != origin):
+            return None
+        return [self._keep(fact, _resolved(value, first), boot if here else NOBODY)]
+
+    def _keep(self, fact: Fact, value: dict[str, Any], boot: str) -> Fact:
+        value["boot"] = boot
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        kept = fact._replace(value=text)
+        self._know(kept, value)
+        return kept
+
+    def _take(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
+        origin = int(fact.name, 16)
+        known = self.known.get(origin)
+        if known is None or known.boot != fact.value or known.boot in (boot, NOBODY):
+            return None
+        kept = self._keep(known.fact, json.loads(known.fact.value), boot)
+        claim = self.names.get(known.name)
+        if claim is None or claim.origin != origin:
+            return [kept]
+        return [self._give(known.name, origin, boot), kept]
+
+    def _adopt(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
+        lease = self.leases.get(fact.name)
+        if lease is None or fact.name == boot:
+            return None
+        if lease.heir != ENDED and (lease.heir or str(lease.position) != fact.value):
+            return None
+        lease.heir = boot
+        return [lease.fact(fact.name)]
+
+    def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:
+        self.leases[boot].heir = ENDED
+        return []
+
+
+def _resolved(value: dict[str, Any], first: int) -> dict[str, Any]:
+    """Return what a record tells once the ids of its entry's events are known."""
+
+    def id_of(number: int) -> int:
+        return number if number >= 0 else first - number - 1
+
+    value["rooms"] = {room: id_of(id) for room, id in value["rooms"].items()}
+    if "periods" in value:
+        value["periods"] = [[r, id_of(since), id_of(until)] for r, since, until in value["periods"]]
+        value["forgotten"] = id_of(value["forgotten"])
+    return value

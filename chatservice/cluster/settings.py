@@ -1,0 +1,129 @@
+"""What the command line says of a cluster: checked before anything starts."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from twisted.python.usage import UsageError
+
+from chatservice.limits import Limits
+
+if TYPE_CHECKING:
+    from chatservice.cluster.nats_log import Brokers
+
+PORT: Final = 4222
+
+PARAMETERS: Final = [
+    ["cluster", None, None, "brokers of the cluster, nats://HOST:4222[,...] [default: none]"],
+    ["cluster-name", None, "chat", "name of the cluster's stream at the brokers"],
+    ["replicas", None, 0, "copies of the log that the brokers keep; 0: 3 if they are a cluster"],
+    ["log-days", None, 30, "days that the brokers keep the log"],
+    ["broker-credentials", None, None, ".creds file, or USER:PASSWORD or a token in a file"],
+    ["broker-ca", None, None, "file with the certificates that brokers' ones are checked by"],
+    ["broker-certificate", None, None, "file with this node's certificate and key for brokers"],
+]
+"""The options, as :class:`twisted.python.usage.Options` has them."""
+
+
+def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
+    """Return where the log is, and have the reactor that is needed for it.
+
+    :param number: returns the value of an option that is a number, which has a least value.
+    :raises UsageError: with one line that says what is wrong.
+    """
+    _install_reactor()
+    try:
+        from chatservice.cluster.nats_log import Brokers
+    except ImportError as error:
+        raise UsageError(
+            f"--cluster: {error.name} is missing: pip install 'chatservice[cluster]'"
+        ) from None
+    if options["history"] == "none":
+        raise UsageError("--cluster: each node needs a file for its --history")
+    name = options["cluster-name"]
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise UsageError(f"--cluster-name {name}: letters, digits, - and _ are allowed")
+    days = number("log-days", 1)
+    if days <= limits.token_life:
+        raise UsageError(
+            f"--log-days {days}: programs may come back for {limits.token_life} days"
+            " (--token-life), so it takes more"
+        )
+    urls = [_url(url) for url in options["cluster"].split(",")]
+    tls = None
+    if any(url.startswith("tls:") for url in urls) or options["broker-ca"]:
+        tls = _context(options["broker-ca"], options["broker-certificate"])
+    return Brokers(
+        urls, name, number("replicas", 0), days, _access(options["broker-credentials"]), tls
+    )
+
+
+def _install_reactor() -> None:
+    """Have Twisted's asyncio reactor: the client of the brokers is made for asyncio."""
+    import asyncio
+
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor, install
+
+    installed = sys.modules.get("twisted.internet.reactor")
+    if installed is None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        install(loop)
+    elif not isinstance(installed, AsyncioSelectorReactor):
+        raise UsageError("--cluster: it runs on the asyncio reactor: leave out --reactor")
+
+
+def _url(url: str) -> str:
+    """Check a broker's address, and write it out.
+
+    What is wrong is told without what may be a password.
+    """
+    try:
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        port = parts.port or PORT
+    except ValueError:
+        raise UsageError("--cluster: a broker's port is no number") from None
+    if parts.scheme not in ("nats", "tls") or not parts.hostname:
+        raise UsageError("--cluster: a broker is written nats://HOST:4222 or tls://HOST:4222")
+    if parts.username or parts.password:
+        raise UsageError("--cluster: a password is better in a file: --broker-credentials")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _context(ca: str | None, certificate: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca)
+    except OSError as error:
+        raise UsageError(f"--broker-ca {ca}: {error.strerror or error}") from None
+    if certificate:
+        try:
+            context.load_cert_chain(certificate)
+        except OSError as error:
+            raise UsageError(
+                f"--broker-certificate {certificate}: {error.strerror or error}"
+            ) from None
+    return context
+
+
+def _access(path: str | None) -> dict[str, str]:
+    """Return what the client of the brokers is given to be let in."""
+    if not path:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"--broker-credentials {path}: {why}") from None
+    if "-----BEGIN NATS" in text:
+        return {"user_credentials": path}
+    if not text or "\n" in text:
+        raise UsageError(f"--broker-credentials {path}: one line is expected")
+    user, colon, password = text.partition(":")
+    return {"user": user, "password": password} if colon else {"token": text}
