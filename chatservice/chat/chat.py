@@ -78,6 +78,10 @@ class Chat(House):
         """
         return succeed(None)
 
+    def more_stats(self) -> list[tuple[str, str]]:
+        """Return what else operators are to know, each with its name."""
+        return []
+
     def looks_after(self, session: Session) -> bool:
         """Tell whether it is on this process to have a session stored."""
         return True

@@ -57,6 +57,7 @@ class House:
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
+    :ivar called: what this process is called when people are told of it.
     :ivar ignorers: who ignores anybody.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
@@ -90,6 +91,7 @@ class House:
         self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
         self.stale = ""
+        self.called = "the server"
         self.ignorers: dict[Member, None] = {}
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
@@ -267,11 +269,9 @@ class House:
             member.cursor.replays.append(replay)
 
     def _trouble(self, refusing: bool) -> None:
+        written = "the history is written again: what waited is shown now"
         for member in self.members:
-            if refusing:
-                member.tell(wording.UNSTORED)
-            else:
-                member.tell("the history is written again: what waited is shown now")
+            member.tell(wording.UNSTORED if refusing else written)
 
     # Going
 

@@ -72,7 +72,7 @@ class Ticker:
         self.times: deque[float] = deque(maxlen=TIMED)
         self._committing: Taken | None = None
         self._trying = False
-        self._next = 0.0
+        self._next = self._began = 0.0
         self._seen = 0
         self._quiet = 0.0
         self._due: IDelayedCall | None = None
@@ -109,16 +109,16 @@ class Ticker:
             self.number += 1
         self.sends = 0
         self._trying = True
-        began = self._clock.seconds()
+        self._began = self._clock.seconds()
         committing = maybeDeferred(
             self._journal.commit, self._committing.drafts, self._committing.facts
         )
         committing.addCallbacks(self._committed, self._refused)
-        self.times.append(self._clock.seconds() - began)
 
     def _committed(self, _: None) -> None:
         taken, self._committing = self._committing, None
         self._trying = False
+        self.times.append(self._clock.seconds() - self._began)
         pace = min(self.sends * SEND_COST, LONGEST_PACE)
         self._next = self._clock.seconds() + pace
         self._quiet = round(pace * QUIET_SHARE, 3)

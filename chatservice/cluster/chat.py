@@ -89,6 +89,7 @@ class ClusterChat(Chat):
         :raises JournalError: if the log can't be that of this node's file.
         """
         House.start(self)
+        self.called = f"the node {self.journal.node}"
         self._neighbours.apply(self.journal.facts())
         self.returns.start(())
         self.journal.follow()
@@ -144,6 +145,16 @@ class ClusterChat(Chat):
     def own(self, session: Session) -> Deferred[None]:
         """See :meth:`.Chat.own`: take the session over, if it is with another node."""
         return self._own(session, TRIES)
+
+    def more_stats(self) -> list[tuple[str, str]]:
+        """See :meth:`.Chat.more_stats`."""
+        nodes = [lease.node for lease in self.registry.leases.values() if not lease.heir]
+        return [
+            ("node", self.journal.node),
+            ("nodes", ", ".join(sorted(nodes))),
+            ("members here", f"{sum(not member.remote for member in self.members):,}"),
+            ("log", self.journal.unreachable or f"read up to {self.registry.position:,}"),
+        ]
 
     def looks_after(self, session: Session) -> bool:
         """See :meth:`.Chat.looks_after`; of one that has left, any node may."""

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from twisted.logger import Logger
+
 from chatservice import wire
 from chatservice.chat import ignoring
 from chatservice.chat.json_view import JSON
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 SEEN_OFF_AT_ONCE: Final = 1000
 
+log = Logger()
+
 _REPLACED = wire.encode(wire.Replaced(text="another connection has your place now"))
 
 
@@ -40,8 +44,9 @@ class Neighbours:
         """Let facts hold that were stored."""
         for fact in facts:
             if fact.kind == LEASE and fact.value:
-                if json.loads(fact.value)[-1] == self._chat.boot:
-                    self._adopt()
+                node, *_, heir = json.loads(fact.value)
+                if heir == self._chat.boot:
+                    self._adopt(node)
             elif fact.kind in (PERSON, SESSION):
                 if fact.value:
                     self._know(fact, json.loads(fact.value))
@@ -158,15 +163,19 @@ class Neighbours:
         if member.session is not None:
             member.session.unstored.clear()
 
-    def _adopt(self) -> None:
+    def _adopt(self, node: str) -> None:
         """Look after those whose node is no more."""
         chat = self._chat
-        people = []
-        for member in list(chat.sessions.values()):
-            if member.remote and chat.decides(member.origin):
-                self._bring(member)
-                if member.session is None:
-                    people.append(member)
+        adopted = [m for m in chat.sessions.values() if m.remote and chat.decides(m.origin)]
+        people = [member for member in adopted if member.session is None]
+        log.info(
+            "{node} is gone: {people} people leave, {programs} programs have their grace",
+            node=node,
+            people=len(people),
+            programs=len(adopted) - len(people),
+        )
+        for member in adopted:
+            self._bring(member)
         self._see_off(people)
         for name, claim in chat.registry.names.items():
             if claim.origin not in chat.sessions and chat.holds(claim):

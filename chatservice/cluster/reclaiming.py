@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice import wire
 from chatservice.chat import ignoring, names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
@@ -103,6 +104,8 @@ class Reclaiming:
             chat.journal.reword(member.origin, name)
             chat.ticker.batch.reword(member.origin, name)
             member.tell(f"somebody else is {old} by now: you are {name}")
+            if member.session is not None:
+                member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))
             self._rejoin(member)
 
         return attempt()

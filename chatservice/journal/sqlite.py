@@ -182,6 +182,8 @@ class SqliteJournal:
                 self._writer.execute("ROLLBACK")
             return fail(JournalUnavailable(str(error)))
         if events:
+            # What was before the first event of all never was here.
+            self.floor = self.floor if self.head else events[0].id - 1
             self.head = events[-1].id
             self.last_at = events[-1].at
         self._committed(events, held)

@@ -158,6 +158,7 @@ def _stats(chat: Chat, member: Member) -> None:
         ("lines", f"{chat.past.talked:,}"),
         ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
         ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
+        *chat.more_stats(),
     ]
     member.tell(*table(rows))
 
@@ -165,8 +166,9 @@ def _stats(chat: Chat, member: Member) -> None:
 def _shutdown(chat: Chat, member: Member, seconds: str, reason: str) -> None:
     wait = seconds_of(seconds) or 0
     words = f" in {durations.say(wait)}" if wait else ""
-    chat.say(member, HOUSE, ANNOUNCED, f"the server goes down{words or ' now'}{because(reason)}")
-    _act(chat, member, f"shut the server down{words}{because(reason)}")
+    down = f"{words or ' now'}{because(reason)}"
+    chat.say(member, HOUSE, ANNOUNCED, f"{chat.called} goes down{down}")
+    _act(chat, member, f"shut {chat.called} down{words}{because(reason)}")
     chat.shut_down(wait, reason)
 
 
