@@ -146,10 +146,7 @@ class SqliteJournal:
         return self._in_turn(lambda: self._commit(drafts, facts))
 
     def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[None]:
-        """Store events that have their ids, above :attr:`head`, and facts: all or none.
-
-        As :meth:`commit` otherwise.
-        """
+        """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
         return self._in_turn(lambda: self._store(events, facts))
 
     def _in_turn(self, commit: Callable[[], Deferred[None]]) -> Deferred[None]:
