@@ -21,7 +21,7 @@ from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import SESSION, Session
 from chatservice.chat.views import TEXT
 from chatservice.cluster.entries import LEASE, PERSON
-from chatservice.cluster.people import Elsewhere
+from chatservice.cluster.people import Elsewhere, Person
 from chatservice.journal.events import Fact
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Neighbours:
         now = value.get("since", chat.now())
         member = Member(value["name"], outlet, view, value.get("operator", False), now, session)
         member.origin = value["origin"]
+        if session is None:
+            member.record = Person(member)
         member.lost = member.remote = True
         chat.sessions[member.origin] = member
         ignoring.recognise(member, chat.ignorers)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SAID_AT_ONCE: Final = 500
 """So many members are brought back by one entry."""
 
+BACK: Final = "the others saw you leave, as they could not be reached: you are back"
+
 log = Logger()
 
 
@@ -79,6 +81,7 @@ class Reclaiming:
             if membership.since is not None:
                 self._chat.ticker.batch.join(membership)
         self._chat.ask(member)
+        member.tell(BACK)
 
     def _rename(self, member: Member) -> Deferred[None]:
         """Give somebody another name, the first that is free of a row."""
