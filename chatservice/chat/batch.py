@@ -107,13 +107,14 @@ class Batch:
     """Drafts that wait for the next commit.
 
     :param origin: the house itself, as the origin of who comes and goes.
+    :param last: the number of who came or went last; the next one is less by one.
     :ivar count: how many things wait.
     :ivar size: how many characters they have.
     """
 
-    def __init__(self, origin: int) -> None:
+    def __init__(self, origin: int, last: int = 0) -> None:
         self._origin = origin
-        self._seq = 0
+        self._seq = last
         self._rooms: dict[str, _RoomBatch] = {}
         self._facts: list[Fact] = []
         self._records: dict[Record, None] = {}

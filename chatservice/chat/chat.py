@@ -71,6 +71,10 @@ class Chat(House):
 
         return self.claim(name, member).addCallback(named)
 
+    def session_of(self, token: str) -> Deferred[Session | None]:
+        """Find the session of a token; None if there is none, or if it has expired."""
+        return succeed(self.tokens.find(token))
+
     def own(self, session: Session) -> Deferred[None]:
         """See to it that what a session does is decided in this process, as all is.
 

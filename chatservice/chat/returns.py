@@ -69,14 +69,21 @@ class Returns:
         banned = chat.banned(outlet.address)
         if banned is not None:
             raise Refusal(wire.Code.BANNED, banned)
-        session = chat.tokens.find(hello.token) if hello.token is not None else None
-        if session is None:
-            if hello.name is None:
-                if hello.token is not None:
-                    raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
-                raise Refusal(wire.Code.BAD_FIELD, "name is missing")
-            return self._come_in(hello, hello.name, outlet)
-        return chat.own(session).addCallback(lambda _: self._return(session, hello, outlet))
+        if hello.token is not None:
+            return chat.session_of(hello.token).addCallback(self._known, hello, outlet)
+        if hello.name is None:
+            raise Refusal(wire.Code.BAD_FIELD, "name is missing")
+        return self._come_in(hello, hello.name, outlet)
+
+    def _known(
+        self, session: Session | None, hello: wire.Hello, outlet: Outlet
+    ) -> Deferred[Member]:
+        if session is not None:
+            owned = self._chat.own(session)
+            return owned.addCallback(lambda _: self._return(session, hello, outlet))
+        if hello.name is None:
+            raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
+        return self._come_in(hello, hello.name, outlet)
 
     def _return(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
         """Let a program back to its session, which is a matter of this process now."""
@@ -236,7 +243,8 @@ class Returns:
         chat = self._chat
         head = chat.past.head
         if hello.since is None or not resumed:
-            return (head if began is None else began), hello.since is not None
+            since = head if began is None else max(began, chat.past.start)
+            return since, hello.since is not None
         other = hello.journal is not None and hello.journal != chat.journal.identity
         if other or hello.since > head:
             return head, True

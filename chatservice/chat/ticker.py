@@ -3,13 +3,7 @@
 One tick for the whole house, so there is one order of ids and one cursor a member. A tick costs
 (lines) + (members), not lines x members: the lines of a tick are one transaction, and for each
 reader one ``send()``. So under load ticks grow by themselves and a delivered line gets cheaper.
-
-*When* is a matter of pace. A house that was quiet ticks at once: latency is best when it is cheap.
-Then the next tick waits until the last one's sends are paid for (``SEND_COST`` each), at most
-``LONGEST_PACE``. With ``MANY`` lines waiting a line is cheap to deliver: then it comes as soon as
-no more of them came for a ``QUIET_SHARE`` of that time, in whole milliseconds as the reactor has
-them, or in one turn of the reactor. Nobody can see the difference between 5 and 50 ms, and a busy
-room of 1,000 costs half.
+*When* one comes is a matter of :mod:`.pace`.
 
 When the journal refuses (a full disk), what was to be committed is kept as it is and tried again
 every second; nothing of it was shown, so nothing of it is lost by saying so. What comes meanwhile
@@ -24,17 +18,14 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.batch import Batch, Presence, Taken
+from chatservice.chat.pace import Pace
 from chatservice.journal.base import Journal, JournalUnavailable
 
-SEND_COST: Final = 50e-6
-LONGEST_PACE: Final = 0.1
-QUIET_SHARE: Final = 0.02
-MANY: Final = 32
 RETRY: Final = 1.0
 HELD_COUNT: Final = 1000
 HELD_SIZE: Final = 1 << 20
@@ -47,6 +38,7 @@ log = Logger()
 class Ticker:
     """Commits what waits, at its own pace.
 
+    :param origin: of who comes and goes.
     :param trouble: told True when the journal starts to refuse, False when it is over.
     :ivar sends: to be counted by who delivers the events: how many sends the tick took.
     :ivar refusing: the journal refused the last batch, which waits.
@@ -59,6 +51,7 @@ class Ticker:
     def __init__(
         self, clock: IReactorTime, journal: Journal, origin: int, trouble: Callable[[bool], None]
     ) -> None:
+        self.origin = origin
         self.batch = Batch(origin)
         self.sends = 0
         self.number = 1
@@ -72,37 +65,19 @@ class Ticker:
         self.times: deque[float] = deque(maxlen=TIMED)
         self._committing: Taken | None = None
         self._trying = False
-        self._next = self._began = 0.0
-        self._seen = 0
-        self._quiet = 0.0
-        self._due: IDelayedCall | None = None
+        self._began = 0.0
+        self._pace = Pace(clock, lambda: self.batch.count, self.tick)
         self._waiting: list[Callable[[], None]] = []
         self._settling: Deferred[int] | None = None
 
     def wake(self) -> None:
         """See to it that a tick comes: to be called after each change of :attr:`batch`."""
-        if self._due is None:
-            if self._committing is None:
-                wait = self._next - self._clock.seconds()
-                late = wait <= 0 or self.batch.count >= MANY
-                self._seen = 0
-                self._due = self._clock.callLater(0 if late else wait, self._tick_unless_more)
-        elif self.batch.count == MANY and not self.refusing:
-            self._due.reset(0)
-
-    def _tick_unless_more(self) -> None:
-        """Tick, unless more lines came since the last look: then look again."""
-        if self._seen < self.batch.count and self._clock.seconds() < self._next:
-            self._seen = self.batch.count
-            self._due = self._clock.callLater(self._quiet, self._tick_unless_more)
-        else:
-            self.tick()
+        if self._committing is None:
+            self._pace.wake()
 
     def tick(self) -> None:
         """Commit what waits; the journal tells whom it concerns before this goes on."""
-        if self._due is not None and self._due.active():
-            self._due.cancel()
-        self._due = None
+        self._pace.stop()
         if self._committing is None:
             self._committing = self.batch.take()
             self.presences.update(self._committing.presences)
@@ -119,9 +94,7 @@ class Ticker:
         taken, self._committing = self._committing, None
         self._trying = False
         self.times.append(self._clock.seconds() - self._began)
-        pace = min(self.sends * SEND_COST, LONGEST_PACE)
-        self._next = self._clock.seconds() + pace
-        self._quiet = round(pace * QUIET_SHARE, 3)
+        self._pace.spent(self.sends)
         if self.refusing:
             self.refusing = False
             log.info("the history takes what is said again")
@@ -151,13 +124,20 @@ class Ticker:
             refused = len(self._committing.drafts) if self._committing is not None else 0
             self._settling.callback(refused + self.batch.count)
         else:
-            self._due = self._clock.callLater(RETRY, self.tick)
+            self._pace.wait(RETRY)
             self._attempted()
 
     def _attempted(self) -> None:
         waiting, self._waiting = self._waiting, []
         for call in waiting:
             call()
+
+    def reword(self, origin: int, author: str) -> None:
+        """Have what somebody said, and waits, told under another name."""
+        self.batch.reword(origin, author)
+        if self._committing is not None:
+            drafts = self._committing.drafts
+            drafts[:] = [d._replace(author=author) if d.origin == origin else d for d in drafts]
 
     def settle(self) -> Deferred[int]:
         """Commit what waits, now; nothing may be added any more.
@@ -196,6 +176,4 @@ class Ticker:
 
     def stop(self) -> None:
         """Tick no more."""
-        if self._due is not None and self._due.active():
-            self._due.cancel()
-        self._due = None
+        self._pace.stop()

@@ -29,7 +29,7 @@ from chatservice.cluster.neighbours import Neighbours
 from chatservice.cluster.people import Person
 from chatservice.cluster.reclaiming import Reclaiming
 from chatservice.cluster.registry import NOBODY, Claim, Registry
-from chatservice.journal.events import JOINED, LEFT, Fact
+from chatservice.journal.events import JOINED, LEFT, Event, Fact
 from chatservice.wire import Code
 
 OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
@@ -142,6 +142,16 @@ class ClusterChat(Chat):
         """See :meth:`.House.unwanted`; each node looks after its own."""
         return None if member.remote else super().unwanted(member)
 
+    def session_of(self, token: str) -> Deferred[Session | None]:
+        """See :meth:`.Chat.session_of`.
+
+        Of one that is not a matter of this node, there may be more in what was not read yet.
+        """
+        session = self.tokens.find(token)
+        if session is not None and self.decides(session.origin):
+            return succeed(session)
+        return self.journal.say(()).addCallback(lambda _: self.tokens.find(token))
+
     def own(self, session: Session) -> Deferred[None]:
         """See :meth:`.Chat.own`: take the session over, if it is with another node."""
         return self._own(session, TRIES)
@@ -162,7 +172,8 @@ class ClusterChat(Chat):
 
     def _own(self, session: Session, tries: int) -> Deferred[None]:
         known = self.registry.known.get(session.origin)
-        if known is None or not known.boot or self.decides(session.origin):
+        # Of who was adopted it is said anew, or the node that has lost them would take them back.
+        if known is None or known.boot in (self.boot, NOBODY):
             return succeed(None)
         if not tries:
             raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
@@ -185,6 +196,12 @@ class ClusterChat(Chat):
 
     def _trouble(self, refusing: bool) -> None:
         """See :meth:`.House`; the members are told by :meth:`reached`."""
+
+    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        super()._committed(events, facts)
+        # The pace is that at which the log is read, whoever said what is in it.
+        self.journal.spent(self.ticker.sends)
+        self.ticker.sends = 0
 
     def _hold(self, facts: Sequence[Fact]) -> None:
         super()._hold(facts)

@@ -80,9 +80,26 @@ def decode(data: bytes) -> Entry:
         if data[:1] != b"[":
             data = zlib.decompress(data)
         boot, number, drafts, facts = json.loads(data.decode("utf-8", "surrogatepass"))
-        return Entry(boot, number, [Draft(*draft) for draft in drafts], [Fact(*f) for f in facts])
-    except (ValueError, TypeError, zlib.error) as error:
+        entry = Entry(boot, number, [Draft(*draft) for draft in drafts], [Fact(*f) for f in facts])
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise BadEntry(str(error)) from None
+    if not (isinstance(boot, str) and isinstance(number, int)):
+        raise BadEntry("no boot and number")
+    if not (all(map(_is_draft, entry.drafts)) and all(map(_is_fact, entry.facts))):
+        raise BadEntry("no drafts and facts")
+    return entry
+
+
+def _is_draft(draft: Draft) -> bool:
+    room, kind, author, text, origin, seq = draft
+    return (
+        type(room) is type(kind) is type(author) is type(text) is str
+        and type(origin) is type(seq) is int
+    )
+
+
+def _is_fact(fact: Fact) -> bool:
+    return type(fact.kind) is type(fact.name) is type(fact.value) is str
 
 
 def event_id(base: int, position: int, index: int) -> int:

@@ -3,14 +3,18 @@
 A node that begins with an empty file, or was away for so long that the log does not go back to
 where it was, takes what held at some position from what others have kept. Up to there it only
 collects the events (with a registry that is thrown away), from there on it is like all others.
+
+What an entry does is decided when it comes. It is stored, and shown, together with those that come
+soon after it (:mod:`chatservice.chat.pace`): one transaction, and one send for each reader, for
+what several nodes said. The order stays that of the log.
 """
 
 from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,11 +22,15 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.chat.pace import Pace
 from chatservice.cluster.entries import NODE, BadEntry, Entry, decode, event_id
 from chatservice.cluster.log import LogError, Opening
 from chatservice.cluster.registry import Outcome, Registry
 from chatservice.journal.events import Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
+
+READ_MOST: Final = 1000
+"""So many lines are read, at most, before what was read is stored."""
 
 RETRY: Final = 1.0
 """Seconds after which it is tried again to store an entry."""
@@ -30,10 +38,24 @@ RETRY: Final = 1.0
 log = Logger()
 
 
+class _Read(NamedTuple):
+    """An entry that was read: what it does, when it was published, the id of its first event.
+
+    :ivar holds: its facts hold, beside its events.
+    """
+
+    entry: Entry
+    outcome: Outcome
+    at: int
+    first: int
+    holds: bool
+
+
 class Following:
     """Reads the entries of a log into a replica, and knows what holds.
 
     :param done: told of each entry that has taken effect, when that is stored.
+    :ivar pace: when what was read is stored; to be told of the sends that it took.
     :ivar node: how this node is called in the logs, since its file was new.
     :ivar registry: what holds.
     :ivar position: of the last entry that was read.
@@ -52,6 +74,11 @@ class Following:
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
         self._until = 0
+        self._last_at = 0
+        self._read: list[_Read] = []
+        self._lines = 0
+        self._storing: Deferred[None] | None = None
+        self.pace = Pace(clock, lambda: self._lines, self._store)
 
     def load(self) -> None:
         """Take up what the replica knows."""
@@ -66,6 +93,12 @@ class Following:
     def facts(self) -> list[Fact]:
         """Return all that holds, for others."""
         return [fact for fact in self._replica.facts() if fact.kind != NODE]
+
+    def state(self) -> Deferred[list[Fact]]:
+        """Read all that holds, for others, in a thread."""
+        return self._replica.facts_later().addCallback(
+            lambda facts: [fact for fact in facts if fact.kind != NODE]
+        )
 
     def open(self, opening: Opening) -> None:
         """Take note of the log.
@@ -105,8 +138,13 @@ class Following:
         """Take an entry; see :meth:`.Follower.took`."""
         if position <= self.position:
             return None
-        if self._scratch is not None and position > self._until:
-            return self._begin().addCallback(lambda _: self.took(position, at, data))
+        begins = self._scratch is not None and position > self._until
+        if (begins or self._lines >= READ_MOST) and self._storing is None:
+            self._store()
+        if self._storing is not None:
+            return self._after_storing().addCallback(lambda _: self.took(position, at, data))
+        if begins:
+            self._begin()
         self.position = position
         try:
             entry = decode(data)
@@ -114,37 +152,72 @@ class Following:
             log.critical("entry {position} is none: {why}", position=position, why=str(error))
             return None
         registry = self._scratch or self.registry
-        at = max(at, self._replica.last_at)
+        at = self._last_at = max(at, self._last_at, self._replica.last_at)
         first = event_id(self._base, position, 0)
         outcome = registry.interpret(entry, position, at, first)
         if outcome.fresh or outcome.facts:
-            return self._store(entry, outcome, at, first)
+            self._read.append(_Read(entry, outcome, at, first, self._scratch is None))
+            self._lines += len(outcome.drafts)
+            self.pace.wake()
         return None
 
-    def _begin(self) -> Deferred[None]:
+    def _begin(self) -> None:
         """Go on from what others have kept."""
         self._scratch = None
         self.registry = Registry()
         self.registry.load(self._state)
         held = {(fact.kind, fact.name) for fact in self._state}
         over = [f._replace(value="") for f in self.facts() if (f.kind, f.name) not in held]
-        return self._try(lambda: self._replica.store((), [*over, *self._state]))
+        outcome = Outcome(False, facts=[*over, *self._state])
+        self._read.append(_Read(Entry("", 0, (), ()), outcome, 0, 0, True))
+        self._state = ()
 
-    def _store(self, entry: Entry, outcome: Outcome, at: int, first: int) -> Deferred[None] | None:
-        facts = () if self._scratch is not None else outcome.facts
+    def _after_storing(self) -> Deferred[None]:
+        """Wait until what is being stored is."""
+        assert self._storing is not None
+        stored: Deferred[None] = Deferred()
+        self._storing.addCallback(lambda _: stored.callback(None))
+        return stored
+
+    def _store(self) -> None:
+        """Store all that was read, and show it."""
+        self.pace.stop()
+        if self._storing is not None or not self._read:
+            return
+        read, self._read, self._lines = self._read, [], 0
+        facts = [fact for one in read if one.holds for fact in one.outcome.facts]
 
         def attempt() -> Deferred[None]:
-            has, head = self._replica.has, self._replica.head
-            events = [
-                Event(first + index, at, *draft)
-                for index, draft in outcome.drafts
-                if first + index > head and not (draft.seq > 0 and has(draft.origin, draft.seq))
-            ]
-            return self._replica.store(events, facts)
+            return self._replica.store(list(self._events(read)), facts)
 
-        stored = self._try(attempt)
-        stored.addCallback(lambda _: self._done(entry, outcome))
-        return None if stored.called and not stored.paused else stored
+        def stored(_: None) -> None:
+            done, self._storing = self._storing, None
+            for one in read:
+                with log.failuresHandled("what follows an entry failed"):
+                    self._done(one.entry, one.outcome)
+            if self._read:
+                self.pace.wake()
+            if done is not None:
+                done.callback(None)
+
+        self._storing = Deferred()
+        self._try(attempt).addCallback(stored)
+
+    def _events(self, read: Sequence[_Read]) -> Iterator[Event]:
+        """Give what has happened, each numbered line once."""
+        has, head = self._replica.has, self._replica.head
+        numbered: set[tuple[int, int]] = set()
+        for one in read:
+            for index, draft in one.outcome.drafts:
+                # A node that was killed while it collected the events has them already.
+                if one.first + index <= head:
+                    continue
+                if draft.seq > 0:
+                    identity = draft.origin, draft.seq
+                    if identity in numbered or has(*identity):
+                        continue
+                    numbered.add(identity)
+                yield Event._make((one.first + index, one.at, *draft))
 
     def _try(self, attempt: Callable[[], Deferred[None]]) -> Deferred[None]:
         """Store something, again and again until it is."""
@@ -158,3 +231,7 @@ class Following:
             return attempt().addErrback(failed)
         except Exception:
             return failed(Failure())
+
+    def stop(self) -> None:
+        """Store no more."""
+        self.pace.stop()

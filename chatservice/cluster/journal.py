@@ -11,6 +11,7 @@ it with the ticker, which asks again.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -18,12 +19,12 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from chatservice.cluster.entries import BYE, Entry
+from chatservice.cluster.entries import BYE, LEASE, Entry
 from chatservice.cluster.following import Following
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Founding, Log, LogError, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting
-from chatservice.cluster.registry import ENDED, Outcome, Registry
+from chatservice.cluster.registry import Outcome, Registry
 from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
     Committed,
@@ -32,7 +33,7 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import Draft, Event, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
 LARGEST: Final = 100_000
@@ -47,7 +48,7 @@ BEATS: Final = 3
 """So many times in a lease does a node show that it is there."""
 
 KEEP_EVERY: Final = 3600.0
-"""Seconds after which what holds is kept for nodes that begin."""
+"""Seconds, about, after which what holds is kept for nodes that begin."""
 
 log = Logger()
 
@@ -141,6 +142,7 @@ class ClusterJournal(Replicated):
         def close(_: object) -> Deferred[None]:
             if self._watch is not None:
                 self._watch.cancel()
+            self._following.stop()
             return self._log.close().addCallback(lambda _: self._replica.stop())
 
         if self.unreachable:
@@ -164,8 +166,7 @@ class ClusterJournal(Replicated):
         if self._held is None:
             if self.unreachable:
                 return fail(JournalUnavailable(self.unreachable))
-            events = [Event(-index, 0, *draft) for index, draft in enumerate(drafts, 1)]
-            self._held = held = Waiting(drafts, facts(events))
+            self._held = held = _waiting(drafts, facts)
             back: Deferred[Sequence[bool]] = Deferred()
             back.addCallback(self._back)
             held.done.append(back)
@@ -181,6 +182,10 @@ class ClusterJournal(Replicated):
         self._told = Deferred()
         return self._told
 
+    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
+        """Publish something in front of all that waits; for who was deposed."""
+        self._outgoing.add_first(_waiting(drafts, facts))
+
     def _back(self, _: Sequence[bool]) -> None:
         told, self._told = self._told, None
         if told is not None:
@@ -188,6 +193,10 @@ class ClusterJournal(Replicated):
             told.callback(None)
         elif self._held is not None:
             self._held.done.clear()
+
+    def spent(self, sends: int) -> None:
+        """Note how many sends it took to show what was committed last."""
+        self._following.pace.spent(sends)
 
     def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect, when that is known.
@@ -210,10 +219,8 @@ class ClusterJournal(Replicated):
     def opened(self, opening: Opening) -> int:
         """See :meth:`.Follower.opened`."""
         self._following.open(opening)
-        if opening.state is None:
-            self._next_keep = 0.0
-        else:
-            self._next_keep = self._clock.seconds() + KEEP_EVERY
+        wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
+        self._next_keep = self._clock.seconds() + wait
         self._listener.begun(self._following.floor)
         return self._following.position
 
@@ -246,8 +253,8 @@ class ClusterJournal(Replicated):
                 self._listener.reached("")
             if outcome.fresh:
                 self._outgoing.back(entry.number, outcome.effective)
-        lease = self.registry.leases.get(self.boot)
-        if lease is not None and lease.heir not in ("", ENDED):
+        # The registry may know of later entries already; this is about what was stored until now.
+        if entry.boot != self.boot and any(f[:2] == (LEASE, self.boot) for f in outcome.facts):
             self._outgoing.begin(self._following.node)
             self._outgoing.reclaiming = True
             self._listener.deposed()
@@ -283,8 +290,8 @@ class ClusterJournal(Replicated):
         if over:
             self.say(over)
         if now >= self._next_keep:
-            self._next_keep = now + KEEP_EVERY
-            self._log.keep(self._following.facts())
+            self._next_keep = now + KEEP_EVERY * random.uniform(0.5, 1.5)
+            self._following.state().addCallbacks(self._log.keep, lambda _: None)
 
     def _repeat(self) -> None:
         """Publish what is on its way, or a beat."""
@@ -294,3 +301,13 @@ class ClusterJournal(Replicated):
         if self._outgoing.since is None:
             self._beating = self._clock.seconds()
         self._outgoing.repeat()
+
+
+def _waiting(drafts: Sequence[Draft], facts: Facts) -> Waiting:
+    """Return what is to be published; the facts tell ids by places in the entry."""
+    events = [
+        Event(-index, 0, *draft)
+        for index, draft in enumerate(drafts, 1)
+        if draft.kind in (JOINED, LEFT)  # All others are in nobody's record.
+    ]
+    return Waiting(drafts, facts(events))

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import zlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -36,6 +35,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
+from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
 
 PING: Final = 2
@@ -44,7 +44,10 @@ PING: Final = 2
 FIRST_TRY: Final = 5.0
 """Seconds that the service waits for the brokers before it starts without them."""
 
-RETRY: Final = 1.0
+ASKING: Final = 0.7
+"""Seconds that a broker may take to answer."""
+
+RETRY: Final = 0.3
 TIMEOUT: Final = 3.0
 DUPLICATE_WINDOW: Final = 2
 HEARTBEAT: Final = 5.0
@@ -58,25 +61,6 @@ BASE: Final = "chat-base"
 log = Logger()
 
 
-class Brokers(NamedTuple):
-    """Where the log is, and how one may use it.
-
-    :ivar urls: of the brokers.
-    :ivar name: of the stream.
-    :ivar replicas: copies of the log; 0 for 3 where the brokers are a cluster, else 1.
-    :ivar days: that an entry is kept.
-    :ivar access: what :func:`nats.connect` is given to be let in.
-    :ivar tls: None for what the URLs say.
-    """
-
-    urls: Sequence[str]
-    name: str
-    replicas: int
-    days: int
-    access: dict[str, str]
-    tls: ssl.SSLContext | None = None
-
-
 class NatsLog:
     """A log that brokers keep. It is a :class:`.Log`."""
 
@@ -87,9 +71,8 @@ class NatsLog:
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Any = None
         self._generation = 0
-        self._position = 0
-        self._expected = 0
-        self._why = ""
+        self._position = self._expected = 0
+        self._why = self._published = ""
         self._closed = False
 
     def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
@@ -98,13 +81,22 @@ class NatsLog:
         self._founding = founding
         self._loop = asyncio.get_event_loop()
         try:
-            self._loop.run_until_complete(asyncio.wait_for(self._begin(), FIRST_TRY))
+            self._loop.run_until_complete(asyncio.wait_for(self._try_first(), FIRST_TRY))
         except (asyncio.TimeoutError, OSError, Error) as error:
             if "uthorization" in self._why:
                 raise LogError(f"the brokers do not let us in: {self._why}") from None
             why = self._why or str(error) or "they do not answer"
             log.warn("the brokers can't be reached yet: {why}", why=why)
             self._run(self._try_on())
+
+    async def _try_first(self) -> None:
+        """Begin, also while the brokers elect who leads the log; then they answer nothing."""
+        while True:
+            try:
+                return await self._begin()
+            except (asyncio.TimeoutError, Error) as error:
+                self._why = str(error)
+                await asyncio.sleep(RETRY)
 
     async def _try_on(self) -> None:
         while not self._closed:
@@ -135,7 +127,7 @@ class NatsLog:
                 reconnected_cb=self._reconnected,
                 **self._brokers.access,  # type: ignore[arg-type]
             )
-        self._stream = self._nats.jetstream(timeout=TIMEOUT)
+        self._stream = self._nats.jetstream(timeout=ASKING)
         info = await self._found()
         metadata = info.config.metadata or {}
         if IDENTITY not in metadata:
@@ -196,9 +188,8 @@ class NatsLog:
         self._generation += 1
         self._position, self._expected = position, 1
         old, self._subscription = self._subscription, None
-        if old is not None:
-            with suppress(Error):
-                await old.unsubscribe()
+        with suppress(Error, AttributeError):
+            await old.unsubscribe()
         inbox = self._nats.new_inbox()
         self._subscription = await self._nats.subscribe(
             inbox, cb=partial(self._message, self._generation)
@@ -250,7 +241,6 @@ class NatsLog:
 
     async def _failed(self, error: Exception) -> None:
         self._why = str(error) or type(error).__name__
-        log.debug("the connection to the brokers: {why}", why=self._why)
 
     async def _disconnected(self) -> None:
         self._generation += 1
@@ -281,8 +271,15 @@ class NatsLog:
             self._run(self._publish(data, name))
 
     async def _publish(self, data: bytes, name: str) -> None:
-        headers = {"Nats-Msg-Id": name} if name else None
-        await self._stream.publish(self._subject, data, timeout=TIMEOUT, headers=headers)
+        again, self._published = name == self._published, name
+        if not again:
+            await self._nats.publish(self._subject, data)
+            return
+        # Something is wrong: this asks for an answer, which may tell what.
+        try:
+            await self._stream.publish(self._subject, data, timeout=TIMEOUT)
+        except APIError as error:
+            log.critical("the brokers do not take an entry: {why}", why=error.description)
 
     def keep(self, state: Sequence[Fact]) -> None:
         """See :meth:`.Log.keep`."""
@@ -290,8 +287,8 @@ class NatsLog:
 
     async def _keep(self, identity: str, state: Sequence[Fact]) -> None:
         store = await self._stream.object_store(self._bucket)
-        data = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
-        await store.put(identity, zlib.compress(data.encode("utf-8", "surrogatepass"), 1))
+        data = await self._loop.run_in_executor(None, _packed, state)
+        await store.put(identity, data)
 
     async def _kept(self, identity: str) -> Sequence[Fact] | None:
         try:
@@ -326,3 +323,8 @@ class NatsLog:
     async def _close(self) -> None:
         with suppress(asyncio.TimeoutError, OSError, Error):
             await asyncio.wait_for(self._nats.close(), TIMEOUT)
+
+
+def _packed(state: Sequence[Fact]) -> bytes:
+    data = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(data.encode("utf-8", "surrogatepass"), 1)

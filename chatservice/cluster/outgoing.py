@@ -86,6 +86,12 @@ class Outgoing:
         self._queue.append(waiting)
         self.publish()
 
+    def add_first(self, waiting: Waiting) -> None:
+        """Publish something behind what was said first, in front of all that waits."""
+        self._queue.insert(self._first, waiting)
+        self._first += 1
+        self.publish()
+
     def say(self, facts: Sequence[Fact], first: bool) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect.
 

@@ -8,6 +8,7 @@ rooms again. Who has lost the name to somebody else is given another one.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 
 from chatservice import wire
 from chatservice.chat import ignoring, names
+from chatservice.chat.batch import Batch
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
 from chatservice.cluster.entries import NAME, TAKE
@@ -39,6 +41,7 @@ class Reclaiming:
 
     def __init__(self, chat: ClusterChat) -> None:
         self._chat = chat
+        self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
     def begin(self) -> None:
         """Say who is here, in front of all that waits."""
@@ -49,7 +52,15 @@ class Reclaiming:
             self._say(mine[begin : begin + SAID_AT_ONCE])
             for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
         ]
-        DeferredList(said).addCallback(lambda _: chat.journal.reclaimed())
+        DeferredList(said).addCallback(self._end)
+
+    def _end(self, _: object) -> None:
+        """Show who joins again; then all goes out that waited."""
+        taken = self._batch.take()
+        if taken.drafts or taken.records:
+            self._chat.ticker.presences.update(taken.presences)
+            self._chat.journal.commit_first(taken.drafts, taken.facts)
+        self._chat.journal.reclaimed()
 
     def _say(self, mine: Sequence[Member]) -> Deferred[None]:
         chat = self._chat
@@ -79,8 +90,7 @@ class Reclaiming:
         """Show somebody to join again, who was shown to leave."""
         for membership in member.rooms():
             if membership.since is not None:
-                self._chat.ticker.batch.join(membership)
-        self._chat.ask(member)
+                self._batch.join(membership)
         member.tell(BACK)
 
     def _rename(self, member: Member) -> Deferred[None]:
@@ -101,11 +111,11 @@ class Reclaiming:
             member.name = name
             if member.record is not None:
                 member.record.name = name
-                chat.ticker.batch.note(member.record)
+                self._batch.note(member.record)
             ignoring.renamed(member, old, chat.ignorers)
             ignoring.recognise(member, chat.ignorers)
             chat.journal.reword(member.origin, name)
-            chat.ticker.batch.reword(member.origin, name)
+            chat.ticker.reword(member.origin, name)
             member.tell(f"somebody else is {old} by now: you are {name}")
             if member.session is not None:
                 member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))

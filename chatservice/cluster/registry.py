@@ -41,6 +41,9 @@ FORGOTTEN_AFTER: Final = 30 * 86_400_000
 """Milliseconds after which a boot that has ended is forgotten; nothing of it is on its way then."""
 
 
+_Rule = Callable[[str, Fact, int], "list[Fact] | None"]
+
+
 class Lease:
     """What is known of a boot.
 
@@ -120,7 +123,7 @@ class Registry:
         self.known: dict[int, Known] = {}
         self.leases: dict[str, Lease] = {}
         self._digests: dict[str, int] = {}
-        self._rules: dict[str, Callable[[str, Fact, int], list[Fact] | None]] = {
+        self._rules: dict[str, _Rule] = {
             NAME: self._name,
             PERSON: self._record,
             SESSION: self._record,
@@ -197,7 +200,7 @@ class Registry:
                 asked.append(fact)
                 done: list[Fact] | None = []
             else:
-                done = [fact] if rule is None else rule(boot, fact, first)
+                done = [fact] if rule is None else self._ruled(rule, boot, fact, first)
             effective.append(done is not None)
             facts += done or ()
         facts.append(lease.fact(boot))
@@ -210,11 +213,19 @@ class Registry:
             return draft._replace(author=" ".join(those)) if those else None
         if draft.seq > 0:
             return draft  # Each is stored once, whoever says it.
-        return draft if self.owner_of(draft.origin) in (None, boot) else None
+        known = self.known.get(draft.origin)
+        mine = known is None or known.boot == boot or self.owner(known.boot) == boot
+        return draft if mine else None
 
     def _holds(self, boot: str, name: str) -> bool:
         claim = self.names.get(names.key(name))
         return self._lenient if claim is None else self.owner(claim.boot) == boot
+
+    def _ruled(self, rule: _Rule, boot: str, fact: Fact, first: int) -> list[Fact] | None:
+        try:
+            return rule(boot, fact, first)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None  # It is not as any node would write it.
 
     # The rules: each gives what is stored, or None if the fact takes no effect
 

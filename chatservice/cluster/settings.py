@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import ssl
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from twisted.python.usage import UsageError
 
 from chatservice.limits import Limits
-
-if TYPE_CHECKING:
-    from chatservice.cluster.nats_log import Brokers
 
 PORT: Final = 4222
 
@@ -30,6 +28,25 @@ PARAMETERS: Final = [
 """The options, as :class:`twisted.python.usage.Options` has them."""
 
 
+class Brokers(NamedTuple):
+    """Where the log is, and how one may use it.
+
+    :ivar urls: of the brokers.
+    :ivar name: of the stream.
+    :ivar replicas: copies of the log; 0 for 3 where the brokers are a cluster, else 1.
+    :ivar days: that an entry is kept.
+    :ivar access: what :func:`nats.connect` is given to be let in.
+    :ivar tls: None for what the URLs say.
+    """
+
+    urls: Sequence[str]
+    name: str
+    replicas: int
+    days: int
+    access: dict[str, str]
+    tls: ssl.SSLContext | None = None
+
+
 def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
     """Return where the log is, and have the reactor that is needed for it.
 
@@ -37,12 +54,8 @@ def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
     :raises UsageError: with one line that says what is wrong.
     """
     _install_reactor()
-    try:
-        from chatservice.cluster.nats_log import Brokers
-    except ImportError as error:
-        raise UsageError(
-            f"--cluster: {error.name} is missing: pip install 'chatservice[cluster]'"
-        ) from None
+    if importlib.util.find_spec("nats") is None:
+        raise UsageError("--cluster: nats-py is missing: pip install 'chatservice[cluster]'")
     if options["history"] == "none":
         raise UsageError("--cluster: each node needs a file for its --history")
     name = options["cluster-name"]

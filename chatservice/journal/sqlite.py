@@ -41,7 +41,7 @@ from chatservice.journal.base import (
 )
 from chatservice.journal.events import Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, prepare
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -171,8 +171,7 @@ class SqliteJournal:
                 values = ",".join(["(?,?,?,?,?,?,?,?)"] * len(rows))
                 self._writer.execute(f"INSERT INTO events VALUES {values}", [*chain(*rows)])
             if held:
-                self._writer.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?)", held)
-                self._writer.execute("DELETE FROM facts WHERE value = ''")
+                hold(self._writer, held)
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -253,6 +252,10 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
+    def facts_later(self) -> Deferred[list[Fact]]:
+        """Read all that holds in a thread."""
+        return self._reading.facts()
+
     def last_seq(self, origin: int) -> int:
         """See :meth:`.Journal.last_seq`."""
         try:
@@ -264,10 +267,7 @@ class SqliteJournal:
         return seq or 0
 
     def has(self, origin: int, seq: int) -> bool:
-        """Tell at once whether the event to which a session has given a number is stored.
-
-        :raises JournalUnavailable: if it can't be read.
-        """
+        """Tell at once what :meth:`find` finds; or raise :exc:`JournalUnavailable`."""
         try:
             found = self._writer.execute(
                 f"SELECT 1 FROM events WHERE origin = ? AND seq = ? AND {NUMBERED_ONLY}",

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import Event
+from chatservice.journal.events import Event, Fact
 from chatservice.journal.sqlite_schema import NUMBERED_ONLY, TALK_ONLY
 
 READ_EVENTS: Final = 512
@@ -138,6 +138,13 @@ class Reading:
             (room, upto, count),
         ).fetchone()
         return Found(found, first - 1 if found else upto)
+
+    def facts(self) -> Deferred[list[Fact]]:
+        """See :meth:`.SqliteJournal.facts_later`."""
+        return self._when_free(self._facts)
+
+    def _facts(self) -> list[Fact]:
+        return [Fact(*row) for row in self._connection.execute("SELECT * FROM facts")]
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from chatservice.journal.base import JournalError
-from chatservice.journal.events import TALK
+from chatservice.journal.events import TALK, Fact
 
 SCHEMA_VERSION: Final = 4
 APPLICATION_ID: Final = 0x43484154
@@ -81,3 +82,13 @@ def prepare(connection: sqlite3.Connection) -> None:
     for older in range(version, SCHEMA_VERSION):
         newer = f"PRAGMA user_version = {older + 1};"
         connection.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
+
+
+def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
+    """Let facts take the place of what held before; of several in one place, the last."""
+    last = {(fact.kind, fact.name): fact for fact in facts}
+    over = [key for key, fact in last.items() if not fact.value]
+    connection.executemany("DELETE FROM facts WHERE kind = ? AND name = ?", over)
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
+    )

@@ -138,6 +138,16 @@ class BatchTests(TestCase):
         self.batch.rename(Draft("x", RENAMED, "bob", "ana", self.bob.origin, 1))
         self.assertEqual(lines(self.batch.take().drafts), ["#x ana left", "#x bob renamed ana"])
 
+    def test_what_somebody_said_can_be_told_under_another_name(self) -> None:
+        for room in ROOMS:
+            for who in (self.ana, self.bob):
+                self.batch.add(says(who, room))
+        self.batch.join(membership(self.ana))
+        self.batch.reword(self.ana.origin, "ana2")
+        wanted = ["#x ana joined", "#x ana2 said hi", "#x bob said hi"]
+        wanted += ["#y ana2 said hi", "#y bob said hi"]
+        self.assertEqual(lines(self.batch.take().drafts), wanted)
+
     def test_each_room_is_in_one_piece(self) -> None:
         for room in ("y", "x", "y", "x"):
             self.batch.add(says(self.ana, room))

@@ -179,6 +179,17 @@ class PastTests(JournalTestCase):
         self.load()
         self.assertEqual((self.past.head, self.past.floor, self.past.start), (20, 15, 0))
 
+    def test_where_nothing_was_said_yet_it_may_begin_at_any_id(self) -> None:
+        self.start(recent=5)
+        self.past.begin(1000)
+        self.assertEqual((self.past.head, self.past.floor), (1000, 1000))
+        self.past.begin(7)
+        self.assertEqual(self.past.head, 1000)
+        event = Event(1001, 1, "a", SAID, "ana", "hi", 1, 1)
+        self.past.append([event])
+        self.assertEqual((self.past.head, self.past.floor), (1001, 1000))
+        self.assertEqual(self.past.read(1000, ["a"], 1001), Stretch([event], 1001))
+
     def test_without_a_limit_all_is_remembered(self) -> None:
         self.start(recent=0)
         self.twenty()

@@ -8,11 +8,17 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
-from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, MANY, Ticker
+from chatservice.chat.batch import Presence
+from chatservice.chat.members import Member
+from chatservice.chat.pace import MANY
+from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.ticker import HELD_COUNT, HELD_SIZE, Ticker
+from chatservice.chat.views import TEXT
 from chatservice.journal import sqlite
 from chatservice.journal.base import Facts, no_facts
-from chatservice.journal.events import Draft, Event, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
+from tests.chat.support import RecordingOutlet
 from tests.journal.support import JournalTestCase, said
 
 QUIET = 0.002
@@ -154,7 +160,7 @@ class PaceTests(TickerTestCase):
             def callLater(self, delay: float, *call: Any, **named: Any) -> IDelayedCall:
                 return super().callLater(max(delay, 0.001), *call, **named)
 
-        self.ticker._clock = clock = Turns()
+        self.ticker._clock = self.ticker._pace._clock = clock = Turns()
         self.sends = 1000
         self.say("a")
         clock.advance(0.001)
@@ -314,9 +320,69 @@ class RefusalTests(TickerTestCase):
         self.say("c")
         self.assertTrue(self.ticker.clogged)
 
+    def test_what_is_too_much_for_one_commit_clogs_before_it_is_one(self) -> None:
+        self.store.largest = 1000
+        self.say("b" * 999)
+        self.assertFalse(self.ticker.clogged)
+        self.say("c")
+        self.assertTrue(self.ticker.clogged)
+        self.clock.advance(0)
+        self.assertFalse(self.ticker.clogged)
+        self.say(*("a" for _ in range(HELD_COUNT - 1)))
+        self.assertFalse(self.ticker.clogged)
+        self.say("a")
+        self.assertTrue(self.ticker.clogged)
+
     def test_what_waits_for_no_commit_does_not_clog(self) -> None:
         self.say(*("a" for _ in range(HELD_COUNT)))
         self.assertFalse(self.ticker.clogged)
+
+
+class UnshownTests(TickerTestCase):
+    """Who comes or goes is told of if the commit went on without them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.shown: list[int] = []
+        self.unshown: list[Presence] = []
+        self.ticker.unshown = self.unshown.append
+
+    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        """Show the events, as the house does, but those that are not to be."""
+        super().committed(events, facts)
+        for event in events:
+            if event.seq in self.shown:
+                del self.ticker.presences[event.seq]
+
+    def moves(self) -> None:
+        ana, bob = (Member(name, RecordingOutlet(), TEXT) for name in ("ana", "bob"))
+        self.ticker.batch.join(Membership(ana, Room("lobby")))
+        self.ticker.batch.leave(Membership(bob, Room("lobby")))
+        self.ticker.wake()
+
+    def test_whom_the_commit_showed_is_not_told_of(self) -> None:
+        self.shown = [-1, -2]
+        self.moves()
+        self.clock.advance(0)
+        self.assertEqual((self.unshown, self.ticker.presences), ([], {}))
+
+    def test_whom_it_did_not_is_once(self) -> None:
+        self.shown = [-1]
+        self.moves()
+        self.clock.advance(0)
+        self.assertEqual([(p.kind, p.names) for p in self.unshown], [(LEFT, ["bob"])])
+        self.say("a")
+        self.clock.advance(1)
+        self.assertEqual((len(self.unshown), self.ticker.presences), (1, {}))
+
+    def test_while_it_is_refused_nobody_is(self) -> None:
+        self.refuse()
+        self.moves()
+        self.clock.pump([0, 1])
+        self.assertEqual((self.unshown, len(self.ticker.presences)), ([], 2))
+        self.accept()
+        self.clock.advance(1)
+        self.assertEqual([p.kind for p in self.unshown], [JOINED, LEFT])
 
 
 class SettlingTests(TickerTestCase):

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from twisted.trial import unittest
 
-from chatservice.chat.sessions import Reading, Session
+from chatservice.chat.sessions import Period, Reading, Session
 from chatservice.chat.tokens import Tokens, digest
 from chatservice.journal.events import Fact
 
 DAY = 86_400_000
 
 
-class TokensTests(unittest.TestCase):
+class TokensTestCase(unittest.TestCase):
     def setUp(self) -> None:
         self.now = 1000
         self.tokens = self.make()
@@ -23,6 +23,8 @@ class TokensTests(unittest.TestCase):
         self.tokens.here(session)
         return token, session
 
+
+class TokensTests(TokensTestCase):
     def test_each_token_is_random_and_another(self) -> None:
         tokens = {self.issue()[0] for _ in range(100)}
         self.assertEqual(len(tokens), 100)
@@ -105,3 +107,76 @@ class TokensTests(unittest.TestCase):
         self.assertEqual(list(self.tokens.unnoted()), [session])
         session.fact(Reading())
         self.assertEqual(list(self.tokens.unnoted()), [])
+
+
+class LearningTests(TokensTestCase):
+    """What other processes have stored of sessions."""
+
+    def fact(self, session: Session, reading: Reading | None = None, **more: object) -> Fact:
+        """Return what another process has stored of a session that is like this one."""
+        told = Session(session.digest, session.origin, session.name, session.seen)
+        for name, value in more.items():
+            setattr(told, name, value)
+        return told.fact(reading or Reading())
+
+    def test_one_that_was_not_known_is_known_from_then_on(self) -> None:
+        token, session = self.tokens.issue("bot")
+        reading = Reading({"lobby": 7}, (Period("dev", 1, 2),), 1)
+        learnt = self.tokens.learn(self.fact(session, reading, seq=5, heard=True), here=True)
+        self.assertIs(self.tokens.find(token), learnt)
+        self.assertIs(self.tokens.of(session.origin), learnt)
+        self.assertEqual((learnt.name, learnt.reading, learnt.here), ("bot", reading, True))
+        self.assertEqual((learnt.seq, learnt.noted, learnt.heard), (5, 5, True))
+
+    def test_one_that_is_known_stays_the_same_and_is_as_it_is_told(self) -> None:
+        _, session = self.issue()
+        reading = Reading({"lobby": 7})
+        fact = self.fact(session, reading, name="robot", seen=2000, seq=5, heard=True)
+        self.assertIs(self.tokens.learn(fact, here=True), session)
+        self.assertEqual((session.name, session.reading), ("robot", reading))
+        self.assertEqual((session.seen, session.seq, session.noted), (2000, 5, 5))
+        self.assertTrue(session.heard)
+
+    def test_a_higher_number_that_is_known_here_stays(self) -> None:
+        _, session = self.issue()
+        session.seq = 9
+        self.tokens.learn(self.fact(session, seq=5), here=True)
+        self.assertEqual((session.seq, session.noted), (9, 5))
+        self.assertEqual(list(self.tokens.unnoted()), [session])
+
+    def test_whether_it_is_here_is_as_it_is_said(self) -> None:
+        _, session = self.issue()
+        self.tokens.learn(self.fact(session), here=False)
+        self.assertFalse(session.here)
+        self.now += 7 * DAY
+        self.assertEqual(len(self.tokens.forget_expired()), 1)
+
+    def test_one_that_comes_back_elsewhere_does_not_expire(self) -> None:
+        token, session = self.issue()
+        self.tokens.left(session)
+        self.tokens.learn(self.fact(session), here=True)
+        self.now += 100 * DAY
+        self.assertEqual(self.tokens.forget_expired(), [])
+        self.assertIs(self.tokens.find(token), session)
+
+    def test_in_which_rooms_it_was_is_as_it_was_told_once_it_was_elsewhere(self) -> None:
+        for was_here, here, wanted in (
+            (True, True, None),
+            (True, False, None),
+            (False, True, None),
+            (False, False, ["lobby"]),
+        ):
+            _, session = self.issue()
+            if not was_here:
+                self.tokens.left(session)
+            session.rooms = ["lobby"]
+            self.tokens.learn(self.fact(session), here=here)
+            self.assertEqual(session.rooms, wanted, (was_here, here))
+
+    def test_one_that_was_forgotten_elsewhere_is_forgotten(self) -> None:
+        token, session = self.issue()
+        self.assertIs(self.tokens.drop(session.digest), session)
+        self.assertTrue(session.dropped)
+        self.assertIsNone(self.tokens.find(token))
+        self.assertIsNone(self.tokens.of(session.origin))
+        self.assertIsNone(self.tokens.drop(session.digest))

@@ -1,0 +1,644 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from chatservice.cluster import following
+from chatservice.cluster.entries import LEASE, NAME, NODE, PERSON, Entry, encode, event_id
+from chatservice.cluster.following import RETRY, Following
+from chatservice.cluster.log import LogError, Opening
+from chatservice.cluster.registry import Outcome
+from chatservice.journal import sqlite
+from chatservice.journal.base import JournalUnavailable
+from chatservice.journal.events import LEFT, SAID, Draft, Event, Fact
+from chatservice.journal.sqlite import SqliteJournal
+from tests.journal.support import JournalTestCase
+
+BASE = 1000
+CHAT = "the chat"
+
+
+def said(text: str, origin: int = 1, seq: int = -1) -> Draft:
+    return Draft("lobby", SAID, "ana", text, origin, seq)
+
+
+def topic(value: str) -> Fact:
+    return Fact("topic", "lobby", value)
+
+
+class FollowingTestCase(JournalTestCase):
+    """A file that follows a log.
+
+    :ivar log: the entries, at the positions from 1 on.
+    :ivar done: what took effect and is stored.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log: list[bytes] = []
+        self.done: list[tuple[Entry, Outcome]] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin with the file, as a process does."""
+        self.clock = Clock()
+        self.replica: SqliteJournal = self.open()
+        self.following = Following(self.clock, self.replica, self._done)
+        self.following.load()
+
+    def _done(self, entry: Entry, outcome: Outcome) -> None:
+        if entry.boot:  # And not what others have kept.
+            self.done.append((entry, outcome))
+
+    def restart(self) -> None:
+        self.close(self.replica)
+        self.start()
+
+    def begin(
+        self, first: int = 1, state: Sequence[Fact] | None = (), last: int | None = None
+    ) -> None:
+        """Find the log."""
+        self.first = first
+        last = len(self.log) if last is None else last
+        self.following.open(Opening(CHAT, BASE, first, last, state))
+
+    def append(self, boot: str, number: int, *what: Draft | Fact) -> None:
+        drafts = [one for one in what if isinstance(one, Draft)]
+        facts = [one for one in what if isinstance(one, Fact)]
+        self.log.append(encode(Entry(boot, number, drafts, facts)))
+
+    def take(self, position: int, at: int = 0) -> Deferred[None] | None:
+        """Take one entry; each second there is one."""
+        return self.following.took(position, at or position * 1000, self.log[position - 1])
+
+    def read(self, *positions: int) -> None:
+        """Read entries, and let them be stored together."""
+        for position in positions:
+            self.take(position)
+        self.clock.advance(0)
+
+    def read_on(self) -> None:
+        """Read all that the log has, as a broker would tell it, one by one."""
+        for position in range(max(self.following.position + 1, self.first), len(self.log) + 1):
+            self.read(position)
+
+    def read_all(self, *what: Draft | Fact) -> None:
+        """Read one entry for each."""
+        for one in what:
+            self.append("b1", len(self.log) + 1, one)
+        self.read_on()
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.replica.recent(0)]
+
+    def held(self) -> dict[tuple[str, str], Any]:
+        """What holds, as the file has it."""
+        return {
+            (fact.kind, fact.name): fact.value
+            for fact in self.following.facts()
+            if fact.kind != LEASE
+        }
+
+
+class ReadingTests(FollowingTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+
+    def test_what_is_said_is_stored_in_its_place(self) -> None:
+        self.append("b1", 1, said("a"), said("b"))
+        self.append("b2", 1, said("c"))
+        self.read_on()
+        events = [(e.id, e.at, e.text) for e in self.replica.recent(0)]
+        first, second = event_id(BASE, 1, 0), event_id(BASE, 2, 0)
+        wanted = [(first, 1000, "a"), (first + 1, 1000, "b"), (second, 2000, "c")]
+        self.assertEqual(events, wanted)
+        self.assertEqual(self.told, self.replica.recent(0))
+
+    def test_it_is_told_when_it_is_stored(self) -> None:
+        self.append("b1", 1, said("a"))
+        self.assertIsNone(self.take(1))
+        self.assertEqual((self.texts, self.done), ([], []))
+        self.clock.advance(0)
+        ((entry, outcome),) = self.done
+        self.assertEqual((entry.boot, entry.number, outcome.fresh), ("b1", 1, True))
+
+    def test_what_holds_is_stored_with_what_was_read(self) -> None:
+        self.read_all(topic("cake"))
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+        self.assertEqual(self.following.registry.position, 1)
+        self.restart()
+        self.assertEqual((self.following.position, self.following.registry.position), (1, 1))
+
+    def test_what_was_read_is_not_read_again(self) -> None:
+        self.read_all(said("a"), said("b"))
+        self.read(1, 2)
+        self.assertEqual(self.texts, ["a", "b"])
+        self.restart()
+        self.begin()
+        self.read(2)
+        self.read_all(said("c"))
+        self.assertEqual(self.texts, ["a", "b", "c"])
+
+    def test_an_entry_that_is_in_the_log_twice_is_stored_once(self) -> None:
+        for _ in range(2):
+            self.append("b1", 1, said("a"))
+        self.read_on()
+        self.assertEqual(self.texts, ["a"])
+        self.assertEqual([outcome.fresh for _, outcome in self.done], [True, False])
+
+    def test_what_a_program_has_numbered_is_stored_once_whoever_says_it(self) -> None:
+        self.append("b1", 1, said("one", 7, 1), said("two", 7, 2))
+        self.append("b2", 1, said("two", 7, 2), said("three", 7, 3), said("one of another", 8, 1))
+        self.read_on()
+        self.restart()
+        self.begin()
+        self.append("b3", 1, said("three", 7, 3), said("four", 7, 4))
+        self.read_on()
+        self.assertEqual(self.texts, ["one", "two", "three", "one of another", "four"])
+
+    def test_that_one_was_stored_already_moves_no_id(self) -> None:
+        self.append("b1", 1, said("one", 7, 1))
+        self.append("b2", 1, said("one", 7, 1), said("x"))
+        self.read_on()
+        self.assertEqual(self.replica.head, event_id(BASE, 2, 1))
+
+    def test_what_has_no_number_of_its_own_is_stored_each_time(self) -> None:
+        self.read_all(said("a", seq=-1), said("a", seq=-1), said("a", seq=0))
+        self.assertEqual(self.texts, ["a", "a", "a"])
+
+    def test_times_do_not_run_backwards_when_those_of_the_brokers_do(self) -> None:
+        for _ in range(4):
+            self.append("b1", len(self.log) + 1, said("a"))
+        for position, at in enumerate((5000, 3000, 5001, 20), 1):
+            self.take(position, at)
+            if position != 3:
+                self.clock.advance(0)
+        self.assertEqual([event.at for event in self.told], [5000, 5000, 5001, 5001])
+        self.assertEqual(self.following.registry.leases["b1"].at, 5001)
+
+    def test_what_is_no_entry_is_passed_over(self) -> None:
+        self.append("b1", 1, said("a"))
+        self.log.append(b"hello")
+        self.append("b1", 2, said("b"))
+        self.read_on()
+        self.assertEqual((self.texts, self.following.position), (["a", "b"], 3))
+
+    def test_so_is_what_a_boot_says_that_has_ended(self) -> None:
+        self.read_all(Fact("bye", "b1", ""), said("a"))
+        self.assertEqual((self.texts, len(self.done), self.following.position), ([], 1, 2))
+
+
+class TogetherTests(FollowingTestCase):
+    """What comes soon after one another is stored together."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stored: list[list[str]] = []
+        self.begin()
+
+    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+        super()._committed(events, facts)
+        if events:
+            self.stored.append([event.text for event in events])
+
+    def test_what_several_nodes_say_at_once_is_one_transaction(self) -> None:
+        for number in (1, 2, 3):
+            self.append(f"b{number}", 1, said(str(number)), topic(str(number)))
+        self.read(1, 2, 3)
+        self.assertEqual(self.stored, [["1", "2", "3"]])
+        self.assertEqual(self.held(), {("topic", "lobby"): "3"})
+        ids = [event_id(BASE, position, 0) for position in (1, 2, 3)]
+        self.assertEqual([event.id for event in self.told], ids)
+        self.assertEqual([event.at for event in self.told], [1000, 2000, 3000])
+        self.assertEqual([entry.boot for entry, _ in self.done], ["b1", "b2", "b3"])
+
+    def test_a_house_that_was_quiet_stores_at_once(self) -> None:
+        for text in "abc":
+            self.read_all(said(text))
+        self.assertEqual(self.stored, [["a"], ["b"], ["c"]])
+
+    def test_the_next_waits_until_the_sends_of_the_last_are_paid_for(self) -> None:
+        self.read_all(said("a"))
+        self.following.pace.spent(1000)
+        self.read_all(said("b"), said("c"))
+        self.clock.advance(0.04)
+        self.read_all(said("d"))
+        self.assertEqual(self.stored, [["a"]])
+        self.clock.pump([0.02, 0.02])
+        self.assertEqual(self.stored, [["a"], ["b", "c", "d"]])
+
+    def test_what_is_too_much_at_once_is_stored_at_once(self) -> None:
+        self.patch(following, "READ_MOST", 3)
+        for number in range(1, 6):
+            self.append("b1", number, said(f"{number}a"), said(f"{number}b"))
+        for number in range(1, 6):
+            self.take(number)
+        self.assertEqual(self.stored, [["1a", "1b", "2a", "2b"], ["3a", "3b", "4a", "4b"]])
+        self.clock.advance(0)
+        self.assertEqual(self.stored[2:], [["5a", "5b"]])
+
+    def test_a_numbered_line_that_comes_twice_meanwhile_is_stored_once(self) -> None:
+        self.append("b1", 1, said("one", 7, 1), said("other", 8, 1))
+        self.append("b2", 1, said("one", 7, 1), said("two", 7, 2))
+        self.read(1, 2)
+        self.assertEqual(self.stored, [["one", "other", "two"]])
+        self.assertEqual(self.told[-1].id, event_id(BASE, 2, 1))
+
+    def test_one_that_fails_when_it_is_told_keeps_no_other_from_it(self) -> None:
+        def fails(entry: Entry, outcome: Outcome) -> None:
+            self._done(entry, outcome)
+            raise ValueError("oh no")
+
+        self.following = Following(self.clock, self.replica, fails)
+        self.following.load()
+        self.begin()
+        self.append("b1", 1, said("a"))
+        self.append("b2", 1, said("b"))
+        self.read(1, 2)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 3)
+        self.assertEqual(([e.boot for e, _ in self.done], self.texts), (["b1", "b2"], ["a", "b"]))
+
+    def test_after_a_stop_nothing_is_stored(self) -> None:
+        self.append("b1", 1, said("a"))
+        self.take(1)
+        self.following.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class RefusingTests(FollowingTestCase):
+    """The disk is full for a while."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+        self.append("b1", 1, said("a"), topic("cake"))
+        self.append("b1", 2, said("b"))
+        self.append("b1", 3, said("c"))
+        self.other = self.meddler()
+
+    def refuse(self) -> None:
+        self.other.execute("BEGIN IMMEDIATE")
+
+    def accept(self) -> None:
+        self.other.execute("ROLLBACK")
+
+    def test_what_was_refused_is_tried_again_until_it_is_stored(self) -> None:
+        self.refuse()
+        self.read(1)
+        self.clock.pump([RETRY] * 3)
+        self.assertEqual((self.texts, self.done, self.told), ([], [], []))
+        self.accept()
+        self.clock.advance(RETRY)
+        self.assertEqual((self.texts, len(self.done)), (["a"], 1))
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_until_then_the_next_waits(self) -> None:
+        self.refuse()
+        self.read(1)
+        waiting = self.take(2)
+        assert waiting is not None
+        self.clock.pump([RETRY] * 3)
+        self.assertNoResult(waiting)
+        self.accept()
+        self.clock.advance(RETRY)
+        self.successResultOf(waiting)
+        self.read(3)
+        self.assertEqual(self.texts, ["a", "b", "c"])
+
+    def test_what_is_read_anew_meanwhile_is_stored_once_and_in_order(self) -> None:
+        """The brokers were lost, and are back, before the file takes anything again."""
+        self.refuse()
+        self.read(1)
+        old = self.take(2)
+        new = [self.take(position) for position in (2, 3)]
+        self.accept()
+        self.clock.pump([RETRY, 0])
+        for waiting in (old, *new):
+            assert waiting is not None
+            self.successResultOf(waiting)
+        self.assertEqual(self.texts, ["a", "b", "c"])
+        self.assertEqual([entry.number for entry, _ in self.done], [1, 2, 3])
+
+    def test_so_is_what_could_not_be_compared_with_what_is_there(self) -> None:
+        def fails(origin: int, seq: int) -> bool:
+            raise JournalUnavailable("the disk is gone")
+
+        self.append("b2", 1, said("numbered", 7, 1))
+        refusing = self.patch(self.replica, "has", fails)
+        self.read(1, 2, 3, 4)
+        self.assertEqual(self.texts, [])
+        refusing.restore()
+        self.clock.advance(RETRY)
+        self.assertEqual(self.texts, ["a", "b", "c", "numbered"])
+
+    def test_a_node_that_is_killed_meanwhile_reads_it_again(self) -> None:
+        self.refuse()
+        self.read(1)
+        self.accept()
+        self.restart()
+        self.begin()
+        self.read_on()
+        self.assertEqual(self.texts, ["a", "b", "c"])
+
+    def test_while_the_file_is_checkpointed_the_next_waits(self) -> None:
+        self.thread.held = True
+        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.read(1)
+        self.read(2)
+        self.assertEqual(self.texts, ["a"])
+        waiting = self.take(3)
+        assert waiting is not None
+        self.assertNoResult(waiting)
+        self.thread.release()
+        self.successResultOf(waiting)
+        self.clock.advance(0)
+        self.assertEqual(self.texts, ["a", "b", "c"])
+
+
+class NodeTests(FollowingTestCase):
+    def test_a_node_is_called_the_same_as_long_as_it_has_its_file(self) -> None:
+        node = self.following.node
+        self.assertRegex(node, r"^.+-[0-9a-f]{4}$")
+        self.restart()
+        self.assertEqual(self.following.node, node)
+
+    def test_that_is_nothing_that_others_are_to_know(self) -> None:
+        self.assertEqual(self.following.facts(), [])
+        self.assertEqual([fact.kind for fact in self.replica.facts()], [NODE])
+
+
+class OpeningTests(FollowingTestCase):
+    def refused(self, **opening: Any) -> str:
+        with self.assertRaises(LogError) as refusal:
+            self.begin(**opening)
+        return str(refusal.exception)
+
+    def test_an_empty_file_becomes_a_part_of_the_chat(self) -> None:
+        self.begin()
+        self.assertEqual(self.replica.identity, CHAT)
+        self.restart()
+        self.assertEqual(self.replica.identity, CHAT)
+
+    def test_a_file_with_what_was_said_elsewhere_is_refused(self) -> None:
+        self.commit(self.replica, "a")
+        self.assertEqual(self.refused(), f"the history {self.path!r} is that of another chat")
+
+    def test_so_is_one_in_which_something_holds(self) -> None:
+        self.successResultOf(self.replica.commit([], lambda events: [topic("cake")]))
+        self.assertEqual(self.refused(), f"the history {self.path!r} is that of another chat")
+        self.assertNotEqual(self.replica.identity, CHAT)
+
+    def test_a_log_that_is_older_than_the_file_is_refused(self) -> None:
+        self.begin()
+        self.read_all(said("a"), said("b"))
+        self.restart()
+        self.assertEqual(
+            self.refused(last=1), "the log is older than the history: was it restored from a copy?"
+        )
+
+    def test_what_the_founder_had_holds(self) -> None:
+        self.successResultOf(self.replica.commit([said("old")], lambda events: [topic("cake")]))
+        self.replica.belong_to(CHAT)
+        self.begin(state=[topic("cake")])
+        self.read_all(said("new"))
+        self.assertEqual(self.texts, ["old", "new"])
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+
+    def test_so_it_does_at_a_node_that_was_empty(self) -> None:
+        self.begin(state=[topic("cake")])
+        self.read_all(said("new"))
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+
+    def test_no_event_can_come_up_to_the_floor(self) -> None:
+        self.begin()
+        self.assertEqual(self.following.floor, event_id(BASE, 1, 0) - 1)
+        self.read_all(said("a"))
+        self.assertEqual(self.following.floor, event_id(BASE, 2, 0) - 1)
+
+    def test_who_was_not_away_for_long_goes_on(self) -> None:
+        self.begin()
+        self.read_all(said("a"), said("b"), topic("mine"))
+        self.restart()
+        self.read_further(first=4)
+
+    def test_who_has_more_than_the_log_goes_on_too(self) -> None:
+        self.begin()
+        self.read_all(said("a"), said("b"), topic("mine"))
+        self.restart()
+        self.read_further(first=2)
+
+    def read_further(self, first: int) -> None:
+        self.append("b1", 4, said("c"))
+        self.begin(first=first, state=[topic("kept by others")])
+        self.assertEqual(self.following.position, 3)
+        self.read_on()
+        self.assertEqual(self.texts, ["a", "b", "c"])
+        self.assertEqual(self.held(), {("topic", "lobby"): "mine"})
+
+
+class TrimmedTests(FollowingTestCase):
+    """The log does not go back to its beginning; others have kept what held at some position."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.append("b1", 1, Fact(NAME, "ana", "a"), topic("one"))
+        self.append("b1", 2, Fact(PERSON, "a", '{"origin":10,"name":"ana","rooms":{}}'))
+        self.append("b1", 3, said("a"), topic("two"))
+        self.append("b1", 4, Draft("lobby", LEFT, "ana", "", 5, -1), Fact(PERSON, "a", ""))
+        self.append("b1", 5, said("b"), Fact("ban", "eve", "x"))
+        self.append("b1", 6, said("c"), topic("three"))
+
+    def state(self, upto: int) -> list[Fact]:
+        """Return what another node has kept."""
+        path, self.path = self.path, f"{self.path}-{upto}"
+        replica = self.open()
+        self.path = path
+        clock = Clock()
+        other = Following(clock, replica, lambda entry, outcome: None)
+        other.load()
+        other.open(Opening(CHAT, BASE, 1, len(self.log), ()))
+        for position in range(1, upto + 1):
+            other.took(position, position * 1000, self.log[position - 1])
+        clock.advance(0)
+        facts = other.facts()
+        self.close(replica)
+        self.told.clear()
+        return facts
+
+    def all_holds(self, upto: int = 6) -> None:
+        wanted = self.state(upto)
+        self.assertEqual(sorted(self.following.facts()), sorted(wanted))
+
+    def test_a_new_node_has_what_was_said_since_and_all_that_holds(self) -> None:
+        for first, upto in ((3, 2), (3, 3), (3, 5), (3, 6), (4, 4)):
+            self.fresh()
+            self.start()
+            self.begin(first=first, state=self.state(upto))
+            self.append("b2", 1, said("d"))
+            self.read_on()
+            texts = ["a", "", "b", "c", "d"][first - 3 :]
+            self.assertEqual(self.texts, texts, (first, upto))
+            ids = [event_id(BASE, position, 0) for position in range(first, 8)]
+            self.assertEqual([e.id for e in self.replica.recent(0)], ids)
+            self.all_holds(upto=7)
+            self.assertEqual(self.following.registry.position, 7)
+            self.log.pop()
+
+    def test_what_holds_is_taken_up_when_that_place_is_reached(self) -> None:
+        self.begin(first=3, state=self.state(4))
+        for position in (3, 4):
+            self.read(position)
+            self.assertEqual(self.held(), {})
+            self.assertEqual(self.following.registry.names, {})
+        self.read(5)
+        self.assertEqual(self.held()["topic", "lobby"], "two")
+        self.assertEqual(self.held()["ban", "eve"], "x")
+
+    def test_what_took_effect_before_is_told_too(self) -> None:
+        self.begin(first=3, state=self.state(4))
+        self.read_on()
+        self.assertEqual([entry.number for entry, _ in self.done], [3, 4, 5, 6])
+
+    def test_it_is_reached_in_the_midst_of_what_is_stored_together(self) -> None:
+        self.begin(first=3, state=self.state(4))
+        self.read(3, 4, 5, 6)
+        self.assertEqual(self.texts, ["a", "", "b", "c"])
+        self.all_holds()
+
+    def test_who_was_away_for_long_has_a_gap_and_all_that_holds(self) -> None:
+        self.begin()
+        self.read(1)
+        self.restart()
+        self.replica.store([], [Fact("ban", "mallory", "was lifted meanwhile")])
+        self.begin(first=3, state=self.state(4))
+        self.read_on()
+        self.assertEqual(self.texts, ["a", "", "b", "c"])
+        self.all_holds()
+        self.assertNotIn(("ban", "mallory"), self.held())
+
+    def test_it_is_still_called_the_same(self) -> None:
+        node = self.following.node
+        self.begin(first=3, state=self.state(4))
+        self.read_on()
+        self.restart()
+        self.assertEqual(self.following.node, node)
+
+    def test_a_node_that_is_killed_before_that_place_begins_again(self) -> None:
+        state = self.state(5)
+        self.begin(first=3, state=state)
+        self.read(3)
+        self.read(4)
+        self.restart()
+        self.assertEqual(self.following.position, 0)
+        self.begin(first=3, state=state)
+        self.read_on()
+        self.assertEqual(self.texts, ["a", "", "b", "c"])
+        self.all_holds()
+
+    def test_a_file_that_refuses_what_holds_is_tried_again(self) -> None:
+        state = self.state(4)
+        other = self.meddler()
+        self.begin(first=3, state=state)
+        for position in (3, 4):
+            self.read(position)
+        other.execute("BEGIN IMMEDIATE")
+        self.read(5)
+        waiting = self.take(6)
+        assert waiting is not None
+        self.clock.advance(RETRY)
+        self.assertNoResult(waiting)
+        self.assertEqual(self.held(), {})
+        other.execute("ROLLBACK")
+        self.clock.advance(RETRY)
+        self.successResultOf(waiting)
+        self.clock.advance(0)
+        self.all_holds()
+
+    def test_where_nobody_has_kept_anything_what_the_log_has_is_all(self) -> None:
+        self.begin(first=5, state=None)
+        self.read_on()
+        self.assertEqual(self.texts, ["b", "c"])
+        self.assertEqual(self.held(), {("topic", "lobby"): "three", ("ban", "eve"): "x"})
+
+    def test_to_find_the_log_twice_is_like_once(self) -> None:
+        """The brokers were lost in between."""
+        state = self.state(4)
+        for _ in range(2):
+            self.begin(first=3, state=state)
+        self.read_on()
+        self.assertEqual(self.texts, ["a", "", "b", "c"])
+        self.all_holds()
+
+
+steps = st.lists(
+    st.sampled_from(("read", "read", "read", "store", "kill", "refuse", "accept")), max_size=20
+)
+
+
+class StoryTests(FollowingTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        # Each number comes in two entries, from two boots, with one in between.
+        for number in range(1, 11):
+            seq = number - number % 2 * 2
+            both = said(str(number)), said(f"#{seq}", 7, seq)
+            self.append(f"b{number % 3}", number, *both, topic(str(number)))
+        self.length = len(self.log)
+        self.states = [(), *(self.whole(upto)[1] for upto in range(1, self.length + 1))]
+        self.events = self.whole(self.length)[0]
+
+    @given(steps, st.integers(1, 6), st.integers(0, 9))
+    @settings(deadline=None, max_examples=60)
+    def test_whatever_happens_meanwhile_all_files_are_alike(
+        self, steps: list[str], first: int, upto: int
+    ) -> None:
+        self.fresh()
+        self.start()
+        state = self.states[max(upto, first - 1)]
+        self.begin(first, state)
+        other = self.meddler()
+        for step in steps:
+            if step in ("kill", "accept") and other.in_transaction:
+                other.execute("ROLLBACK")
+            if step == "kill":
+                self.restart()
+                self.begin(first, state)
+            elif step == "refuse" and not other.in_transaction:
+                other.execute("BEGIN IMMEDIATE")
+            elif step == "store":
+                self.clock.advance(RETRY)
+            elif step == "read" and self.following.position < self.length:
+                self.take(max(self.following.position + 1, first))
+        if other.in_transaction:
+            other.execute("ROLLBACK")
+        self.clock.pump([RETRY, 0])
+        self.read_on()
+        before = event_id(BASE, first, -1)
+        # Of what was numbered before the log begins, it is not known that it was there.
+        wanted = [e for e in self.events if e.id > before and not self.early(e, first)]
+        events = [e for e in self.replica.recent(0) if not self.early(e, first)]
+        self.assertEqual(events, wanted)
+        self.assertEqual(sorted(self.following.facts()), sorted(self.states[-1]))
+        self.close(self.replica)
+        other.close()
+
+    def early(self, event: Event, first: int) -> bool:
+        return first > 1 and 0 < event.seq < first + 2
+
+    def whole(self, upto: int) -> tuple[list[Event], list[Fact]]:
+        """Read the log from its start."""
+        self.fresh()
+        self.start()
+        self.begin()
+        self.read(*range(1, upto + 1))
+        events, facts = self.replica.recent(0), self.following.facts()
+        self.close(self.replica)
+        return events, facts

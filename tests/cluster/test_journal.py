@@ -1,0 +1,698 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from chatservice.cluster import journal
+from chatservice.cluster.entries import (
+    ADOPT,
+    BYE,
+    LEASE,
+    NAME,
+    NODE,
+    PERSON,
+    SEND_AWAY,
+    Entry,
+    decode,
+    encode,
+    event_id,
+)
+from chatservice.cluster.journal import (
+    LARGEST,
+    LOOK_EVERY,
+    PATIENCE,
+    ClusterJournal,
+)
+from chatservice.cluster.log import Follower, Founding, LogError, Opening
+from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
+from chatservice.journal.events import JOINED, SAID, Draft, Event, Fact
+from tests.journal.support import JournalTestCase
+
+LEASE_SECONDS = 9.0
+BEAT = 3.0
+KEEP_EVERY = 60.0
+CHAT = "the chat"
+BASE = 1000
+
+
+def said(text: str, origin: int = 1, seq: int = -1, author: str = "ana") -> Draft:
+    return Draft("lobby", SAID, author, text, origin, seq)
+
+
+def topic(value: str) -> Fact:
+    return Fact("topic", "lobby", value)
+
+
+class Log:
+    """A log in memory, whose entries come when the test lets them.
+
+    :ivar published: what was published and is not in the log yet, each with its name.
+    :ivar entries: the bytes of the entries, at the positions from 1 on.
+    :ivar followed: after which positions it was to be followed anew.
+    :ivar kept: what was to be kept.
+    """
+
+    def __init__(self) -> None:
+        self.published: list[tuple[Entry, str]] = []
+        self.entries: list[bytes] = []
+        self.followed: list[int] = []
+        self.kept: list[Sequence[Fact]] = []
+        self.state: Sequence[Fact] | None = ()
+        self.identity = CHAT
+        self.fails: str | None = None
+        self.closed = False
+        self.read = 0
+
+    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
+        if self.fails is not None:
+            raise LogError(self.fails)
+        self.follower = follower
+        self.founding = founding
+
+    def find(self) -> None:
+        """Let the brokers be there for the first time."""
+        opening = Opening(self.identity, BASE, 1, len(self.entries), self.state)
+        self.read = self.follower.opened(opening)
+        self.follower.connected()
+
+    def publish(self, data: bytes, name: str) -> None:
+        self.published.append((decode(data), name))
+
+    def append(self, entry: Entry) -> None:
+        self.entries.append(encode(entry))
+
+    def take(self) -> list[Entry]:
+        """Let what was published be in the log; return it."""
+        entries = [entry for entry, _ in self.published]
+        for entry in entries:
+            self.append(entry)
+        self.published.clear()
+        return entries
+
+    def deliver(self) -> None:
+        """Let what is in the log be read."""
+        while self.read < len(self.entries):
+            self.read += 1
+            self.follower.took(self.read, self.read * 1000, self.entries[self.read - 1])
+
+    def follow(self, position: int) -> None:
+        self.followed.append(position)
+
+    def keep(self, state: Sequence[Fact]) -> None:
+        self.kept.append(state)
+
+    def close(self) -> Deferred[None]:
+        self.closed = True
+        return succeed(None)
+
+
+class ClusterJournalTestCase(JournalTestCase):
+    """A node's journal.
+
+    :ivar heard: what its listener was told.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = Clock()
+        self.log = Log()
+        self.heard: list[object] = []
+        self.file = self.journal()
+        self.node = ClusterJournal(self.clock, self.file, self.log, LEASE_SECONDS)
+        self.node.listen(self)
+        self.node.start(self._committed)
+        self.running = True
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """Stop, if that did not happen yet."""
+        if self.running:
+            self.running = False
+            self.node.unreachable = "the test is over"
+            self.thread.release()
+            self.successResultOf(self.node.stop())
+
+    # What a listener is told.
+
+    def begun(self, floor: int) -> None:
+        self.heard.append(("begun", floor))
+
+    def reached(self, why: str) -> None:
+        self.heard.append(("reached", why))
+
+    def deposed(self) -> None:
+        self.heard.append("deposed")
+
+    def asked(self, fact: Fact) -> None:
+        self.heard.append(("asked", fact))
+
+    # What happens.
+
+    def connect(self) -> None:
+        """Let the node follow the log, and be within reach."""
+        self.node.follow()
+        self.log.find()
+        self.turn()
+        self.heard.clear()
+
+    def turn(self, *others: Entry) -> list[Entry]:
+        """Let what was published, and what others say, be in the log, and be read and stored."""
+        entries = self.log.take()
+        for entry in others:
+            self.log.append(entry)
+        self.log.deliver()
+        self.clock.advance(0)
+        return entries
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        steps = round(seconds / LOOK_EVERY)
+        self.clock.pump([LOOK_EVERY] * steps)
+
+    def lose(self, why: str = "lost") -> None:
+        self.log.follower.disconnected(why)
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.told]
+
+    @property
+    def out(self) -> list[tuple[int, list[str]]]:
+        """What is on its way: numbers, and what is in it."""
+        return [
+            (entry.number, [d.text for d in entry.drafts] + [f.name for f in entry.facts])
+            for entry, _ in self.log.published
+        ]
+
+
+class StartTests(ClusterJournalTestCase):
+    def test_before_the_log_is_found_it_is_out_of_reach(self) -> None:
+        self.node.follow()
+        self.assertEqual(self.node.unreachable, "the brokers were not reached yet")
+        self.failureResultOf(self.node.commit([said("a")]), JournalUnavailable)
+        self.advance(10)
+        self.assertEqual((self.log.published, self.heard), ([], []))
+
+    def test_when_it_is_found_it_is_told_where_it_begins(self) -> None:
+        self.node.follow()
+        self.log.find()
+        self.assertEqual(self.heard, [("begun", event_id(BASE, 1, 0) - 1)])
+        self.assertEqual(self.node.identity, CHAT)
+
+    def test_it_is_within_reach_when_the_first_that_it_published_is_back(self) -> None:
+        self.node.follow()
+        self.log.find()
+        ((entry, _),) = self.log.published
+        self.assertEqual(entry.facts, [Fact(LEASE, self.node.boot, self.node.node)])
+        self.assertNotEqual(self.node.unreachable, "")
+        self.turn()
+        self.assertEqual((self.node.unreachable, self.heard[1:]), ("", [("reached", "")]))
+        self.assertEqual(self.node.registry.leases[self.node.boot].node, self.node.node)
+
+    def test_all_that_is_in_the_log_is_read_before_that(self) -> None:
+        for number in (1, 2, 3):
+            self.log.append(Entry("b1", number, [said(str(number))], []))
+        self.node.follow()
+        self.log.find()
+        self.log.deliver()
+        self.clock.advance(0)
+        self.assertNotEqual(self.node.unreachable, "")
+        self.turn()
+        self.assertEqual((self.node.unreachable, self.texts), ("", ["1", "2", "3"]))
+
+    def test_what_the_file_has_can_found_a_chat(self) -> None:
+        self.successResultOf(self.file.commit([said("old")], lambda events: [topic("cake")]))
+        self.node.follow()
+        founding = self.log.founding()
+        self.assertEqual(founding, Founding(self.file.identity, 1, [topic("cake")]))
+
+    def test_a_log_that_can_not_be_its_own_is_an_error(self) -> None:
+        self.log.fails = "the brokers have no JetStream"
+        with self.assertRaises(JournalError) as refusal:
+            self.node.follow()
+        self.running = False
+        self.assertEqual(str(refusal.exception), "the brokers have no JetStream")
+        self.assertEqual(self.open_files(), [])
+
+    def test_so_is_one_of_another_chat(self) -> None:
+        self.successResultOf(self.file.commit([said("old")]))
+        self.node.follow()
+        self.assertRaises(LogError, self.log.find)
+
+    def test_a_commit_is_limited(self) -> None:
+        self.assertEqual(self.node.largest, LARGEST)
+
+
+class ReadingTests(ClusterJournalTestCase):
+    def test_what_is_read_comes_from_the_file(self) -> None:
+        self.connect()
+        self.turn(Entry("b1", 1, [said("a", 7, 1), said("b", 7, 2)], [topic("cake")]))
+        node, events = self.node, self.told
+        head = events[-1].id
+        self.assertEqual((node.head, node.floor), (head, events[0].id - 1))
+        self.assertEqual(node.recent(1), events[1:])
+        self.assertIn(topic("cake"), node.facts())
+        self.assertEqual(node.last_seq(7), 2)
+        self.assertGreater(node.size, 0)
+        stretch = self.successResultOf(node.after(0, ["lobby"], head, talk=True))
+        self.assertEqual(stretch, Stretch(events, head))
+        self.assertEqual(self.successResultOf(node.locate("lobby", head, 1)), Found(1, head - 1))
+        self.assertEqual(self.successResultOf(node.find(7, 1)), events[0])
+        self.assertFalse(node.prune(0))
+
+
+class CommitTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+
+    def test_what_is_committed_has_happened_when_it_is_back(self) -> None:
+        committed = self.node.commit([said("a"), said("b")], lambda events: [topic("cake")])
+        self.assertNoResult(committed)
+        self.assertEqual(self.told, [])
+        self.turn()
+        self.successResultOf(committed)
+        self.assertEqual(self.texts, ["a", "b"])
+        self.assertIn(topic("cake"), self.node.facts())
+
+    def test_facts_tell_the_ids_of_their_events_by_their_place(self) -> None:
+        events: list[Event] = []
+
+        def facts(of: Sequence[Event]) -> list[Fact]:
+            events.extend(of)
+            return []
+
+        joins = [
+            Draft("lobby", JOINED, name, "", 7, -number)
+            for number, name in ((1, "ana"), (2, "bob"))
+        ]
+        self.node.commit([joins[0], said("a"), joins[1]], facts)
+        self.assertEqual([(event.id, event.author) for event in events], [(-1, "ana"), (-3, "bob")])
+
+    def test_its_place_is_behind_what_others_have_said(self) -> None:
+        self.log.append(Entry("b1", 1, [said("first")], []))
+        self.node.commit([said("second")])
+        self.turn()
+        self.assertEqual(self.texts, ["first", "second"])
+
+    def test_one_commit_follows_the_other(self) -> None:
+        for text in "abc":
+            committed = self.node.commit([said(text)])
+            self.turn()
+            self.successResultOf(committed)
+        self.assertEqual(self.texts, ["a", "b", "c"])
+
+    def test_what_does_not_come_back_is_published_again_and_counts_once(self) -> None:
+        committed = self.node.commit([said("a")])
+        self.advance(PATIENCE + LOOK_EVERY)
+        self.assertEqual(len({name for _, name in self.log.published}), 1)
+        self.failureResultOf(committed, JournalUnavailable)
+        self.turn()
+        self.assertEqual(self.texts, ["a"])
+
+    def test_after_a_failure_the_same_is_committed_again(self) -> None:
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.lose()
+        again = self.node.commit([said("a")])
+        self.failureResultOf(again, JournalUnavailable)
+        self.log.follower.connected()
+        self.turn()
+        self.successResultOf(self.node.commit([said("a")]))
+        self.assertEqual(self.texts, ["a"])
+        self.node.commit([said("b")])
+        self.turn()
+        self.assertEqual(self.texts, ["a", "b"])
+
+    def test_that_it_was_back_meanwhile_is_told_when_it_is_asked_for(self) -> None:
+        self.failing(self.node.commit([said("a")]))
+        self.log.follower.connected()
+        self.turn()
+        self.assertEqual(self.texts, ["a"])
+        self.successResultOf(self.node.commit([said("a")]))
+
+    def failing(self, committed: Deferred[None]) -> None:
+        self.lose()
+        self.failureResultOf(committed, JournalUnavailable)
+
+    def test_while_it_is_still_on_its_way_it_is_waited_for(self) -> None:
+        """The brokers are back, but that entry is not."""
+        self.log.append(Entry(self.node.boot, 0, [], []))
+        self.failing(self.node.commit([said("a")]))
+        self.log.follower.connected()
+        self.log.deliver()
+        self.clock.advance(0)
+        self.assertEqual(self.node.unreachable, "")
+        again = self.node.commit([said("a")])
+        self.assertNoResult(again)
+        self.turn()
+        self.successResultOf(again)
+        self.assertEqual(self.texts, ["a"])
+
+    def test_what_is_said_beside_it_has_its_own_place(self) -> None:
+        self.node.commit([said("a")])
+        done = self.node.say([Fact(NAME, "ana", "a"), Fact(NAME, "ana", "b")])
+        self.assertEqual(self.out, [(2, ["a"])])
+        self.turn()
+        self.turn()
+        self.assertEqual(list(self.successResultOf(done)), [True, False])
+
+    def test_what_waits_is_told_under_another_name(self) -> None:
+        self.failing(self.node.commit([said("a")]))
+        self.node.reword(1, "ana2")
+        self.log.published.clear()
+        self.log.follower.connected()
+        self.turn()
+        self.assertEqual([event.author for event in self.told], ["ana2"])
+
+    def test_how_long_it_takes_to_show_sets_the_pace(self) -> None:
+        self.turn(Entry("b1", 1, [said("a")], []))
+        self.node.spent(1000)
+        self.turn(Entry("b1", 2, [said("b")], []))
+        self.assertEqual(self.texts, ["a"])
+        self.clock.advance(0.05)
+        self.clock.advance(0.01)
+        self.assertEqual(self.texts, ["a", "b"])
+
+
+class ReachTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+
+    def test_a_lost_connection_is_told_once(self) -> None:
+        for why in ("the cable", "the switch"):
+            self.lose(why)
+        self.assertEqual(self.heard, [("reached", "the cable")])
+        self.assertEqual(self.node.unreachable, "the cable")
+        self.failureResultOf(self.node.commit([said("a")]), JournalUnavailable)
+
+    def test_while_it_is_lost_nothing_is_published(self) -> None:
+        self.lose()
+        self.advance(60)
+        self.assertEqual(self.log.published, [])
+        self.assertEqual(self.log.followed, [])
+
+    def test_it_is_there_again_when_something_of_ones_own_is_back(self) -> None:
+        self.lose()
+        self.turn(Entry("b1", 1, [said("missed")], []))
+        self.log.follower.connected()
+        self.assertEqual(self.heard, [("reached", "lost")])
+        self.turn()
+        self.assertEqual(self.heard[1:], [("reached", "")])
+        self.assertEqual(self.texts, ["missed"])
+
+    def test_something_that_is_back_only_after_the_loss_is_none(self) -> None:
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.lose()
+        self.turn()
+        self.assertEqual(self.node.unreachable, "lost")
+
+    def test_brokers_that_do_not_answer_are_out_of_reach(self) -> None:
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.advance(PATIENCE)
+        self.assertEqual(self.node.unreachable, "")
+        self.advance(LOOK_EVERY)
+        self.assertEqual(self.heard, [("reached", "the brokers do not answer")])
+
+    def test_so_they_are_if_it_is_a_beat_that_they_do_not_answer(self) -> None:
+        self.advance(BEAT + PATIENCE + 2 * LOOK_EVERY)
+        self.assertEqual(self.heard, [("reached", "the brokers do not answer")])
+        self.turn()
+        self.assertEqual(self.heard[1:], [("reached", "")])
+
+    def test_where_nothing_is_heard_at_all_the_log_is_followed_anew(self) -> None:
+        self.turn(Entry("b1", 1, [], []))
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.advance(PATIENCE + LOOK_EVERY)
+        self.assertEqual(self.log.followed, [len(self.log.entries)])
+        self.advance(PATIENCE)
+        self.assertEqual(len(self.log.followed), 1)
+        self.advance(2 * LOOK_EVERY)
+        self.assertEqual(len(self.log.followed), 2)
+
+    def test_where_others_are_heard_it_is_only_published_anew(self) -> None:
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        for number in range(1, 12):
+            self.advance(LOOK_EVERY)
+            self.log.append(Entry("b1", number, [], []))
+            self.log.deliver()
+        self.assertEqual(self.log.followed, [])
+        self.assertEqual(self.out[0], (2, ["a"]))
+        self.assertEqual(len(set(map(str, self.out))), 1)
+        self.assertGreater(len(self.out), 1)
+
+
+class BeatTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+
+    def test_a_node_that_has_nothing_to_say_shows_that_it_is_there(self) -> None:
+        beats = []
+        for _ in range(4):
+            self.advance(BEAT)
+            beats += self.turn()
+        self.assertEqual(beats, [Entry(self.node.boot, 0, [], [])] * 4)
+
+    def test_each_beat_is_another_for_the_brokers(self) -> None:
+        self.advance(BEAT)
+        self.assertEqual([name for _, name in self.log.published], [""])
+
+    def test_three_times_in_a_lease_it_is_heard_of(self) -> None:
+        self.assertEqual(BEAT * 3, LEASE_SECONDS)
+        self.advance(BEAT - LOOK_EVERY)
+        self.assertEqual(self.log.published, [])
+
+    def test_while_something_is_on_its_way_no_beat_is_needed(self) -> None:
+        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.advance(BEAT)
+        self.assertEqual(self.out, [(2, ["a"])])
+
+
+class AdoptionTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+        self.turn(Entry("b1", 1, [], [Fact(LEASE, "b1", "south")]))
+
+    def adoptions(self, seconds: float) -> list[str]:
+        """Let time pass, and return who is adopted meanwhile."""
+        adopted = []
+        for _ in range(round(seconds / LOOK_EVERY)):
+            self.advance(LOOK_EVERY)
+            for entry in self.turn():
+                adopted += [fact.name for fact in entry.facts if fact.kind == ADOPT]
+        return adopted
+
+    def test_who_is_silent_for_a_lease_is_adopted_once(self) -> None:
+        self.assertEqual(self.adoptions(LEASE_SECONDS - LOOK_EVERY), [])
+        self.assertEqual(self.adoptions(3 * LEASE_SECONDS), ["b1"])
+        self.assertEqual(self.node.registry.owner("b1"), self.node.boot)
+
+    def test_who_is_heard_of_is_not(self) -> None:
+        for _ in range(5):
+            self.assertEqual(self.adoptions(LEASE_SECONDS / 2), [])
+            self.turn(Entry("b1", 0, [], []))
+
+    def test_who_says_goodbye_is_adopted_in_a_moment(self) -> None:
+        self.turn(Entry("b1", 2, [], [Fact(BYE, "b1", "")]))
+        self.assertEqual(self.adoptions(2 * LOOK_EVERY), ["b1"])
+
+    def test_while_the_brokers_are_out_of_reach_nobody_is(self) -> None:
+        self.lose()
+        self.advance(3 * LEASE_SECONDS)
+        self.log.follower.connected()
+        self.turn()
+        self.assertEqual(self.adoptions(LEASE_SECONDS - LOOK_EVERY), [])
+        self.assertEqual(self.adoptions(2 * LOOK_EVERY), ["b1"])
+
+    def test_what_this_node_was_before_its_start_is_adopted_at_once(self) -> None:
+        node = self.node.node
+        self.turn(Entry("b0", 1, [], [Fact(LEASE, "b0", node)]))
+        self.assertEqual(self.adoptions(LOOK_EVERY), ["b0"])
+
+
+class DeposedTests(ClusterJournalTestCase):
+    """This node was taken for dead."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+        self.old = self.node.boot
+
+    def depose(self, *before: Entry) -> None:
+        """Let others take this node for dead, behind what they say before."""
+        for entry in before:
+            self.log.append(entry)
+        position = self.node.registry.leases[self.old].position
+        for index, data in enumerate(self.log.entries, 1):
+            if decode(data).boot == self.old:
+                position = index
+        adopts = Entry("b1", 90 + position, [], [Fact(ADOPT, self.old, str(position))])
+        self.log.append(adopts)
+        self.log.deliver()
+        self.clock.advance(0)
+
+    def test_it_is_told_and_is_another_boot(self) -> None:
+        self.depose()
+        self.assertEqual(self.heard, ["deposed"])
+        self.assertNotEqual(self.node.boot, self.old)
+        self.assertEqual(self.out, [(1, [self.node.boot])])
+        self.turn()
+        self.assertEqual(self.node.registry.owner(self.old), "b1")
+        self.assertEqual(self.node.registry.owner(self.node.boot), self.node.boot)
+
+    def test_what_waits_goes_out_when_all_is_said_that_is_to_be_said_first(self) -> None:
+        committed = self.node.commit([said("waits")])
+        self.log.published.clear()
+        self.depose()
+        first = self.node.say([Fact(NAME, "ana", "a")], first=True)
+        for _ in range(2):
+            self.turn()
+        self.successResultOf(first)
+        self.assertEqual((self.out, self.texts), ([], []))
+        self.assertNoResult(committed)
+        self.node.reclaimed()
+        self.turn()
+        self.successResultOf(committed)
+        self.assertEqual(self.texts, ["waits"])
+
+    def test_until_then_it_is_still_heard_of(self) -> None:
+        self.depose()
+        self.turn()
+        self.node.commit([said("waits")]).addErrback(lambda _: None)
+        self.advance(BEAT)
+        beats = self.turn()
+        self.assertEqual([(e.boot, e.number) for e in beats], [(self.node.boot, 0)])
+        self.assertEqual(self.texts, [])
+
+    def test_what_the_old_one_had_on_its_way_is_said_once(self) -> None:
+        committed = self.node.commit([said("late")])
+        self.depose()
+        self.turn()  # The entry of the old one gets there behind the adoption.
+        self.assertEqual(self.texts, [])
+        self.node.reclaimed()
+        self.turn()
+        self.turn()
+        self.successResultOf(committed)
+        self.assertEqual(self.texts, ["late"])
+
+    def test_what_it_said_before_it_was_taken_for_dead_is_said_once(self) -> None:
+        """Cut off as it was, it reads in one go what happened meanwhile: its own words too."""
+        committed = self.node.commit([said("early")])
+        self.log.append(Entry("b1", 1, [said("somebody")], []))
+        self.log.take()
+        self.depose(Entry("b1", 2, [said("else")], []))
+        self.assertEqual(self.texts, ["somebody", "early", "else"])
+        self.successResultOf(committed)
+        self.node.reclaimed()
+        for _ in range(3):
+            self.turn()
+        self.assertEqual(self.texts, ["somebody", "early", "else"])
+        self.assertEqual(self.heard, ["deposed"])
+
+    def test_it_may_happen_again(self) -> None:
+        self.depose()
+        self.turn()
+        self.old = self.node.boot
+        self.depose()
+        self.assertEqual(self.heard, ["deposed", "deposed"])
+        self.turn()
+        self.node.reclaimed()
+        self.node.commit([said("a")])
+        self.turn()
+        self.assertEqual(self.texts, ["a"])
+
+
+class AskedTests(ClusterJournalTestCase):
+    def test_what_is_asked_of_the_nodes_of_members_is_told(self) -> None:
+        self.connect()
+        fact = Fact(SEND_AWAY, "a", "[]")
+        self.turn(Entry("b1", 1, [], [fact, Fact(PERSON, "a", "")]))
+        self.assertEqual(self.heard, [("asked", fact)])
+
+
+class KeepingTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(journal, "KEEP_EVERY", KEEP_EVERY)
+        self.patch(journal.random, "uniform", lambda least, most: 1.0)
+
+    def test_what_holds_is_kept_now_and_then(self) -> None:
+        self.connect()
+        self.turn(Entry("b1", 1, [], [topic("cake")]))
+        self.spend(KEEP_EVERY - 10)
+        self.assertEqual(self.log.kept, [])
+        self.spend(20)
+        (state,) = self.log.kept
+        self.assertIn(topic("cake"), state)
+        self.assertNotIn(NODE, {fact.kind for fact in state})
+        self.spend(KEEP_EVERY)
+        self.assertEqual(len(self.log.kept), 2)
+
+    def test_where_nobody_has_kept_it_it_is_kept_at_once(self) -> None:
+        self.log.state = None
+        self.connect()
+        self.advance(LOOK_EVERY)
+        self.assertEqual(len(self.log.kept), 1)
+
+    def test_what_can_not_be_kept_now_is_kept_when_the_brokers_are_back(self) -> None:
+        self.connect()
+        self.lose()
+        self.spend(2 * KEEP_EVERY)
+        self.assertEqual(self.log.kept, [])
+        self.log.follower.connected()
+        self.turn()
+        self.advance(LOOK_EVERY)
+        self.assertEqual(len(self.log.kept), 1)
+
+    def spend(self, seconds: float) -> None:
+        """Let a long time pass, in which the node is heard of."""
+        for _ in range(round(seconds / 2)):
+            self.clock.advance(2)
+            self.turn(Entry("b1", 0, [], []))
+
+
+class StopTests(ClusterJournalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+
+    def test_the_node_says_goodbye(self) -> None:
+        self.running = False
+        stopped = self.node.stop()
+        self.assertEqual([f.kind for e, _ in self.log.published for f in e.facts], [BYE])
+        self.assertNoResult(stopped)
+        self.turn()
+        self.successResultOf(stopped)
+        self.stopped()
+        self.assertEqual(self.heard, [])
+
+    def stopped(self) -> None:
+        self.assertTrue(self.log.closed)
+        self.assertEqual(self.open_files(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_it_does_not_wait_for_long(self) -> None:
+        self.running = False
+        stopped = self.node.stop()
+        self.clock.advance(PATIENCE - 0.1)
+        self.assertNoResult(stopped)
+        self.clock.advance(0.2)
+        self.successResultOf(stopped)
+        self.stopped()
+
+    def test_while_the_brokers_are_out_of_reach_it_says_nothing(self) -> None:
+        self.running = False
+        self.lose()
+        self.successResultOf(self.node.stop())
+        self.assertEqual(self.log.published, [])
+        self.stopped()
+
+    def test_a_node_that_never_followed_stops_too(self) -> None:
+        self.path += "-2"
+        other = ClusterJournal(self.clock, self.journal(), Log(), LEASE_SECONDS)
+        other.start(self._committed)
+        self.successResultOf(other.stop())

@@ -1,0 +1,538 @@
+"""The log on a real broker.
+
+An event loop of their own is run by these tests for as long as they wait for something: whatever
+the reactor is, nobody else runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+from nats.js import JetStreamContext
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest, TestCase
+
+from chatservice.cluster import nats_log
+from chatservice.cluster.log import Founding, LogError, Opening
+from chatservice.cluster.nats_log import Brokers, NatsLog
+from chatservice.journal.events import Fact
+from tests.integration.brokers import NATS_SERVER, lasting_ports
+from tests.integration.support import PATIENCE, folder_for
+
+HOST = "127.0.0.1"
+TOPIC = Fact("topic", "lobby", "cake \ud800 for zoë")
+
+_T = TypeVar("_T")
+
+
+class Follower:
+    """Somebody who follows the log.
+
+    :ivar entries: what was read.
+    :ivar states: ``""`` for each time that it was connected, and why it was not any more.
+    :ivar after: the position after which it wants entries.
+    :ivar refuses: why it is not the right log.
+    :ivar holds: it takes its time for each entry.
+    :ivar fails: it fails to take what has these bytes.
+    """
+
+    def __init__(self) -> None:
+        self.openings: list[Opening] = []
+        self.entries: list[tuple[int, bytes]] = []
+        self.times: list[int] = []
+        self.states: list[str] = []
+        self.after = 0
+        self.refuses = ""
+        self.holds = False
+        self.fails = b"?"
+        self.waiting: list[Deferred[None]] = []
+
+    def opened(self, opening: Opening) -> int:
+        self.openings.append(opening)
+        if self.refuses:
+            raise LogError(self.refuses)
+        return self.after
+
+    def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
+        self.entries.append((position, data))
+        self.times.append(at)
+        if data == self.fails:
+            raise ValueError("oh no")
+        if not self.holds:
+            return None
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
+    def connected(self) -> None:
+        self.states.append("")
+
+    def disconnected(self, why: str) -> None:
+        self.states.append(why)
+
+
+class NatsLogTestCase(TestCase):
+    """A test with one broker, which runs if it is started."""
+
+    def setUp(self) -> None:
+        if not NATS_SERVER.exists():
+            raise SkipTest("nats-server is not installed")
+        self.folder = folder_for(self)
+        (self.port,) = lasting_ports(1)
+        self.broker: subprocess.Popen[bytes] | None = None
+        self.addCleanup(self.kill)
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.addCleanup(self.end_loop)
+        self.patch(nats_log, "FIRST_TRY", 5.0)
+        self.patch(nats_log, "RETRY", 0.05)
+
+    def end_loop(self) -> None:
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.close()
+        asyncio.set_event_loop(None)
+
+    # The broker.
+
+    def start(self, *options: str, jetstream: bool = True) -> None:
+        if jetstream:
+            options = ("-js", "-sd", str(self.folder / "store"), *options)
+        with Path(self.folder / "broker.log").open("ab") as log:
+            self.broker = subprocess.Popen(
+                [str(NATS_SERVER), "-a", HOST, "-p", str(self.port), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.until(self.listens, "the broker to listen")
+
+    def listens(self) -> bool:
+        assert self.broker is not None and self.broker.poll() is None
+        try:
+            socket.create_connection((HOST, self.port)).close()
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        if self.broker is not None:
+            self.broker.kill()
+            self.broker.wait()
+            self.broker = None
+
+    # The loop.
+
+    def run_(self, awaitable: Awaitable[_T]) -> _T:
+        return self.loop.run_until_complete(asyncio.wait_for(awaitable, PATIENCE))
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Run until something has happened."""
+
+        async def look() -> None:
+            while not condition():
+                await asyncio.sleep(0.005)
+
+        try:
+            self.run_(look())
+        except asyncio.TimeoutError:
+            raise AssertionError(f"in vain waited for {what}") from None
+
+    def with_client(self, do: Callable[[JetStreamContext], Coroutine[Any, Any, _T]]) -> _T:
+        """Do something as somebody else who may use the broker."""
+
+        async def run() -> _T:
+            client = Client()
+            await client.connect(f"nats://{HOST}:{self.port}")
+            try:
+                return await do(client.jetstream())
+            finally:
+                await client.close()
+
+        return self.run_(run())
+
+    # Nodes.
+
+    def log(self, **more: Any) -> NatsLog:
+        """Make a log that is not open yet."""
+        made: type[NatsLog] = more.pop("made", NatsLog)
+        of = {"urls": [f"nats://{HOST}:{self.port}"], "name": "chat", "replicas": 0, "days": 30}
+        log = made(Brokers(**{**of, "access": {}, **more}))
+        self.addCleanup(self.close, log)
+        return log
+
+    def close(self, log: NatsLog) -> None:
+        done: list[None] = []
+        log.close().addCallback(done.append)
+        self.until(lambda: done, "the log to be closed")
+
+    def node(
+        self,
+        follower: Follower | None = None,
+        identity: str = "one",
+        base: int = 0,
+        facts: Sequence[Fact] = (),
+        **more: Any,
+    ) -> tuple[NatsLog, Follower]:
+        """Open a log; what it would be founded with tells one node from the other."""
+        follower = follower or Follower()
+        log = self.log(**more)
+        log.open(follower, lambda: Founding(identity, base, facts))
+        return log, follower
+
+    def entries(self, follower: Follower, *data: str) -> None:
+        """Wait until somebody has read all this and no more."""
+        self.until(lambda: len(follower.entries) >= len(data), f"{len(data)} entries")
+        self.assertEqual([d.decode() for _, d in follower.entries], list(data))
+
+    def say(self, log: NatsLog, *data: str) -> None:
+        """Publish, one after the other."""
+        for one in data:
+            self.run_(log._publish(one.encode(), ""))
+
+
+class FoundingTests(NatsLogTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+
+    def test_the_first_node_founds_the_chat(self) -> None:
+        _, follower = self.node(identity="one", base=77, facts=[TOPIC])
+        self.assertEqual(follower.openings, [Opening("one", 77, 1, 0, [TOPIC])])
+        self.assertEqual(follower.states, [""])
+
+    def test_the_others_find_it(self) -> None:
+        log, _ = self.node(identity="one", base=77, facts=[TOPIC])
+        self.say(log, "a", "b", "c")
+        _, follower = self.node(identity="two")
+        self.assertEqual(follower.openings, [Opening("one", 77, 1, 3, [TOPIC])])
+        self.entries(follower, "a", "b", "c")
+
+    def test_brokers_can_have_several_chats(self) -> None:
+        log, one = self.node(identity="one")
+        other, two = self.node(identity="two", name="other")
+        self.say(log, "a")
+        self.say(other, "b")
+        self.entries(one, "a")
+        self.entries(two, "b")
+
+    def test_the_log_is_kept_for_so_many_days(self) -> None:
+        self.node(days=9)
+        info = self.with_client(lambda stream: stream.stream_info("chat"))
+        self.assertEqual(info.config.max_age, 9 * 86_400)
+        self.assertEqual((info.config.num_replicas, info.config.subjects), (1, ["chat.log"]))
+
+    def test_of_two_who_found_it_at_once_one_does(self) -> None:
+        fast = self.log()
+        fast._follower, fast._loop = Follower(), self.loop
+        fast._founding = lambda: Founding("fast", 5, ())
+
+        class Slow(NatsLog):
+            """While it is at it, somebody else is faster."""
+
+            async def _keep(self, identity: str, state: Sequence[Fact]) -> None:
+                await super()._keep(identity, state)
+                await fast._begin()
+
+        log, follower = self.node(identity="slow", made=Slow)
+        self.assertEqual(follower.openings, [Opening("fast", 5, 1, 0, [])])
+        self.say(log, "a")
+        self.entries(follower, "a")
+
+    def test_a_stream_of_something_else_is_refused(self) -> None:
+        self.with_client(lambda stream: stream.add_stream(name="chat", subjects=["music"]))
+        with self.assertRaises(LogError) as refusal:
+            self.node()
+        self.assertEqual(str(refusal.exception), "the stream chat is not one of a chat")
+
+    def test_where_the_subject_is_in_use_there_is_no_log(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 0.5)
+        self.with_client(lambda stream: stream.add_stream(name="music", subjects=["chat.log"]))
+        _, follower = self.node()
+        self.assertEqual(follower.openings, [])
+        self.with_client(lambda stream: stream.delete_stream("music"))
+        self.until(lambda: follower.states, "the chat to be founded")
+
+    def test_what_the_follower_refuses_is_refused(self) -> None:
+        follower = Follower()
+        follower.refuses = "it is another one"
+        with self.assertRaises(LogError) as refusal:
+            self.node(follower)
+        self.assertEqual(str(refusal.exception), "it is another one")
+
+
+class FollowingTests(NatsLogTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.log_, self.follower = self.node()
+
+    def test_what_is_published_comes_back_in_its_place(self) -> None:
+        for text in "abc":
+            self.log_.publish(text.encode(), f"boot.{text}")
+        self.until(lambda: len(self.follower.entries) == 3, "three entries")
+        self.assertEqual(self.follower.entries, [(1, b"a"), (2, b"b"), (3, b"c")])
+
+    def test_it_is_told_when_it_was_published(self) -> None:
+        self.say(self.log_, "a")
+        self.entries(self.follower, "a")
+        message = self.with_client(lambda stream: stream.get_msg("chat", 1))
+        assert message.time is not None
+        self.assertEqual(self.follower.times[0], int(message.time.timestamp() * 1000))
+
+    def test_all_read_the_same_order(self) -> None:
+        other, follower = self.node()
+        for number in range(50):
+            for name, log in (("x", self.log_), ("y", other)):
+                log.publish(f"{name}{number}".encode(), "")
+        for one in (self.follower, follower):
+            self.until(lambda one=one: len(one.entries) == 100, "all to be read")
+        self.assertEqual(self.follower.entries, follower.entries)
+
+    def test_one_may_go_on_behind_a_position(self) -> None:
+        self.say(self.log_, "a", "b", "c")
+        follower = Follower()
+        follower.after = 2
+        self.node(follower)
+        self.until(lambda: follower.entries, "an entry")
+        self.assertEqual(follower.entries, [(3, b"c")])
+
+    def test_where_a_log_begins_that_was_trimmed_is_known(self) -> None:
+        self.say(self.log_, "a", "b", "c")
+        self.with_client(lambda stream: stream.purge_stream("chat", seq=3))
+        _, follower = self.node()
+        self.assertEqual(follower.openings, [Opening("one", 0, 3, 3, [])])
+        self.entries(follower, "c")
+        self.with_client(lambda stream: stream.purge_stream("chat"))
+        _, follower = self.node()
+        self.assertEqual(follower.openings, [Opening("one", 0, 4, 3, [])])
+
+    def test_while_an_entry_is_being_taken_no_other_comes(self) -> None:
+        self.follower.holds = True
+        self.say(self.log_, "a", "b")
+        for count in (1, 2):
+            self.until(lambda: len(self.follower.waiting) == count, "an entry")  # noqa: B023
+            self.say(self.log_, "c")
+            self.assertEqual(len(self.follower.entries), count)
+            self.follower.waiting[-1].callback(None)
+
+    def test_one_entry_that_fails_keeps_no_other_from_coming(self) -> None:
+        self.follower.fails = b"a"
+        self.say(self.log_, "a", "b")
+        self.entries(self.follower, "a", "b")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_where_an_entry_is_missing_it_is_read_anew(self) -> None:
+        self.say(self.log_, "a")
+        self.entries(self.follower, "a")
+        self.log_._expected += 1
+        self.say(self.log_, "b", "c")
+        self.entries(self.follower, "a", "b", "c")
+        self.assertEqual([position for position, _ in self.follower.entries], [1, 2, 3])
+
+    def test_one_may_read_it_anew_oneself(self) -> None:
+        self.say(self.log_, "a", "b", "c")
+        self.entries(self.follower, "a", "b", "c")
+        self.log_.follow(1)
+        self.entries(self.follower, "a", "b", "c", "b", "c")
+        self.say(self.log_, "d")
+        self.entries(self.follower, "a", "b", "c", "b", "c", "d")
+
+    def test_what_is_on_its_way_then_comes_only_once(self) -> None:
+        for number in range(20):
+            self.log_.publish(str(number).encode(), "")
+        self.log_.follow(0)
+        wanted = [str(number) for number in range(20)]
+        self.until(lambda: len(self.follower.entries) >= 20, "all to be read")
+        self.say(self.log_, "end")
+        self.until(lambda: self.follower.entries[-1][1] == b"end", "the end")
+        positions = [position for position, _ in self.follower.entries]
+        self.assertEqual(positions[-21:], list(range(1, 22)))
+        self.assertEqual([d.decode() for _, d in self.follower.entries[-21:-1]], wanted)
+
+    def test_a_long_log_is_read_as_fast_as_it_is_taken(self) -> None:
+        blocks = [os.urandom(60_000) for _ in range(80)]
+        for block in blocks:
+            self.run_(self.log_._publish(block, ""))
+        _, follower = self.node()
+        self.until(lambda: len(follower.entries) == len(blocks), "all to be read")
+        self.assertEqual([data for _, data in follower.entries], blocks)
+
+    def test_silence_is_no_entry(self) -> None:
+        self.patch(nats_log, "HEARTBEAT", 0.1)
+        log, follower = self.node()
+        before = log._nats.stats["in_msgs"]
+        self.until(lambda: log._nats.stats["in_msgs"] >= before + 3, "heartbeats")
+        self.say(log, "a")
+        self.entries(follower, "a")
+
+    def test_brokers_of_a_domain_number_them_elsewhere(self) -> None:
+        reply = "$JS.ACK.hub.hash.chat.consumer.1.7.1.5000000000.0.token"
+        message = Msg(self.log_._nats, "chat.log", reply, b"x")
+        self.run_(self.log_._message(self.log_._generation, message))
+        self.assertEqual((self.follower.entries, self.follower.times), ([(7, b"x")], [5000]))
+
+    def test_once_closed_nothing_is_told_any_more(self) -> None:
+        self.close(self.log_)
+        other, follower = self.node()
+        self.say(other, "a")
+        self.entries(follower, "a")
+        self.assertEqual((self.follower.entries, self.follower.states), ([], [""]))
+
+    def test_what_was_never_opened_is_closed_at_once(self) -> None:
+        self.successResultOf(self.log().close())
+
+
+class KeepingTests(NatsLogTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.log_, _ = self.node()
+
+    def state(self) -> Sequence[Fact] | None:
+        """What a node that begins now is told."""
+        log, follower = self.node()
+        self.close(log)
+        return follower.openings[0].state
+
+    def done(self) -> None:
+        self.until(lambda: not self.log_._tasks, "the attempt to be over")
+
+    def test_what_was_kept_is_told_to_who_begins(self) -> None:
+        for topic in ("one", "two"):
+            state = [TOPIC, Fact("topic", "dev", topic)]
+            self.log_.keep(state)
+            self.done()
+            self.assertEqual(self.state(), state)
+
+    def test_what_nobody_has_kept_is_not_known(self) -> None:
+        self.with_client(lambda stream: stream.delete_object_store("chat-state"))
+        self.assertIsNone(self.state())
+
+    def test_that_it_can_not_be_kept_hurts_nobody(self) -> None:
+        self.with_client(lambda stream: stream.delete_object_store("chat-state"))
+        self.log_.keep([TOPIC])
+        self.done()
+        self.assertIsNone(self.state())
+
+
+class OutageTests(NatsLogTestCase):
+    def test_who_starts_before_the_brokers_waits_for_them(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 0.2)
+        log, follower = self.node()
+        log.publish(b"lost", "")
+        self.assertEqual((follower.openings, follower.states), ([], []))
+        self.start()
+        self.until(lambda: "" in follower.states, "the brokers to be found")
+        self.say(log, "a")
+        self.entries(follower, "a")
+
+    def test_a_log_that_is_not_the_right_one_by_then_is_asked_for_again(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 0.2)
+        follower = Follower()
+        follower.refuses = "it is another one"
+        self.node(follower)
+        self.start()
+        self.until(lambda: len(follower.openings) > 2, "it to be looked at some times")
+        self.assertNotIn("", follower.states)
+        follower.refuses = ""
+        self.until(lambda: "" in follower.states, "it to be the right one")
+
+    def test_who_stops_before_they_are_there_stops(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 0.2)
+        log, follower = self.node()
+        self.run_(asyncio.sleep(0))
+        self.close(log)
+        self.start()
+        self.assertEqual(follower.openings, [])
+
+    def test_a_broker_that_was_away_is_followed_on(self) -> None:
+        self.start()
+        log, follower = self.node()
+        self.say(log, "a")
+        self.entries(follower, "a")
+        self.kill()
+        self.until(lambda: len(follower.states) == 2, "the loss")
+        self.assertEqual(follower.states[1], "the connection to the brokers is lost")
+        log.publish(b"lost", "")
+        self.start()
+        self.with_client(lambda stream: stream.publish("chat.log", b"b"))
+        self.until(lambda: len(follower.states) == 3, "the connection to be back")
+        self.assertEqual(follower.states[2], "")
+        self.say(log, "c")
+        self.entries(follower, "a", "b", "c")
+
+    def test_what_does_not_work_at_once_then_is_tried_again(self) -> None:
+        self.start()
+        log, follower = self.node()
+        attempts: list[int] = []
+        follow = log._follow
+
+        async def fails_twice(position: int) -> None:
+            attempts.append(position)
+            if len(attempts) < 3:
+                raise (asyncio.TimeoutError, Error)[len(attempts) - 1]
+            await follow(position)
+
+        self.patch(log, "_follow", fails_twice)
+        self.kill()
+        self.start()
+        self.until(lambda: len(follower.states) == 3, "the connection to be back")
+        self.assertEqual(len(attempts), 3)
+
+    def test_a_broker_that_is_silent_is_lost(self) -> None:
+        self.patch(nats_log, "PING", 0.1)
+        self.start()
+        _, follower = self.node()
+        assert self.broker is not None
+        self.broker.send_signal(signal.SIGSTOP)
+        self.until(lambda: len(follower.states) == 2, "the loss")
+        self.broker.send_signal(signal.SIGCONT)
+        self.until(lambda: len(follower.states) == 3, "the connection to be back")
+
+    def test_what_can_not_be_published_is_nothing_to_fail_of(self) -> None:
+        self.start()
+        log, follower = self.node()
+        self.with_client(lambda stream: stream.delete_stream("chat"))
+        log.publish(b"a", "")
+        self.until(lambda: not log._tasks, "the attempt to be over")
+        self.assertEqual(follower.entries, [])
+
+    def test_brokers_without_jetstream_are_refused(self) -> None:
+        self.start(jetstream=False)
+        with self.assertRaises(LogError) as refusal:
+            self.node()
+        self.assertTrue(str(refusal.exception).startswith("the brokers have no JetStream"))
+
+
+class AccessTests(NatsLogTestCase):
+    def test_who_is_not_let_in_is_told_so(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 1.0)
+        self.start("--auth", "secret")
+        for access in ({}, {"token": "guess"}):
+            with self.assertRaises(LogError) as refusal:
+                self.node(access=access)
+            why = str(refusal.exception)
+            self.assertTrue(why.startswith("the brokers do not let us in: "), why)
+            self.assertNotIn("guess", why)
+
+    def test_who_has_the_token_is_let_in(self) -> None:
+        self.start("--auth", "secret")
+        _, follower = self.node(access={"token": "secret"})
+        self.assertEqual(follower.states, [""])
+
+    def test_so_is_who_has_the_password(self) -> None:
+        self.start("--user", "node", "--pass", "secret")
+        _, follower = self.node(access={"user": "node", "password": "secret"})
+        self.assertEqual(follower.states, [""])

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from chatservice.cluster import outgoing
+from chatservice.cluster.entries import LEASE, NAME, Entry, decode
+from chatservice.cluster.outgoing import Outgoing, Waiting
+from chatservice.journal.events import SAID, Draft, Fact
+
+
+def said(text: str, origin: int = 1, author: str = "ana") -> Draft:
+    return Draft("lobby", SAID, author, text, origin, -1)
+
+
+def fact(name: str) -> Fact:
+    return Fact(NAME, name, "a")
+
+
+class Published:
+    """The part of a log that a node publishes to.
+
+    :ivar entries: all that were published, with their names.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[Entry, str]] = []
+
+    def publish(self, data: bytes, name: str) -> None:
+        self.entries.append((decode(data), name))
+
+
+class OutgoingTestCase(TestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.log = Published()
+        self.outgoing = Outgoing(self.clock, self.log)
+        self.outgoing.begin("north-1")
+        self.results: dict[str, Sequence[bool]] = {}
+
+    def start(self) -> None:
+        """Let what is said at the beginning be back."""
+        self.outgoing.publish()
+        self.back()
+        self.log.entries.clear()
+
+    def back(self, *effective: bool) -> None:
+        """What was published last is back."""
+        self.outgoing.back(self.log.entries[-1][0].number, effective)
+
+    def add(self, *texts: str) -> None:
+        self.outgoing.add(Waiting([said(text) for text in texts], ()))
+
+    def say(self, *names: str, first: bool = False) -> Deferred[Sequence[bool]]:
+        return self.outgoing.say([fact(name) for name in names], first)
+
+    @property
+    def published(self) -> list[tuple[int, list[str]]]:
+        """The number of each entry, and what is in it."""
+        return [
+            (entry.number, [d.text for d in entry.drafts] + [f.name for f in entry.facts])
+            for entry, _ in self.log.entries
+        ]
+
+
+class OrderTests(OutgoingTestCase):
+    def test_that_a_boot_is_there_is_said_before_all_else(self) -> None:
+        self.add("a")
+        self.outgoing.publish()
+        ((entry, _),) = self.log.entries
+        wanted = Entry(self.outgoing.boot, 1, [], [Fact(LEASE, self.outgoing.boot, "north-1")])
+        self.assertEqual(entry, wanted)
+
+    def test_each_boot_has_another_name(self) -> None:
+        boots = set()
+        for _ in range(20):
+            self.outgoing.begin("north-1")
+            boots.add(self.outgoing.boot)
+        self.assertEqual(len(boots), 20)
+
+    def test_one_is_on_its_way_and_the_others_wait(self) -> None:
+        self.start()
+        for text in ("a", "b", "c"):
+            self.add(text)
+        self.assertEqual(self.published, [(2, ["a"])])
+        self.assertFalse(self.outgoing.publish())
+        for _ in range(2):
+            self.back()
+        self.assertEqual(self.published, [(2, ["a"]), (3, ["b"]), (4, ["c"])])
+
+    def test_each_has_a_name_of_its_own(self) -> None:
+        self.start()
+        self.add("a")
+        self.back()
+        self.add("b")
+        boot = self.outgoing.boot
+        self.assertEqual([name for _, name in self.log.entries], [f"{boot}.2", f"{boot}.3"])
+
+    def test_what_comes_back_is_done(self) -> None:
+        self.start()
+        waiting = Waiting([said("a")], [fact("x")])
+        done: Deferred[Sequence[bool]] = Deferred()
+        waiting.done.append(done)
+        self.outgoing.add(waiting)
+        self.assertNoResult(done)
+        self.back(True)
+        self.assertEqual(self.successResultOf(done), (True,))
+        self.assertIsNone(self.outgoing.since)
+
+    def test_what_follows_is_published_before_it_is_told_of(self) -> None:
+        self.start()
+        done = self.say("x")
+        self.add("a")
+        told: list[list[tuple[int, list[str]]]] = []
+        done.addCallback(lambda _: told.append(self.published))
+        self.back(True)
+        self.assertEqual(told, [[(2, ["x"]), (3, ["a"])]])
+
+    def test_another_one_that_comes_back_does_not_count(self) -> None:
+        self.outgoing.back(1, ())
+        self.start()
+        self.add("a")
+        for number in (0, 1, 3):
+            self.outgoing.back(number, ())
+        self.assertIsNotNone(self.outgoing.since)
+        self.outgoing.back(2, ())
+        self.assertIsNone(self.outgoing.since)
+
+    @given(st.lists(st.sampled_from(("add", "say", "back", "repeat", "begin")), max_size=60))
+    @settings(deadline=None)
+    def test_all_is_said_once_and_in_order(self, story: list[str]) -> None:
+        self.setUp()
+        read: list[str] = []
+        numbers: dict[str, int] = {}
+        count = 0
+
+        def arrive() -> None:
+            """As all nodes do, skip what was there before."""
+            if not self.log.entries:
+                return
+            entry, _ = self.log.entries[-1]
+            if entry.number > numbers.get(entry.boot, 0):
+                numbers[entry.boot] = entry.number
+                read.extend(d.text for d in entry.drafts)
+                read.extend(f.name for f in entry.facts if f.kind == NAME)
+            if entry.boot == self.outgoing.boot:
+                self.outgoing.back(entry.number, [True] * len(entry.facts))
+
+        for step in story:
+            if step in ("add", "say"):
+                getattr(self, step)(str(count))
+                count += 1
+            elif step == "back":
+                arrive()
+            elif step == "repeat" and self.outgoing.since is not None:
+                self.outgoing.repeat()
+            elif step == "begin" and self.outgoing.since is None:
+                self.outgoing.begin("north-1")
+        self.outgoing.publish()
+        while self.outgoing.since is not None:
+            arrive()
+        self.assertEqual(read, [str(number) for number in range(count)])
+
+
+class RepeatTests(OutgoingTestCase):
+    def test_what_does_not_come_back_is_published_again_under_the_same_number(self) -> None:
+        self.start()
+        self.add("a")
+        self.clock.advance(5)
+        self.outgoing.repeat()
+        self.assertEqual(self.log.entries[0], self.log.entries[1])
+        self.assertEqual(self.outgoing.since, 5)
+
+    def test_where_nothing_waits_a_beat_is_published(self) -> None:
+        self.start()
+        self.outgoing.repeat()
+        self.assertEqual(self.log.entries, [(Entry(self.outgoing.boot, 0, [], []), "")])
+        self.assertIsNone(self.outgoing.since)
+
+    def test_it_is_known_since_when_something_is_on_its_way(self) -> None:
+        self.assertIsNone(self.outgoing.since)
+        self.clock.advance(2)
+        self.outgoing.publish()
+        self.clock.advance(2)
+        self.assertEqual(self.outgoing.since, 2)
+
+
+class SayingTests(OutgoingTestCase):
+    def test_what_is_said_while_something_is_on_its_way_is_one_entry(self) -> None:
+        self.start()
+        for names in (["a"], ["b", "c"], ["d"]):
+            self.say(*names)
+        self.back(True)
+        self.assertEqual(self.published, [(2, ["a"]), (3, ["b", "c", "d"])])
+
+    def test_everybody_is_told_of_their_own(self) -> None:
+        self.start()
+        self.say("x")
+        said = [self.say("a"), self.say("b", "c"), self.say("d")]
+        self.back(True)
+        self.back(True, False, True, False)
+        results = [list(self.successResultOf(one)) for one in said]
+        self.assertEqual(results, [[True], [False, True], [False]])
+
+    def test_it_is_said_behind_what_waits_already(self) -> None:
+        self.start()
+        self.say("a")
+        self.add("one")
+        self.say("b")
+        self.say("c")
+        self.add("two")
+        for _ in range(3):
+            self.back(True, True)
+        wanted = [(2, ["a"]), (3, ["one"]), (4, ["b", "c"]), (5, ["two"])]
+        self.assertEqual(self.published, wanted)
+
+    def test_what_is_too_much_for_one_entry_is_said_in_several(self) -> None:
+        self.patch(outgoing, "MOST_FACTS", 3)
+        self.start()
+        self.say("x")
+        for name in "abcdefg":
+            self.say(name)
+        for _ in range(3):
+            self.back(*[True] * 3)
+        self.assertEqual([names for _, names in self.published[1:]], [[*"abc"], [*"def"], ["g"]])
+
+
+class NewBootTests(OutgoingTestCase):
+    """A boot that was taken for dead is another one from then on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.add("on its way")
+        self.add("waits")
+        self.log.entries.clear()
+        self.outgoing.begin("north-1")
+        self.outgoing.reclaiming = True
+
+    def test_what_waits_is_published_anew_behind_what_is_said_first(self) -> None:
+        first = self.say("a", first=True)
+        self.say("b", first=True)
+        self.back(True, False)
+        self.assertEqual(self.successResultOf(first), (False,))
+        self.back(True)
+        boot = self.outgoing.boot
+        self.assertEqual(self.published, [(1, [boot, "a"]), (2, ["b"])])
+        self.outgoing.reclaiming = False
+        self.outgoing.publish()
+        self.back()
+        self.assertEqual(self.published[2:], [(3, ["on its way"]), (4, ["waits"])])
+        self.assertEqual({entry.boot for entry, _ in self.log.entries}, {boot})
+
+    def test_until_then_what_waits_is_held(self) -> None:
+        self.outgoing.publish()
+        self.back()
+        self.log.entries.clear()
+        self.say("c")
+        self.add("more")
+        self.assertFalse(self.outgoing.publish())
+        self.assertEqual(self.published, [])
+        self.say("d", first=True)
+        self.assertEqual(self.published, [(2, ["d"])])
+
+    def test_what_is_said_first_together_is_one_entry(self) -> None:
+        self.outgoing.publish()
+        for names in (["a"], ["b", "c"]):
+            self.say(*names, first=True)
+        self.back()
+        self.assertEqual(self.published[1:], [(2, ["a", "b", "c"])])
+
+    def test_what_the_old_one_published_counts_no_more(self) -> None:
+        self.outgoing.publish()
+        self.outgoing.back(2, ())
+        self.back()
+        self.outgoing.reclaiming = False
+        self.outgoing.publish()
+        self.assertEqual(self.published[1:], [(2, ["on its way"])])
+
+    def test_a_node_may_lose_its_lease_while_it_says_what_is_said_first(self) -> None:
+        self.say("a", first=True)
+        self.outgoing.begin("north-1")
+        self.log.entries.clear()
+        said = self.say("b", first=True)
+        self.assertEqual(self.published, [(1, [self.outgoing.boot, "b"])])
+        self.back(True, False)
+        self.assertEqual(self.successResultOf(said), (False,))
+        self.assertEqual(len(self.published), 1)
+        self.outgoing.reclaiming = False
+        self.outgoing.publish()
+        for _ in range(2):
+            self.back(True, True)
+        (_, old), *others = self.published[1:]
+        self.assertEqual((old[1:], others), (["a"], [(3, ["on its way"]), (4, ["waits"])]))
+
+
+class RewordTests(OutgoingTestCase):
+    def test_what_somebody_said_and_waits_is_told_under_another_name(self) -> None:
+        drafts = [said("a"), said("b", 2, "bob"), said("c")]
+        self.outgoing.add(Waiting(drafts, ()))
+        self.add("d")
+        self.outgoing.reword(1, "ana2")
+        self.outgoing.publish()
+        for _ in range(2):
+            self.back()
+        authors = [[d.author for d in entry.drafts] for entry, _ in self.log.entries]
+        self.assertEqual(authors, [[], ["ana2", "bob", "ana2"], ["ana2"]])
