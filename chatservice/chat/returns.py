@@ -20,7 +20,7 @@ from chatservice.chat.cursors import Cursor
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
 from chatservice.chat.refusals import NotLetIn, Refusal
-from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.rooms import Membership, Room, over, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
@@ -206,9 +206,9 @@ class Returns:
         member.outlet, member.lost = outlet, False
         since, gap = self._since(session, hello, resumed, began)
         member.memberships += [
-            _over(member, period.room, period.since, period.until)
+            over(member, period.room, period.since, period.until)
             for period in session.reading.periods
-            if period.until > since and not _reads(member, period.room, period.until)
+            if period.until > since and not reads(member, period.room, period.until)
         ]
         member.cursor = Cursor(member, since)
         if resumed:
@@ -319,15 +319,3 @@ class Returns:
         """Look after nothing any more."""
         if self._due is not None:
             self._due.cancel()
-
-
-def _over(member: Member, room: str, since: int, until: int) -> Membership:
-    """Return what a member was in, and has left."""
-    membership = Membership(member, Room(room))
-    membership.since, membership.until, membership.leaving = since, until, True
-    return membership
-
-
-def _reads(member: Member, room: str, until: int) -> bool:
-    """Tell whether a member, that was connected already, still reads a period."""
-    return any(m.room.name == room and m.until == until for m in member.memberships)

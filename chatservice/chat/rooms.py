@@ -100,6 +100,18 @@ class Room:
         return deliver(events, [(view, here, group) for (view, here), group in self.head.items()])
 
 
+def over(member: Member, room: str, since: int, until: int) -> Membership:
+    """Return what a member was in, and has left."""
+    membership = Membership(member, Room(room))
+    membership.since, membership.until, membership.leaving = since, until, True
+    return membership
+
+
+def reads(member: Member, room: str, until: int) -> bool:
+    """Tell whether a member, that was connected already, still reads a period."""
+    return any(m.room.name == room and m.until == until for m in member.memberships)
+
+
 def deliver(
     events: Sequence[Event], groups: Iterable[tuple[View, bool, Collection[Member]]]
 ) -> int:

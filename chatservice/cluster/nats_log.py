@@ -72,7 +72,7 @@ class NatsLog:
         self._subscription: Any = None
         self._generation = 0
         self._position = self._expected = 0
-        self._why = self._published = ""
+        self._why = self._refused = self._published = ""
         self._closed = False
 
     def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
@@ -83,20 +83,19 @@ class NatsLog:
         try:
             self._loop.run_until_complete(asyncio.wait_for(self._try_first(), FIRST_TRY))
         except (asyncio.TimeoutError, OSError, Error) as error:
-            if "uthorization" in self._why:
-                raise LogError(f"the brokers do not let us in: {self._why}") from None
-            why = self._why or str(error) or "they do not answer"
-            log.warn("the brokers can't be reached yet: {why}", why=why)
+            if self._refused:
+                raise LogError(f"the brokers do not let us in: {self._refused}") from None
+            log.warn("the brokers can't be reached yet: {why}", why=self._why or str(error))
             self._run(self._try_on())
 
     async def _try_first(self) -> None:
         """Begin, also while the brokers elect who leads the log; then they answer nothing."""
-        while True:
+        while not self._refused:
             try:
                 return await self._begin()
-            except (asyncio.TimeoutError, Error) as error:
-                self._why = str(error)
+            except (asyncio.TimeoutError, OSError, Error):
                 await asyncio.sleep(RETRY)
+        raise Error(self._refused)
 
     async def _try_on(self) -> None:
         while not self._closed:
@@ -110,8 +109,7 @@ class NatsLog:
 
     async def _begin(self) -> None:
         if not self._nats.is_connected:
-            with suppress(Exception):
-                await self._nats.close()
+            await self._close()
             self._nats = Client()
             await self._nats.connect(
                 list(self._brokers.urls),
@@ -147,7 +145,7 @@ class NatsLog:
         except NotFoundError:
             pass
         except APIError as error:
-            raise LogError(f"the brokers have no JetStream: {error.description}") from None
+            raise LogError(f"the brokers have no JetStream: {error.description or error}") from None
         founding = self._founding()
         replicas = self._brokers.replicas
         if not replicas:
@@ -241,6 +239,8 @@ class NatsLog:
 
     async def _failed(self, error: Exception) -> None:
         self._why = str(error) or type(error).__name__
+        if "authorization" in self._why.lower() or "authentication" in self._why.lower():
+            self._refused = self._why
 
     async def _disconnected(self) -> None:
         self._generation += 1
@@ -321,7 +321,8 @@ class NatsLog:
         return Deferred.fromFuture(closing)
 
     async def _close(self) -> None:
-        with suppress(asyncio.TimeoutError, OSError, Error):
+        # It says so with an assertion if it was never connected.
+        with suppress(asyncio.TimeoutError, OSError, Error, AssertionError):
             await asyncio.wait_for(self._nats.close(), TIMEOUT)
 
 
