@@ -49,6 +49,9 @@ INDEX_BITS: Final = 15
 
 COMPRESSED_FROM: Final = 4096
 
+INTEGERS: Final = 1 << 63
+"""Integers are less than that: SQLite stores no others."""
+
 
 class BadEntry(ValueError):
     """What is in the log is no entry."""
@@ -65,9 +68,7 @@ class Entry(NamedTuple):
 
 def encode(entry: Entry) -> bytes:
     """Return an entry as bytes."""
-    data = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
+    data = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
     return zlib.compress(data, 1) if len(data) >= COMPRESSED_FROM else data
 
 
@@ -79,7 +80,10 @@ def decode(data: bytes) -> Entry:
     try:
         if data[:1] != b"[":
             data = zlib.decompress(data)
-        boot, number, drafts, facts = json.loads(data.decode("utf-8", "surrogatepass"))
+        text = data.decode()
+        boot, number, drafts, facts = parsed = json.loads(text)
+        if "\\u" in text:  # There may be half of a character, which nobody could store.
+            json.dumps(parsed, ensure_ascii=False).encode()
         entry = Entry(boot, number, [Draft(*draft) for draft in drafts], [Fact(*f) for f in facts])
     except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise BadEntry(str(error)) from None
@@ -95,6 +99,8 @@ def _is_draft(draft: Draft) -> bool:
     return (
         type(room) is type(kind) is type(author) is type(text) is str
         and type(origin) is type(seq) is int
+        and -INTEGERS <= origin < INTEGERS
+        and -INTEGERS <= seq < INTEGERS
     )
 
 

@@ -71,6 +71,7 @@ class Following:
         self._replica = replica
         self._done = done
         self._base = 0
+        self._first = 1
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
         self._until = 0
@@ -110,7 +111,7 @@ class Following:
             if replica.head or self.facts():
                 raise LogError(f"the history {replica.path!r} is that of another chat")
             replica.belong_to(opening.identity)
-        self._base = opening.base
+        self._base, self._first = opening.base, opening.first
         if self.position > opening.last:
             raise LogError("the log is older than the history: was it restored from a copy?")
         if 0 < self.position >= opening.first - 1:
@@ -131,8 +132,8 @@ class Following:
 
     @property
     def floor(self) -> int:
-        """The id before the first event that can come."""
-        return event_id(self._base, self.position + 1, -1)
+        """The id before the first event that the log can have."""
+        return event_id(self._base, self._first, -1)
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """Take an entry; see :meth:`.Follower.took`."""

@@ -42,7 +42,10 @@ LARGEST: Final = 100_000
 PATIENCE: Final = 3.0
 """Seconds that something may take to come back, until the log is out of reach."""
 
-LOOK_EVERY: Final = 0.5
+REPEAT: Final = 0.7
+"""Seconds after which what has not come back is published again."""
+
+LOOK_EVERY: Final = 0.25
 
 BEATS: Final = 3
 """So many times in a lease does a node show that it is there."""
@@ -92,7 +95,7 @@ class ClusterJournal(Replicated):
         self._held: Waiting | None = None
         self._told: Deferred[None] | None = None
         self._connected = False
-        self._next_beat = self._next_keep = 0.0
+        self._next_beat = self._next_keep = self._published = 0.0
         self._beating: float | None = None
         self._heard = clock.seconds()
         self._watch: IDelayedCall | None = None
@@ -276,13 +279,15 @@ class ClusterJournal(Replicated):
         if not self._connected:
             return
         on_its_way = [since for since in (self._outgoing.since, self._beating) if since is not None]
-        if on_its_way and now - min(on_its_way) > PATIENCE:
-            self._lose("the brokers do not answer")
-            if now - self._heard > PATIENCE:
-                self._heard = now
-                self._log.follow(self._following.position)
-            self._repeat()
-        elif now >= self._next_beat and not on_its_way:
+        if on_its_way:
+            if now - min(on_its_way) > PATIENCE:
+                self._lose("the brokers do not answer")
+                if now - self._heard > PATIENCE:
+                    self._heard = now
+                    self._log.follow(self._following.position)
+            if now - self._published > REPEAT:
+                self._repeat()
+        elif now >= self._next_beat:
             self._repeat()
         if self.unreachable:
             return
@@ -295,11 +300,12 @@ class ClusterJournal(Replicated):
 
     def _repeat(self) -> None:
         """Publish what is on its way, or a beat."""
-        self._next_beat = self._clock.seconds() + self._beat
+        self._published = self._clock.seconds()
+        self._next_beat = self._published + self._beat
         if self._outgoing.publish():
             return
-        if self._outgoing.since is None:
-            self._beating = self._clock.seconds()
+        if self._outgoing.since is None and self._beating is None:
+            self._beating = self._published
         self._outgoing.repeat()
 
 

@@ -52,7 +52,6 @@ TIMEOUT: Final = 3.0
 DUPLICATE_WINDOW: Final = 2
 HEARTBEAT: Final = 5.0
 UNUSED: Final = 60.0
-"""Seconds after which the brokers forget a consumer that nobody reads."""
 
 DAY: Final = 86_400
 IDENTITY: Final = "chat-identity"

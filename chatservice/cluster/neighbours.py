@@ -63,7 +63,9 @@ class Neighbours:
             if member is not None and member.remote:
                 self._bring(member)
             return
-        if member is not None and not member.remote and here:
+        if member is not None and not member.remote:
+            if not here:
+                return  # It had left, and is about to come back here.
             self._give_up(member)
         session = None
         if fact.kind == SESSION:

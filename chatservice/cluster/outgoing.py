@@ -25,18 +25,20 @@ MOST_FACTS: Final = 1500
 class Waiting:
     """What is to be one entry.
 
+    :ivar first: it is said in front of what waits, and is of no use to another boot.
     :ivar number: that of the entry; 0 while it was not published.
-    :ivar sent: when it was published last.
+    :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
     """
 
-    __slots__ = ("done", "drafts", "facts", "number", "sent")
+    __slots__ = ("done", "drafts", "facts", "first", "number", "since")
 
-    def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact]) -> None:
+    def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
+        self.first = first
         self.drafts = drafts
         self.facts = list(facts)
         self.number = 0
-        self.sent = 0.0
+        self.since = 0.0
         self.done: list[Deferred[Sequence[bool]]] = []
 
     def reword(self, origin: int, author: str) -> None:
@@ -61,7 +63,6 @@ class Outgoing:
         self._log = follow
         self._queue: deque[Waiting] = deque()
         self._last = 0
-        self._first = 0
         self.reclaiming = False
 
     def begin(self, node: str) -> None:
@@ -71,10 +72,10 @@ class Outgoing:
         """
         self.boot = secrets.token_hex(8)
         self._last = 0
+        self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
             waiting.number = 0
-        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)]))
-        self._first = 1
+        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True))
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
@@ -88,9 +89,18 @@ class Outgoing:
 
     def add_first(self, waiting: Waiting) -> None:
         """Publish something behind what was said first, in front of all that waits."""
-        self._queue.insert(self._first, waiting)
-        self._first += 1
+        waiting.first = True
+        self._queue.insert(self._place(), waiting)
         self.publish()
+
+    def _place(self) -> int:
+        """Return where what is said first ends; never in front of what is on its way."""
+        place = 0
+        for waiting in self._queue:
+            if not waiting.first and not waiting.number:
+                break
+            place += 1
+        return place
 
     def say(self, facts: Sequence[Fact], first: bool) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect.
@@ -98,33 +108,34 @@ class Outgoing:
         :param first: behind what else was said so, in front of all that waits.
         """
         said: Deferred[Sequence[bool]] = Deferred()
-        place = self._first if first else len(self._queue)
-        waiting = self._queue[place - 1] if place else None
-        if waiting is None or waiting.number or waiting.drafts or len(waiting.facts) >= MOST_FACTS:
-            waiting = Waiting((), ())
-            self._queue.insert(place, waiting)
-            self._first += first
-        begin = len(waiting.facts)
+        place = self._place() if first else len(self._queue)
+        last = self._queue[place - 1] if place else None
+        full = last is None or last.number or last.drafts or len(last.facts) >= MOST_FACTS
+        if last is None or full or last.first != first:
+            last = Waiting((), (), first)
+            self._queue.insert(place, last)
+        begin = len(last.facts)
         end = begin + len(facts)
-        waiting.facts += facts
-        waiting.done.append(said)
+        last.facts += facts
+        last.done.append(said)
         self.publish()
         return said.addCallback(lambda effective: effective[begin:end])
 
     def publish(self) -> bool:
         """Publish what is first, unless it is on its way; tell whether it was."""
-        held = self.reclaiming and not self._first
-        if not self._queue or self._queue[0].number or held:
+        if not self._queue or self._queue[0].number:
+            return False
+        if self.reclaiming and not self._queue[0].first:
             return False
         self._last += 1
         self._queue[0].number = self._last
+        self._queue[0].since = self._clock.seconds()
         self.repeat()
         return True
 
     def repeat(self) -> None:
         """Publish what is on its way again, or show that the node is there."""
         waiting = self._queue[0] if self._queue else Waiting((), ())
-        waiting.sent = self._clock.seconds()
         entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts)
         # Beats are all alike; none of them is to be taken for another.
         name = f"{self.boot}.{waiting.number}" if waiting.number else ""
@@ -132,14 +143,13 @@ class Outgoing:
 
     @property
     def since(self) -> float | None:
-        """When what is on its way was published last; None if nothing is."""
-        return self._queue[0].sent if self._queue and self._queue[0].number else None
+        """When what is on its way was published first; None if nothing is."""
+        return self._queue[0].since if self._queue and self._queue[0].number else None
 
     def back(self, number: int, effective: Sequence[bool]) -> None:
         """An entry has come back."""
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
-            self._first -= self._first > 0
             self.publish()
             for done in waiting.done:
                 done.callback(effective)

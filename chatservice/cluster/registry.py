@@ -224,7 +224,7 @@ class Registry:
     def _ruled(self, rule: _Rule, boot: str, fact: Fact, first: int) -> list[Fact] | None:
         try:
             return rule(boot, fact, first)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None  # It is not as any node would write it.
 
     # The rules: each gives what is stored, or None if the fact takes no effect
