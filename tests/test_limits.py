@@ -24,7 +24,7 @@ class LimitsTests(TestCase):
     def test_only_what_cannot_be_without_limit_has_a_least_value(self) -> None:
         least = {name: least for name, _, _, least in Limits.table() if least}
         programs = {"grace": 1, "token_life": 1, "max_tokens": 1}
-        self.assertEqual(least, {"max_name": 1, "max_line": 1, **programs})
+        self.assertEqual(least, {"max_name": 1, "max_line": 1, **programs, "lease": 2})
 
     def test_they_are_written_as_options(self) -> None:
         self.assertTrue(str(Limits(max_name=7)).startswith("--max-name 7 --max-line 2000 "))

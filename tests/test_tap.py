@@ -22,7 +22,11 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from chatservice.cluster import settings
+from chatservice.cluster.chat import ClusterChat
+from chatservice.cluster.journal import ClusterJournal
 from chatservice.limits import Limits
+from chatservice.service import ChatService
 from chatservice.tap import Options, makeService
 from tests.journal.support import folder_for, run_python
 
@@ -121,8 +125,17 @@ class HelpTests(TestCase):
             ("motd", "none"),
             ("room", "lobby"),
             ("listen", "port 7007, IPv4 and IPv6"),
+            ("cluster", "none"),
+            ("cluster-name", "chat"),
+            ("replicas", 0),
+            ("log-days", 30),
         ):
             self.assert_helps(option, default)
+
+    def test_how_to_get_at_brokers_has_no_default(self) -> None:
+        help_text = str(Options())
+        for option in ("broker-credentials", "broker-ca", "broker-certificate"):
+            self.assertRegex(help_text, rf" --{option}= +\S")
 
 
 class OptionsTests(TapTestCase):
@@ -311,6 +324,48 @@ class RefusedOptionsTests(TapTestCase):
     def test_what_is_no_option(self) -> None:
         self.assertEqual(self.refused("please"), "Wrong number of arguments.")
         self.assertIn("colour", self.refused("--colour", "red"))
+
+
+class ClusterOptionsTests(TapTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(settings, "_install_reactor", lambda: None)
+
+    def test_without_brokers_there_is_no_cluster(self) -> None:
+        self.assertIsNone(parse("--log-days", "3").brokers)
+
+    def test_brokers_are_known_by_the_options(self) -> None:
+        brokers = parse(
+            *("--cluster", "nats://a,nats://b:7", "--cluster-name", "mine"),
+            *("--replicas", "3", "--log-days", "9", "--token-life", "8"),
+        ).brokers
+        wanted = settings.Brokers(["nats://a:4222", "nats://b:7"], "mine", 3, 9, {})
+        self.assertEqual(brokers, wanted)
+
+    def test_what_is_wrong_is_told_in_one_line(self) -> None:
+        for arguments, why in (
+            (["--replicas", "-1"], "--replicas -1: it takes a whole number, 0 or more"),
+            (["--log-days", "0"], "--log-days 0: it takes a whole number, 1 or more"),
+            (["--history", "none"], "--cluster: each node needs a file for its --history"),
+            (["--token-life", "30"], "--log-days 30: programs may come back for 30 days"),
+            (["--lease", "1"], "--lease 1: it takes a whole number, 2 or more"),
+        ):
+            with self.assertRaises(SystemExit) as refusal:
+                parse("--cluster", "nats://a", *arguments)
+            (line,) = str(refusal.exception).splitlines()
+            self.assertTrue(line.startswith(f"chat: {why}"), line)
+
+    def test_a_service_of_a_cluster_opens_nothing_yet(self) -> None:
+        history = os.path.join(self.folder, "history")
+        options = parse("--history", history, "--cluster", "nats://127.0.0.1:1", "--lease", "9")
+        before = os.listdir("/proc/self/fd")
+        service = makeService(options)
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        self.assertEqual(os.listdir(self.folder), [])
+        assert isinstance(service, ChatService)
+        chat = service.factory.chat
+        self.assertIsInstance(chat, ClusterChat)
+        self.assertIsInstance(chat.journal, ClusterJournal)
 
 
 class MakeServiceTests(TapTestCase):

@@ -44,6 +44,11 @@ class Chat(House):
         self.returns.stop()
         return super().stop()
 
+    @property
+    def refusing(self) -> bool:
+        """Whether nothing can be stored now."""
+        return self.ticker.refusing
+
     def enter(
         self, name: str, outlet: Outlet, view: View, operator: bool = False
     ) -> Deferred[Member]:
@@ -130,8 +135,8 @@ class Chat(House):
             membership = self._new_membership(member, name)
             self.ticker.batch.join(membership)
             self.ask(member)
-            if self.ticker.refusing:
-                member.tell(f"the history can't be written now: when it can, you are in #{name}")
+            if self.refusing:
+                member.tell(f"nothing can be stored now: when it can, you are in #{name}")
         member.turn_to(membership)
         return membership
 

@@ -220,7 +220,7 @@ class House:
                 if membership.kept:
                     membership.member.until = membership.member.until or event.id
                 membership.room.members.pop(membership.member, None)
-                self._vacate(membership.room)
+                self.vacate(membership.room)
         for membership in presence.memberships:
             member = membership.member
             # Who was seen off while the journal refused has no membership left to read.
@@ -246,7 +246,8 @@ class House:
             member, Replay(room.name, HISTORY_ON_JOINING, upto, text_view(member.view), asked=False)
         )
 
-    def _vacate(self, room: Room) -> None:
+    def vacate(self, room: Room) -> None:
+        """Note that somebody is no more in a room; an empty one is forgotten."""
         room.population -= 1
         if not room.population and room.name not in self.permanent:
             del self.rooms[room.name]

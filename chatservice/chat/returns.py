@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from chatservice import wire
 from chatservice.chat import ignoring, names
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 TEND_EVERY: Final = 60.0
 """Seconds after which expired tokens are forgotten, and numbers noted."""
-
 
 _REPLACED: Final = wire.encode(wire.Replaced(text="another connection has your place now"))
 
@@ -53,6 +53,7 @@ class Returns:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self._coming: dict[Member, _Coming] = {}
+        self._claiming: dict[int, Member] = {}
         self._due: IDelayedCall | None = None
 
     # Coming in
@@ -88,7 +89,7 @@ class Returns:
     def _return(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
-        member = self._chat.sessions.get(session.origin)
+        member = self._chat.sessions.get(session.origin) or self._claiming.get(session.origin)
         if member is None:
             return self._come_back(session, hello, outlet)
         if member in self._coming:
@@ -161,7 +162,7 @@ class Returns:
             chat.tokens.here(session)
             self._look_after()
             chat.sessions[member.origin] = member
-            self._coming[member] = _Coming(hello, began, [welcomed])
+            del self._claiming[member.origin]
             ignoring.recognise(member, chat.ignorers)
             chat.ticker.batch.note(session)
             chat.ticker.batch.then(connect)
@@ -183,7 +184,15 @@ class Returns:
             chat.ticker.wake()
             return welcomed
 
-        return chat.claim(name, member).addCallback(granted)
+        def refused(failure: Failure) -> Failure:
+            del self._claiming[member.origin]
+            for each in self._coming.pop(member).welcomed[1:]:
+                each.errback(failure)
+            return failure
+
+        self._claiming[member.origin] = member
+        self._coming[member] = _Coming(hello, began, [welcomed])
+        return chat.claim(name, member).addCallbacks(granted, refused)
 
     # Being connected
 

@@ -8,7 +8,7 @@ nodes are as the log tells (:mod:`.neighbours`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -66,9 +66,19 @@ class ClusterChat(Chat):
         return self.journal.registry
 
     @property
+    def boots(self) -> Collection[str]:
+        """What it was called there since it started."""
+        return self.journal.boots
+
+    @property
     def boot(self) -> str:
         """How this node is called in the log, by now."""
         return self.journal.boot
+
+    @property
+    def refusing(self) -> bool:
+        """See :attr:`.Chat.refusing`."""
+        return bool(self.journal.unreachable)
 
     def holds(self, claim: Claim) -> bool:
         """Tell whether a name is held by way of this node."""
@@ -180,6 +190,15 @@ class ClusterChat(Chat):
         said = self.journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
         return said.addCallback(lambda _: self._own(session, tries - 1))
 
+    def _moved(self, event: Event, presence: Presence, before: int) -> None:
+        """See :meth:`.House`; who is not among those who are shown is not moved."""
+        shown = set(event.author.split(" "))
+        there, missing = (Presence(presence.kind, presence.room, presence.seq) for _ in range(2))
+        for name, membership in zip(presence.names, presence.memberships, strict=True):
+            (there if name in shown else missing).memberships.append(membership)
+        super()._moved(event, there, before)
+        self._unshown(missing)
+
     def _unshown(self, presence: Presence) -> None:
         """What somebody was to be shown to do was not: they were elsewhere by then."""
         for membership in presence.memberships:
@@ -189,10 +208,12 @@ class ClusterChat(Chat):
             if presence.kind == JOINED and not membership.leaving:
                 self.ticker.batch.join(membership)
                 self.ask(member)
-            elif presence.kind == LEFT and membership.until is None:
-                membership.until = self.past.head
-                membership.room.members.pop(member, None)
-                self._vacate(membership.room)
+            elif presence.kind == LEFT and member in membership.room.members:
+                membership.until = membership.until or self.past.head
+                del membership.room.members[member]
+                self.vacate(membership.room)
+                if member.gone:
+                    self._neighbours.reappear(member.origin)
 
     def _trouble(self, refusing: bool) -> None:
         """See :meth:`.House`; the members are told by :meth:`reached`."""

@@ -33,7 +33,7 @@ class SharedClaims:
         """See :meth:`.Claims.claim`."""
         key = names.key(name)
         claim = self._journal.registry.names.get(key)
-        if claim is not None and claim.origin != holder.origin:
+        if claim is not None and self._here.get(claim.origin) is not holder:
             if claim.origin in self._here or claim.boot != self._journal.boot:
                 return fail(NameTaken(f"the name {name} is taken"))
             # Who had it has left here, and that is about to be stored.

@@ -24,7 +24,8 @@ PERSON: Final = "person"
 """Somebody at a plain socket is here."""
 
 NODE: Final = "node"
-"""How the node is called whose file it is; this is in no log."""
+"""What concerns a node's own file alone, and is in no log: how the node is called (``""``), and the
+id up to which nothing can be read (``floor``)."""
 
 LEASE: Final = "lease"
 """A boot is there, or was."""

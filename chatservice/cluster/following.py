@@ -57,6 +57,7 @@ class Following:
     :param done: told of each entry that has taken effect, when that is stored.
     :ivar pace: when what was read is stored; to be told of the sends that it took.
     :ivar node: how this node is called in the logs, since its file was new.
+    :ivar floor: the id up to which nothing can be read.
     :ivar registry: what holds.
     :ivar position: of the last entry that was read.
     """
@@ -67,6 +68,7 @@ class Following:
         self.registry = Registry()
         self.position = 0
         self.node = ""
+        self.floor = 0
         self._clock: IReactorTime = clock
         self._replica = replica
         self._done = done
@@ -84,7 +86,9 @@ class Following:
     def load(self) -> None:
         """Take up what the replica knows."""
         facts = self._replica.facts()
-        self.node = next((fact.value for fact in facts if fact.kind == NODE), "")
+        own = {fact.name: fact.value for fact in facts if fact.kind == NODE}
+        self.node = own.get("", "")
+        self.floor = int(own.get("floor", self._replica.floor))
         if not self.node:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
             self._replica.store((), [Fact(NODE, "", self.node)])
@@ -122,6 +126,9 @@ class Following:
                 first=opening.first,
                 mine=self.position + 1,
             )
+        if not self.position:
+            floor = self._replica.floor if self._replica.head else self.begin
+            self.keep_floor(floor)
         self.position = opening.first - 1
         if opening.state is not None:
             self._state = opening.state
@@ -130,8 +137,13 @@ class Following:
             self._until = kept.position
             self._scratch = Registry(lenient=opening.first > 1)
 
+    def keep_floor(self, floor: int) -> None:
+        """Keep up to which id nothing can be read. Ids have gaps, so the file does not tell it."""
+        self.floor = floor
+        self._try(lambda: self._replica.store((), [Fact(NODE, "floor", str(floor))]))
+
     @property
-    def floor(self) -> int:
+    def begin(self) -> int:
         """The id before the first event that the log can have."""
         return event_id(self._base, self._first, -1)
 

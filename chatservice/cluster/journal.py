@@ -12,7 +12,7 @@ it with the ticker, which asks again.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -23,7 +23,7 @@ from chatservice.cluster.entries import BYE, LEASE, Entry
 from chatservice.cluster.following import Following
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Founding, Log, LogError, Opening
-from chatservice.cluster.outgoing import Outgoing, Waiting
+from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.registry import Outcome, Registry
 from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
@@ -33,7 +33,7 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
+from chatservice.journal.events import Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
 LARGEST: Final = 100_000
@@ -110,6 +110,11 @@ class ClusterJournal(Replicated):
         return self._outgoing.boot
 
     @property
+    def boots(self) -> Collection[str]:
+        """What it was called there since it started."""
+        return self._outgoing.boots
+
+    @property
     def node(self) -> str:
         """How this node is called in the logs."""
         return self._following.node
@@ -169,7 +174,7 @@ class ClusterJournal(Replicated):
         if self._held is None:
             if self.unreachable:
                 return fail(JournalUnavailable(self.unreachable))
-            self._held = held = _waiting(drafts, facts)
+            self._held = held = awaited(drafts, facts)
             back: Deferred[Sequence[bool]] = Deferred()
             back.addCallback(self._back)
             held.done.append(back)
@@ -187,7 +192,7 @@ class ClusterJournal(Replicated):
 
     def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
         """Publish something in front of all that waits; for who was deposed."""
-        self._outgoing.add_first(_waiting(drafts, facts))
+        self._outgoing.add_first(awaited(drafts, facts))
 
     def _back(self, _: Sequence[bool]) -> None:
         told, self._told = self._told, None
@@ -200,6 +205,19 @@ class ClusterJournal(Replicated):
     def spent(self, sends: int) -> None:
         """Note how many sends it took to show what was committed last."""
         self._following.pace.spent(sends)
+
+    @property
+    def floor(self) -> int:
+        """See :class:`.Journal`."""
+        return self._following.floor
+
+    def prune(self, before: int) -> bool:
+        """See :meth:`.Journal.prune`."""
+        floor = self._replica.floor
+        more = self._replica.prune(before)
+        if self._replica.floor > floor:
+            self._following.keep_floor(self._replica.floor)
+        return more
 
     def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect, when that is known.
@@ -224,7 +242,7 @@ class ClusterJournal(Replicated):
         self._following.open(opening)
         wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
         self._next_keep = self._clock.seconds() + wait
-        self._listener.begun(self._following.floor)
+        self._listener.begun(self._following.begin)
         return self._following.position
 
     def connected(self) -> None:
@@ -307,13 +325,3 @@ class ClusterJournal(Replicated):
         if self._outgoing.since is None and self._beating is None:
             self._beating = self._published
         self._outgoing.repeat()
-
-
-def _waiting(drafts: Sequence[Draft], facts: Facts) -> Waiting:
-    """Return what is to be published; the facts tell ids by places in the entry."""
-    events = [
-        Event(-index, 0, *draft)
-        for index, draft in enumerate(drafts, 1)
-        if draft.kind in (JOINED, LEFT)  # All others are in nobody's record.
-    ]
-    return Waiting(drafts, facts(events))

@@ -1,18 +1,14 @@
-"""The log on NATS JetStream: a stream for the entries, an object store for what is kept.
+"""The log on NATS JetStream: a connection to the brokers, on which it is followed.
 
-A stream has replicas, so an entry that is in it stays in it when a broker dies. It is read with an
-ordered consumer: one without acknowledgements, whose deliveries are numbered; if a number is
-missing, it is made anew behind the last entry that came. (NATS documentation, "JetStream
-Consumers"; ADR-15 and ADR-17 of its architecture.)
-
-JetStream's own window for duplicates does not matter here, so it is short.
+It is read with an ordered consumer: one without acknowledgements, whose deliveries are numbered; if
+a number is missing, it is made anew behind the last entry that came. (NATS documentation,
+"JetStream Consumers"; ADR-15 and ADR-17 of its architecture.)
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import zlib
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,20 +17,13 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DeliverPolicy,
-    ObjectStoreConfig,
-    StorageType,
-    StreamConfig,
-    StreamInfo,
-)
-from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from chatservice.cluster.log import Follower, Founding, LogError, Opening
+from chatservice.cluster.log import Follower, Founding, LogError
+from chatservice.cluster.nats_stream import Stream
 from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
 
@@ -49,13 +38,9 @@ ASKING: Final = 0.7
 
 RETRY: Final = 0.3
 TIMEOUT: Final = 3.0
-DUPLICATE_WINDOW: Final = 2
 HEARTBEAT: Final = 5.0
 UNUSED: Final = 60.0
-
-DAY: Final = 86_400
-IDENTITY: Final = "chat-identity"
-BASE: Final = "chat-base"
+"""Seconds after which the brokers forget a consumer that nobody reads."""
 
 log = Logger()
 
@@ -65,13 +50,15 @@ class NatsLog:
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
-        self._subject = f"{brokers.name}.log"
+        self._stream: Stream
         self._nats = Client()
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Any = None
         self._generation = 0
         self._position = self._expected = 0
         self._why = self._refused = self._published = ""
+        self._told = ""
+        self._coming_back: asyncio.Task[None] | None = None
         self._closed = False
 
     def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
@@ -79,6 +66,8 @@ class NatsLog:
         self._follower = follower
         self._founding = founding
         self._loop = asyncio.get_event_loop()
+        # It warns of each TLS connection that is lost.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
         try:
             self._loop.run_until_complete(asyncio.wait_for(self._try_first(), FIRST_TRY))
         except (asyncio.TimeoutError, OSError, Error) as error:
@@ -101,7 +90,7 @@ class NatsLog:
             try:
                 return await self._begin()
             except (asyncio.TimeoutError, OSError, Error) as error:
-                log.debug("the brokers can't be reached: {why}", why=str(error))
+                self._tell(f"the brokers can't be reached: {error}")
             except LogError as error:
                 log.critical("the log can't be followed: {why}", why=str(error))
             await asyncio.sleep(RETRY)
@@ -124,59 +113,10 @@ class NatsLog:
                 reconnected_cb=self._reconnected,
                 **self._brokers.access,  # type: ignore[arg-type]
             )
-        self._stream = self._nats.jetstream(timeout=ASKING)
-        info = await self._found()
-        metadata = info.config.metadata or {}
-        if IDENTITY not in metadata:
-            raise LogError(f"the stream {self._brokers.name} is not one of a chat")
-        state = await self._kept(metadata[IDENTITY])
-        # Entries that came meanwhile are no matter: these bounds are for what was before.
-        first, last = info.state.first_seq, info.state.last_seq
-        opening = Opening(metadata[IDENTITY], int(metadata[BASE]), max(first, 1), last, state)
+        self._stream = Stream(self._nats, self._brokers, ASKING)
+        opening = await self._stream.open(self._founding)
         await self._follow(self._follower.opened(opening))
         self._follower.connected()
-
-    async def _found(self) -> StreamInfo:
-        """Return what there is to know of the stream, which is made if there is none."""
-        name = self._brokers.name
-        try:
-            return await self._stream.stream_info(name)
-        except NotFoundError:
-            pass
-        except APIError as error:
-            raise LogError(f"the brokers have no JetStream: {error.description or error}") from None
-        founding = self._founding()
-        replicas = self._brokers.replicas
-        if not replicas:
-            replicas = 3 if self._nats._server_info.get("cluster") else 1
-        bucket = ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE)
-        try:
-            with suppress(BadRequestError):
-                await self._stream.create_object_store(self._bucket, config=bucket)
-            await self._keep(founding.identity, founding.facts)
-            await self._stream.add_stream(
-                StreamConfig(
-                    name=name,
-                    subjects=[self._subject],
-                    storage=StorageType.FILE,
-                    num_replicas=replicas,
-                    max_age=self._brokers.days * DAY,
-                    duplicate_window=DUPLICATE_WINDOW,
-                    metadata={IDENTITY: founding.identity, BASE: str(founding.base)},
-                )
-            )
-            log.info("the log {name} was begun: {replicas} replicas", name=name, replicas=replicas)
-        except BadRequestError as error:
-            # Somebody else may have been faster; then it is there.
-            log.info("the log was not begun here: {why}", why=error.description)
-        try:
-            return await self._stream.stream_info(name)
-        except NotFoundError:
-            raise Error("there is no log yet") from None
-
-    @property
-    def _bucket(self) -> str:
-        return f"{self._brokers.name}-state"
 
     # Following
 
@@ -191,7 +131,7 @@ class NatsLog:
         self._subscription = await self._nats.subscribe(
             inbox, cb=partial(self._message, self._generation)
         )
-        await self._stream.add_consumer(
+        await self._stream.context.add_consumer(
             self._brokers.name,
             ConsumerConfig(
                 deliver_subject=inbox,
@@ -247,18 +187,26 @@ class NatsLog:
             self._follower.disconnected("the connection to the brokers is lost")
 
     async def _reconnected(self) -> None:
-        self._run(self._come_back())
+        if self._coming_back is not None:
+            self._coming_back.cancel()
+        self._coming_back = self._run(self._come_back())
+
+    def _tell(self, why: str) -> None:
+        """Write down what is wrong, once."""
+        if why != self._told:
+            self._told = why
+            log.warn("{why}", why=why)
 
     async def _come_back(self) -> None:
         while self._nats.is_connected:
             try:
                 await self._follow(self._position)
             except (asyncio.TimeoutError, Error) as error:
-                log.warn("the log can't be followed: {why}", why=str(error))
+                self._tell(f"the log can't be followed: {error}")
                 await asyncio.sleep(RETRY)
             else:
                 log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
-                self._why = ""
+                self._why = self._told = ""
                 self._follower.connected()
                 return
 
@@ -272,33 +220,19 @@ class NatsLog:
     async def _publish(self, data: bytes, name: str) -> None:
         again, self._published = name == self._published, name
         if not again:
-            await self._nats.publish(self._subject, data)
+            await self._nats.publish(self._stream.subject, data)
             return
         # Something is wrong: this asks for an answer, which may tell what.
         try:
-            await self._stream.publish(self._subject, data, timeout=TIMEOUT)
+            await self._stream.context.publish(self._stream.subject, data, timeout=TIMEOUT)
         except APIError as error:
             log.critical("the brokers do not take an entry: {why}", why=error.description)
 
     def keep(self, state: Sequence[Fact]) -> None:
         """See :meth:`.Log.keep`."""
-        self._run(self._keep(self._founding().identity, state))
+        self._run(self._stream.keep(self._founding().identity, state))
 
-    async def _keep(self, identity: str, state: Sequence[Fact]) -> None:
-        store = await self._stream.object_store(self._bucket)
-        data = await self._loop.run_in_executor(None, _packed, state)
-        await store.put(identity, data)
-
-    async def _kept(self, identity: str) -> Sequence[Fact] | None:
-        try:
-            store = await self._stream.object_store(self._bucket)
-            kept = await store.get(identity)
-        except NotFoundError:
-            return None
-        data = zlib.decompress(kept.data or b"").decode("utf-8", "surrogatepass")
-        return [Fact(*fact) for fact in json.loads(data)]
-
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def run() -> None:
             try:
                 await coroutine
@@ -308,6 +242,7 @@ class NatsLog:
         task = self._loop.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def close(self) -> Deferred[None]:
         """See :meth:`.Log.close`."""
@@ -323,8 +258,3 @@ class NatsLog:
         # It says so with an assertion if it was never connected.
         with suppress(asyncio.TimeoutError, OSError, Error, AssertionError):
             await asyncio.wait_for(self._nats.close(), TIMEOUT)
-
-
-def _packed(state: Sequence[Fact]) -> bytes:
-    data = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(data.encode("utf-8", "surrogatepass"), 1)

@@ -57,7 +57,8 @@ class Neighbours:
         chat = self._chat
         origin = value["origin"]
         here = value.get("here", True) and bool(value.get("boot"))
-        mine = here and chat.decides(origin)
+        # It held when it was said. What may hold by now comes in its turn.
+        mine = here and value["boot"] in chat.boots
         member = chat.sessions.get(origin)
         if mine:
             if member is not None and member.remote:
@@ -67,6 +68,19 @@ class Neighbours:
             if not here:
                 return  # It had left, and is about to come back here.
             self._give_up(member)
+        self._come(fact, value, here)
+
+    def reappear(self, origin: int) -> None:
+        """Somebody was let go here, but is with another node by now."""
+        known = self._chat.registry.known.get(origin)
+        if known is not None and known.boot and not self._chat.decides(origin):
+            self._come(known.fact, json.loads(known.fact.value), True)
+
+    def _come(self, fact: Fact, value: dict[str, Any], here: bool) -> None:
+        """Somebody is with another node, or has left."""
+        chat = self._chat
+        origin = value["origin"]
+        member = chat.sessions.get(origin)
         session = None
         if fact.kind == SESSION:
             session = chat.tokens.learn(fact, here)
@@ -164,6 +178,11 @@ class Neighbours:
         for membership in list(member.memberships):
             if membership.until is not None:
                 member.memberships.remove(membership)
+            elif membership.since is None:
+                # It was about to join: that is void.
+                member.memberships.remove(membership)
+                chat.vacate(membership.room)
+            membership.leaving = membership.kept = False
         if member.session is not None:
             member.session.unstored.clear()
 
@@ -182,7 +201,11 @@ class Neighbours:
             self._bring(member)
         self._see_off(people)
         for name, claim in chat.registry.names.items():
-            if claim.origin not in chat.sessions and chat.holds(claim):
+            if (
+                claim.origin not in chat.sessions
+                and chat.holds(claim)
+                and claim.boot not in chat.boots
+            ):
                 # It was claimed, but nobody came in under it any more.
                 chat.free(name)
 

@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatservice.cluster.entries import LEASE, Entry, encode
 from chatservice.cluster.log import Log
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.base import Facts
+from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 MOST_FACTS: Final = 1500
 """So many facts, and what belongs to them, are said in one entry."""
@@ -53,12 +54,14 @@ class Outgoing:
     """The entries that a node has to publish.
 
     :ivar reclaiming: only what is said first goes out.
+    :ivar boots: what the node has been called since it started.
     :ivar boot: how it is called in the log: another name from each start, and each loss of its
         lease, on.
     """
 
     def __init__(self, clock: IReactorTime, follow: Log) -> None:
         self.boot = ""
+        self.boots: set[str] = set()
         self._clock = clock
         self._log = follow
         self._queue: deque[Waiting] = deque()
@@ -71,6 +74,7 @@ class Outgoing:
         :param node: how the node is called in the logs.
         """
         self.boot = secrets.token_hex(8)
+        self.boots.add(self.boot)
         self._last = 0
         self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
@@ -153,3 +157,13 @@ class Outgoing:
             self.publish()
             for done in waiting.done:
                 done.callback(effective)
+
+
+def awaited(drafts: Sequence[Draft], facts: Facts) -> Waiting:
+    """Return what is to be published; the facts tell ids by places in the entry."""
+    events = [
+        Event(-index, 0, *draft)
+        for index, draft in enumerate(drafts, 1)
+        if draft.kind in (JOINED, LEFT)  # All others are in nobody's record.
+    ]
+    return Waiting(drafts, facts(events))

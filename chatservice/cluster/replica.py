@@ -12,7 +12,7 @@ from chatservice.journal.sqlite import SqliteJournal
 
 
 class Replicated:
-    """The part of a :class:`.Journal` that a replica does."""
+    """The part of a :class:`.Journal` that a replica does by itself."""
 
     def __init__(self, replica: SqliteJournal) -> None:
         self._replica = replica
@@ -26,11 +26,6 @@ class Replicated:
     def head(self) -> int:
         """See :class:`.Journal`."""
         return self._replica.head
-
-    @property
-    def floor(self) -> int:
-        """See :class:`.Journal`."""
-        return self._replica.floor
 
     @property
     def size(self) -> int:
@@ -62,7 +57,3 @@ class Replicated:
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""
         return self._replica.find(origin, seq)
-
-    def prune(self, before: int) -> bool:
-        """See :meth:`.Journal.prune`."""
-        return self._replica.prune(before)

@@ -69,8 +69,10 @@ def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
         )
     urls = [_url(url) for url in options["cluster"].split(",")]
     tls = None
-    if any(url.startswith("tls:") for url in urls) or options["broker-ca"]:
+    if any(url.startswith("tls:") for url in urls):
         tls = _context(options["broker-ca"], options["broker-certificate"])
+    elif options["broker-ca"] or options["broker-certificate"]:
+        raise UsageError("--broker-ca, --broker-certificate: they are for tls://HOST:4222")
     return Brokers(
         urls, name, number("replicas", 0), days, _access(options["broker-credentials"]), tls
     )
@@ -116,7 +118,8 @@ def _context(ca: str | None, certificate: str | None) -> ssl.SSLContext:
         raise UsageError(f"--broker-ca {ca}: {error.strerror or error}") from None
     if certificate:
         try:
-            context.load_cert_chain(certificate)
+            # A key with a password would be asked for at a terminal.
+            context.load_cert_chain(certificate, password="")
         except OSError as error:
             raise UsageError(
                 f"--broker-certificate {certificate}: {error.strerror or error}"

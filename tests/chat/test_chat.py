@@ -539,7 +539,7 @@ class RefusingJournalTests(HouseTestCase):
             cy.read(),
             [
                 "-- hello cy! /help shows what you can do",
-                "-- the history can't be written now: when it can, you are in #lobby",
+                "-- nothing can be stored now: when it can, you are in #lobby",
             ],
         )
         self.accept()
@@ -571,7 +571,7 @@ class RefusingJournalTests(HouseTestCase):
             self.ana.read(),
             [
                 REFUSED,
-                "-- the history can't be written now: when it can, you are in #dev",
+                "-- nothing can be stored now: when it can, you are in #dev",
                 "-- goodbye, ana",
                 "#lobby <bo> stored",
             ],
@@ -808,7 +808,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
 
     def test_who_comes_is_told_at_once_and_is_in_the_room_when_it_takes_again(self) -> None:
         cy = self.house.arrive("cy")
-        told = "-- the history can't be written now: when it can, you are in #lobby"
+        told = "-- nothing can be stored now: when it can, you are in #lobby"
         self.assertEqual(cy.read()[-1], told)
         self.assertEqual(self.in_the_lobby(), ["ana", "bo"])
         self.accept()
@@ -819,7 +819,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.assertEqual(cy.read(), ["<bo> welcome"])
 
     def test_who_joins_another_room_is_told_too(self) -> None:
-        told = "-- the history can't be written now: when it can, you are in #dev"
+        told = "-- nothing can be stored now: when it can, you are in #dev"
         self.assertEqual(self.ana.tries("/join dev"), [told])
         self.accept()
         self.assertIn("-- you are in #dev: no one else yet", self.ana.read())

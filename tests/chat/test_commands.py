@@ -503,7 +503,7 @@ class RefusingJournalTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join dev", "/nick anna", "/rooms", "/leave", "/history"),
             [
-                "-- the history can't be written now: when it can, you are in #dev",
+                "-- nothing can be stored now: when it can, you are in #dev",
                 "-- you are anna now",
                 "-- 2  #lobby (yours)",
                 "-- 0  #dev (you are here)",

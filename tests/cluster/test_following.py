@@ -417,11 +417,17 @@ class OpeningTests(FollowingTestCase):
         self.read_all(said("new"))
         self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
 
-    def test_no_event_can_come_up_to_the_floor(self) -> None:
+    def test_the_log_has_no_event_up_to_the_floor(self) -> None:
         self.begin()
+        for _ in range(2):
+            self.assertEqual(self.following.begin, event_id(BASE, 1, 0) - 1)
+            self.assertEqual(self.following.floor, event_id(BASE, 1, 0) - 1)
+            self.read_all(said("a"))
+        self.restart()
+        self.begin(first=2)
+        self.assertEqual(self.following.begin, event_id(BASE, 2, 0) - 1)
+        # Its own file begins where it began.
         self.assertEqual(self.following.floor, event_id(BASE, 1, 0) - 1)
-        self.read_all(said("a"))
-        self.assertEqual(self.following.floor, event_id(BASE, 2, 0) - 1)
 
     def test_who_was_not_away_for_long_goes_on(self) -> None:
         self.begin()

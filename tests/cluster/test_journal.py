@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
@@ -25,6 +26,7 @@ from chatservice.cluster.journal import (
     PATIENCE,
     ClusterJournal,
 )
+from chatservice.cluster.leases import AT_ONCE
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
 from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
 from chatservice.journal.events import JOINED, SAID, Draft, Event, Fact
@@ -251,7 +253,9 @@ class ReadingTests(ClusterJournalTestCase):
         self.turn(Entry("b1", 1, [said("a", 7, 1), said("b", 7, 2)], [topic("cake")]))
         node, events = self.node, self.told
         head = events[-1].id
-        self.assertEqual((node.head, node.floor), (head, events[0].id - 1))
+        self.assertEqual(node.head, head)
+        # There may have been entries before the first event: the log has been read from its start.
+        self.assertLess(node.floor, events[0].id - 1)
         self.assertEqual(node.recent(1), events[1:])
         self.assertIn(topic("cake"), node.facts())
         self.assertEqual(node.last_seq(7), 2)
@@ -468,7 +472,7 @@ class BeatTests(ClusterJournalTestCase):
     def test_while_something_is_on_its_way_no_beat_is_needed(self) -> None:
         self.node.commit([said("a")]).addErrback(lambda _: None)
         self.advance(BEAT)
-        self.assertEqual(self.out, [(2, ["a"])])
+        self.assertEqual({number for number, _ in self.out}, {2})
 
 
 class AdoptionTests(ClusterJournalTestCase):
@@ -498,7 +502,7 @@ class AdoptionTests(ClusterJournalTestCase):
 
     def test_who_says_goodbye_is_adopted_in_a_moment(self) -> None:
         self.turn(Entry("b1", 2, [], [Fact(BYE, "b1", "")]))
-        self.assertEqual(self.adoptions(2 * LOOK_EVERY), ["b1"])
+        self.assertEqual(self.adoptions(AT_ONCE + 4 * LOOK_EVERY), ["b1"])
 
     def test_while_the_brokers_are_out_of_reach_nobody_is(self) -> None:
         self.lose()
@@ -559,6 +563,18 @@ class DeposedTests(ClusterJournalTestCase):
         self.successResultOf(committed)
         self.assertEqual(self.texts, ["waits"])
 
+    def test_what_happens_first_happens_before_that(self) -> None:
+        committed = self.node.commit([said("waits")])
+        self.depose()
+        self.turn()
+        self.node.commit_first([said("first")], lambda events: [topic("cake")])
+        self.node.reclaimed()
+        for _ in range(2):
+            self.turn()
+        self.successResultOf(committed)
+        self.assertEqual(self.texts, ["first", "waits"])
+        self.assertIn(topic("cake"), self.node.facts())
+
     def test_until_then_it_is_still_heard_of(self) -> None:
         self.depose()
         self.turn()
@@ -618,6 +634,7 @@ class KeepingTests(ClusterJournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(journal, "KEEP_EVERY", KEEP_EVERY)
+        self.patch(random, "uniform", lambda low, high: (low + high) / 2)
         self.patch(journal.random, "uniform", lambda least, most: 1.0)
 
     def test_what_holds_is_kept_now_and_then(self) -> None:

@@ -19,12 +19,15 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
 from chatservice.cluster import nats_log
 from chatservice.cluster.log import Founding, LogError, Opening
 from chatservice.cluster.nats_log import Brokers, NatsLog
+from chatservice.cluster.nats_stream import Stream
 from chatservice.journal.events import Fact
 from tests.integration.brokers import NATS_SERVER, lasting_ports
 from tests.integration.support import PATIENCE, folder_for
@@ -238,14 +241,16 @@ class FoundingTests(NatsLogTestCase):
         fast._follower, fast._loop = Follower(), self.loop
         fast._founding = lambda: Founding("fast", 5, ())
 
-        class Slow(NatsLog):
-            """While it is at it, somebody else is faster."""
+        keep = Stream.keep
 
-            async def _keep(self, identity: str, state: Sequence[Fact]) -> None:
-                await super()._keep(identity, state)
+        async def keep_slowly(stream: Stream, identity: str, state: Sequence[Fact]) -> None:
+            """While it is at it, somebody else is faster."""
+            await keep(stream, identity, state)
+            if identity == "slow":
                 await fast._begin()
 
-        log, follower = self.node(identity="slow", made=Slow)
+        self.patch(Stream, "keep", keep_slowly)
+        log, follower = self.node(identity="slow")
         self.assertEqual(follower.openings, [Opening("fast", 5, 1, 0, [])])
         self.say(log, "a")
         self.entries(follower, "a")
@@ -259,7 +264,16 @@ class FoundingTests(NatsLogTestCase):
     def test_where_the_subject_is_in_use_there_is_no_log(self) -> None:
         self.patch(nats_log, "FIRST_TRY", 0.5)
         self.with_client(lambda stream: stream.add_stream(name="music", subjects=["chat.log"]))
-        _, follower = self.node()
+        attempts: list[None] = []
+        follower, log = Follower(), self.log()
+
+        def founding() -> Founding:
+            attempts.append(None)
+            return Founding("one", 0, ())
+
+        log.open(follower, founding)
+        before = len(attempts)
+        self.until(lambda: len(attempts) > before + 1, "it to be tried again")
         self.assertEqual(follower.openings, [])
         self.with_client(lambda stream: stream.delete_stream("music"))
         self.until(lambda: follower.states, "the chat to be founded")
@@ -360,6 +374,11 @@ class FollowingTests(NatsLogTestCase):
         positions = [position for position, _ in self.follower.entries]
         self.assertEqual(positions[-21:], list(range(1, 22)))
         self.assertEqual([d.decode() for _, d in self.follower.entries[-21:-1]], wanted)
+
+    def test_what_an_older_reading_brings_is_not_taken(self) -> None:
+        message = Msg(self.log_._nats, "chat.log", "$JS.ACK.chat.consumer.1.7.1.5000000000.0", b"x")
+        self.run_(self.log_._message(self.log_._generation - 1, message))
+        self.assertEqual(self.follower.entries, [])
 
     def test_a_long_log_is_read_as_fast_as_it_is_taken(self) -> None:
         blocks = [os.urandom(60_000) for _ in range(80)]
@@ -508,6 +527,30 @@ class OutageTests(NatsLogTestCase):
         log.publish(b"a", "")
         self.until(lambda: not log._tasks, "the attempt to be over")
         self.assertEqual(follower.entries, [])
+
+    def test_why_brokers_do_not_take_an_entry_is_told_when_it_is_published_again(self) -> None:
+        self.start()
+        log, follower = self.node()
+
+        async def no_more(stream: JetStreamContext) -> None:
+            info = await stream.stream_info("chat")
+            await stream.update_stream(info.config, max_msgs=1, discard=DiscardPolicy.NEW)
+
+        self.with_client(no_more)
+        self.say(log, "a")
+        self.entries(follower, "a")
+        told: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            told.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for _ in range(2):
+            log.publish(b"b", "boot.2")
+        self.until(lambda: told and not log._tasks, "the attempt to be over")
+        wanted = "the brokers do not take an entry: maximum messages exceeded"
+        self.assertEqual((told, len(follower.entries)), ([wanted], 1))
 
     def test_brokers_without_jetstream_are_refused(self) -> None:
         self.start(jetstream=False)

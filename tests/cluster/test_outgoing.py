@@ -174,7 +174,7 @@ class RepeatTests(OutgoingTestCase):
         self.clock.advance(5)
         self.outgoing.repeat()
         self.assertEqual(self.log.entries[0], self.log.entries[1])
-        self.assertEqual(self.outgoing.since, 5)
+        self.assertEqual(self.outgoing.since, 0)
 
     def test_where_nothing_waits_a_beat_is_published(self) -> None:
         self.start()
@@ -282,8 +282,8 @@ class NewBootTests(OutgoingTestCase):
         self.outgoing.publish()
         self.assertEqual(self.published[1:], [(2, ["on its way"])])
 
-    def test_a_node_may_lose_its_lease_while_it_says_what_is_said_first(self) -> None:
-        self.say("a", first=True)
+    def test_what_was_said_first_is_of_no_use_to_the_next_one(self) -> None:
+        dropped = self.say("a", first=True)
         self.outgoing.begin("north-1")
         self.log.entries.clear()
         said = self.say("b", first=True)
@@ -293,10 +293,51 @@ class NewBootTests(OutgoingTestCase):
         self.assertEqual(len(self.published), 1)
         self.outgoing.reclaiming = False
         self.outgoing.publish()
-        for _ in range(2):
-            self.back(True, True)
-        (_, old), *others = self.published[1:]
-        self.assertEqual((old[1:], others), (["a"], [(3, ["on its way"]), (4, ["waits"])]))
+        self.back()
+        self.assertEqual(self.published[1:], [(2, ["on its way"]), (3, ["waits"])])
+        self.assertNoResult(dropped)
+
+
+class FirstTests(OutgoingTestCase):
+    """What is to be said before all that waits."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+
+    def first(self, *texts: str) -> None:
+        self.outgoing.add_first(Waiting([said(text) for text in texts], ()))
+
+    def all_said(self) -> list[list[str]]:
+        """Let all come back, and return it in its order."""
+        read: list[list[str]] = []
+        while self.outgoing.since is not None and len(read) < 20:
+            read.append(self.published[-1][1])
+            self.back(*[True] * 9)
+        return read
+
+    def test_what_is_said_first_is_behind_what_is_on_its_way(self) -> None:
+        self.add("on its way")
+        self.add("waits")
+        self.say("a", first=True)
+        self.first("b")
+        self.assertEqual(self.all_said(), [["on its way"], ["a"], ["b"], ["waits"]])
+
+    def test_events_are_behind_the_facts_that_were_said_before(self) -> None:
+        self.outgoing.reclaiming = True
+        self.add("waits")
+        for texts in (["a"], ["b", "c"]):
+            self.say(texts[0] + "!", first=True)
+            self.first(*texts)
+        wanted = [["a!"], ["a"], ["b!"], ["b", "c"]]
+        self.assertEqual(self.all_said(), wanted)
+        self.outgoing.reclaiming = False
+        self.outgoing.publish()
+        self.assertEqual(self.all_said(), [["waits"]])
+
+    def test_what_is_said_first_when_nothing_waits_is_said_at_once(self) -> None:
+        self.first("a")
+        self.assertEqual(self.published, [(2, ["a"])])
 
 
 class RewordTests(OutgoingTestCase):

@@ -192,10 +192,14 @@ class TlsTests(SettingsTestCase):
         self.assertTrue(brokers.tls.check_hostname)
 
     def test_so_are_those_of_whom_one_has_certificates(self) -> None:
-        for urls in ("nats://a", "tls://a"):
-            brokers = self.brokers(urls, broker_ca=self.pem())
-            assert brokers.tls is not None
-            self.assertEqual(brokers.tls.cert_store_stats()["x509"], 1)
+        brokers = self.brokers("tls://a", broker_ca=self.pem())
+        assert brokers.tls is not None
+        self.assertEqual(brokers.tls.cert_store_stats()["x509"], 1)
+
+    def test_certificates_are_of_no_use_without_tls(self) -> None:
+        for option in ("broker_ca", "broker_certificate"):
+            why = self.refused("nats://a", **{option: self.pem()})
+            self.assertIn("they are for tls://", why)
 
     def test_a_node_may_have_a_certificate(self) -> None:
         self.assertIsNotNone(self.brokers("tls://a", broker_certificate=self.pem()).tls)

@@ -305,6 +305,85 @@ class CommitTests(JournalTestCase):
         self.assertEqual(set(map(str, stored)), set(stored.values()))
 
 
+class ReplicaTests(JournalTestCase):
+    """What a file does that has ids and times from somewhere else."""
+
+    def stores(self, journal: SqliteJournal, *events: Event, facts: Sequence[Fact] = ()) -> None:
+        self.successResultOf(journal.store(events, facts))
+
+    def event(self, id: int, text: str = "a", origin: int = 1, seq: int = 1) -> Event:
+        return Event(id, 10 * id, "lobby", SAID, "ana", text, origin, seq)
+
+    def test_events_are_stored_as_they_are(self) -> None:
+        journal = self.open()
+        events = [self.event(id, str(id)) for id in (100, 101, 250)]
+        self.stores(journal, *events)
+        self.assertEqual((self.told, journal.recent(0)), (events, events))
+        self.assertEqual((journal.head, journal.last_at), (250, 2500))
+
+    def test_what_was_before_the_first_never_was_here(self) -> None:
+        journal = self.open()
+        self.stores(journal, self.event(100))
+        self.stores(journal, self.event(200))
+        self.assertEqual(journal.floor, 99)
+        self.close(journal)
+        journal = self.open()
+        self.assertEqual((journal.floor, journal.head, journal.last_at), (99, 200, 2000))
+
+    def test_what_holds_is_stored_with_them_or_alone(self) -> None:
+        journal = self.open()
+        topic = Fact("topic", "lobby", "cake")
+        self.stores(journal, self.event(5), facts=[topic])
+        self.assertEqual((self.facts, journal.facts()), ([topic], [topic]))
+        self.stores(journal, facts=[Fact("topic", "lobby", "")])
+        self.assertEqual((journal.facts(), journal.head), ([], 5))
+
+    def test_of_what_is_said_several_times_at_once_the_last_holds(self) -> None:
+        journal = self.open()
+        for values in (("a", "b"), ("", "c"), ("d", ""), ("e", "", "f")):
+            facts = [Fact("topic", "lobby", value) for value in values]
+            self.stores(journal, facts=[*facts, Fact("topic", "dev", "x")])
+            held = [fact for fact in journal.facts() if fact.name == "lobby"]
+            self.assertEqual(held, [fact for fact in facts[-1:] if fact.value])
+
+    def test_all_or_nothing_is_stored(self) -> None:
+        journal = self.open()
+        self.stores(journal, self.event(5))
+        again = journal.store([self.event(6), self.event(5)], [Fact("topic", "lobby", "cake")])
+        self.failureResultOf(again, JournalUnavailable)
+        self.assertEqual((journal.head, journal.facts()), (5, []))
+        self.assertEqual([event.id for event in journal.recent(0)], [5])
+
+    def test_it_waits_for_its_turn_as_a_commit_does(self) -> None:
+        journal = self.open()
+        self.thread.held = True
+        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.stores(journal, self.event(5))
+        waiting = journal.store([self.event(6)], [])
+        self.assertNoResult(waiting)
+        self.thread.release()
+        self.successResultOf(waiting)
+        self.assertEqual(journal.head, 6)
+
+    def test_it_is_known_which_numbered_events_are_there(self) -> None:
+        journal = self.open()
+        self.stores(journal, self.event(5, seq=7), self.event(6, origin=2, seq=-1))
+        found = [journal.has(*identity) for identity in ((1, 7), (1, 8), (2, 7), (2, -1))]
+        self.assertEqual(found, [True, False, False, False])
+
+    def test_a_file_that_can_not_be_read_does_not_tell(self) -> None:
+        journal = self.open()
+        self.meddler().execute("DROP TABLE events")
+        self.assertRaises(JournalUnavailable, journal.has, 1, 1)
+
+    def test_an_empty_file_can_be_part_of_another_journal(self) -> None:
+        journal = self.open()
+        journal.belong_to("the chat")
+        self.assertEqual(journal.identity, "the chat")
+        self.close(journal)
+        self.assertEqual(self.open().identity, "the chat")
+
+
 class ForgettingTests(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
