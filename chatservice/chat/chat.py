@@ -175,6 +175,9 @@ class Chat(House):
         """Give a member another name. The Deferred fails with :exc:`.NameTaken`."""
 
         def named(_: None) -> None:
+            if member.gone or member.remote:
+                self.claims.replace(name, member.name)
+                return
             old, member.name = member.name, name
             if member.record is not None:
                 member.record.name = name

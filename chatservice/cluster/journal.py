@@ -182,7 +182,7 @@ class ClusterJournal(Replicated):
             self._told = told
             self._outgoing.add(held)
             return told
-        if not self._held.done:
+        if self._held.back:
             self._held = None
             return succeed(None)
         if self.unreachable:
@@ -199,8 +199,6 @@ class ClusterJournal(Replicated):
         if told is not None:
             self._held = None
             told.callback(None)
-        elif self._held is not None:
-            self._held.done.clear()
 
     def spent(self, sends: int) -> None:
         """Note how many sends it took to show what was committed last."""

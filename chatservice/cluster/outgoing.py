@@ -27,15 +27,18 @@ class Waiting:
     """What is to be one entry.
 
     :ivar first: it is said in front of what waits, and is of no use to another boot.
+    :ivar open: more facts may be added.
+    :ivar back: it has come back.
     :ivar number: that of the entry; 0 while it was not published.
     :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
     """
 
-    __slots__ = ("done", "drafts", "facts", "first", "number", "since")
+    __slots__ = ("back", "done", "drafts", "facts", "first", "number", "open", "since")
 
     def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
         self.first = first
+        self.open = self.back = False
         self.drafts = drafts
         self.facts = list(facts)
         self.number = 0
@@ -79,7 +82,9 @@ class Outgoing:
         self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
             waiting.number = 0
-        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True))
+        opening = Waiting((), [Fact(LEASE, self.boot, node)], first=True)
+        opening.open = True
+        self._queue.appendleft(opening)
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
@@ -114,9 +119,9 @@ class Outgoing:
         said: Deferred[Sequence[bool]] = Deferred()
         place = self._place() if first else len(self._queue)
         last = self._queue[place - 1] if place else None
-        full = last is None or last.number or last.drafts or len(last.facts) >= MOST_FACTS
-        if last is None or full or last.first != first:
+        if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
             last = Waiting((), (), first)
+            last.open = True
             self._queue.insert(place, last)
         begin = len(last.facts)
         end = begin + len(facts)
@@ -133,6 +138,7 @@ class Outgoing:
             return False
         self._last += 1
         self._queue[0].number = self._last
+        self._queue[0].open = False
         self._queue[0].since = self._clock.seconds()
         self.repeat()
         return True
@@ -154,6 +160,7 @@ class Outgoing:
         """An entry has come back."""
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
+            waiting.back = True
             self.publish()
             for done in waiting.done:
                 done.callback(effective)
