@@ -23,7 +23,7 @@ from chatservice.chat.refusals import Refusal
 from chatservice.chat.sessions import Session
 from chatservice.chat.views import View
 from chatservice.cluster.claims import SharedClaims
-from chatservice.cluster.entries import NAME, SEND_AWAY, TAKE
+from chatservice.cluster.entries import SEND_AWAY, TAKE
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.neighbours import Neighbours
 from chatservice.cluster.people import Person
@@ -90,8 +90,7 @@ class ClusterChat(Chat):
 
     def free(self, name: str) -> None:
         """Free a name that nobody has who is here."""
-        self.ticker.batch.hold(Fact(NAME, name, ""))
-        self.ticker.wake()
+        self.claims.release(name)
 
     def start(self) -> None:
         """See :meth:`.Chat.start`. Who was here at the last stop is a matter of others by now.

@@ -28,19 +28,19 @@ class SharedClaims:
         self._journal = journal
         self._ticker = ticker
         self._here = here
+        self._freed: dict[str, list[Deferred[None]]] = {}
 
     def claim(self, name: str, holder: Member) -> Deferred[None]:
         """See :meth:`.Claims.claim`."""
         key = names.key(name)
+        if key in self._freed:
+            # It is about to be free, and is held again only then.
+            free: Deferred[None] = Deferred()
+            self._freed[key].append(free)
+            return free.addCallback(lambda _: self.claim(name, holder))
         claim = self._journal.registry.names.get(key)
-        if claim is not None and self._here.get(claim.origin) is not holder:
-            if claim.origin in self._here or claim.boot != self._journal.boot:
-                return fail(NameTaken(f"the name {name} is taken"))
-            # Who had it has left here, and that is about to be stored.
-            left: Deferred[None] = Deferred()
-            self._ticker.batch.then(lambda: left.callback(None))
-            self._ticker.wake()
-            return left.addCallback(lambda _: self.claim(name, holder))
+        if claim is not None and claim.origin != holder.origin:
+            return fail(NameTaken(f"the name {name} is taken"))
         if claim is not None and self._journal.registry.owner(claim.boot) == self._journal.boot:
             return succeed(None)
         return self._say(name, holder, first=False)
@@ -69,5 +69,13 @@ class SharedClaims:
 
     def release(self, name: str) -> None:
         """Free a name, with what else is committed next."""
-        self._ticker.batch.hold(Fact(NAME, names.key(name), ""))
+        key = names.key(name)
+        self._freed.setdefault(key, [])
+        self._ticker.batch.hold(Fact(NAME, key, ""))
+        self._ticker.batch.then(lambda: self._free(key))
         self._ticker.wake()
+
+    def _free(self, key: str) -> None:
+        """It is stored that a name is free."""
+        for free in self._freed.pop(key, ()):
+            free.callback(None)

@@ -88,8 +88,9 @@ class Reclaiming:
 
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
-        for membership in member.rooms():
-            if membership.since is not None:
+        for membership in member.memberships:
+            # Also who is about to leave it: that is shown behind this.
+            if membership.since is not None and membership.until is None:
                 self._batch.join(membership)
         member.tell(BACK)
 

@@ -333,14 +333,17 @@ class Cluster:
         self._options = options
         self._files = 0
 
+    def path(self, number: int) -> str:
+        """Return the file that a node has at first."""
+        return f"{self._folder}/{number}.sqlite"
+
     def start(self, number: int = 0, *, empty: bool = False, **options: Any) -> Node:
         """Start a node, with the file that it had before if there is one."""
         before = self.nodes.get(number)
-        if before is None or empty:
+        path = self.path(number) if before is None else before.path
+        if empty:
             self._files += 1
-            path = f"{self._folder}/{self._files}.sqlite"
-        else:
-            path = before.path
+            path = f"{self._folder}/empty{self._files}.sqlite"
         if before is not None:
             self.dead.append(before)
         node = Node(self.shared, path, seconds=self.seconds, **{**self._options, **options})

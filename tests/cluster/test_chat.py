@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
+from chatservice.cluster.entries import SEND_AWAY
+from chatservice.journal.base import JournalError
+from chatservice.journal.events import Fact
+from tests.chat.programs import Program, brief, only
+from tests.chat.support import House, Person
+from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog
+
+
+class StartTests(ClusterTestCase):
+    """A node begins, with what it has and with what the log has."""
+
+    def test_the_first_node_founds_the_chat(self) -> None:
+        a, b = self.start(2)
+        shared = self.cluster.shared
+        self.assertEqual(shared.identity, a.journal.identity)
+        self.assertEqual(b.journal.identity, a.journal.identity)
+
+    def test_ids_go_on_behind_those_of_a_file_with_a_history(self) -> None:
+        house = House(self.cluster.path(0))
+        (ana,) = house.gather("ana")
+        ana.tries("before", "/topic tea")
+        ana.tries("/quit")
+        self.successResultOf(house.stop())
+        a, b = self.start(2)
+        before = a.events()
+        self.assertEqual(self.cluster.shared.base, before[-1].id)
+        self.arrive(b, "bob").type("after")
+        self.cluster.run()
+        self.assertEqual(a.stored(), ["before", "after"])
+        self.assertEqual(b.stored(), ["after"])
+        self.assertEqual(b.chat.standing.topics, {"lobby": "tea"})
+        self.assertGreater(a.events()[-1].id, before[-1].id)
+        self.assertEqual(a.events()[-1], b.events()[-1])
+
+    def test_a_file_of_another_chat_is_refused(self) -> None:
+        (a,) = self.start(1)
+        self.arrive(a, "ana")
+        house = House(self.cluster.path(1))
+        house.gather("bob")
+        self.successResultOf(house.stop())
+        with self.assertRaises(JournalError) as raised:
+            self.cluster.start(1)
+        self.assertIn("another chat", str(raised.exception))
+
+    def test_a_node_with_a_new_file_has_all_there_was(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana", room="dev")
+        ana.type("one", "/topic tea")
+        self.program(a, "bot")
+        b = self.cluster.start(1)
+        self.cluster.run()
+        self.same()
+        self.assertEqual(b.here(), {"ana": ["dev", "lobby"], "bot": ["lobby"]})
+        self.assertEqual(b.chat.standing.topics, {"dev": "tea"})
+
+    def test_a_node_with_a_new_file_knows_who_is_where_when_the_log_was_trimmed(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana", room="dev")
+        ana.type("/topic tea", "old")
+        bot = self.program(a, "bot")
+        bot.read()
+        a.line.keep(a.journal._following.facts())
+        self.cluster.shared.trim(self.cluster.shared.last)
+        ana.type("new")
+        self.cluster.run()
+        b = self.cluster.start(1)
+        self.cluster.run()
+        self.assertEqual(b.stored(), ["new"])
+        self.assertEqual((b.here(), b.rooms()), (a.here(), a.rooms()))
+        self.assertEqual(b.facts(), a.facts())
+        self.assertEqual(b.chat.standing.topics, {"dev": "tea"})
+        again = self.program(b, token=bot.token)
+        self.assertEqual(brief(again.read())[0], "welcome")
+        self.arrive(b, "bob").type("/msg ana hi")
+        self.cluster.run()
+        self.assertIn("[bob -> you] hi", ana.read())
+
+    def test_a_node_that_was_off_while_the_log_was_trimmed_goes_on_with_a_gap(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        ana.type("one")
+        self.cluster.run()
+        b.kill()
+        ana.type("two")
+        self.cluster.run(LEASE + 3)
+        a.line.keep(a.journal._following.facts())
+        self.cluster.shared.trim(self.cluster.shared.last)
+        ana.type("three")
+        self.cluster.run()
+        b = self.cluster.start(1)
+        self.cluster.run(2.0)
+        self.assertEqual(b.stored(), ["one", "three"])
+        self.assertEqual((b.here(), b.facts()), (a.here(), a.facts()))
+
+    def test_programs_that_were_on_a_node_have_their_grace_when_it_begins_again(self) -> None:
+        a, b = self.start(2)
+        bot = self.program(a, "bot")
+        bot.read()
+        a.kill()
+        a = self.cluster.start(0)
+        self.cluster.run(2.0)
+        self.assertEqual(b.here(), {"bot": ["lobby"]})
+        again = self.program(a, token=bot.token, since=bot.since)
+        self.assertEqual(brief(again.read()), ["welcome", "live"])
+        again.lose()
+        self.cluster.run(GRACE + 1, 0.25)
+        self.assertEqual(b.moves(), ["bot joined lobby", "bot left lobby"])
+
+    def test_a_node_that_was_killed_has_what_it_had_and_reads_the_rest(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        ana.type("one")
+        self.cluster.run()
+        b.kill()
+        ana.type("two")
+        self.cluster.run()
+        self.cluster.start(1)
+        self.cluster.run(1.0)
+        self.same()
+
+    def test_a_program_is_welcome_before_the_brokers_were_ever_reached(self) -> None:
+        self.start(1)
+        b = self.cluster.start(1, cut=True)
+        bot = Program(b)  # type: ignore[arg-type]
+        bot.hello("bot")
+        self.cluster.run(2.0)
+        self.assertEqual([m for m in bot.read() if m["type"] == "welcome"], [])
+        b.line.mend()
+        self.cluster.run(2.0)
+        told = bot.read()
+        self.assertFalse(only(told, "welcome")["gap"])
+        self.assertEqual([m for m in told if m.get("gap")], [])
+        self.same()
+
+
+class ReachTests(ClusterTestCase):
+    """Members are told when the other nodes can't be reached, and what they say waits."""
+
+    def test_all_are_told_when_the_log_is_lost_and_when_it_is_back(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        a.line.cut()
+        self.assertEqual(ana.read(), [f"-- {OUT_OF_REACH}"])
+        a.line.mend()
+        self.cluster.run()
+        self.assertEqual(ana.read(), [f"-- {IN_REACH}"])
+
+    def test_a_silent_loss_is_noticed_when_something_does_not_come_back(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        a.line.cut(silently=True)
+        ana.type("hi")
+        self.cluster.run(2.0)
+        self.assertEqual(ana.read(), [])
+        self.cluster.run(2.0)
+        self.assertEqual(ana.read(), [f"-- {OUT_OF_REACH}"])
+        a.line.mend()
+        self.cluster.run(4.0)
+        self.assertEqual(ana.read(), [f"-- {IN_REACH}"])
+        self.assertEqual(a.stored(), ["hi"])
+
+    def test_they_are_told_once_however_often_it_is_lost_again(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        a.line.cut()
+        for _ in range(3):
+            a.line.mend()
+            a.line.cut()
+        self.assertEqual(ana.read(), [f"-- {OUT_OF_REACH}"])
+
+    def test_who_comes_in_meanwhile_is_told_to_wait(self) -> None:
+        (a,) = self.start(1)
+        a.line.cut()
+        ana = Person(a)  # type: ignore[arg-type]
+        ana.enter("ana")
+        self.assertEqual(ana.read(), [f"-- {WAIT}"])
+
+    def test_what_was_said_goes_out_once_in_order(self) -> None:
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        a.line.cut()
+        for number in range(5):
+            ana.type(f"held {number}")
+            self.cluster.run(0.5)
+        a.line.mend()
+        self.cluster.run(3.0)
+        self.assertEqual(bob.read(), [f"<ana> held {number}" for number in range(5)])
+        self.assertEqual(a.stored(), [f"held {number}" for number in range(5)])
+
+    def test_the_past_can_be_read_meanwhile(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        ana.tries("one")
+        a.line.cut()
+        ana.read()
+        self.assertIn("[09:26] <ana> one", ana.tries("/history"))
+
+    def test_whatever_is_lost_doubled_or_late_is_said_once(self) -> None:
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        ana.type("lost")
+        self.cluster.advance()
+        a.line.lose()
+        self.cluster.run(6.0)
+        ana.type("doubled")
+        self.cluster.advance()
+        a.line.double()
+        self.cluster.run(1.0)
+        ana.type("late")
+        self.cluster.advance()
+        late = a.line.lose()
+        self.cluster.run(6.0)
+        self.cluster.shared.append(a.now(), late)
+        self.cluster.run(1.0)
+        said = [line for line in bob.read() if line.startswith("<")]
+        self.assertEqual(said, ["<ana> lost", "<ana> doubled", "<ana> late"])
+        self.assertEqual(a.stored(), ["lost", "doubled", "late"])
+        self.same()
+
+    def test_a_node_that_stops_says_what_waits_and_goodbye(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        ana.type("last words")
+        stopped = a.stop()
+        self.cluster.run(2.0)
+        self.successResultOf(stopped)
+        self.assertEqual(b.stored(), ["last words"])
+        self.assertEqual(b.here(), {})
+
+    def test_a_node_that_stops_out_of_reach_says_what_is_lost(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        a.line.cut()
+        ana.type("never heard")
+        self.cluster.run(0.5)
+        ana.read()
+        stopped = a.stop()
+        self.cluster.run(3.0)
+        self.successResultOf(stopped)
+        self.assertIn("-- the last 1 things said could not be stored: they are lost", ana.read())
+
+
+class MembersTests(ClusterTestCase):
+    """Each node decides for its own members."""
+
+    def test_a_member_elsewhere_is_not_let_go_here(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        (remote,) = b.chat.members
+        b.chat.quit(remote)
+        self.cluster.run(1.0)
+        self.assertEqual((a.here(), b.here()), ({"ana": ["lobby"]}, {"ana": ["lobby"]}))
+        self.assertFalse(ana.outlet.finished)
+        self.assertIsNone(b.chat.unwanted(remote))
+
+    def test_sending_away_is_asked_of_the_members_node(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        (remote,) = b.chat.members
+        before = self.cluster.shared.last
+        b.chat.send_away(remote, "kicked", "go away", ": enough")
+        self.cluster.run(1.0)
+        asked = [
+            fact
+            for entry in self.cluster.shared.published(before)
+            for fact in entry.facts
+            if fact.kind == SEND_AWAY
+        ]
+        what = json.dumps(["kicked", "go away", ": enough"])
+        self.assertEqual(asked, [Fact(SEND_AWAY, f"{ana.member.origin:x}", what)])
+        self.assertIn("-- go away", ana.read())
+        self.assertTrue(ana.outlet.finished)
+        self.assertEqual((a.here(), b.here()), ({}, {}))
+        self.assertEqual([e.text for e in b.events() if e.kind == "left"], ["kicked: enough"])
+
+    def test_asking_for_who_is_gone_by_then_does_nothing(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana")
+        (remote,) = b.chat.members
+        ana.type("/quit")
+        b.chat.send_away(remote, "kicked", "go away")
+        self.cluster.run(1.0)
+        self.assertEqual(b.moves(), ["ana joined lobby", "ana left lobby"])
+
+    def test_operators_are_told_of_the_nodes(self) -> None:
+        a, b = self.start(2)
+        self.arrive(a, "ana", "bob")
+        stats = dict(b.chat.more_stats())
+        self.assertEqual(stats["node"], b.journal.node)
+        self.assertEqual(stats["nodes"], ", ".join(sorted([a.journal.node, b.journal.node])))
+        self.assertEqual(stats["members here"], "0")
+        b.line.cut()
+        self.assertIn("lost", dict(b.chat.more_stats())["log"])
+
+    def test_a_token_that_was_given_out_a_moment_ago_is_known_elsewhere(self) -> None:
+        a, b = self.start(2)
+        bot = Program(a)  # type: ignore[arg-type]
+        bot.hello("bot")
+        for _ in range(6):
+            a.line.pump()
+            a.advance()
+        self.assertEqual(brief(bot.read())[0], "welcome")
+        self.assertTrue(b.line.behind)
+        again = self.program(b, token=bot.token, since=bot.since)
+        self.assertEqual(brief(again.read())[0], "welcome")
+        self.same()
+
+    def test_a_token_of_nobody_is_unknown(self) -> None:
+        (a,) = self.start(1)
+        bot = self.program(a, token="nobody's")
+        self.assertEqual(brief(bot.read()), ["error unknown_token"])
+
+    def test_a_token_is_looked_up_when_the_log_is_back(self) -> None:
+        a, b = self.start(2)
+        bot = self.program(a, "bot")
+        bot.read()
+        b.line.cut()
+        again = self.program(b, token=bot.token, since=bot.since)
+        self.assertEqual(again.read(), [])
+        b.line.mend()
+        self.cluster.run(3.0)
+        self.assertEqual(brief(again.read()), ["welcome", "live"])
+
+    def test_an_expired_session_is_forgotten_on_all_nodes(self) -> None:
+        a, b = self.start(2, token_life=1)
+        bot = self.program(a, "bot")
+        bot.read()
+        bot.ask("quit")
+        self.cluster.run(1.0)
+        self.cluster.run(2 * 86_400.0, 3.0 * 3600)
+        self.cluster.run(130.0, 1.0)
+        self.assertEqual([kind for kind, _ in a.facts() if kind == "session"], [])
+        self.assertEqual((len(a.chat.tokens), len(b.chat.tokens)), (0, 0))
+        self.same()
+
+    def test_a_room_that_nobody_is_in_any_more_is_gone_with_its_topic(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana", room="dev")
+        bob = self.arrive(b, "bob", room="dev")
+        ana.type("/topic tea")
+        self.cluster.run()
+        ana.type("/leave dev")
+        self.cluster.run()
+        self.assertIn("dev", a.chat.standing.topics)
+        bob.type("/leave dev")
+        self.cluster.run(1.0)
+        for node in (a, b):
+            self.assertEqual(node.chat.standing.topics, {})
+            self.assertEqual(set(node.chat.rooms), {"lobby"})
+        self.same()
+
+
+class LogTests(ClusterTestCase):
+    """The double of the brokers does what it says."""
+
+    def test_it_hands_the_nodes_what_the_first_of_them_founded(self) -> None:
+        shared = SharedLog()
+        founding: Any = lambda: ("chat", 7, [Fact("topic", "lobby", "tea")])  # noqa: E731
+        first = shared.opening(founding)
+        other: Any = lambda: ("other", 0, [])  # noqa: E731
+        self.assertEqual(shared.opening(other), first)
+        self.assertEqual(first[:4], ("chat", 7, 1, 0))
+
+    def test_what_was_trimmed_does_not_come(self) -> None:
+        a, b = self.start(2)
+        b.line.cut()
+        self.arrive(a, "ana").type("one")
+        self.cluster.run()
+        behind = b.line.behind
+        self.cluster.shared.trim(self.cluster.shared.last)
+        self.assertGreater(behind, b.line.behind)
+        self.assertEqual(b.line.behind, 1)
