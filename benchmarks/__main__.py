@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import load, overload, plot, report, selftest
+from benchmarks import cluster, load, overload, plot, report, selftest
 from benchmarks.contestants import Chatservice, Compiled, Contestant, Script
 from benchmarks.report import OURS
 from benchmarks.rivals import Nats, Ngircd, Redis
@@ -81,6 +81,7 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overload", action="store_true", help="what too much of everything does")
     parser.add_argument("--scale", type=float, default=1.0, help="of the overload, up to 1")
+    parser.add_argument("--cluster", action="store_true", help="several nodes that are one chat")
     parser.add_argument("--self-test", action="store_true", help="see that the load detects faults")
     parser.add_argument("--write", action="store_true", help=f"put it into docs/{PAGE.name}")
     return parser
@@ -100,8 +101,17 @@ def main(words: Sequence[str] | None = None) -> int:
         if options.write:
             report.put(PAGE, "overload", [_about(words), "", *lines])
         return 0 if held else 1
-    chosen = QUICK if options.quick else WORKLOADS
     only = [word for word in options.only.split(",") if word]
+    if options.cluster:
+        tasks = cluster.QUICK if options.quick else cluster.TASKS
+        tasks = {key: tasks[key] for key in tasks if not only or key in only}
+        kinds = [key for key in options.servers.split(",") if key] or list(cluster.KINDS)
+        right, lines = cluster.run(tasks, kinds, options.rounds, options.seconds, _tell)
+        print("\n".join(lines))
+        if options.write:
+            report.put(PAGE, "cluster", [_about(words), "", *lines])
+        return 0 if right else 1
+    chosen = QUICK if options.quick else WORKLOADS
     workloads = {key: chosen[key] for key in chosen if not only or key in only}
     servers = [key for key in options.servers.split(",") if key] or list(CONTESTANTS)
     there = {key: CONTESTANTS[key] for key in servers if not CONTESTANTS[key].missing}

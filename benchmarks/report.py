@@ -11,7 +11,7 @@ from importlib.metadata import version
 from math import isnan
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from benchmarks.contestants import PROCESSORS
 from benchmarks.workloads import Result, Workload
@@ -32,19 +32,23 @@ def large(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Write a time in milliseconds, in three digits."""
     return f"{seconds * 1e3:.3g}"
 
 
-def _microseconds(seconds: float) -> str:
+def microseconds(seconds: float) -> str:
+    """The same in microseconds."""
     return f"{seconds * 1e6:.3g}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share."""
     return f"{share:.0%}"
 
 
-def _bytes(number: float) -> str:
+def kibibytes(number: float) -> str:
+    """Write a size."""
     return f"{number / 1024:.2f} KiB"
 
 
@@ -63,15 +67,15 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("lines/s", "lines", large),
     Column("lines per CPU-s", "cost", large, spread=True),
-    Column("p50 ms", "p50", _milliseconds),
-    Column("p90 ms", "p90", _milliseconds),
-    Column("p99 ms", "p99", _milliseconds),
-    Column("p99.9 ms", "p999", _milliseconds),
-    Column("a connection", "memory", _bytes, spread=True),
+    Column("p50 ms", "p50", milliseconds),
+    Column("p90 ms", "p90", milliseconds),
+    Column("p99 ms", "p99", milliseconds),
+    Column("p99.9 ms", "p999", milliseconds),
+    Column("a connection", "memory", kibibytes, spread=True),
     Column("logins/s", "logins", large, spread=True),
-    Column("CPU µs a login", "cpu", _microseconds),
-    Column("server's CPU", "server", _percent),
-    Column("load's CPU", "load", _percent),
+    Column("CPU µs a login", "cpu", microseconds),
+    Column("server's CPU", "server", percent),
+    Column("load's CPU", "load", percent),
 )
 
 
@@ -81,12 +85,25 @@ def middle(results: Sequence[Result], figure: str) -> float:
     return median(values) if values else float("nan")
 
 
+class Titled(Protocol):
+    """What a table is of."""
+
+    @property
+    def title(self) -> str: ...
+
+
 def table(
-    workload: Workload, results: Mapping[str, Sequence[Result]], titles: Mapping[str, str]
+    workload: Titled,
+    results: Mapping[str, Sequence[Result]],
+    titles: Mapping[str, str],
+    columns: Sequence[Column] = COLUMNS,
 ) -> list[str]:
-    """Write what the contestants did with a workload, as a Markdown table."""
+    """Write what the contestants did with a workload, as a Markdown table.
+
+    :param columns: those of them are shown that somebody has a figure for.
+    """
     columns = [
-        c for c in COLUMNS if any(c.figure in r.figures for rs in results.values() for r in rs)
+        c for c in columns if any(c.figure in r.figures for rs in results.values() for r in rs)
     ]
     rows = [["server", "verified", *(column.title for column in columns)]]
     for key, rounds in results.items():

@@ -75,7 +75,7 @@ class Human:
 
     def read(self) -> None:
         for line in self.person.read():
-            if not _PAST.match(line):
+            if not _PAST.match(line) and not line.startswith("[you -> "):
                 self.shown += _TEXT.findall(line)
 
 
@@ -555,7 +555,7 @@ class Machine(RuleBasedStateMachine):
                 )
             )
         ]
-        assert sorted(bot.seen) == [event.id for event in wanted]
+        same(sorted(bot.seen), [event.id for event in wanted])
         for event in wanted:
             message = bot.seen[event.id]
             if event.kind in (SAID, PRIVATE) and event.origin != session.origin:

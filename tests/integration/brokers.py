@@ -1,0 +1,214 @@
+"""Real brokers, with the configuration that is in ``deploy``."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.trial.unittest import SkipTest
+
+from tests.integration.proxy import HOST
+from tests.integration.support import PATIENCE, eventually
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+NATS_SERVER = Path(sys.executable).with_name("nats-server")
+
+_given: set[int] = set()
+
+
+class Case(Protocol):
+    """A test, or what else ends what was started."""
+
+    def addCleanup(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Have something done at the end."""
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Find ports that are free, and that no connection is given as its own while they are."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: list[int] = []
+    for port in random.Random().sample(range(10_000, first), 1000):
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind((HOST, port))
+            except OSError:
+                continue
+        if port not in _given:
+            found.append(port)
+            _given.add(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} ports below {first} are free")
+
+
+class Brokers:
+    """Brokers that run, as a cluster if there are several.
+
+    :param folder: where they keep what they keep, and write their logs.
+    """
+
+    def __init__(self, case: Case, folder: Path, count: int = 3) -> None:
+        if not NATS_SERVER.exists():
+            raise SkipTest("nats-server is not installed")
+        self.count = count
+        self._folder = folder
+        self._ports = lasting_ports(count)
+        self._cluster_ports = lasting_ports(count)
+        self._monitors = lasting_ports(count)
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * count
+        self._stopped: set[int] = set()
+        self._starting = threading.Lock()
+        case.addCleanup(self._end)
+        self.start_all()
+
+    @property
+    def ports(self) -> list[int]:
+        """Where they listen for nodes."""
+        return list(self._ports)
+
+    @property
+    def urls(self) -> str:
+        """All of them, as nodes are told."""
+        return ",".join(f"nats://{HOST}:{port}" for port in self._ports)
+
+    def kill(self, index: int) -> None:
+        """Kill one: it has no time to do anything."""
+        process = self._processes[index]
+        assert process is not None
+        process.kill()
+        process.wait(PATIENCE)
+        self._processes[index] = None
+        self._stopped.discard(index)
+
+    def start(self, index: int) -> None:
+        """Start one again, and wait until it has all that the others have."""
+        self._run(index)
+        eventually(lambda: self._ready(index), f"broker {index} to be back")
+
+    def start_all(self) -> None:
+        """Start those that do not run, and wait until all are ready."""
+        with self._starting:
+            for index, process in enumerate(self._processes):
+                if process is None:
+                    self._run(index)
+        for index in range(self.count):
+            eventually(lambda index=index: self._ready(index), f"broker {index} to be ready")
+
+    def stop_signal(self, index: int) -> None:
+        """Let one stand still; to all others it is just silent."""
+        self._signal(index, signal.SIGSTOP)
+        self._stopped.add(index)
+
+    def cont(self, index: int) -> None:
+        """Let it go on."""
+        self._stopped.discard(index)
+        self._signal(index, signal.SIGCONT)
+
+    def leader(self, stream: str) -> int:
+        """Tell which one leads a stream, as soon as one does."""
+        return int(eventually(lambda: self.stream(stream), f"a leader of {stream}")["index"])
+
+    def stream(self, name: str) -> dict[str, Any] | None:
+        """Return what the leader of a stream tells of it, its configuration too."""
+        for index in range(self.count):
+            seen = self._stream(index, name)
+            leader = (seen or {}).get("cluster", {}).get("leader", "")
+            if seen and (self.count == 1 or leader == self._name(index)):
+                return {"index": index, **seen}
+        return None
+
+    def duplicate_window(self, stream: str) -> float:
+        """Return in how many seconds a stream takes the same for the same."""
+        found = eventually(lambda: self.stream(stream), f"the stream {stream}")
+        return float(found["config"]["duplicate_window"] / 1e9)
+
+    def current(self, stream: str) -> bool:
+        """Tell whether all have all of a stream."""
+        found = self.stream(stream)
+        if not found:
+            return False
+        replicas = found.get("cluster", {}).get("replicas", [])
+        return len(replicas) == self.count - 1 and all(one["current"] for one in replicas)
+
+    def log(self, index: int) -> str:
+        """Return all that one has written."""
+        return (self._folder / f"broker-{index}.log").read_text(errors="replace")
+
+    def _name(self, index: int) -> str:
+        return f"broker-{index}"
+
+    def _run(self, index: int) -> None:
+        store = self._folder / f"store-{index}"
+        routes = ", ".join(f"nats://{HOST}:{port}" for port in self._cluster_ports)
+        environ = {
+            "BROKER_NAME": self._name(index),
+            "BROKER_LISTEN": f"{HOST}:{self._ports[index]}",
+            "BROKER_CLUSTER_LISTEN": f"{HOST}:{self._cluster_ports[index]}",
+            "BROKER_ROUTES": f"[{routes}]",
+            "BROKER_MONITOR": f"{HOST}:{self._monitors[index]}",
+            "BROKER_STORE": str(store),
+        }
+        if self.count > 1:
+            options = ["-c", str(DEPLOY / "nats.conf")]
+        else:
+            port, monitor = str(self._ports[index]), str(self._monitors[index])
+            options = ["-js", "-sd", str(store), "-a", HOST, "-p", port, "-m", monitor]
+        with (self._folder / f"broker-{index}.log").open("ab") as log:
+            self._processes[index] = subprocess.Popen(
+                [str(NATS_SERVER), *options],
+                env={**os.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _signal(self, index: int, number: int) -> None:
+        process = self._processes[index]
+        assert process is not None
+        process.send_signal(number)
+
+    def _ready(self, index: int) -> bool:
+        process = self._processes[index]
+        if process is None or process.poll() is not None:
+            raise AssertionError(f"broker {index} ended:\n{self.log(index)}")
+        health = self._ask(index, "/healthz")
+        if not health or health.get("status") != "ok":
+            return False
+        jetstream = self._ask(index, "/jsz") or {}
+        return self.count == 1 or bool(jetstream.get("meta_cluster", {}).get("leader"))
+
+    def _stream(self, index: int, name: str) -> dict[str, Any] | None:
+        seen = self._ask(index, "/jsz?streams=1&config=1") or {}
+        for account in seen.get("account_details", ()):
+            for stream in account.get("stream_detail", ()):
+                if stream["name"] == name:
+                    return stream
+        return None
+
+    def _ask(self, index: int, path: str) -> dict[str, Any] | None:
+        if self._processes[index] is None or index in self._stopped:
+            return None
+        connection = http.client.HTTPConnection(HOST, self._monitors[index], timeout=2)
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def _end(self) -> None:
+        for index, process in enumerate(self._processes):
+            if process is not None:
+                self.kill(index)
