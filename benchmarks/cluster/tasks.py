@@ -169,6 +169,8 @@ class Quiet:
         for name, room in zip(rooms, load.rooms, strict=True):
             if others or name == "near":
                 latencies = sorted(room.latencies)
+                if not latencies:
+                    raise Wrong("nobody heard anything")
                 figures[f"{name} p50"] = latencies[len(latencies) // 2]
                 figures[f"{name} p99"] = latencies[len(latencies) * 99 // 100]
         load.finish()
@@ -219,16 +221,18 @@ class Away:
             load.enter(dict.fromkeys(range(self.members), LOBBY))
             load.hush(caught_up)
         after = [node.memory() for node in load.nodes]
-        load.gather({"talk": talk}, talk[::2])
+        speakers = talk[::2]
+        load.gather({"talk": talk}, speakers)
         counts = [float(self.members)]
         costs = [logins]
-        for rate in (self.rate, 0):
-            if rate:
-                load.every(len(talk[::2]) / rate, talk[::2])
-            for number in () if rate else talk[::2]:
-                load.say(number, 8)
+        for one_by_one in (True, False):
             said = load.said
             with load.metered() as lines:
+                if one_by_one:
+                    load.every(len(speakers) / self.rate, speakers)
+                else:
+                    for number in speakers:
+                        load.say(number, 8)
                 load.run(seconds)
                 load.finish()
                 load.hush(caught_up)

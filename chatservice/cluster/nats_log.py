@@ -226,7 +226,7 @@ class NatsLog:
         try:
             await self._stream.context.publish(self._stream.subject, data, timeout=TIMEOUT)
         except APIError as error:
-            log.critical("the brokers do not take an entry: {why}", why=error.description)
+            self._tell(f"the brokers do not take an entry: {error.description}")
 
     def keep(self, state: Sequence[Fact]) -> None:
         """See :meth:`.Log.keep`."""
