@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatservice.chat import names
-from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
+from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
 
 if TYPE_CHECKING:
     from chatservice.chat.rooms import Membership
@@ -39,6 +39,13 @@ class Presence:
     def draft(self, origin: int) -> Draft:
         """Return the event of all of them."""
         return Draft(self.room, self.kind, " ".join(self.names), self.words, origin, self.seq)
+
+
+def reworded(draft: Draft, author: str) -> Draft:
+    """Return what is told under another name. A change of name before that is void."""
+    if draft.kind == RENAMED:
+        return draft._replace(author=author, text=author)
+    return draft._replace(author=author)
 
 
 class _RoomBatch:
@@ -153,7 +160,7 @@ class Batch:
         """Have what somebody said, and waits, told under another name."""
         for room in self._rooms.values():
             room.drafts = [
-                entry._replace(author=author)
+                reworded(entry, author)
                 if isinstance(entry, Draft) and entry.origin == origin
                 else entry
                 for entry in room.drafts

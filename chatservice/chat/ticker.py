@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.chat.batch import Batch, Presence, Taken
+from chatservice.chat.batch import Batch, Presence, Taken, reworded
 from chatservice.chat.pace import Pace
 from chatservice.journal.base import Journal, JournalUnavailable
 
@@ -137,7 +137,7 @@ class Ticker:
         self.batch.reword(origin, author)
         if self._committing is not None:
             drafts = self._committing.drafts
-            drafts[:] = [d._replace(author=author) if d.origin == origin else d for d in drafts]
+            drafts[:] = [reworded(d, author) if d.origin == origin else d for d in drafts]
 
     def settle(self) -> Deferred[int]:
         """Commit what waits, now; nothing may be added any more.
@@ -169,6 +169,19 @@ class Ticker:
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""
         return number > self.committed and not self.refusing
+
+    def behind(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once, when all that waits by now is committed."""
+        if self._committing is not None and not self.batch.count:
+            self._committing.then.append(call)
+        else:
+            self.batch.then(call)
+            self.wake()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be committed."""
+        return self._committing is None and not self.batch.count
 
     def after_attempt(self, call: Callable[[], None]) -> None:
         """Call ``call`` once, when the journal has next taken or refused a batch."""

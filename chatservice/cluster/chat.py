@@ -28,8 +28,9 @@ from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.neighbours import Neighbours
 from chatservice.cluster.people import Person
 from chatservice.cluster.reclaiming import Reclaiming
-from chatservice.cluster.registry import NOBODY, Claim, Registry
-from chatservice.journal.events import JOINED, LEFT, Event, Fact
+from chatservice.cluster.records import Claim
+from chatservice.cluster.registry import NOBODY, Registry
+from chatservice.journal.events import JOINED, Event, Fact
 from chatservice.wire import Code
 
 OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
@@ -183,11 +184,22 @@ class ClusterChat(Chat):
         known = self.registry.known.get(session.origin)
         # Of who was adopted it is said anew, or the node that has lost them would take them back.
         if known is None or known.boot in (self.boot, NOBODY):
-            return succeed(None)
+            if session.origin in self.sessions or self.ticker.idle:
+                return succeed(None)
+            # What it asked for when it was here before is to take its effect, or none, before.
+            settled: Deferred[None] = Deferred()
+            self.ticker.behind(lambda: settled.callback(None))
+            return settled.addCallback(lambda _: self._own_at_last(session, tries))
         if not tries:
             raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
         said = self.journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
         return said.addCallback(lambda _: self._own(session, tries - 1))
+
+    def _own_at_last(self, session: Session, tries: int) -> Deferred[None]:
+        known = self.registry.known.get(session.origin)
+        if known is None or known.boot in (self.boot, NOBODY):
+            return succeed(None)
+        return self._own(session, tries)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """See :meth:`.House`; who is not among those who are shown is not moved."""
@@ -204,15 +216,17 @@ class ClusterChat(Chat):
             member = membership.member
             if member.remote:
                 continue
-            if presence.kind == JOINED and not membership.leaving:
-                self.ticker.batch.join(membership)
-                self.ask(member)
-            elif presence.kind == LEFT and member in membership.room.members:
+            if presence.kind == JOINED:
+                if not membership.leaving and self.claims.holder(member.name) is member:
+                    self.ticker.batch.join(membership)
+                    self.ask(member)
+            elif member in membership.room.members or membership.since is None:
                 membership.until = membership.until or self.past.head
-                del membership.room.members[member]
+                membership.room.members.pop(member, None)
                 self.vacate(membership.room)
                 if member.gone:
                     self._neighbours.reappear(member.origin)
+                    self._see_off(member)
 
     def _trouble(self, refusing: bool) -> None:
         """See :meth:`.House`; the members are told by :meth:`reached`."""

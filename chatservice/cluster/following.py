@@ -25,7 +25,8 @@ from twisted.python.failure import Failure
 from chatservice.chat.pace import Pace
 from chatservice.cluster.entries import NODE, BadEntry, Entry, decode, event_id
 from chatservice.cluster.log import LogError, Opening
-from chatservice.cluster.registry import Outcome, Registry
+from chatservice.cluster.records import Outcome
+from chatservice.cluster.registry import Registry
 from chatservice.journal.events import Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 

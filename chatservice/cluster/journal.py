@@ -24,7 +24,8 @@ from chatservice.cluster.following import Following
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Founding, Log, LogError, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
-from chatservice.cluster.registry import Outcome, Registry
+from chatservice.cluster.records import Outcome
+from chatservice.cluster.registry import Registry
 from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
     Committed,

@@ -201,8 +201,9 @@ class Neighbours:
             self._bring(member)
         self._see_off(people)
         for name, claim in chat.registry.names.items():
+            known = chat.registry.known.get(claim.origin)
             if (
-                claim.origin not in chat.sessions
+                (known is None or not known.boot or known.name != name)
                 and chat.holds(claim)
                 and claim.boot not in chat.boots
             ):

@@ -14,6 +14,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from chatservice.chat.batch import reworded
 from chatservice.cluster.entries import LEASE, Entry, encode
 from chatservice.cluster.log import Log
 from chatservice.journal.base import Facts
@@ -48,8 +49,7 @@ class Waiting:
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said told under another name."""
         self.drafts = [
-            draft._replace(author=author) if draft.origin == origin else draft
-            for draft in self.drafts
+            reworded(draft, author) if draft.origin == origin else draft for draft in self.drafts
         ]
 
 

@@ -88,6 +88,9 @@ class Reclaiming:
 
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
+        # Also what was said, or asked for, before a change of name that the others never saw.
+        self._chat.journal.reword(member.origin, member.name)
+        self._chat.ticker.reword(member.origin, member.name)
         for membership in member.memberships:
             # Also who is about to leave it: that is shown behind this.
             if membership.since is not None and membership.until is None:
@@ -115,8 +118,6 @@ class Reclaiming:
                 self._batch.note(member.record)
             ignoring.renamed(member, old, chat.ignorers)
             ignoring.recognise(member, chat.ignorers)
-            chat.journal.reword(member.origin, name)
-            chat.ticker.reword(member.origin, name)
             member.tell(f"somebody else is {old} by now: you are {name}")
             if member.session is not None:
                 member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))

@@ -10,7 +10,8 @@ name      nobody else holds the name; to free it: the     it is held by that ori
           boot holds it
 person,   the boot is who they are with, or nobody is;    they are stored as with the boot;
 session   and they hold their name                        a session that has left, with nobody
-take      they are with whom they are said to be with     they, and their name, are with the boot
+take      they are with whom they are said to be with     they, and their name, are with the boot;
+                                                          they hold no other name
 adopt     the other boot has ended, or nothing was heard  who was with the other is with this one
           of it since the position that is named
 bye       always                                          the boot has ended
@@ -23,13 +24,14 @@ takes effect any more, and no entry twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from chatservice.chat import names
 from chatservice.chat.sessions import SESSION
 from chatservice.cluster.entries import ADOPT, BYE, LEASE, NAME, PERSON, SEND_AWAY, TAKE, Entry
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+from chatservice.cluster.records import Claim, Known, Lease, Outcome
+from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Fact
 
 NOBODY: Final = ""
 """In place of the boot with which a session is that has left."""
@@ -42,70 +44,6 @@ FORGOTTEN_AFTER: Final = 30 * 86_400_000
 
 
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
-
-
-class Lease:
-    """What is known of a boot.
-
-    :ivar node: how its node is called in the logs.
-    :ivar number: of its last entry.
-    :ivar position: of the last thing that was heard of it.
-    :ivar at: when that was, in milliseconds since 1970.
-    :ivar heir: which boot has adopted who was here; ``""`` while this one is there.
-    """
-
-    __slots__ = ("at", "heir", "node", "number", "position")
-
-    def __init__(
-        self, node: str = "", number: int = 0, position: int = 0, at: int = 0, heir: str = ""
-    ) -> None:
-        self.node = node
-        self.number = number
-        self.position = position
-        self.at = at
-        self.heir = heir
-
-    def fact(self, boot: str) -> Fact:
-        """Return the fact that it is."""
-        value = [self.node, self.number, self.position, self.at, self.heir]
-        return Fact(LEASE, boot, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-
-class Claim(NamedTuple):
-    """Who holds a name, and with which boot they are."""
-
-    origin: int
-    boot: str
-
-
-class Known(NamedTuple):
-    """Somebody who is here, or a session that can come back.
-
-    :ivar boot: with which they are.
-    :ivar name: the key of their name.
-    :ivar fact: what is stored.
-    """
-
-    boot: str
-    name: str
-    fact: Fact
-
-
-class Outcome(NamedTuple):
-    """What an entry does.
-
-    :ivar fresh: it is not void, and was not there before.
-    :ivar drafts: those that become events, each with its index in the entry.
-    :ivar facts: what holds from now on.
-    :ivar asked: what the nodes of members are asked for.
-    :ivar effective: of each fact of the entry, whether it took effect.
-    """
-
-    fresh: bool
-    drafts: Sequence[tuple[int, Draft]] = ()
-    facts: Sequence[Fact] = ()
-    asked: Sequence[Fact] = ()
-    effective: Sequence[bool] = ()
 
 
 class Registry:
@@ -123,6 +61,7 @@ class Registry:
         self.known: dict[int, Known] = {}
         self.leases: dict[str, Lease] = {}
         self._digests: dict[str, int] = {}
+        self._held: dict[int, set[str]] = {}
         self._rules: dict[str, _Rule] = {
             NAME: self._name,
             PERSON: self._record,
@@ -145,7 +84,7 @@ class Registry:
                 self.leases[fact.name] = Lease(*json.loads(fact.value))
             elif fact.kind == NAME:
                 origin, boot = fact.value.split(" ")
-                self.names[fact.name] = Claim(int(origin, 16), boot)
+                self._hold(fact.name, Claim(int(origin, 16), boot))
             elif fact.kind in (PERSON, SESSION):
                 self._know(fact, json.loads(fact.value))
 
@@ -211,6 +150,8 @@ class Registry:
         if draft.kind in (JOINED, LEFT):
             those = [name for name in draft.author.split(" ") if self._holds(boot, name)]
             return draft._replace(author=" ".join(those)) if those else None
+        if draft.kind == RENAMED and draft.author == draft.text:
+            return None
         if draft.seq > 0:
             return draft  # Each is stored once, whoever says it.
         known = self.known.get(draft.origin)
@@ -249,18 +190,26 @@ class Registry:
         claim = self.names.get(fact.name)
         mine = claim is not None and self.owner(claim.boot) == boot
         if not fact.value:
-            if not mine:
-                return None
-            del self.names[fact.name]
-            return [fact]
+            return [self._free(fact.name)] if mine else None
         origin = int(fact.value, 16)
         if claim is not None and not (mine and claim.origin == origin):
             return None
         return [self._give(fact.name, origin, boot)]
 
     def _give(self, name: str, origin: int, boot: str) -> Fact:
-        self.names[name] = Claim(origin, boot)
+        self._hold(name, Claim(origin, boot))
         return Fact(NAME, name, f"{origin:x} {boot}")
+
+    def _hold(self, name: str, claim: Claim) -> None:
+        self.names[name] = claim
+        self._held.setdefault(claim.origin, set()).add(name)
+
+    def _free(self, name: str) -> Fact:
+        origin = self.names.pop(name).origin
+        self._held[origin].discard(name)
+        if not self._held[origin]:
+            del self._held[origin]
+        return Fact(NAME, name, "")
 
     def _record(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
         if not fact.value:
@@ -296,7 +245,9 @@ class Registry:
         claim = self.names.get(known.name)
         if claim is None or claim.origin != origin:
             return [kept]
-        return [self._give(known.name, origin, boot), kept]
+        # What was claimed where they were, to be their name later, is of no use any more.
+        others = sorted(self._held.get(origin, set()) - {known.name})
+        return [self._give(known.name, origin, boot), kept, *map(self._free, others)]
 
     def _adopt(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
         lease = self.leases.get(fact.name)

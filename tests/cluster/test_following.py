@@ -12,7 +12,7 @@ from chatservice.cluster import following
 from chatservice.cluster.entries import LEASE, NAME, NODE, PERSON, Entry, encode, event_id
 from chatservice.cluster.following import RETRY, Following
 from chatservice.cluster.log import LogError, Opening
-from chatservice.cluster.registry import Outcome
+from chatservice.cluster.records import Outcome
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalUnavailable
 from chatservice.journal.events import LEFT, SAID, Draft, Event, Fact

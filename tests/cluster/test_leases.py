@@ -5,7 +5,8 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.cluster.entries import ADOPT
 from chatservice.cluster.leases import AT_ONCE, Leases
-from chatservice.cluster.registry import ENDED, Lease, Registry
+from chatservice.cluster.records import Lease
+from chatservice.cluster.registry import ENDED, Registry
 from chatservice.journal.events import Fact
 
 LEASE = 9.0

@@ -20,7 +20,8 @@ from chatservice.cluster.entries import (
     Entry,
     event_id,
 )
-from chatservice.cluster.registry import FORGOTTEN_AFTER, NOBODY, Claim, Lease, Outcome, Registry
+from chatservice.cluster.records import Claim, Lease, Outcome
+from chatservice.cluster.registry import FORGOTTEN_AFTER, NOBODY, Registry
 from chatservice.journal.events import JOINED, LEFT, PRIVATE, SAID, Draft, Fact
 
 ANA, BOB, BOT = 0xA, 0xB, 0xC

@@ -213,15 +213,6 @@ def same_history(case: TestCase, nodes: Sequence[Node]) -> Deferred[list[Event]]
                         f"the history of node {number}, compared with that of node 0: {found}"
                     )
             raise
-        import shutil
-
-        shutil.copy(histories[0], "/tmp/work/natstry/last.sqlite")
-        [
-            print("LOG", i, l)
-            for i, n in enumerate(nodes)
-            for l in n.log.splitlines()
-            if "debug" not in l
-        ]
         check_presence(case, first)
         return first
 

@@ -63,8 +63,9 @@ class Person:
             self.said.append(0)
             reader.say(reader.name, f"/join {ROOM}")
             mark = f"-- you are in #{ROOM}"
-            there = lambda: reader.gone.called or reader.has(mark)  # noqa: B023, E731
-            await reader.until(there, mark, 60)
+            await reader.until(
+                lambda one=reader, mark=mark: one.gone.called or one.has(mark), mark, 60
+            )
             reader.begins = len(reader.lines)
             while not (reader.gone.called or self._over):
                 self._say_some(reader)
@@ -80,7 +81,7 @@ class Person:
         self.said[-1] += 1
 
     def _say_some(self, reader: Reader) -> None:
-        if self._choice.random() < 0.1:
+        if self._choice.random() < 0.3:
             # All want these, and one can have each.
             reader.say(f"/nick {self._choice.choice(('gold', 'silver', reader.name))}")
         for _ in range(self._choice.choice((0, 1, 1, 3))):
