@@ -8,10 +8,10 @@ nodes are as the log tells (:mod:`.neighbours`).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -38,7 +38,7 @@ IN_REACH: Final = "the other nodes can be reached again: what waited is shown no
 STALE: Final = "the other nodes can't be reached: who is there may have changed"
 WAIT: Final = "one moment: names are given out when the other nodes can be reached again"
 
-TRIES: Final = 3
+TRIES: Final = 4
 """So often is a session asked for that moves from node to node meanwhile."""
 
 log = Logger()
@@ -162,9 +162,22 @@ class ClusterChat(Chat):
             return succeed(session)
         return self.journal.say(()).addCallback(lambda _: self.tokens.find(token))
 
-    def own(self, session: Session) -> Deferred[None]:
+    @inlineCallbacks
+    def own(self, session: Session) -> Generator[Deferred[Any], Any, None]:
         """See :meth:`.Chat.own`: take the session over, if it is with another node."""
-        return self._own(session, TRIES)
+        for _ in range(TRIES):
+            member = self.sessions.get(session.origin)
+            if (member is None or member.remote) and not self.ticker.idle:
+                # What it asked for when it was here before is to take its effect, or none, before.
+                settled: Deferred[None] = Deferred()
+                self.ticker.behind(lambda settled=settled: settled.callback(None))  # type: ignore[misc]
+                yield settled
+            known = self.registry.known.get(session.origin)
+            # Of who was adopted it is said anew, or the node that lost them would take them back.
+            if known is None or known.boot in (self.boot, NOBODY):
+                return
+            yield self.journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
+        raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
 
     def more_stats(self) -> list[tuple[str, str]]:
         """See :meth:`.Chat.more_stats`."""
@@ -179,27 +192,6 @@ class ClusterChat(Chat):
     def looks_after(self, session: Session) -> bool:
         """See :meth:`.Chat.looks_after`; of one that has left, any node may."""
         return self.registry.owner_of(session.origin) in (self.boot, NOBODY)
-
-    def _own(self, session: Session, tries: int) -> Deferred[None]:
-        known = self.registry.known.get(session.origin)
-        # Of who was adopted it is said anew, or the node that has lost them would take them back.
-        if known is None or known.boot in (self.boot, NOBODY):
-            if session.origin in self.sessions or self.ticker.idle:
-                return succeed(None)
-            # What it asked for when it was here before is to take its effect, or none, before.
-            settled: Deferred[None] = Deferred()
-            self.ticker.behind(lambda: settled.callback(None))
-            return settled.addCallback(lambda _: self._own_at_last(session, tries))
-        if not tries:
-            raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
-        said = self.journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
-        return said.addCallback(lambda _: self._own(session, tries - 1))
-
-    def _own_at_last(self, session: Session, tries: int) -> Deferred[None]:
-        known = self.registry.known.get(session.origin)
-        if known is None or known.boot in (self.boot, NOBODY):
-            return succeed(None)
-        return self._own(session, tries)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """See :meth:`.House`; who is not among those who are shown is not moved."""
