@@ -159,7 +159,8 @@ class ConnectTests(LibraryTestCase):
         self.move()
         self.successResultOf(connecting).stop()
         self.assertRegex(
-            self.logged[0], r"the server is not there: Connection refused; trying again in (1\.\d|2\.0) s"
+            self.logged[0],
+            r"the server is not there: Connection refused; trying again in (1\.\d|2\.0) s",
         )
 
     def test_unless_it_is_not_patient(self) -> None:
