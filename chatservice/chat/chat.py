@@ -178,12 +178,10 @@ class Chat(House):
             if member.gone or member.remote:
                 self.claims.replace(name, member.name)
                 return
-            old, member.name = member.name, name
+            old = member.name
+            self.call(member, name)
             if member.record is not None:
-                member.record.name = name
                 self.ticker.batch.note(member.record)
-            ignoring.renamed(member, old, self.ignorers)
-            ignoring.recognise(member, self.ignorers)
             self.claims.replace(old, name)
             for membership in member.rooms():
                 draft = self._draft(member, membership.room.name, RENAMED, old, name)
@@ -192,19 +190,31 @@ class Chat(House):
 
         return self.claim(name, member).addCallback(named)
 
+    def call(self, member: Member, name: str) -> None:
+        """Give a member a name that it holds."""
+        old, member.name = member.name, name
+        if member.record is not None:
+            member.record.name = name
+        ignoring.renamed(member, old, self.ignorers)
+        ignoring.recognise(member, self.ignorers)
+
     def disconnect(self, member: Member) -> None:
         """Forget the outlet of a member whose connection was lost.
 
         It is in until :meth:`quit`: of a person when all it said was handled, of a program when
         its grace is over.
         """
+        self.unplug(member)
+        if member.session is not None and not member.gone:
+            self.returns.away(member)
+
+    def unplug(self, member: Member) -> None:
+        """Let a member read nothing any more: it has no connection here."""
         member.lost = True
         member.detach()
         cursor, member.cursor = member.cursor, None
         for replay in cursor.replays if cursor is not None else ():
             replay.done.callback(None)
-        if member.session is not None and not member.gone:
-            self.returns.away(member)
 
     def give_up(self, member: Member) -> None:
         """Let a member go whose connection was lost before it could be told that it is in."""

@@ -21,7 +21,7 @@ from chatservice.chat.cursors import Cursor
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
 from chatservice.chat.refusals import NotLetIn, Refusal
-from chatservice.chat.rooms import Membership, Room, over, reads
+from chatservice.chat.rooms import Room, over, put, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 TEND_EVERY: Final = 60.0
 """Seconds after which expired tokens are forgotten, and numbers noted."""
 
-_REPLACED: Final = wire.encode(wire.Replaced(text="another connection has your place now"))
+REPLACED: Final = wire.encode(wire.Replaced(text="another connection has your place now"))
+"""The last words to a connection whose place another one has."""
 
 
 class _Coming(NamedTuple):
@@ -126,7 +127,7 @@ class Returns:
         welcomed: Deferred[Member] = Deferred()
         waiting = [*self._coming[member].welcomed, welcomed]
         self._coming[member] = _Coming(hello, self._chat.past.head, waiting)
-        member.outlet.replace(_REPLACED)
+        member.outlet.replace(REPLACED)
         member.outlet = outlet
         return welcomed
 
@@ -209,7 +210,7 @@ class Returns:
         assert session is not None and token is not None
         resumed = hello.token == token
         if member.outlet is not outlet:
-            member.outlet.replace(_REPLACED)
+            member.outlet.replace(REPLACED)
         chat.absences.discard(member)
         member.detach()
         member.outlet, member.lost = outlet, False
@@ -296,12 +297,7 @@ class Returns:
             chat.sessions[member.origin] = member
             chat.claim(member.name, member)
             for name, since in session.reading.rooms.items():
-                room = chat.rooms.setdefault(name, Room(name))
-                room.population += 1
-                room.members[member] = None
-                membership = Membership(member, room)
-                membership.since = since
-                member.memberships.append(membership)
+                put(member, chat.rooms.setdefault(name, Room(name)), since)
             member.current = next(iter(member.memberships), None)
             chat.absences.add(member)
         self._look_after()

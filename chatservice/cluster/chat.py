@@ -89,10 +89,6 @@ class ClusterChat(Chat):
         """Tell whether somebody is a matter of this node."""
         return self.registry.owner_of(origin) == self.boot
 
-    def free(self, name: str) -> None:
-        """Free a name that nobody has who is here."""
-        self.claims.release(name)
-
     def start(self) -> None:
         """See :meth:`.Chat.start`. Who was here at the last stop is a matter of others by now.
 

@@ -57,7 +57,7 @@ class NatsLog:
         self._generation = 0
         self._position = self._expected = 0
         self._why = self._refused = self._published = ""
-        self._told = ""
+        self._told = self._identity = ""
         self._coming_back: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -115,6 +115,7 @@ class NatsLog:
             )
         self._stream = Stream(self._nats, self._brokers, ASKING)
         opening = await self._stream.open(self._founding)
+        self._identity = opening.identity
         await self._follow(self._follower.opened(opening))
         self._follower.connected()
 
@@ -230,7 +231,7 @@ class NatsLog:
 
     def keep(self, state: Sequence[Fact]) -> None:
         """See :meth:`.Log.keep`."""
-        self._run(self._stream.keep(self._founding().identity, state))
+        self._run(self._stream.keep(self._identity, state))
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def run() -> None:

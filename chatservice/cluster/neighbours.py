@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
-from chatservice import wire
 from chatservice.chat import ignoring
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member
-from chatservice.chat.rooms import Membership, Room
+from chatservice.chat.returns import REPLACED
+from chatservice.chat.rooms import Membership, Room, put
 from chatservice.chat.sessions import SESSION, Session
 from chatservice.chat.views import TEXT
 from chatservice.cluster.entries import LEASE, PERSON
@@ -31,8 +31,6 @@ SEEN_OFF_AT_ONCE: Final = 1000
 
 log = Logger()
 
-_REPLACED = wire.encode(wire.Replaced(text="another connection has your place now"))
-
 
 class Neighbours:
     """Keeps those members as the log tells."""
@@ -43,7 +41,7 @@ class Neighbours:
     def apply(self, facts: Iterable[Fact]) -> None:
         """Let facts hold that were stored."""
         for fact in facts:
-            if fact.kind == LEASE and fact.value:
+            if fact.kind == LEASE and self._chat.boot in fact.value:
                 node, *_, heir = json.loads(fact.value)
                 if heir == self._chat.boot:
                     self._adopt(node)
@@ -111,9 +109,7 @@ class Neighbours:
     def _update(self, member: Member, value: dict[str, Any]) -> None:
         chat = self._chat
         if member.name != value["name"]:
-            old, member.name = member.name, value["name"]
-            ignoring.renamed(member, old, chat.ignorers)
-            ignoring.recognise(member, chat.ignorers)
+            chat.call(member, value["name"])
         member.away = value.get("away")
         wanted: dict[str, int] = value["rooms"]
         for membership in list(member.memberships):
@@ -121,17 +117,11 @@ class Neighbours:
                 self._leave(membership)
         there = {membership.room.name: membership for membership in member.memberships}
         for name, since in wanted.items():
-            membership = there.get(name) or self._join(member, name)
-            membership.since = since
+            if name in there:
+                there[name].since = since
+            else:
+                put(member, chat.rooms.setdefault(name, Room(name)), since)
         member.current = next(iter(member.memberships), None)
-
-    def _join(self, member: Member, name: str) -> Membership:
-        room = self._chat.rooms.setdefault(name, Room(name))
-        room.population += 1
-        room.members[member] = None
-        membership = Membership(member, room)
-        member.memberships.append(membership)
-        return membership
 
     def _leave(self, membership: Membership) -> None:
         room = membership.room
@@ -168,13 +158,10 @@ class Neighbours:
         """A member is a matter of another node now: it has connected there."""
         chat = self._chat
         chat.absences.discard(member)
-        member.detach()
-        cursor, member.cursor = member.cursor, None
-        for replay in cursor.replays if cursor is not None else ():
-            replay.done.callback(None)
-        member.outlet.replace(_REPLACED)
+        chat.unplug(member)
+        member.outlet.replace(REPLACED)
         member.outlet = NOWHERE
-        member.lost = member.remote = True
+        member.remote = True
         for membership in list(member.memberships):
             if membership.until is not None:
                 member.memberships.remove(membership)
@@ -208,7 +195,7 @@ class Neighbours:
                 and claim.boot not in chat.boots
             ):
                 # It was claimed, but nobody came in under it any more.
-                chat.free(name)
+                chat.claims.release(name)
 
     def _see_off(self, people: list[Member]) -> None:
         """Show people as left, so many with each commit."""

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice import wire
-from chatservice.chat import ignoring, names
+from chatservice.chat import names
 from chatservice.chat.batch import Batch
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
@@ -112,12 +112,9 @@ class Reclaiming:
             return attempt()
 
         def granted(_: None, name: str) -> None:
-            member.name = name
+            chat.call(member, name)
             if member.record is not None:
-                member.record.name = name
                 self._batch.note(member.record)
-            ignoring.renamed(member, old, chat.ignorers)
-            ignoring.recognise(member, chat.ignorers)
             member.tell(f"somebody else is {old} by now: you are {name}")
             if member.session is not None:
                 member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))
