@@ -45,6 +45,7 @@ class Options(OneLineOptions):
     longdesc = "A chat that anything with a TCP connection can join: telnet, nc, a script."
 
     optFlags = [
+        ["clock-is-right", None, "the clock was looked at: delete what is old, even after a jump"],
         ["console", None, "take part from this terminal, as an operator; the log is a file then"],
     ]
     optParameters = [
@@ -190,14 +191,15 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     limits = options.limits
-    chat_is = _now, limits, options.rooms, options.motd, options["keep"]
+    keep, clock_is_right = options["keep"], bool(options["clock-is-right"])
+    chat_is = _now, limits, options.rooms, options.motd, keep, clock_is_right
     chat: Chat
     if options.brokers is not None:
         chat = _cluster_chat(reactor, options, chat_is)
     elif options["history"] == "none":
         chat = Chat(reactor, MemoryJournal(_now), *chat_is)
     else:
-        chat = Chat(reactor, SqliteJournal(options["history"], _now, deferToThread), *chat_is)
+        chat = Chat(reactor, _file(options), *chat_is)
     endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
     return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
@@ -210,11 +212,13 @@ def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:
     from chatservice.cluster.nats_log import NatsLog
 
     assert options.brokers is not None
-    replica = SqliteJournal(options["history"], _now, deferToThread)
-    journal = ClusterJournal(
-        reactor, replica, NatsLog(options.brokers), float(options.limits.lease)
-    )
+    log = NatsLog(options.brokers)
+    journal = ClusterJournal(reactor, _file(options), log, float(options.limits.lease))
     return ClusterChat(reactor, journal, *chat_is)
+
+
+def _file(options: Options) -> SqliteJournal:
+    return SqliteJournal(options["history"], _now, deferToThread, ages=options["keep"] > 0)
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""The folders are the architecture: who may import what, and how long a file may be."""
+"""The folders are the architecture: who may import what."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from twisted.trial.unittest import TestCase
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGE = CHECKOUT / "chatservice"
-
-LONGEST = 330
 
 # What each part of the house may import of the others. It has no cycle, as each part is below
 # those that it may be imported by.
@@ -122,11 +120,6 @@ class ImportTests(TestCase):
 
 
 class FolderTests(TestCase):
-    def test_each_file_is_short(self) -> None:
-        lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for _, path in files()}
-        self.assertGreater(len(lengths), 20)
-        self.assertEqual([path for path, length in lengths.items() if length > LONGEST], [])
-
     def test_the_folder_of_the_plugin_is_no_package(self) -> None:
         """An __init__.py there would hide Twisted, or be installed over its own."""
         self.assertTrue((CHECKOUT / "twisted" / "plugins" / "chat_plugin.py").exists())

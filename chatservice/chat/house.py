@@ -33,6 +33,7 @@ from chatservice.chat.standing import BAN, Standing
 from chatservice.chat.ticker import Ticker
 from chatservice.chat.tokens import Tokens
 from chatservice.chat.views import FACES, faces, text_view
+from chatservice.chat.wall_clock import WallClock
 from chatservice.journal.base import Journal
 from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
 from chatservice.limits import Limits
@@ -53,6 +54,8 @@ class House:
     :param permanent: names of rooms that always exist; people land in the first.
     :param motd: lines that everyone is shown who comes in.
     :param keep: days after which events are forgotten; 0 for never.
+    :param clock_is_right: an operator has looked at the clock before the start.
+    :ivar wall: the time of day, and whether anything may be deleted by it.
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
@@ -72,6 +75,7 @@ class House:
         permanent: Sequence[str] = ("lobby",),
         motd: Sequence[str] = (),
         keep: int = 0,
+        clock_is_right: bool = False,
     ) -> None:
         self.limits = limits
         self.permanent = tuple(permanent)
@@ -80,7 +84,9 @@ class House:
         self.sessions: dict[int, Member] = {}
         self.standing = Standing(now)
         self.clock = clock
-        self.now = now
+        self._clock_is_right = clock_is_right
+        self.wall = WallClock(clock, now, journal.note)
+        self.now = now = self.wall.now
         self.began = now()
         self.past = Past(journal, limits.recent)
         self.readers = Readers(clock, self.past, now)
@@ -96,7 +102,7 @@ class House:
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
         self._shutting_down: IDelayedCall | None = None
-        self._pruner = Pruner(clock, journal, self.past, now, keep)
+        self._pruner = Pruner(clock, journal, self.past, self.wall, keep)
 
     def start(self) -> None:
         """Open the journal and remember its last events.
@@ -105,7 +111,11 @@ class House:
         """
         self.journal.start(self._committed)
         self.past.load()
-        self.standing.apply(self.journal.facts())
+        facts = self.journal.facts()
+        self.wall.start(self.journal.last_at, facts)
+        if self._clock_is_right:
+            self.wall.believe()
+        self.standing.apply(facts)
         for name in self.standing.topics:
             # A topic is kept as long as its room, which outlives a restart.
             self.rooms.setdefault(name, Room(name))
@@ -127,6 +137,7 @@ class House:
         self.readers.stop()
         self.absences.stop()
         self._pruner.stop()
+        self.wall.stop()
         return self.journal.stop()
 
     def find(self, name: str) -> Member | None:
@@ -164,6 +175,8 @@ class House:
     def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         with log.failuresHandled("delivering events failed"):
             before = self.past.head
+            # Each commit is a look at the clock: none stores a time that nobody checks.
+            self.wall.now()
             self.past.append(events)
             # First: who moves is shown, and takes away, what holds from now on.
             if facts:

@@ -35,6 +35,8 @@ class Past:
         self._rooms: dict[str, list[Event]] = {}
         self.floor = 0
         self.talked = 0
+        self._last_at = 0
+        self._turned = 0  # The last event that has an earlier time than the one before it.
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
@@ -62,6 +64,9 @@ class Past:
         self._events += events
         for event in events:
             self.talked += event.kind in TALK
+            if event.at < self._last_at:
+                self._turned = event.id
+            self._last_at = event.at
             try:
                 self._rooms[event.room].append(event)
             except KeyError:
@@ -76,10 +81,19 @@ class Past:
 
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""
-        old = bisect_right(self._events, before - 1, key=attrgetter("at"))
-        self._forget(min(old, len(self._events) - 1))
+        events, last = self._events, self.head
+        first = next((n for n, e in enumerate(events) if e.at >= before or e.id == last), 0)
+        self._forget(first)
+        # Where the clock was set back, old ones may stand among new ones.
+        if self._turned > self.floor:
+            events[:] = _since(before, events, last)
+            for room, happened in list(self._rooms.items()):
+                self._rooms[room] = _since(before, happened, last)
+                if not self._rooms[room]:
+                    del self._rooms[room]
 
     def _forget(self, count: int) -> None:
+        """Forget the first events."""
         if count <= 0:
             return
         forgotten = self._events[:count]
@@ -139,3 +153,7 @@ class Past:
             if event.seq == seq and event.origin == origin:
                 return event
         return self._journal.find(origin, seq) if self.floor > self._journal.floor else None
+
+
+def _since(before: int, events: Sequence[Event], last: int) -> list[Event]:
+    return [event for event in events if event.at >= before or event.id == last]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatservice.chat.past import Past
+from chatservice.chat.wall_clock import WallClock
 from chatservice.journal.base import Journal
 
 PRUNE_EVERY: Final = 60.0
@@ -18,19 +18,18 @@ _DAY: Final = 86_400_000
 
 
 class Pruner:
-    """Forgets old events, in the journal and in memory.
+    """Forgets old events, in the journal and in memory, unless the time is in doubt.
 
-    :param now: the time, in milliseconds since 1970.
     :param keep: days that events are kept; 0 for ever.
     """
 
     def __init__(
-        self, clock: IReactorTime, journal: Journal, past: Past, now: Callable[[], int], keep: int
+        self, clock: IReactorTime, journal: Journal, past: Past, wall: WallClock, keep: int
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._past = past
-        self._now = now
+        self._wall = wall
         self._keep = keep
         self._due: IDelayedCall | None = None
 
@@ -45,7 +44,9 @@ class Pruner:
             self._due.cancel()
 
     def _prune(self) -> None:
-        before = self._now() - self._keep * _DAY
-        more = self._journal.prune(before)
-        self._past.prune(before)
+        more = False
+        if self._wall.believed:
+            before = self._wall.now() - self._keep * _DAY
+            more = self._journal.prune(before)
+            self._past.prune(before)
         self._due = self._clock.callLater(PRUNE_PAUSE if more else PRUNE_EVERY, self._prune)

@@ -311,8 +311,9 @@ class Returns:
         chat = self._chat
         self._due = None
         self._look_after()
-        for fact in chat.tokens.forget_expired():
-            chat.ticker.batch.hold(fact)
+        if chat.wall.believed:
+            for fact in chat.tokens.forget_expired():
+                chat.ticker.batch.hold(fact)
         # Before the events that tell them can be forgotten.
         for session in chat.tokens.unnoted():
             if chat.looks_after(session):

@@ -23,10 +23,6 @@ NAME: Final = "name"
 PERSON: Final = "person"
 """Somebody at a plain socket is here."""
 
-NODE: Final = "node"
-"""What concerns a node's own file alone, and is in no log: how the node is called (``""``), and the
-id up to which nothing can be read (``floor``)."""
-
 LEASE: Final = "lease"
 """A boot is there, or was."""
 

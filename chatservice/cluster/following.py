@@ -23,11 +23,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.pace import Pace
-from chatservice.cluster.entries import NODE, BadEntry, Entry, decode, event_id
+from chatservice.cluster.entries import BadEntry, Entry, decode, event_id
 from chatservice.cluster.log import LogError, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
 READ_MOST: Final = 1000
@@ -78,7 +78,6 @@ class Following:
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
         self._until = 0
-        self._last_at = 0
         self._read: list[_Read] = []
         self._lines = 0
         self._storing: Deferred[None] | None = None
@@ -87,23 +86,23 @@ class Following:
     def load(self) -> None:
         """Take up what the replica knows."""
         facts = self._replica.facts()
-        own = {fact.name: fact.value for fact in facts if fact.kind == NODE}
+        own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
         self.node = own.get("", "")
         self.floor = int(own.get("floor", self._replica.floor))
         if not self.node:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
-            self._replica.store((), [Fact(NODE, "", self.node)])
+            self._replica.note("", self.node)
         self.registry.load(facts)
         self.position = self.registry.position
 
     def facts(self) -> list[Fact]:
         """Return all that holds, for others."""
-        return [fact for fact in self._replica.facts() if fact.kind != NODE]
+        return [fact for fact in self._replica.facts() if fact.kind != FILE]
 
     def state(self) -> Deferred[list[Fact]]:
         """Read all that holds, for others, in a thread."""
         return self._replica.facts_later().addCallback(
-            lambda facts: [fact for fact in facts if fact.kind != NODE]
+            lambda facts: [fact for fact in facts if fact.kind != FILE]
         )
 
     def open(self, opening: Opening) -> None:
@@ -141,7 +140,7 @@ class Following:
     def keep_floor(self, floor: int) -> None:
         """Keep up to which id nothing can be read. Ids have gaps, so the file does not tell it."""
         self.floor = floor
-        self._try(lambda: self._replica.store((), [Fact(NODE, "floor", str(floor))]))
+        self._try(lambda: self._replica.note("floor", str(floor)))
 
     @property
     def begin(self) -> int:
@@ -166,7 +165,6 @@ class Following:
             log.critical("entry {position} is none: {why}", position=position, why=str(error))
             return None
         registry = self._scratch or self.registry
-        at = self._last_at = max(at, self._last_at, self._replica.last_at)
         first = event_id(self._base, position, 0)
         outcome = registry.interpret(entry, position, at, first)
         if outcome.fresh or outcome.facts:

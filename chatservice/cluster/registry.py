@@ -39,8 +39,9 @@ NOBODY: Final = ""
 ENDED: Final = "-"
 """In place of the heir of a boot that has ended and was not adopted yet."""
 
-FORGOTTEN_AFTER: Final = 30 * 86_400_000
-"""Milliseconds after which a boot that has ended is forgotten; nothing of it is on its way then."""
+FORGOTTEN_AFTER: Final = 1 << 24
+"""Entries after which a boot that has ended is forgotten; nothing of it is on its way then. It is a
+number of entries and no time, for a broker's clock may be wrong."""
 
 
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
@@ -172,11 +173,11 @@ class Registry:
 
     def _open(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].node = fact.value
-        at = self.leases[boot].at
+        position = self.leases[boot].position
         old = [
             name
             for name, lease in self.leases.items()
-            if lease.heir and lease.at < at - FORGOTTEN_AFTER
+            if lease.heir and lease.position < position - FORGOTTEN_AFTER
         ]
         used = {known.boot for known in self.known.values()} if old else set()
         used |= {claim.boot for claim in self.names.values()} if old else set()

@@ -32,6 +32,15 @@ class Replicated:
         """See :class:`.Journal`."""
         return self._replica.size
 
+    @property
+    def last_at(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.last_at
+
+    def note(self, name: str, value: str) -> Deferred[None]:
+        """See :meth:`.Journal.note`."""
+        return self._replica.note(name, value)
+
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`."""
         return self._replica.facts()

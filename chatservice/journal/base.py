@@ -58,6 +58,8 @@ class Journal(Protocol):
 
     :ivar identity: names this journal; ids of another journal mean nothing here.
     :ivar head: the id of the last event; 0 if there was none yet.
+    :ivar last_at: when the last event was committed, in milliseconds since 1970; 0 if that is not
+        known. Times need not rise with ids: a clock may be set.
     :ivar floor: events up to and including this id can't be read any more (or never were stored).
     :ivar largest: so many characters should one commit have, about, at most; None for any number.
     """
@@ -69,6 +71,9 @@ class Journal(Protocol):
 
     @property
     def head(self) -> int: ...
+
+    @property
+    def last_at(self) -> int: ...
 
     @property
     def floor(self) -> int: ...
@@ -89,6 +94,12 @@ class Journal(Protocol):
 
         One commit at a time: the next may begin when the Deferred of this one has fired. It fails
         with :exc:`JournalUnavailable` if nothing was stored.
+        """
+
+    def note(self, name: str, value: str) -> Deferred[None]:
+        """Keep a fact of the kind :data:`.FILE`, which no other node is told; ``""`` forgets it.
+
+        The Deferred fails with :exc:`JournalUnavailable` if it was not stored.
         """
 
     def facts(self) -> list[Fact]:

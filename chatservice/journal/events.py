@@ -17,6 +17,11 @@ ACTED: Final = "acted"
 TALK: Final = (SAID, DID, ACTED)
 """The kinds that history shows: what people said and did, not their coming and going."""
 
+FILE: Final = "node"
+"""The kind of the facts that concern one file alone, and no other node of a cluster: how the node
+is called (``""``), the id up to which nothing can be read (``floor``), and whether its clock can be
+believed (``clock``)."""
+
 HOUSE: Final = "@"
 """The room of events that are for everybody."""
 

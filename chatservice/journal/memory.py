@@ -22,8 +22,8 @@ class MemoryJournal:
     def __init__(self, now: Callable[[], int]) -> None:
         self.identity = uuid.uuid4().hex
         self.head = 0
+        self.last_at = 0
         self._now = now
-        self._last_at = 0
 
     @property
     def floor(self) -> int:
@@ -40,11 +40,14 @@ class MemoryJournal:
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
         """See :meth:`.Journal.commit`."""
-        # The clock may be set back; the times of a journal don't run backwards.
-        at = self._last_at = max(self._now(), self._last_at)
+        at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         self.head += len(events)
         self._committed(events, facts(events))
+        return succeed(None)
+
+    def note(self, name: str, value: str) -> Deferred[None]:
+        """See :meth:`.Journal.note`."""
         return succeed(None)
 
     def facts(self) -> list[Fact]:

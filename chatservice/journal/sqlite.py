@@ -39,7 +39,7 @@ from chatservice.journal.base import (
     Stretch,
     no_facts,
 )
-from chatservice.journal.events import Draft, Event, Fact
+from chatservice.journal.events import FILE, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
 from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare
 
@@ -64,18 +64,22 @@ class SqliteJournal:
     :param path: the file; made with mode 0600 if there is none.
     :param now: the time, in milliseconds since 1970.
     :param in_thread: where reading and checkpoints run.
-    :ivar last_at: when the last event was committed.
+    :param ages: whether :meth:`prune` will be called. It looks for old events in an index that is
+        made then; others need not pay for that.
     """
 
     largest: int | None = None
 
-    def __init__(self, path: str, now: Callable[[], int], in_thread: InThread) -> None:
+    def __init__(
+        self, path: str, now: Callable[[], int], in_thread: InThread, ages: bool = False
+    ) -> None:
         self.path = path
         self.identity = ""
         self.head = 0
         self.floor = 0
         self._now = now
         self._in_thread = in_thread
+        self._ages = ages
         self.last_at = 0
         self._connections: list[sqlite3.Connection] = []
         self._checkpointing = DeferredLock()
@@ -104,6 +108,8 @@ class SqliteJournal:
     def _open(self) -> None:
         self._writer = self._connect()
         prepare(self._writer)
+        if self._ages:
+            self._writer.execute("CREATE INDEX IF NOT EXISTS aged ON events (at)")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
         self._reading = Reading(self._connect(), self._in_thread)
@@ -149,6 +155,10 @@ class SqliteJournal:
         """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
         return self._in_turn(lambda: self._store(events, facts))
 
+    def note(self, name: str, value: str) -> Deferred[None]:
+        """See :meth:`.Journal.note`."""
+        return self._in_turn(lambda: self._write((), [Fact(FILE, name, value)]))
+
     def _in_turn(self, commit: Callable[[], Deferred[None]]) -> Deferred[None]:
         if self._checkpoint is None:
             return commit()
@@ -158,12 +168,15 @@ class SqliteJournal:
         return waiting
 
     def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[None]:
-        # The clock may be set back; the times of a journal don't run backwards.
-        at = max(self._now(), self.last_at)
+        at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         return self._store(events, facts(events))
 
     def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+        stored = self._write(events, held)
+        return stored.addCallback(lambda _: self._stored(events, held))
+
+    def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -177,6 +190,9 @@ class SqliteJournal:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             return fail(JournalUnavailable(str(error)))
+        return succeed(None)
+
+    def _stored(self, events: Sequence[Event], held: Sequence[Fact]) -> None:
         if events:
             # What was before the first event of all never was here.
             self.floor = self.floor if self.head else events[0].id - 1
@@ -184,7 +200,6 @@ class SqliteJournal:
             self.last_at = events[-1].at
         self._committed(events, held)
         self._tend()
-        return succeed(None)
 
     # Checkpoints
 
@@ -311,18 +326,18 @@ class SqliteJournal:
         """See :meth:`.Journal.prune`."""
         if self._checkpoint is not None:
             return True
-        # Times rise with ids, so the slice is found without looking at the rest of the file.
+        # By their times: the clock may have been set, so an old one may stand among new ones.
         try:
-            oldest = self._writer.execute(
-                "SELECT id, at FROM events WHERE id < ? ORDER BY id LIMIT ?",
-                (self.head, PRUNE_EVENTS),
-            ).fetchall()
-            past = [id for id, at in oldest if at < before]
-            if past:
-                self._writer.execute("DELETE FROM events WHERE id <= ?", (past[-1],))
-                self.floor = past[-1]
+            forgotten = self._writer.execute(
+                "DELETE FROM events WHERE id IN "
+                "(SELECT id FROM events WHERE at < ? AND id < ? ORDER BY at, id LIMIT ?)",
+                (before, self.head, PRUNE_EVENTS),
+            ).rowcount
+            if forgotten:
+                (first,) = self._writer.execute("SELECT min(id) FROM events").fetchone()
+                self.floor = max(self.floor, first - 1)
                 self._tend()
         except sqlite3.Error as error:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False
-        return len(past) == PRUNE_EVENTS
+        return forgotten == PRUNE_EVENTS

@@ -221,6 +221,7 @@ class House:
         permanent: Sequence[str] = ("lobby",),
         motd: Sequence[str] = (),
         keep: int = 0,
+        clock_is_right: bool = False,
         **limits: int,
     ) -> None:
         self.clock = Clock()
@@ -234,7 +235,14 @@ class House:
         )
         self.path = path
         self.chat = self.make_chat(
-            self.clock, self.journal, self.now, Limits(**limits), permanent, motd, keep
+            self.clock,
+            self.journal,
+            self.now,
+            Limits(**limits),
+            permanent,
+            motd,
+            keep,
+            clock_is_right,
         )
         self._blocker: sqlite3.Connection | None = None
         self._stopped: Deferred[None] | None = None

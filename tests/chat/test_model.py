@@ -528,6 +528,7 @@ class Machine(RuleBasedStateMachine):
     @rule(days=st.integers(1, 3))
     def days_pass(self, days: int) -> None:
         self.house.moment += round(days * DAY * 1000)
+        self.house.chat.wall.believe()
 
     @rule()
     def refuses_or_accepts(self) -> None:

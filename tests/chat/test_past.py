@@ -76,6 +76,23 @@ class PastTests(JournalTestCase):
         drafts = [said("hi", room, kind) for room, kind in events]
         self.successResultOf(self.journal_.commit(drafts))
 
+    def test_an_old_one_among_new_ones_goes_alone(self) -> None:
+        for stored in (True, False):
+            self.fresh()
+            self.start(40, stored)
+            for self.now in (5000, 5001, 70, 5002, 80, 5003, 90):
+                self.happens(("a", SAID), ("b", SAID))
+            for _ in range(4):
+                self.prune(before=1000)
+            texts = [event.at for event in self.read(0, 14, "a", True)]
+            # The very last event stays, whatever its time.
+            self.assertEqual(texts, [5000, 5001, 5002, 5003])
+            self.assertEqual([e.at for e in self.read(0, 14, "b", True)], [*texts, 90])
+            found = self.result(self.past.locate("a", 14, 3))
+            self.assertEqual((found.length, found.position), (3, 2))
+            self.assertEqual((self.past.floor, self.past.head), (0, 14))
+            self.successResultOf(self.journal_.stop())
+
     def twenty(self) -> None:
         for _ in range(20):
             self.happens(("a", SAID))

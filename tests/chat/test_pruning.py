@@ -61,8 +61,10 @@ class PrunerTests(HouseTestCase):
         house = House(self.path)
         (ana,) = house.gather("ana")
         ana.tries("old")
+        house.tick(1)
+        ana.tries("young")
         self.successResultOf(house.stop())
-        self.open(self.path, keep=1, moment=house.now() + round(3 * DAY * 1000))
+        self.open(self.path, keep=1, moment=house.now() + round(DAY * 1000))
         self.assertEqual(self.count(), 1)
 
     def test_who_was_too_slow_for_what_is_forgotten_is_told_so(self) -> None:

@@ -20,10 +20,10 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.cluster.chat import ClusterChat
-from chatservice.cluster.entries import NODE, Entry, decode
+from chatservice.cluster.entries import Entry, decode
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.log import Follower, Founding, Opening
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from tests.chat.programs import Program
@@ -299,7 +299,7 @@ class Node:
         return {
             (kind, name): value
             for kind, name, value in self.query("SELECT * FROM facts")
-            if kind != NODE
+            if kind != FILE
         }
 
     def here(self) -> dict[str, list[str]]:

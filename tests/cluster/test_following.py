@@ -9,13 +9,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from chatservice.cluster import following
-from chatservice.cluster.entries import LEASE, NAME, NODE, PERSON, Entry, encode, event_id
+from chatservice.cluster.entries import LEASE, NAME, PERSON, Entry, encode, event_id
 from chatservice.cluster.following import RETRY, Following
 from chatservice.cluster.log import LogError, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalUnavailable
-from chatservice.journal.events import LEFT, SAID, Draft, Event, Fact
+from chatservice.journal.events import FILE, LEFT, SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 
@@ -173,15 +173,15 @@ class ReadingTests(FollowingTestCase):
         self.read_all(said("a", seq=-1), said("a", seq=-1), said("a", seq=0))
         self.assertEqual(self.texts, ["a", "a", "a"])
 
-    def test_times_do_not_run_backwards_when_those_of_the_brokers_do(self) -> None:
+    def test_each_line_has_the_time_that_the_brokers_give_it(self) -> None:
         for _ in range(4):
             self.append("b1", len(self.log) + 1, said("a"))
         for position, at in enumerate((5000, 3000, 5001, 20), 1):
             self.take(position, at)
             if position != 3:
                 self.clock.advance(0)
-        self.assertEqual([event.at for event in self.told], [5000, 5000, 5001, 5001])
-        self.assertEqual(self.following.registry.leases["b1"].at, 5001)
+        self.assertEqual([event.at for event in self.told], [5000, 3000, 5001, 20])
+        self.assertEqual(self.following.registry.leases["b1"].at, 20)
 
     def test_what_is_no_entry_is_passed_over(self) -> None:
         self.append("b1", 1, said("a"))
@@ -372,7 +372,7 @@ class NodeTests(FollowingTestCase):
 
     def test_that_is_nothing_that_others_are_to_know(self) -> None:
         self.assertEqual(self.following.facts(), [])
-        self.assertEqual([fact.kind for fact in self.replica.facts()], [NODE])
+        self.assertEqual([fact.kind for fact in self.replica.facts()], [FILE])
 
 
 class OpeningTests(FollowingTestCase):

@@ -12,7 +12,6 @@ from chatservice.cluster.entries import (
     BYE,
     LEASE,
     NAME,
-    NODE,
     PERSON,
     SEND_AWAY,
     Entry,
@@ -29,7 +28,7 @@ from chatservice.cluster.journal import (
 from chatservice.cluster.leases import AT_ONCE
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
 from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import JOINED, SAID, Draft, Event, Fact
+from chatservice.journal.events import FILE, JOINED, SAID, Draft, Event, Fact
 from tests.journal.support import JournalTestCase
 
 LEASE_SECONDS = 9.0
@@ -645,7 +644,7 @@ class KeepingTests(ClusterJournalTestCase):
         self.spend(20)
         (state,) = self.log.kept
         self.assertIn(topic("cake"), state)
-        self.assertNotIn(NODE, {fact.kind for fact in state})
+        self.assertNotIn(FILE, {fact.kind for fact in state})
         self.spend(KEEP_EVERY)
         self.assertEqual(len(self.log.kept), 2)
 

@@ -532,7 +532,7 @@ class ForgettingTests(RegistryTestCase):
         self.start("b1")
         self.start("b2")
         self.log.adopts("b2", "b1")
-        self.log.at += FORGOTTEN_AFTER
+        self.log.position += FORGOTTEN_AFTER
         outcome = self.start("b3")
         self.assertIn(Fact(LEASE, "b1", ""), outcome.facts)
         self.assertEqual(set(self.registry.leases), {"b2", "b3"})
@@ -542,7 +542,7 @@ class ForgettingTests(RegistryTestCase):
         self.start("b1")
         self.start("b2")
         self.log.adopts("b2", "b1")
-        self.log.at += FORGOTTEN_AFTER - 3000
+        self.log.position += FORGOTTEN_AFTER - 3
         self.start("b3")
         self.assertIn("b1", self.registry.leases)
 
@@ -553,7 +553,7 @@ class ForgettingTests(RegistryTestCase):
         self.log.adopts("b4", "b3")
         for boot in ("b1", "b2", "b4"):
             self.log.adopts("b5", boot)
-        self.log.at += 2 * FORGOTTEN_AFTER
+        self.log.position += 2 * FORGOTTEN_AFTER
         self.start("b6")
         self.assertEqual(set(self.registry.leases), {"b1", "b2", "b4", "b5", "b6"})
         self.start("b7")
@@ -561,7 +561,7 @@ class ForgettingTests(RegistryTestCase):
 
     def test_one_that_is_there_is_not_forgotten_however_silent(self) -> None:
         self.start("b1")
-        self.log.at += 2 * FORGOTTEN_AFTER
+        self.log.position += 2 * FORGOTTEN_AFTER
         self.start("b2")
         self.assertEqual(set(self.registry.leases), {"b1", "b2"})
 
@@ -658,7 +658,7 @@ class AgreementTests(TestCase):
             if index == split:
                 self.restart(other)
             entry = self.entry(one, *turn)
-            other.at = one.at
+            other.position = one.position
             outcomes = [log.read(entry) for log in (one, other)]
             self.assertEqual(outcomes[0], outcomes[1])
             self.same(one, other)
@@ -680,7 +680,7 @@ class AgreementTests(TestCase):
         facts: Iterable[Any],
         drafts: Sequence[Draft],
     ) -> Entry:
-        log.at += days * 86_400_000
+        log.position += days * (FORGOTTEN_AFTER // 30)
         lease = log.registry.leases.get(boot)
         number = step and (lease.number if lease is not None else 0) + step
         said = [self.adoption(log, *fact) if len(fact) == 2 else fact for fact in facts]

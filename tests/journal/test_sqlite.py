@@ -13,7 +13,7 @@ from unittest import SkipTest
 
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import DID, JOINED, SAID, Event, Fact
+from chatservice.journal.events import DID, FILE, JOINED, SAID, Event, Fact
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
 from tests.journal.support import JournalTestCase, run_python, said
 
@@ -270,15 +270,31 @@ class CommitTests(JournalTestCase):
         self.commit(journal, "c")
         self.assertEqual([(event.id, event.text) for event in self.told], [(1, "c")])
 
-    def test_times_do_not_run_backwards_when_the_clock_does(self) -> None:
+    def test_each_line_has_the_time_that_it_was(self) -> None:
+        """Also after one for which the clock was a year ahead, and after a restart."""
         journal = self.open()
-        for self.now in (1000, 400):
+        for self.now in (1000, 32_000_000_000, 400):
             self.commit(journal, "a")
         self.close(journal)
         journal = self.open()
+        self.assertEqual(journal.last_at, 400)
         for self.now in (500, 1001):
             self.commit(journal, "b")
-        self.assertEqual([event.at for event in self.told], [1000, 1000, 1000, 1001])
+        times = [1000, 32_000_000_000, 400, 500, 1001]
+        self.assertEqual([event.at for event in self.told], times)
+        self.assertEqual([event.id for event in self.told], [1, 2, 3, 4, 5])
+
+    def test_a_note_concerns_the_file_alone(self) -> None:
+        journal = self.open()
+        self.successResultOf(journal.note("clock", "wrong"))
+        self.assertEqual((self.told, self.facts), ([], []))
+        self.close(journal)
+        journal = self.open()
+        self.assertEqual(journal.facts(), [Fact(FILE, "clock", "wrong")])
+        self.successResultOf(journal.note("clock", ""))
+        self.assertEqual(journal.facts(), [])
+        self.meddler().execute("BEGIN IMMEDIATE")
+        self.failureResultOf(journal.note("clock", "wrong"), JournalUnavailable)
 
     def test_while_somebody_else_writes_it_is_unavailable(self) -> None:
         journal = self.open()
@@ -410,6 +426,32 @@ class ForgettingTests(JournalTestCase):
         journal = self.ten()
         self.assertFalse(journal.prune(before=1000))
         self.assertEqual((journal.recent(0), journal.floor), (self.told, 0))
+
+    def test_only_what_is_old_goes_wherever_it_stands(self) -> None:
+        """Times need not rise with ids: the clock may have been wrong for a line."""
+        journal = self.open()
+        times = [500_000, 600_000, 70, 610_000, 80, 620_000, 1]
+        for self.now in times:
+            self.commit(journal, str(self.now))
+        while journal.prune(before=1000):
+            pass
+        kept = [event.at for event in journal.recent(0)]
+        # The newest stays whatever its time, so that ids go on rising.
+        self.assertEqual(kept, [500_000, 600_000, 610_000, 620_000, 1])
+        self.assertEqual((journal.floor, journal.head), (0, 7))
+        journal.prune(before=605_000)
+        self.assertEqual([event.id for event in journal.recent(0)], [4, 6, 7])
+        self.assertEqual(journal.floor, 3)
+
+    def test_the_old_is_found_in_an_index_of_those_alone_who_look_for_it(self) -> None:
+        indices = "SELECT count(*) FROM sqlite_master WHERE name = 'aged'"
+        self.close(self.open())
+        self.assertEqual(self.meddler().execute(indices).fetchone(), (0,))
+        for _ in range(2):
+            journal = SqliteJournal(self.path, lambda: self.now, self.thread, ages=True)
+            journal.start(self._committed)
+            self.successResultOf(journal.stop())
+        self.assertEqual(self.meddler().execute(indices).fetchone(), (1,))
 
     def test_ids_go_on_rising_when_all_was_old(self) -> None:
         journal = self.ten()

@@ -11,19 +11,22 @@ from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
 from chatservice.chat.names import key
-from chatservice.chat.standing import BAN, LOCK, MUTE, Term, because
+from chatservice.chat.standing import BAN, LOCK, MUTE, Term, because, moment
 from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
 
 BANS_MOST = 1000
 MUTES_MOST = 1000
 BANS_LISTED = 100
 
+CLOCK_IS_RIGHT = "right"
+
 
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     """Do what an operator does, once it is stored, and say so to the operators."""
     chat.say(member, OPERATORS, ACTED, text)
     # What is over goes first: it may be what is to hold again.
-    for fact in (*chat.standing.forget(), *facts):
+    over = chat.standing.forget() if chat.wall.believed else []
+    for fact in (*over, *facts):
         chat.ticker.batch.hold(fact)
     chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
 
@@ -146,6 +149,25 @@ def _unlock(chat: Chat, member: Member, typed: str) -> None:
     _act(chat, member, f"unlocked #{name}", Fact(LOCK, name, ""))
 
 
+def _clock(chat: Chat, member: Member, right: str) -> None:
+    if right.lower() not in ("", CLOCK_IS_RIGHT):
+        raise Refused(f"usage: /clock [{CLOCK_IS_RIGHT}]")
+    now = f"it is {moment(chat.now())}"
+    doubt = chat.wall.doubt
+    if doubt is None:
+        member.tell(f"{now}, and nothing speaks against it")
+    elif right:
+        chat.wall.believe()
+        _act(chat, member, "said that the clock is right")
+    else:
+        left = durations.say(doubt.left)
+        member.tell(
+            f"{now}, or so says the clock, which jumped",
+            f"nothing old is deleted in the next {left}",
+            f"/clock {CLOCK_IS_RIGHT} says that it is right",
+        )
+
+
 def _stats(chat: Chat, member: Member) -> None:
     behind = sum(other.cursor is not None for other in chat.members)
     times = sorted(chat.ticker.times) or [0.0]
@@ -191,6 +213,7 @@ OPERATING = tuple(
         ("lock", "ROOM", "let nobody else in", "/lock dev", _lock),
         ("unlock", "ROOM", "open it again", "/unlock dev", _unlock),
         ("stats", "", "how it is doing", "/stats", _stats),
+        ("clock", "[RIGHT]", "is the time right?", f"/clock {CLOCK_IS_RIGHT}", _clock),
         (
             "shutdown",
             "[SECONDS] [REASON]",

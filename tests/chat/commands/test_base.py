@@ -144,7 +144,7 @@ class PermissionTests(CrewTestCase):
         )
 
     def test_operators_have_commands_of_their_own(self) -> None:
-        names = "kick ban bans unban mute unmute announce lock unlock stats shutdown"
+        names = "kick ban bans unban mute unmute announce lock unlock stats clock shutdown"
         self.assertEqual([c.name for c in COMMANDS.values() if c.operator], names.split())
 
     def test_nobody_but_an_operator_does_what_is_for_operators(self) -> None:

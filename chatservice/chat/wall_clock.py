@@ -1,0 +1,172 @@
+"""The time of day, and whether it can be believed.
+
+What was said has the time at which it was said, and what is to be forgotten goes by that. So one
+wrong reading could delete all there is: a machine that starts with its clock forty days ahead, say.
+Nothing is deleted while the time is in doubt: after a jump of more than a :data:`JUMP`, between two
+looks or between the newest event in the file and the start, until the service has run for
+:data:`PROBATION`, or until an operator says that the clock is right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from chatservice.chat import durations
+from chatservice.journal.events import FILE, Fact
+
+JUMP: Final = 86_400_000
+"""Milliseconds by which the time may be off what was expected."""
+
+PROBATION: Final = 86_400.0
+"""Seconds that the service runs, restarts left out, until a time in doubt is believed."""
+
+LOOK_EVERY: Final = 60.0
+"""Seconds after which it is stored how long the service has run in doubt."""
+
+WIDER: Final = 2
+"""Who runs the service for an hour a day always finds a day's gap. So a gap at a start begins the
+probation anew only if it is so many times the widest one before."""
+
+NOTE: Final = "clock"
+"""Under which name the file keeps the doubt."""
+
+UNTIL_THEN: Final = (
+    "nothing old is deleted until the service has run for {left},"
+    " or an operator says that it is right"
+)
+
+log = Logger()
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why nothing may be deleted now.
+
+    :ivar ran: seconds that the service has run since the time is in doubt.
+    :ivar gap: milliseconds, the widest of those between a newest event and a start.
+    """
+
+    ran: float = 0.0
+    gap: int = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is over."""
+        return PROBATION - self.ran
+
+
+class WallClock:
+    """Reads the time of day, and compares each reading with the one before.
+
+    :param clock: the seconds that pass, whatever the time of day is set to.
+    :param read: the time of day, in milliseconds since 1970.
+    :param note: keeps something in the journal's file (:meth:`.Journal.note`).
+    :ivar doubt: what speaks against the time of day; None if nothing does.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        read: Callable[[], int],
+        note: Callable[[str, str], Deferred[None]],
+    ) -> None:
+        self.doubt: Doubt | None = None
+        self._clock = clock
+        self._read = read
+        self._note = note
+        self._last = read(), clock.seconds()
+        self._due: IDelayedCall | None = None
+        self._ran_at = 0.0
+
+    def now(self) -> int:
+        """Return the time, in milliseconds since 1970."""
+        (last, then), now, seconds = self._last, self._read(), self._clock.seconds()
+        self._last = now, seconds
+        jump = now - last - round((seconds - then) * 1000)
+        if abs(jump) > JUMP:
+            gap = self.doubt.gap if self.doubt is not None else 0
+            way = "ahead" if jump > 0 else "back"
+            self._begin(Doubt(gap=gap), f"it jumped {durations.say(abs(jump) / 1000)} {way}")
+        return now
+
+    @property
+    def believed(self) -> bool:
+        """Whether what is old by the time of now may be deleted."""
+        self.now()
+        return self.doubt is None
+
+    def start(self, newest: int, facts: Iterable[Fact]) -> None:
+        """Compare the time with that of the newest event.
+
+        :param newest: when it was committed, in milliseconds since 1970; 0 if there is none.
+        :param facts: all that the journal holds; a doubt from before the start may be among them.
+        """
+        kept = {fact.name: fact.value for fact in facts if fact.kind == FILE}.get(NOTE)
+        before = Doubt(*json.loads(kept)) if kept else None
+        gap = abs(self.now() - newest) if newest else 0
+        if gap > JUMP and (before is None or gap > WIDER * before.gap):
+            since = f"{durations.say(gap / 1000)} away from that of the last event"
+            self._begin(Doubt(gap=gap), f"it is {since}")
+        elif before is not None:
+            self._begin(before, "it jumped before the start")
+
+    def stop(self) -> None:
+        """Note how long the service has run."""
+        if self.doubt is not None:
+            self._run()
+        self._cancel()
+
+    def believe(self) -> None:
+        """Take the time for right from now on, as somebody has looked at it."""
+        self.now()
+        if self.doubt is not None:
+            self._end("an operator says so")
+
+    def _begin(self, doubt: Doubt, why: str) -> None:
+        self.doubt, self._ran_at = doubt, self._clock.seconds()
+        left = durations.say(doubt.left)
+        log.warn(f"the clock may be wrong: {{why}}; {UNTIL_THEN}", why=why, left=left)
+        self._store(json.dumps([doubt.ran, doubt.gap]))
+        self._cancel()
+        self._due = self._clock.callLater(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._due = None
+        self._run()
+        if self.doubt is not None and self._due is None:
+            self._due = self._clock.callLater(LOOK_EVERY, self._look)
+
+    def _run(self) -> None:
+        """Count how long the service has run in doubt, and note it."""
+        self.now()
+        assert self.doubt is not None
+        seconds = self._clock.seconds()
+        ran, self._ran_at = self.doubt.ran + seconds - self._ran_at, seconds
+        self.doubt = replace(self.doubt, ran=ran)
+        if ran >= PROBATION:
+            self._end("the service has run long enough with it")
+        else:
+            self._store(json.dumps([ran, self.doubt.gap]))
+
+    def _end(self, why: str) -> None:
+        self.doubt = None
+        self._cancel()
+        log.info("the clock is right: {why}", why=why)
+        self._store("")
+
+    def _store(self, value: str) -> None:
+        self._note(NOTE, value).addErrback(
+            lambda failure: log.warn("can't note it: {why}", why=failure.getErrorMessage())
+        )
+
+    def _cancel(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
