@@ -219,7 +219,13 @@ class Machine(RuleBasedStateMachine):
         self.house.tick()
 
     def _open(self, moment: int, held: bool) -> None:
-        self.house = WatchedHouse(self.path, moment=moment, permanent=PERMANENT, recent=self.recent)
+        self.house = WatchedHouse(
+            self.path,
+            moment=moment,
+            permanent=PERMANENT,
+            recent=self.recent,
+            clock_is_right=True,
+        )
         for part in (self.house.chat, self.house.journal):
             assert isinstance(part, WatchedChat | MortalJournal)
             part.world = self
