@@ -30,7 +30,7 @@ from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
 
 if TYPE_CHECKING:
     from chatservice.chat.members import Member, Outlet
-    from chatservice.chat.views import TextView
+    from chatservice.chat.views import TextView, View
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -125,6 +125,7 @@ class Readers:
         self._near: deque[Cursor] = deque()
         self._far: deque[Cursor] = deque()
         self._steps = 0
+        self._told_of = 0
         self._due: IDelayedCall | None = None
         self._stopped = False
 
@@ -154,8 +155,12 @@ class Readers:
         while cursor := self._next():
             cursor.queued = False
             more = False
-            with log.failuresHandled("reading on failed"):
+            try:
                 more = self._step(cursor)
+            except Exception:
+                log.failure("reading on failed")
+                # It would be silent for good; the others go on.
+                cursor.member.outlet.finish()
             if more:
                 self._queue(cursor)
             if self._clock.seconds() > end:
@@ -219,10 +224,14 @@ class Readers:
     def _read_on(self, cursor: Cursor, stretch: Stretch) -> None:
         member = cursor.member
         view = member.view
+
+        def show(event: Event) -> bytes:
+            if event.origin == member.origin:
+                return view.own(event)
+            return view.live(event, member.here(event))
+
         rendered = (
-            (event, view.own(event))
-            if event.origin == member.origin
-            else (event, view.live(event, member.here(event)))
+            (event, self._shown(view, show, event))
             for event in stretch.events
             if member.sees(event)
         )
@@ -272,8 +281,18 @@ class Readers:
                 continue
             day = view.local(event.at).date()
             heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
-            yield event, heading + view.past(event)
+            yield event, heading + self._shown(view, view.past, event)
             last = day
+
+    def _shown(self, view: View, show: Callable[[Event], bytes], event: Event) -> bytes:
+        """Render an event; in place of one that can't be, that something is missing."""
+        try:
+            return show(event)
+        except Exception:
+            if event.id > self._told_of:  # Once, for however many readers.
+                self._told_of = event.id
+                log.failure("event {id} can't be shown", id=event.id)
+            return view.gap()
 
     def _give(
         self, cursor: Cursor, rendered: Iterator[tuple[Event, bytes]], position: int, reached: int

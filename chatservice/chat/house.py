@@ -173,27 +173,35 @@ class House:
     # What happens when events are committed
 
     def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        with log.failuresHandled("delivering events failed"):
-            before = self.past.head
-            # Each commit is a look at the clock: none stores a time that nobody checks.
-            self.wall.now()
-            self.past.append(events)
-            # First: who moves is shown, and takes away, what holds from now on.
-            if facts:
+        """Let a commit take effect, and show it; a step that fails is not the end of the others."""
+        before = self.past.head
+        # Each commit is a look at the clock: none stores a time that nobody checks.
+        self.wall.now()
+        self.past.append(events)
+        # First: who moves is shown, and takes away, what holds from now on.
+        if facts:
+            with log.failuresHandled("what holds from now on failed"):
                 self._hold(facts)
-            if self.tokens:
+        if self.tokens:
+            with log.failuresHandled("noting numbers failed"):
                 self._note_numbers(events)
-            if self.ticker.presences:
-                for event in events:
-                    if event.origin == self._origin:
+        if self.ticker.presences:
+            for event in events:
+                if event.origin == self._origin:
+                    with log.failuresHandled("coming or going failed"):
                         self._moved(event, self.ticker.presences.pop(event.seq), before)
-            for name, happened in groupby(events, key=attrgetter("room")):
-                room = self.rooms.get(name)
-                if room is not None:
-                    self.ticker.sends += room.deliver(list(happened))
-                elif name.startswith(HOUSE):
-                    self.ticker.sends += deliver_addressed(self.sessions, name, list(happened))
-            self.readers.turn()
+        for name, happened in groupby(events, key=attrgetter("room")):
+            with log.failuresHandled("delivering events failed"):
+                self._deliver(name, list(happened))
+        self.readers.turn()
+
+    def _deliver(self, name: str, events: Sequence[Event]) -> None:
+        """Give those at the head what happened in one room, or what is for whom that stands for."""
+        room = self.rooms.get(name)
+        if room is not None:
+            self.ticker.sends += room.deliver(events, self.step_back)
+        elif name.startswith(HOUSE):
+            self.ticker.sends += deliver_addressed(self.sessions, name, events, self.step_back)
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""

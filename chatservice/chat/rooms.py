@@ -10,15 +10,22 @@ it holds no buffer, at most the rest of the line that was cut.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, compress
 from operator import itemgetter
+
+from twisted.logger import Logger
 
 from chatservice.chat.cursors import Cursor, taken
 from chatservice.chat.members import Member
 from chatservice.chat.sessions import Reading
 from chatservice.chat.views import View
 from chatservice.journal.events import JOINED, Event
+
+StepBack = Callable[[Member, int], None]
+"""Makes a member a cursor that reads on after an id (:meth:`.House.step_back`)."""
+
+log = Logger()
 
 
 class Membership:
@@ -92,12 +99,10 @@ class Room:
         self.head: dict[tuple[View, bool], dict[Member, None]] = {}
         self.population = 0
 
-    def deliver(self, events: Sequence[Event]) -> int:
-        """Give a tick's events of this room to everyone at the head.
-
-        Returns the number of sends.
-        """
-        return deliver(events, [(view, here, group) for (view, here), group in self.head.items()])
+    def deliver(self, events: Sequence[Event], step_back: StepBack) -> int:
+        """Give a tick's events of this room to everyone at the head; see :func:`deliver`."""
+        groups = [(view, here, group) for (view, here), group in self.head.items()]
+        return deliver(events, groups, step_back)
 
 
 def put(member: Member, room: Room, since: int) -> None:
@@ -122,9 +127,14 @@ def reads(member: Member, room: str, until: int) -> bool:
 
 
 def deliver(
-    events: Sequence[Event], groups: Iterable[tuple[View, bool, Collection[Member]]]
+    events: Sequence[Event],
+    groups: Iterable[tuple[View, bool, Collection[Member]]],
+    step_back: StepBack,
 ) -> int:
     """Deliver a tick's events of one room to members at the head.
+
+    What goes wrong for one group, or one member, is theirs alone: they step back to before the
+    tick and read it as cursors.
 
     :param groups: who sees the same, each with its view and whether the room is their current one.
     :returns: the number of sends.
@@ -132,29 +142,41 @@ def deliver(
     before = events[0].id - 1
     sends = 0
     short: list[tuple[Member, int]] = []
+    astray: list[Member] = []
     for view, here, group in groups:
-        parts = [view.live(event, here) for event in events]
-        blob = b"".join(parts)
-        spans = _spans(events, parts)
+        try:
+            parts = [view.live(event, here) for event in events]
+            blob = b"".join(parts)
+            spans = _spans(events, parts)
+        except Exception:
+            log.failure("showing what happened failed")
+            astray += group
+            continue
         sends += len(group)
         for member in group:
-            cut = spans.get(member.origin)
-            if member.hidden:
-                hidden = ([(s, e, ()) for s, e, _ in spans.get(o, ())] for o in member.hidden)
-                cut = sorted(chain(cut or (), *hidden), key=itemgetter(0, 1))
-            seen = _without(blob, cut, view) if cut else blob
-            sent = member.outlet.send(seen)
-            if sent < len(seen):
-                kept = [event.origin not in member.hidden for event in events]
-                mine = [
-                    view.own(event) if event.origin == member.origin else part
-                    for event, part in zip(events, parts, strict=True)
-                ]
-                shown = list(compress(events, kept)), list(compress(mine, kept))
-                short.append((member, taken(member.outlet, *shown, sent, before)))
+            try:
+                cut = spans.get(member.origin)
+                if member.hidden:
+                    hidden = ([(s, e, ()) for s, e, _ in spans.get(o, ())] for o in member.hidden)
+                    cut = sorted(chain(cut or (), *hidden), key=itemgetter(0, 1))
+                seen = _without(blob, cut, view) if cut else blob
+                sent = member.outlet.send(seen)
+                if sent < len(seen):
+                    kept = [event.origin not in member.hidden for event in events]
+                    mine = [
+                        view.own(event) if event.origin == member.origin else part
+                        for event, part in zip(events, parts, strict=True)
+                    ]
+                    shown = list(compress(events, kept)), list(compress(mine, kept))
+                    short.append((member, taken(member.outlet, *shown, sent, before)))
+            except Exception:
+                log.failure("showing somebody what happened failed")
+                astray.append(member)
     for member, position in short:
         member.detach()
         member.cursor = Cursor(member, position)
+    for member in astray:
+        step_back(member, before)
     return sends
 
 

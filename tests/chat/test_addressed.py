@@ -23,6 +23,7 @@ class AddressedTests(ProgramTestCase):
                 Event(id, START, room, kind, "author", text, origin, id)
                 for id, (kind, text, origin) in enumerate(events, first)
             ],
+            self.house.chat.step_back,
         )
 
     def test_what_is_for_everybody_is_shown_to_all_in_their_views(self) -> None:

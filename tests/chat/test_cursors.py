@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import cast
 
 from twisted.trial import unittest
 
 from chatservice.chat import cursors
 from chatservice.chat.cursors import CHUNK, FAR_TURN, RETRY, SLICE, taken
-from chatservice.chat.views import TextView
+from chatservice.chat.views import TEXT, TextView
 from chatservice.journal.events import SAID, Event
 from tests.chat.programs import ProgramTestCase, brief
 from tests.chat.support import DAY, START, House, HouseTestCase, Person, RecordingOutlet
@@ -368,8 +369,66 @@ class MistakeTests(HouseTestCase):
             bo.outlet.drain()
             cy.outlet.drain()
             house.tick()
-            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            # In place of each line stands that it is missing; the log tells of each once.
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 10)
+            self.assertEqual(bo.read(), [FORGOTTEN] * 10)
             self.assertEqual(cy.read(), [f"<ana> line {number}" for number in range(10)])
+            bo.member.turn_to(bo.member.current, TEXT)
+            ana.tries("on")
+            self.assertEqual((bo.read(), cy.read()), (["<ana> on"], ["<ana> on"]))
+
+    def test_a_mistake_at_the_head_costs_only_those_who_see_it_so(self) -> None:
+        class Fails(TextView):
+            fails = 0
+
+            def live(self, event: Event, here: bool) -> bytes:
+                type(self).fails -= 1
+                if self.fails >= 0:
+                    raise ZeroDivisionError
+                return super().live(event, here)
+
+        house = self.open(self.path)
+        ana, bo, cy, di = house.gather("ana", "bo", "cy", "di")
+        house.gather("ed", room="dev")
+        for person in (bo, cy):
+            person.member.turn_to(person.member.current, Fails(moves=False))
+        ana.tries("one")
+        for times, shown in ((1, "<ana> two"), (2, FORGOTTEN)):
+            for person in (bo, cy, di):
+                person.read()
+            Fails.fails = times
+            ana.tries("two")
+            self.assertEqual(di.read(), ["<ana> two"])
+            # They read it as cursors; where that fails as well, they are told that it is missing.
+            self.assertEqual(bo.read(), [shown])
+            self.assertEqual(cy.read(), ["<ana> two"])
+            self.flushLoggedErrors(ZeroDivisionError)
+        self.assertIsNone(bo.member.cursor)
+        ana.tries("three")
+        self.assertEqual([p.read() for p in (bo, cy, di)], [["<ana> three"]] * 3)
+
+    def test_an_outlet_that_fails_costs_only_its_owner(self) -> None:
+        class Failing(RecordingOutlet):
+            fails = 0
+
+            def send(self, data: bytes) -> int:
+                self.fails -= 1
+                if self.fails >= 0:
+                    raise ZeroDivisionError
+                return super().send(data)
+
+        house = self.open(self.path)
+        bo = Person(house, Failing())
+        bo.enter("bo")
+        ana, cy = house.gather("ana", "cy")
+        bo.read()
+        for times in (1, 2):
+            cast("Failing", bo.outlet).fails = times
+            ana.tries("hi")
+            self.assertEqual(cy.read(), ["<ana> hi"])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), times)
+            self.assertEqual(bo.outlet.finished, times == 2)
+            self.assertEqual(bo.read(), ["<ana> hi"] * (2 - times))
 
 
 class HistoryTests(HouseTestCase):

@@ -49,6 +49,7 @@ def said(*texts: str, origin: int = STRANGER, first: int = 11) -> list[Event]:
 class RoomTestCase(unittest.TestCase):
     def setUp(self) -> None:
         self.room = Room("dev")
+        self.stepped_back: list[tuple[Member, int]] = []
 
     def member(self, view: View = TEXT, here: bool = True, window: int | None = None) -> Member:
         """Somebody at the head of the room."""
@@ -64,7 +65,10 @@ class RoomTestCase(unittest.TestCase):
         return member
 
     def deliver(self, events: Sequence[Event]) -> int:
-        return self.room.deliver(events)
+        return self.room.deliver(events, self.step_back)
+
+    def step_back(self, member: Member, position: int) -> None:
+        self.stepped_back.append((member, position))
 
     def lines(self, member: Member) -> list[str]:
         assert isinstance(member.outlet, BlobOutlet)
