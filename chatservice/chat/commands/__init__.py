@@ -1,4 +1,4 @@
-"""What a line does: it is said, or, if it begins with ``/``, it is a command.
+"""What a line does: it is said, or, if what it shows begins with ``/``, it is a command.
 
 One table: what a command takes is checked by its usage, who may by its row, each in one place, and
 /help is made from it.
@@ -30,6 +30,7 @@ from chatservice.chat.commands.talking import TALKING
 from chatservice.chat.layout import table, wrap
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import NotLetIn
+from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.journal.events import SAID
 
 
@@ -40,18 +41,23 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     member.active = chat.now()
-    if not line.startswith("/"):
+    try:
+        slashed = from_slash(line)
+    except LooksLikeCommand as error:
+        member.tell(str(error))
+        return None
+    if slashed is None:
         if line:
             _say(chat, member, line)
         return None
-    if line.startswith("//"):
-        _say(chat, member, line[1:])
+    if slashed.startswith("//"):
+        _say(chat, member, slashed[1:])
         return None
     # A command finds done what the same member asked for before: /who after /join, say.
     settled = chat.settled(member)
     if settled is None:
-        return _command(chat, member, line[1:].strip())
-    return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
+        return _command(chat, member, slashed[1:].strip())
+    return settled.addCallback(lambda _: _command(chat, member, slashed[1:].strip()))
 
 
 def _say(chat: Chat, member: Member, text: str) -> None:

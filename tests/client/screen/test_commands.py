@@ -9,6 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import wire
 from chatservice.chat.layout import COLUMNS, width
+from chatservice.chat.slash import LOOKS_LIKE
 from chatservice.client.screen import commands
 from chatservice.client.screen.command import Refused
 from chatservice.client.screen.commands import COMMANDS, obey
@@ -93,21 +94,39 @@ class CommandTestCase(TestCase):
 class TalkTests(CommandTestCase):
     def test_what_is_no_command_is_said(self) -> None:
         self.assert_says("hi", wire.Say(room="lobby", text="hi"))
-        self.assert_says(" /hi", wire.Say(room="lobby", text=" /hi"))
+        self.assert_says("a /hi", wire.Say(room="lobby", text="a /hi"))
         self.assert_says("//hi", wire.Say(room="lobby", text="/hi"))
         self.assert_says("\t\x1b[1m", wire.Say(room="lobby", text="    ␛[1m"))
         self.assert_says(" ")
 
     def test_many_lines_are_many_messages(self) -> None:
         self.assert_says(
-            "one\n\n/quit\n//three",
-            *(wire.Say(room="lobby", text=text) for text in ("one", "/quit", "//three")),
+            "one\n\n/etc\n//three",
+            *(wire.Say(room="lobby", text=text) for text in ("one", "/etc", "//three")),
         )
         self.assert_says(
             "/usr/bin\n/etc",
             wire.Say(room="lobby", text="/usr/bin"),
             wire.Say(room="lobby", text="/etc"),
         )
+
+    def test_what_shows_to_begin_with_a_slash_is_never_said(self) -> None:
+        for before in (" ", "\t", "\u00a0", "\u3000", "\x03", "\x1b[A", "\ufeff", "\0"):
+            self.assert_says(f"{before}/msg bob psst", wire.Private(to="bob", text="psst"))
+            self.assert_says(f"{before}//hi", wire.Say(room="lobby", text="/hi"))
+            self.assert_refused(f"{before}/xyzzy", "there is no /xyzzy: /help shows what there is")
+        self.assert_refused("\uff0fmsg bob psst", LOOKS_LIKE)
+        self.assert_refused("\uff0fmsg bob psst\nand more", LOOKS_LIKE)
+
+    def test_nor_is_one_of_many_lines_that_may_be_meant_as_a_command(self) -> None:
+        why = "one of these lines begins with /msg: type that by itself"
+        for text in ("one\n/msg bob psst", "one\n \x1b[A/msg bob psst", "/usr/bin\n/msg bob psst"):
+            self.assert_refused(text, why)
+        self.assert_refused(
+            "one\n/mgs bob psst", "one of these lines begins with /mgs: type that by itself"
+        )
+        self.assert_refused("/mgs bob psst\ntwo", "there is no /mgs: did you mean /msg?")
+        self.assertEqual(self.ana.said, [])
 
     def test_many_lines_behind_a_command_all_go_where_the_first_goes(self) -> None:
         self.assert_says(
