@@ -38,6 +38,7 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.members import Member
+from chatservice.chat.permissions import check_heard
 from chatservice.chat.rooms import Membership
 from chatservice.chat.standing import MUTE
 from chatservice.journal.base import Committed, Facts, no_facts
@@ -86,10 +87,12 @@ class WatchedChat(Chat):
         return membership
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
+        check_heard(self.standing, member.name)
         self.world.asked_to_write(session_of(member), session_of(to), text)
         super().write(member, to, text, seq)
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
+        check_heard(self.standing, member.name, kind)
         self.world.asked_to_say(session_of(member), room, kind, text)
         super().say(member, room, kind, text, seq)
 

@@ -95,10 +95,10 @@ def _ignored(chat: Chat, member: Member) -> None:
 
 
 TALKING = (
-    Command("me", "TEXT", "say what you do", "/me waves", _me, in_room=True, speaks=True),
-    Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say, speaks=True),
-    Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg, speaks=True),
-    Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply, speaks=True),
+    Command("me", "TEXT", "say what you do", "/me waves", _me, in_room=True),
+    Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say),
+    Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg),
+    Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply),
     Command(
         "topic",
         "[TEXT]",
@@ -106,9 +106,8 @@ TALKING = (
         f"/topic the next release ({NO_TOPIC} for none)",
         _topic,
         in_room=True,
-        speaks=True,
     ),
-    Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away, speaks=True),
+    Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away),
     Command("ignore", "NAME", "hide what they say", "/ignore bob", _ignore),
     Command("unignore", "NAME", "see it again", "/unignore bob", _unignore),
     Command("ignored", "", "whom you ignore", "/ignored", _ignored),

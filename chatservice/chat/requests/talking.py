@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred
 
 from chatservice import wire
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import may_not_speak
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, membership_in, one_line, room_name
@@ -42,9 +41,6 @@ def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred
                 )
             _again(member, request, kind, room, text, found)
             return None
-    why = may_not_speak(chat, member)
-    if why is not None:
-        raise Refusal(Code.MUTED, why)
     if isinstance(request, wire.Private):
         _write(chat, member, request, text)
         return None
