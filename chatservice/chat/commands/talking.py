@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatservice import wording
 from chatservice.chat import ignoring
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
@@ -33,7 +34,7 @@ def _reply(chat: Chat, member: Member, text: str) -> None:
         raise Refused("nobody wrote to you privately yet")
     to = chat.sessions.get(member.correspondent)
     if to is None:
-        raise Refused("who wrote to you last is not here any more")
+        raise Refused(wording.NOT_HERE_ANY_MORE)
     _write(chat, member, to, text)
 
 

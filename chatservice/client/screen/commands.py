@@ -200,9 +200,13 @@ def _msg(typist: Typist, name: str, text: str) -> None:
 
 
 def _reply(typist: Typist, text: str) -> None:
-    if typist.correspondent is None:
+    to = typist.correspondent
+    if to is None:
         raise Refused("nobody wrote to you privately yet")
-    _msg(typist, typist.correspondent, text)
+    if to.session is None:
+        # By its name, it might reach a stranger who has that by now.
+        raise Refused(f"this server does not tell whether that is still {to.name}: /msg NAME TEXT")
+    typist.talk(wire.Private(session=to.session, text=text))
 
 
 def _nick(typist: Typist, name: str) -> None:

@@ -11,7 +11,7 @@ from chatservice import wire
 from chatservice.chat.layout import COLUMNS, width
 from chatservice.chat.slash import LOOKS_LIKE
 from chatservice.client.screen import commands
-from chatservice.client.screen.command import Refused
+from chatservice.client.screen.command import Correspondent, Refused
 from chatservice.client.screen.commands import COMMANDS, obey
 from chatservice.client.state import Bell
 
@@ -22,7 +22,7 @@ class Typist:
     def __init__(self, room: str | None = "lobby", *others: str) -> None:
         self.name = "ana"
         self.room = room
-        self.correspondent: str | None = None
+        self.correspondent: Correspondent | None = None
         names = [name for name in (room, *others) if name is not None]
         self.rooms = {name: wire.RoomSeen(room=name, people=2, topic="") for name in names}
         self.bell: Bell = "mentions"
@@ -149,8 +149,8 @@ class TalkTests(CommandTestCase):
         self.assert_says("/ME  waves", wire.Do(room="lobby", text="waves"))
         self.assert_says("/say #Dev it works", wire.Say(room="dev", text="it works"))
         self.assert_says("/msg bob lunch?", wire.Private(to="bob", text="lunch?"))
-        self.ana.correspondent = "bob"
-        self.assert_says("/reply yes", wire.Private(to="bob", text="yes"))
+        self.ana.correspondent = Correspondent("bob", "7f3c")
+        self.assert_says("/reply yes", wire.Private(session="7f3c", text="yes"))
         self.assert_says("/topic the release", wire.Topic(room="lobby", text="the release"))
         self.assert_says("/topic -", wire.Topic(room="lobby", text=""))
 
@@ -159,6 +159,10 @@ class TalkTests(CommandTestCase):
         self.assert_refused("/msg bob", "usage: /msg NAME TEXT")
         self.assert_refused("/msg ANA hi", "that is you")
         self.assert_refused("/reply hi", "nobody wrote to you privately yet")
+        self.ana.correspondent = Correspondent("bob", None)
+        self.assert_refused(
+            "/reply hi", "this server does not tell whether that is still bob: /msg NAME TEXT"
+        )
         self.assert_refused("/say ops hi", "you are not in #ops: /join it first")
         self.assert_refused("/who a b", "usage: /who [ROOM]")
         self.assertIn("name", str(self.assertRaises(Refused, obey, self.ana, "/join <x>")))
@@ -266,7 +270,7 @@ class OtherTests(CommandTestCase):
     def test_each_example_is_one(self) -> None:
         for command in COMMANDS.values():
             typist = Typist("lobby", "dev")
-            typist.name, typist.correspondent = "zoe", "bob"
+            typist.name, typist.correspondent = "zoe", Correspondent("bob", "7f3c")
             obey(typist, command.example.partition(" (")[0])
 
     def test_the_usage_of_what_is_being_typed(self) -> None:
