@@ -24,12 +24,15 @@ _UNSEEN: Final = re.compile(
     r"|\u241b(?:[\[O]\[?[0-?]*[@-~]?|[!-.0-Z\\-~])?)+"
 )
 
-# What is drawn like a slash, and no letter (after the confusables of UTS #39); the last two are
-# marks, which are drawn so on a blank. Katakana's no is a letter, and begins many a line.
+# What is drawn like a slash (after the confusables of UTS #39), but for strokes and letters of
+# scripts in use: Katakana's no begins many a line. The last two are marks, drawn so on a blank.
 _LIKE_A_SLASH: Final = frozenset(
     "\uff0f\u2044\u2215\u2571\u27cb\u29f6\u29f8\u2afb\u2afd\u2e4a\u1735\u2041\u2f03"
-    "\U0001d23a\U0001f67c\u0337\u0338"
+    "\u2cc6\u3033\U0001d23a\U0001f67c\u0337\u0338"
 )
+
+_NO_WORD: Final = frozenset(c for c in (*_BLANKS, *_LIKE_A_SLASH) if c.isalnum())
+"""What begins no word though it counts as a letter."""
 
 
 class LooksLikeCommand(ValueError):
@@ -46,7 +49,7 @@ def from_slash(line: str) -> str | None:
     :raises LooksLikeCommand: if it begins with something else that is drawn like a slash.
     """
     first = line[:1]
-    if first.isalnum() and first not in _BLANKS:
+    if first.isalnum() and first not in _NO_WORD:
         return None
     place = 0
     while place < len(line):

@@ -52,7 +52,7 @@ UNSEEN = {
     "a joiner between blanks": "\u2800\u200d\u2800".encode(),
 }
 
-LIKE_A_SLASH = "\uff0f\u2044\u2215\u29f8\u2571\u27cb\u2afd\u2e4a\U0001f67c"
+LIKE_A_SLASH = "\uff0f\u2044\u2215\u29f8\u2571\u27cb\u2afd\u2e4a\u2cc6\U0001f67c"
 
 
 def shown(typed: bytes) -> str | None:

@@ -37,6 +37,11 @@ class SayingTests(TalkingTestCase):
         self.bot.tries("topic", room="lobby", text="", seq=5)
         self.assertEqual(self.ana.read(), ["-- bot took the topic away"])
 
+    def test_a_text_is_never_a_command(self) -> None:
+        for text in ("/quit", "//quit", " /msg ana psst", "\uff0fmsg ana psst"):
+            self.assertIn("ok say", self.says(text))
+            self.assertEqual(self.ana.read(), [f"<bot> {text}"])
+
     def test_without_a_seq_it_is_answered_by_the_id_alone(self) -> None:
         (ok,) = self.bot.tries("say", room="lobby", text="hi")
         self.assertEqual(ok, {"type": "ok", "to": "say", "id": self.house.chat.past.head})
