@@ -82,8 +82,9 @@ class WatchedChat(Chat):
     world: Machine
 
     def join(self, member: Member, name: str) -> Membership:
+        is_new = name not in self.rooms
         membership = super().join(member, name)
-        self.world.asked_to_join(session_of(member), name)
+        self.world.asked_to_join(session_of(member), name, is_new)
         return membership
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
@@ -592,9 +593,12 @@ class Machine(RuleBasedStateMachine):
 
     # What was asked
 
-    def asked_to_join(self, session: Session, room: str) -> None:
+    def asked_to_join(self, session: Session, room: str, is_new: bool) -> None:
         if self.dead:
             return
+        if is_new:
+            self.read_log()
+            assert not self.is_muted(session.name), f"{session.name} is muted and makes #{room}"
         if room not in session.rooms:
             session.rooms.append(room)
             self.joining[room, session.name].append(session)
