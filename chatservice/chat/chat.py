@@ -189,8 +189,7 @@ class Chat(House):
         check_heard(self.standing, member.name)
 
         def named(_: None) -> None:
-            heard = is_heard(self.standing, member.name)
-            if member.gone or member.remote or not heard:
+            if member.gone or member.remote or not is_heard(self.standing, member.name):
                 self.claims.replace(name, member.name)
                 check_heard(self.standing, member.name)
                 return
