@@ -12,7 +12,8 @@ from chatservice.chat import ignoring
 from chatservice.chat.cursors import Replay
 from chatservice.chat.house import OPERATORS, House
 from chatservice.chat.members import Member, Outlet
-from chatservice.chat.refusals import NotLetIn
+from chatservice.chat.permissions import check_heard, is_heard
+from chatservice.chat.refusals import NotLetIn, Refusal
 from chatservice.chat.returns import Returns
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Session
@@ -70,7 +71,7 @@ class Chat(House):
             for room in (OPERATORS, self.permanent[0]) if operator else self.permanent[:1]:
                 try:
                     self.join(member, room)
-                except NotLetIn as error:
+                except Refusal as error:
                     member.tell(str(error))
             return member
 
@@ -96,16 +97,21 @@ class Chat(House):
         return True
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
-        """Let a member write to another privately."""
+        """Let a member write to another privately; see :meth:`say`."""
         self.say(member, inbox(to.origin), PRIVATE, text, seq)
 
     def be_away(self, member: Member, why: str | None) -> None:
-        """Note that a member is away, or with None is not any more."""
+        """Note that a member is away, or with None is not any more.
+
+        :raises Refusal: if there are words, and others are to read nothing of the member.
+        """
+        if why:
+            check_heard(self.standing, member.name)
         member.away = why
         member.told = frozenset()
 
     def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
-        """Give a room a topic; ``""`` takes it away."""
+        """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
         self.say(member, room.name, TOPIC, text, seq)
         self.ticker.batch.hold(Fact(TOPIC, room.name, text))
 
@@ -115,7 +121,9 @@ class Chat(House):
         Whoever speaks is not away any more.
 
         :param seq: the number, above 0, that a program has given to what it says.
+        :raises Refusal: if others are to read nothing of the member.
         """
+        check_heard(self.standing, member.name, kind)
         if member.away is not None:
             self.be_away(member, None)
             member.tell("you are back")
@@ -128,7 +136,8 @@ class Chat(House):
         """Bring a member into a room, which exists from then on, and make it the current one.
 
         :param name: as :func:`.names.room_name` gives it.
-        :raises NotLetIn: if the room is locked or for others, or if there is a limit.
+        :raises Refusal: if the room is locked or for others, if there is a limit, or if it would
+            be a new one and others are to read nothing of the member.
         """
         membership = member.membership(name)
         if membership is None:
@@ -154,6 +163,7 @@ class Chat(House):
             )
         room = self.rooms.get(name)
         if room is None:
+            check_heard(self.standing, member.name)
             if limits.max_rooms and len(self.rooms) >= limits.max_rooms:
                 raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
             room = self.rooms[name] = Room(name)
@@ -172,11 +182,16 @@ class Chat(House):
         self.ask(member)
 
     def rename(self, member: Member, name: str) -> Deferred[None]:
-        """Give a member another name. The Deferred fails with :exc:`.NameTaken`."""
+        """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
+
+        :raises Refusal: if others are to read nothing of the member; by then, the Deferred fails.
+        """
+        check_heard(self.standing, member.name)
 
         def named(_: None) -> None:
-            if member.gone or member.remote:
+            if member.gone or member.remote or not is_heard(self.standing, member.name):
                 self.claims.replace(name, member.name)
+                check_heard(self.standing, member.name)
                 return
             old = member.name
             self.call(member, name)
@@ -197,6 +212,10 @@ class Chat(House):
             member.record.name = name
         ignoring.renamed(member, old, self.ignorers)
         ignoring.recognise(member, self.ignorers)
+
+    def take_leave(self, member: Member, words: str) -> None:
+        """Let a member go who wants to; parting words are shown if others are to read them."""
+        self.quit(member, words if is_heard(self.standing, member.name) else "")
 
     def disconnect(self, member: Member) -> None:
         """Forget the outlet of a member whose connection was lost.

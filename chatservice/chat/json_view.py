@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatservice import wire, wording
+from chatservice.chat.sessions import address_of
 from chatservice.journal.events import (
     DID,
     HOUSE,
@@ -44,7 +45,13 @@ def told(event: Event) -> wire.Event:
             type=event.kind, id=event.id, at=at, room=room, author=event.author, name=event.text
         )
     return wire.Event(
-        type=event.kind, id=event.id, at=at, room=room, author=event.author, text=event.text
+        type=event.kind,
+        id=event.id,
+        at=at,
+        room=room,
+        author=event.author,
+        text=event.text,
+        session=address_of(event.origin) if event.kind == PRIVATE else None,
     )
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from chatservice.wire import Code
 
 
-class NotLetIn(Exception):
-    """Somebody can't come into a room."""
-
-
 class Refusal(Exception):
-    """What a program asked for is not done.
+    """What somebody asked for is not done.
 
     :ivar code: why, in a word that does not change.
     """
@@ -18,3 +14,10 @@ class Refusal(Exception):
     def __init__(self, code: Code, why: str) -> None:
         super().__init__(why)
         self.code = code
+
+
+class NotLetIn(Refusal):
+    """Somebody can't come into a room."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Code.NOT_LET_IN, why)

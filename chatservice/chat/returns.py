@@ -9,6 +9,7 @@ and one that is still here has but to be connected.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -20,7 +21,8 @@ from chatservice.chat import ignoring, names
 from chatservice.chat.cursors import Cursor
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
-from chatservice.chat.refusals import NotLetIn, Refusal
+from chatservice.chat.permissions import check_heard
+from chatservice.chat.refusals import Refusal
 from chatservice.chat.rooms import Room, over, put, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
@@ -115,6 +117,8 @@ class Returns:
         name = session.name
         if hello.name is not None:
             name = names.nickname(hello.name, chat.limits.max_name)
+            if names.key(name) != names.key(session.name):
+                check_heard(chat.standing, session.name)
         known = session.rooms if session.rooms is not None else session.reading.rooms
         rooms = list(known) or chat.permanent[:1]
         return self._appear(session, name, rooms, outlet, hello, hello.token)
@@ -170,12 +174,9 @@ class Returns:
             for room in dict.fromkeys(rooms):
                 try:
                     membership = chat.join(member, room)
-                except NotLetIn as error:
+                except Refusal as error:
                     session.reading = session.reading.left(room, began)
-                    why = str(error)
-                    chat.ticker.batch.then(
-                        lambda why=why: member.refuse(wire.Code.NOT_LET_IN, why)  # type: ignore[misc]
-                    )
+                    chat.ticker.batch.then(partial(member.refuse, error.code, str(error)))
                 else:
                     chat.ticker.batch.then(
                         lambda membership=membership: joined(chat, membership)  # type: ignore[misc]

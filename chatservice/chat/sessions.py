@@ -9,6 +9,7 @@ which changes it, so it is whole after a ``kill -9`` as well.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
@@ -20,6 +21,23 @@ SESSION: Final = "session"
 
 PERIODS_MOST: Final = 64
 """So many periods in rooms that it left are known of one session."""
+
+
+_ADDRESS: Final = re.compile("[0-9a-f]{1,16}")
+
+
+def address_of(origin: int) -> str:
+    """Write down where a session can be written to, whatever it is called by then.
+
+    An origin is random, stays the same in all that a session does, and is good for nothing else
+    that can be asked for.
+    """
+    return f"{origin:x}"
+
+
+def origin_at(address: str) -> int | None:
+    """Return the origin that :func:`address_of` has written down; None if that is none."""
+    return int(address, 16) if _ADDRESS.fullmatch(address) else None
 
 
 class Period(NamedTuple):

@@ -1,7 +1,8 @@
 """What may be shown on somebody else's terminal.
 
 A line that one person types is printed on the terminals of all the others, and a terminal obeys
-what it prints. So every line passes through :func:`safe` once, on its way in.
+what it prints. So every line passes through :func:`safe` once, on its way in. What was typed on a
+terminal that sends each key at once is :func:`edited` before.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import Final
+
+from wcwidth import iter_graphemes
 
 MARKS_PER_CHARACTER: Final = 8
 """How many combining marks may be stacked on one character."""
@@ -70,6 +73,14 @@ _PREPENDED: Final = frozenset(
 _BRAILLE_BLANK: Final = "\u2800"
 
 
+_EDITING: Final = re.compile("([\b\x7f\x15\x17])")
+_ERASE_LINE: Final = "\x15"
+_ERASE_WORD: Final = "\x17"
+
+_LOOK_BACK: Final = 8
+"""So many code points decide whether the next one is part of the same character."""
+
+
 def decode(line: bytes) -> str:
     """Decode a line; what is not UTF-8 becomes U+FFFD (Unicode standard, section 3.9).
 
@@ -77,6 +88,62 @@ def decode(line: bytes) -> str:
     :return: its text, which is not yet safe to show.
     """
     return line.decode("utf-8", "replace")
+
+
+def edited(text: str) -> str:
+    """Do what the keys in a line do that edit it, where the terminal of who typed it did not.
+
+    BS and DEL erase the character before, Ctrl-W (0x17) the blanks and the word before, and Ctrl-U
+    (0x15) all. A character is one to the eye: an extended grapheme cluster (UAX #29), with all that
+    is invisible behind it.
+
+    :param text: one decoded line.
+    :return: what is left of it; the time that takes grows with the length of ``text``, not faster.
+    """
+    if text.isprintable() or not _EDITING.search(text):
+        return text
+    pieces = iter(_EDITING.split(text))
+    kept = list(iter_graphemes(next(pieces)))
+    for key, run in zip(pieces, pieces, strict=True):
+        if key == _ERASE_LINE:
+            kept.clear()
+        elif key == _ERASE_WORD:
+            while kept and not _is_word(kept[-1]):
+                kept.pop()
+            while kept and (_is_word(kept[-1]) or _is_invisible(kept[-1])):
+                kept.pop()
+        else:
+            while kept and _is_invisible(kept.pop()):
+                pass
+        _append(kept, run)
+    return "".join(kept)
+
+
+def _append(kept: list[str], run: str) -> None:
+    """Append characters, the first of which may be a part of the last that is there."""
+    if kept and run and not (run[0].isascii() and kept[-1].isascii()):
+        last = kept.pop()
+        begin, run = last[:-_LOOK_BACK], last[-_LOOK_BACK:] + run
+        first, *rest = iter_graphemes(run)
+        kept += begin + first, *rest
+    else:
+        kept += iter_graphemes(run)
+
+
+def _is_word(character: str) -> bool:
+    return not character.isspace() and not _is_invisible(character)
+
+
+def _is_invisible(character: str) -> bool:
+    """Tell whether a character that stands alone is one that :func:`safe` removes."""
+    first = character[0]
+    if first.isascii() or first in _PREPENDED:
+        return False
+    return (
+        unicodedata.category(first) == "Cf"
+        or first in _SELECTORS
+        or _INVISIBLE.match(first) is not None
+    )
 
 
 def safe(text: str) -> str:

@@ -104,6 +104,20 @@ class Chat(AsyncIterator[wire.Event]):
         """
         return self._inbox.talk(wire.Private(to=to, text=text))
 
+    def reply(self, event: wire.Event, text: str) -> Deferred[int]:
+        """Answer something private: to its author, whatever they are called by now.
+
+        It is refused (``not_here``) if they are not here any more; no other gets it who has come
+        under their name.
+
+        :param event: a ``private`` one.
+        """
+        if event.session is None:
+            return fail(
+                ChatError("that can't be answered: it does not tell whose session it is of")
+            )
+        return self._inbox.talk(wire.Private(session=event.session, text=text))
+
     def set_topic(self, room: str, text: str) -> Deferred[int]:
         """Give a room a topic; an empty text takes it away."""
         return self._inbox.talk(wire.Topic(room=room, text=text))

@@ -26,7 +26,7 @@ from chatservice.client.session import Session, over
 
 __all__ = ["Listener", "Refused", "Remembered", "Seat", "Sent"]
 
-_NAME_CODES: Final = (wire.Code.BAD_NAME, wire.Code.NAME_TAKEN)
+_NAME_CODES: Final = (wire.Code.BAD_NAME, wire.Code.NAME_TAKEN, wire.Code.MUTED)
 _CLOSING_CODES: Final = (wire.Code.CROWDED, wire.Code.TOO_SLOW)
 
 # It is of no use to say the same hello again.

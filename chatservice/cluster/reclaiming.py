@@ -22,6 +22,7 @@ from chatservice.chat import names
 from chatservice.chat.batch import Batch
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
+from chatservice.chat.standing import MUTE
 from chatservice.cluster.entries import NAME, TAKE
 from chatservice.journal.events import Fact
 
@@ -115,6 +116,10 @@ class Reclaiming:
             chat.call(member, name)
             if member.record is not None:
                 self._batch.note(member.record)
+            term = chat.standing.muted(old)
+            if term is not None:
+                # Not to be heard is about them, and not about who has that name by now.
+                self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
             member.tell(f"somebody else is {old} by now: you are {name}")
             if member.session is not None:
                 member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))

@@ -172,6 +172,7 @@ class Event(Reply):
     :ivar text: what was said; parting words.
     :ivar names: who joined or left; the first of ``count``.
     :ivar name: the new one.
+    :ivar session: of what is private: where an answer reaches its author, and nobody else.
     """
 
     type: str  # type: ignore[misc]
@@ -183,6 +184,7 @@ class Event(Reply):
     names: list[str] | None = None
     count: int | None = None
     name: str | None = None
+    session: str | None = None
 
     @property
     def time(self) -> datetime:

@@ -66,10 +66,15 @@ class Do(Talk):
 
 @dataclass(frozen=True, kw_only=True)
 class Private(Talk):
-    """Writes to one person; ``to`` is a name."""
+    """Writes to one person: to whoever has a name, or to the session that has written before.
+
+    :ivar to: a name.
+    :ivar session: of an earlier ``private`` from there. With both, it is to have that name.
+    """
 
     type: ClassVar[str] = "private"
-    to: str
+    to: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from chatservice.chat.commands.rooms import (
     ROOMS_LISTED,
 )
 from chatservice.chat.layout import COLUMNS
+from chatservice.chat.slash import LOOKS_LIKE
 from tests.chat.support import House, HouseTestCase, Person
 
 NOWHERE = "-- you are in no room: /join one first"
@@ -37,8 +38,20 @@ class SayingTests(CommandTestCase):
         self.assertEqual(self.bo.read(), ["<ana> /help", "<ana> /", "<ana> //"])
 
     def test_a_slash_within_a_line_is_no_command(self) -> None:
-        self.ana.tries(" /help", "a /help")
-        self.assertEqual(self.bo.read(), ["<ana>  /help", "<ana> a /help"])
+        self.ana.tries("a /help", "1/2", "-/help")
+        self.assertEqual(self.bo.read(), ["<ana> a /help", "<ana> 1/2", "<ana> -/help"])
+
+    def test_what_shows_to_begin_with_a_slash_is_a_command(self) -> None:
+        self.assertEqual(self.ana.tries(" /who", "\u241b[A/who"), 2 * self.ana.tries("/who"))
+        self.assertEqual(self.bo.read(), [])
+
+    def test_two_slashes_that_show_first_are_said_as_one(self) -> None:
+        self.ana.tries(" //x", "\u2403//x")
+        self.assertEqual(self.bo.read(), ["<ana> /x", "<ana> /x"])
+
+    def test_what_looks_like_a_slash_is_refused(self) -> None:
+        self.assertEqual(self.ana.tries("\uff0fmsg bo psst"), [f"-- {LOOKS_LIKE}"])
+        self.assertEqual(self.bo.read(), [])
 
     def test_an_empty_line_is_not_said(self) -> None:
         self.assertEqual(self.ana.tries("", "hi"), [])

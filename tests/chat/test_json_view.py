@@ -6,7 +6,8 @@ from typing import Any
 from twisted.trial import unittest
 
 from chatservice import wording
-from chatservice.chat.json_view import JSON, NAMES_MOST
+from chatservice.chat.json_view import JSON, NAMES_MOST, told
+from chatservice.chat.sessions import origin_at
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -50,9 +51,16 @@ class JsonViewTests(unittest.TestCase):
             self.assertEqual(self.told(kind, "ana", "x"), {**expected, "type": kind, "text": "x"})
         self.assertEqual(self.told(TOPIC, "ana", "")["text"], "")
 
+    def test_what_is_private_tells_where_an_answer_goes(self) -> None:
+        event = Event(1, 0, inbox(255), PRIVATE, "ana", "psst", 0xABC, -1)
+        self.assertEqual(told(event).session, "abc")
+        self.assertEqual(origin_at("abc"), 0xABC)
+        self.assertIsNone(told(event._replace(room="lobby", kind=SAID)).session)
+
     def test_what_is_private_or_for_everybody_has_no_room(self) -> None:
         for kind, room in ((PRIVATE, inbox(255)), (ANNOUNCED, HOUSE)):
             told = self.told(kind, "ana", "psst", room=room)
+            told.pop("session", None)
             self.assertEqual(told, {"type": kind, "author": "ana", "text": "psst"})
 
     def test_who_comes_and_goes_is_told_in_one(self) -> None:

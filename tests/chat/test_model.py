@@ -38,6 +38,7 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.members import Member
+from chatservice.chat.permissions import check_heard
 from chatservice.chat.rooms import Membership
 from chatservice.chat.standing import MUTE
 from chatservice.journal.base import Committed, Facts, no_facts
@@ -81,15 +82,18 @@ class WatchedChat(Chat):
     world: Machine
 
     def join(self, member: Member, name: str) -> Membership:
+        is_new = name not in self.rooms
         membership = super().join(member, name)
-        self.world.asked_to_join(session_of(member), name)
+        self.world.asked_to_join(session_of(member), name, is_new)
         return membership
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
+        check_heard(self.standing, member.name)
         self.world.asked_to_write(session_of(member), session_of(to), text)
         super().write(member, to, text, seq)
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
+        check_heard(self.standing, member.name, kind)
         self.world.asked_to_say(session_of(member), room, kind, text)
         super().say(member, room, kind, text, seq)
 
@@ -596,9 +600,12 @@ class Machine(RuleBasedStateMachine):
 
     # What was asked
 
-    def asked_to_join(self, session: Session, room: str) -> None:
+    def asked_to_join(self, session: Session, room: str, is_new: bool) -> None:
         if self.dead:
             return
+        if is_new:
+            self.read_log()
+            assert not self.is_muted(session.name), f"{session.name} is muted and makes #{room}"
         if room not in session.rooms:
             session.rooms.append(room)
             self.joining[room, session.name].append(session)

@@ -4,7 +4,7 @@ from typing import Any
 
 from chatservice.chat import sessions
 from chatservice.chat.returns import TEND_EVERY
-from chatservice.chat.standing import BAN, LOCK, Term
+from chatservice.chat.standing import BAN, LOCK, MUTE, Term
 from chatservice.journal.events import Fact
 from tests.chat.programs import Program, ProgramTestCase, brief, only
 from tests.chat.support import DAY
@@ -69,6 +69,15 @@ class ComingInTests(ProgramTestCase):
         welcome, error, ok = bot.read()
         self.assertEqual([room["room"] for room in welcome["rooms"]], ["dev"])
         self.assertEqual((error["code"], ok["room"]), ("not_let_in", "dev"))
+
+    def test_who_is_muted_brings_no_new_room(self) -> None:
+        self.gather("ana", rooms=["dev"])
+        self.house.chat.standing.apply([Term("bot").fact(MUTE, "bot")])
+        welcome, error, *rest = self.program("bot", rooms=["buy-my-coins.x", "lobby", "dev"]).read()
+        self.assertEqual([room["room"] for room in welcome["rooms"]], ["lobby", "dev"])
+        self.assertEqual((error["code"], error["text"]), ("muted", "you are muted"))
+        self.assertEqual(brief(rest), ["ok join", "ok join"])
+        self.assertNotIn("buy-my-coins.x", self.house.chat.rooms)
 
     def test_more_rooms_than_it_may_be_in_are_refused_at_once(self) -> None:
         bot = Program(self.house)
@@ -504,6 +513,23 @@ class ComingBackTests(ProgramTestCase):
         self.assertIn("eve said one", brief(messages))
         eve.tries("three")
         self.assertNotIn("eve said three", brief(bot.read()))
+
+    def test_who_was_muted_meanwhile_brings_back_no_room_that_has_ended_and_no_new_name(
+        self,
+    ) -> None:
+        self.bot.tries("join", room="buy-my-coins.x")
+        self.bot.lose()
+        self.house.tick(GRACE)
+        self.house.tick()
+        self.house.chat.standing.apply([Term("bot").fact(MUTE, "bot")])
+        bot = self.back(self.bot, name="rob")
+        self.assertEqual(brief(bot.read()), ["error muted"])
+        self.assertIsNone(self.house.chat.find("rob"))
+        messages = self.back(self.bot, name="Bot").read()
+        self.assertEqual([room["room"] for room in messages[0]["rooms"]], ["lobby"])
+        self.assertEqual((messages[0]["name"], messages[0]["resumed"]), ("Bot", True))
+        self.assertIn("error muted", brief(messages))
+        self.assertNotIn("buy-my-coins.x", self.house.chat.rooms)
 
     def test_within_the_grace_a_lock_does_not_keep_it_out(self) -> None:
         self.bot.lose()

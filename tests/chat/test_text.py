@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
+from wcwidth import iter_graphemes
 
-from chatservice.chat.text import MARKS_PER_CHARACTER, decode, safe
+from chatservice.chat.text import MARKS_PER_CHARACTER, decode, edited, safe
 
 EVERY_CHARACTER = [chr(number) for number in range(0x110000)]
 
@@ -131,6 +133,50 @@ BLANK = {
     "Braille without dots": " \u2800\u2800",
     "marks": "\u0301\u0302 \u0303",
     "tags": "\U000e0061\U000e007f",
+}
+
+WHOLE = {
+    "a letter": "a",
+    "a letter with a mark": "e\u0301",
+    "a wide one": "日",
+    "emoji": "😀",
+    "emoji with a skin tone": "👍🏽",
+    "emoji with a selector": "❤\ufe0f",
+    "a keycap": "1\ufe0f\u20e3",
+    "a family": "👩\u200d👩\u200d👧",
+    "a flag": "🇩🇪",
+    "a flag of a region": ENGLAND,
+    "a syllable": "한",
+    "a syllable in jamo": "\u1112\u1161\u11ab",
+    "a conjunct": "क्ष",
+    "a letter with vowels": "שָׁ",
+    "a blank": " ",
+    "a wide blank": "\u3000",
+    "Braille without dots": "\u2800",
+    "a tab": "\t",
+    "an escape": "\x1b",
+    "a replacement": "\ufffd",
+}
+
+EDITED = {
+    "BS": ("helo\blo", "hello"),
+    "DEL": ("helo\x7flo", "hello"),
+    "a word": ("/msg bob  \x17ana psst", "/msg ana psst"),
+    "a word and the blanks behind it": ("one two  \t\x17x", "one x"),
+    "two words": ("one two\x17\x17x", "x"),
+    "a word up to a wide blank": ("一\u3000二\x17x", "一\u3000x"),
+    "a word with what is invisible in it": ("one t\u200bwo\u200b\x17x", "one x"),
+    "the line": ("secret\x15hi", "hi"),
+    "the line and no more": ("\x15hi", "hi"),
+    "more than there is": ("a\x7f\x7f\x7f\x17\x15b", "b"),
+    "one of two flags": ("🇩🇪🇫🇷\x7f", "🇩🇪"),
+    "half of a flag": ("🇩🇪🇫\x7f", "🇩🇪"),
+    "what is invisible, with what is before it": ("ab\u200b\u2060\x7fc", "ac"),
+    "a mark that comes after what was erased": ("ab\x7f\u0301\x7fc", "c"),
+    "the rest of a family": ("a👩x\x7f\u200d👧\x7fb", "ab"),
+    "a flag whose end comes after what was erased": ("a🇩x\x7f🇪\x7fb", "ab"),
+    "nothing": ("", ""),
+    "no key": ("a\x1b[A\x00é", "a\x1b[A\x00é"),
 }
 
 # Made of what the rules are about, which plain random text hardly ever holds.
@@ -260,3 +306,56 @@ class DecodeTests(unittest.TestCase):
 
     def test_controls_are_left_to_others(self) -> None:
         self.assertEqual(decode(b"\x1b[0m "), "\x1b[0m ")
+
+
+class EditedTests(unittest.TestCase):
+    def test_a_key_erases_what_is_one_character_to_the_eye(self) -> None:
+        for name, character in WHOLE.items():
+            for key in "\b\x7f":
+                self.assertEqual(edited(f"日{character}{key}b"), "日b", name)
+                self.assertEqual(edited(f"{2 * character}{key}"), character, name)
+
+    def test_what_each_key_does(self) -> None:
+        for name, (typed, expected) in EDITED.items():
+            self.assertEqual(ascii(edited(typed)), ascii(expected), name)
+
+    @given(any_text)
+    @settings(deadline=None)
+    def test_without_keys_a_line_stays_as_it_is(self, text: str) -> None:
+        for key in "\b\x7f\x15\x17":
+            text = text.replace(key, "")
+        self.assertEqual(edited(text), text)
+
+    @given(st.text(st.sampled_from("ab \x7f\x15\x17é日🇩e\u0301\u200d👩क्"), max_size=40))
+    @settings(deadline=None, max_examples=300)
+    def test_keys_do_one_after_the_other_what_they_do_together(self, text: str) -> None:
+        left = ""
+        for key in text:
+            kept = list(iter_graphemes(left))
+            if key == "\x15":
+                kept = []
+            elif key == "\x17":
+                while kept and (kept[-1].isspace() or kept[-1][0] == "\u200d"):
+                    kept.pop()
+                while kept and not kept[-1].isspace():
+                    kept.pop()
+            elif key == "\x7f":
+                while kept and kept.pop()[0] == "\u200d":
+                    pass
+            left = "".join(kept) if key in "\x15\x17\x7f" else left + key
+        self.assertEqual(ascii(edited(text)), ascii(left))
+
+    def test_a_hostile_line_takes_no_longer_than_its_length(self) -> None:
+        began = time.process_time()
+        for line in (
+            "\x7f" * 8000,
+            "a\x7f" * 4000,
+            "a" + "\u0301" * 1000 + "é\x7f" * 2000,
+            "👩\u200d\x7f" * 1000,
+            "a \x17" * 2600,
+            "\u200b" * 2600 + "\x7f",
+            "\u200b" * 1300 + "\u200b\x7f" * 1000,
+        ):
+            for _ in range(5):
+                edited(line)
+        self.assertLess(time.process_time() - began, 2)

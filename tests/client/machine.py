@@ -125,6 +125,7 @@ class Entry:
             room=self.room,
             author=self.author.name,
             text=self.text,
+            session=self.author.token if self.type == "private" else None,
         )
 
 
@@ -165,6 +166,11 @@ class House:
 
     def named(self, name: str) -> Member | None:
         return next((one for one in self.members.values() if one.name == name), None)
+
+    def reader(self, talk: wire.Private) -> Member | None:
+        if talk.session is not None:
+            return self.members.get(talk.session)
+        return self.named(talk.to or "")
 
     def guest(self, name: str, *rooms: str) -> Member:
         """Add somebody who has no connection."""
@@ -320,6 +326,8 @@ class Desk:
                 self.say(wire.Ok(to=talk.type, id=stored.id, seq=stored.seq))
         elif talk.seq <= max(member.seq, *self._seqs, 0):
             self.error(talk, wire.Code.SEQ_UNKNOWN)
+        elif isinstance(talk, wire.Private) and self.house.reader(talk) is None:
+            self.error(talk, wire.Code.NOT_HERE)
         elif member.muted:
             member.refused.add(talk.text)
             self.error(talk, wire.Code.MUTED)
@@ -329,7 +337,7 @@ class Desk:
 
     def commit(self, member: Member, talk: wire.Talk) -> None:
         assert talk.seq is not None
-        to = self.house.named(talk.to) if isinstance(talk, wire.Private) else None
+        to = self.house.reader(talk) if isinstance(talk, wire.Private) else None
         entry = self.house.store(
             EVENT_TYPES[talk.type],
             member,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -230,6 +231,25 @@ class AskingTests(LibraryTestCase):
             [entry.type for entry in self.house.entries], ["said", "did", "private", "topic"]
         )
         self.assertEqual(chat.rooms["lobby"].topic, "tea")
+        chat.stop()
+
+    def test_an_answer_goes_to_who_wrote(self) -> None:
+        chat = self.chat()
+        zoe = self.house.guest("zoe")
+        self.house.store("private", zoe, "psst", to=self.house.named("echo"))
+        self.move()
+        event = self.successResultOf(Deferred.fromCoroutine(chat.__anext__()))
+        zoe.name = "zed"
+        answer = chat.reply(event, "yes")
+        self.move()
+        self.assertEqual(self.successResultOf(answer), self.house.head)
+        self.assertIs(self.house.entries[-1].to, zoe)
+        del self.house.members[zoe.token]
+        self.house.guest("zoe")
+        answer = chat.reply(event, "secret")
+        self.move()
+        self.assertEqual(self.failureResultOf(answer, ChatError).value.code, "not_here")
+        self.failureResultOf(chat.reply(replace(event, session=None), "whom?"), ChatError)
         chat.stop()
 
     def test_a_refusal(self) -> None:

@@ -694,6 +694,12 @@ class ResumingTests(SeatTestCase):
         assert isinstance(hello, wire.Hello)
         self.assertEqual((hello.name, hello.token), ("ana2", "j1-t1"))
 
+    def test_a_session_that_comes_back_under_another_name_and_may_not(self) -> None:
+        self.now.cut()
+        self.clock.advance(self.notes.pause)
+        self.link().says(wire.Error(code="muted", text="you are muted", to="hello"))
+        self.assertEqual(self.notes.since_last()[-1], ("name refused", "you are muted"))
+
     def test_a_token_that_is_not_known(self) -> None:
         self.now.cut()
         self.clock.advance(self.notes.pause)

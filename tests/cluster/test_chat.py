@@ -288,6 +288,45 @@ class MembersTests(ClusterTestCase):
         self.cluster.run(1.0)
         self.assertEqual(b.moves(), ["ana joined lobby", "ana left lobby"])
 
+    def test_who_was_muted_elsewhere_makes_no_room_here(self) -> None:
+        a, b = self.start(2)
+        ana = self.arrive(a, "ana", room="dev")
+        bob = self.arrive(b, "bob")
+        eve = self.arrive(a, "eve", operator=True)
+        eve.type("/mute bob")
+        self.cluster.run()
+        bob.read()
+        bob.type("/join buy-my-coins.x", "/join dev")
+        self.cluster.run()
+        self.assertEqual(bob.read()[:1], ["-- you are muted"])
+        self.assertEqual(b.here()["bob"], ["dev", "lobby"])
+        self.assertIn("-- bob joined", ana.read())
+        for node in (a, b):
+            self.assertNotIn("buy-my-coins.x", node.chat.rooms)
+
+    def test_an_answer_goes_to_who_wrote_on_another_node_and_to_no_stranger(self) -> None:
+        a, b = self.start(2)
+        zoe = self.arrive(a, "zoe")
+        bot = self.program(b, "bot")
+        bot.read()
+        zoe.type("/msg bot hi")
+        self.cluster.run()
+        address = only(bot.read(), "private")["session"]
+        zoe.type("/nick zed")
+        self.cluster.run()
+        bot.ask("private", session=address, text="to you", seq=1)
+        self.cluster.run()
+        self.assertIn("[bot -> you] to you", zoe.read())
+        zoe.type("/quit")
+        self.cluster.run()
+        stranger = self.arrive(a, "zoe")
+        bot.read()
+        stranger.read()
+        bot.ask("private", session=address, text="secret", seq=2)
+        self.cluster.run()
+        self.assertEqual(brief(bot.read()), ["error not_here"])
+        self.assertEqual(stranger.read(), [])
+
     def test_operators_are_told_of_the_nodes(self) -> None:
         a, b = self.start(2)
         self.arrive(a, "ana", "bob")

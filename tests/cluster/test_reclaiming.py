@@ -133,6 +133,23 @@ class ReclaimingTests(ClusterTestCase):
         self.assertEqual(new.read(), ["[ana2 -> you] hi"])
         self.same()
 
+    def test_who_is_muted_stays_so_under_another_name(self) -> None:
+        a, b, ana, bob = self.two()
+        eve = self.arrive(b, "eve", operator=True)
+        eve.type("/mute ana")
+        self.cluster.run()
+        a.line.cut()
+        self.cluster.run(SECONDS + 3)
+        self.arrive(b, "Ana")
+        self.back(a)
+        self.assertIn("-- somebody else is ana by now: you are ana2", ana.read())
+        bob.read()
+        ana.type("heard?", "/join buy-my-coins.x")
+        self.cluster.run()
+        self.assertEqual(ana.read(), ["-- you are muted"] * 2)
+        self.assertEqual(bob.read(), [])
+        self.same()
+
     def test_it_is_the_first_name_of_a_row_that_is_free(self) -> None:
         a, b, ana, _ = self.two(max_name=4)
         ana.type("/nick anna")

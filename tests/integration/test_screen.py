@@ -112,6 +112,48 @@ def bare(text: str) -> str:
     return re.sub(r"\s", "", seen(text))
 
 
+class PrivateTests(ScreenTestCase):
+    """What is for one person reaches nobody else."""
+
+    def test_an_answer_goes_to_who_wrote_and_to_no_stranger_of_the_name(self) -> None:
+        self.serve()
+        ana = self.come_in()
+        zoe = Client(self, self.server.address, "zoe")
+        zoe.say("/msg ana hi")
+        ana.until_shown("[zoe -> you] hi")
+        zoe.say("/nick zed")
+        ana.until_shown("zoe is now zed")
+        ana.type("/reply hi zed\r")
+        zoe.read_until("[ana -> you] hi zed\r\n")
+        ana.until_shown("[you -> zed] hi zed")
+        zoe.say("/quit")
+        ana.until_shown("zed left")
+        stranger = Client(self, self.server.address, "zed")
+        ana.until_shown("zed joined")
+        ana.type("/reply secret\r")
+        ana.until_shown("who wrote to you last is not here any more; not said: secret")
+        ana.type(" /msg zed psst\r")
+        self.assertNotIn("secret", stranger.read_until("[ana -> you] psst\r\n"))
+
+    def test_nor_does_one_that_is_typed_while_there_is_no_connection(self) -> None:
+        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        self.serve(listen=listen)
+        ana = self.come_in()
+        Client(self, self.server.address, "zoe").say("/msg ana hi")
+        ana.until_shown("[zoe -> you] hi")
+        self.server.kill()
+        ana.until_shown("no connection")
+        ana.type("/reply secret\r")
+        ana.until_shown("… secret", "1 unsent")
+        self.serve(listen=listen, folder=self.server.folder)
+        stranger = Client(self, self.server.address, "zoe")
+        ana.until_shown("who wrote to you last is not here any more; not said: secret")
+        stranger.say("/msg ana who are you?")
+        ana.until_shown("[zoe -> you] who are you?")
+        ana.type("/reply ana\r")
+        self.assertNotIn("secret", stranger.read_until("[ana -> you] ana\r\n"))
+
+
 class TypingTests(ScreenTestCase):
     def test_every_line_is_there_once_and_the_typed_one_is_whole(self) -> None:
         """It is typed while lines come, in each batch and between two of them."""

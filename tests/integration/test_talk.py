@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import tty
 
 from twisted.trial.unittest import SkipTest, TestCase
 
@@ -114,6 +115,21 @@ class ProgramsTests(TestCase):
         self.assertEqual(bob.read_line(), "<ana> two")
         bob.type("I hear you\n")
         ana.read_until("<bob> I hear you\r\n")
+
+    def test_each_key_of_a_terminal_that_edits_nothing(self):
+        """Some programs send each key at once, as they come."""
+        bob = self.nc("bob")
+        ana = Program(self, program("nc"), *self.where, terminal=True)
+        tty.setraw(ana._keys)
+        ana.read_until("-- welcome! what is your name?")
+        ana.type("aña\x7f\x7fna\n")
+        ana.read_until("-- you are in #lobby")
+        bob.read_until("-- ana joined")
+        for key in ("\x03", "\x1a", "\x1b", "\x1b[A", " ", "\x7f"):
+            ana.type(f"{key}/msg bob psst\n")
+            bob.read_until("[ana -> you] psst")
+        ana.type("secret\x15日本\x7fhelo\x7flo two\x17\n")
+        bob.read_until("<ana> 日hello\r\n")
 
     def test_nc_hangs_up_with_its_input(self):
         bob = self.nc("bob")

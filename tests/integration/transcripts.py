@@ -20,8 +20,9 @@ What goes over the wire is in ``wire`` blocks, line by line in the order in whic
 ``<`` goes to the server and ``>`` comes from it; what is in brackets is one of :data:`_DIRECTIONS`.
 ``<!-- server: --grace 1 -->`` starts a server, with options, and all blocks up to the next such
 comment are one scene. Of somebody of whom no line is shown that comes, none is looked at; of all
-others, every one is. An object that ends in ``,…}`` has more fields than are shown. Tokens and the
-identity of the journal are those that the server gives, in whatever is said later too.
+others, every one is. An object that ends in ``,…}`` has more fields than are shown. Tokens, the
+identity of the journal and where an answer goes are those that the server gives, in whatever is
+said later too.
 """
 
 from __future__ import annotations
@@ -263,7 +264,7 @@ _SERVER: Final = re.compile(r"<!-- server:(.*?)-->")
 _WIRE: Final = re.compile(r"^```wire\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _STEP: Final = re.compile(r"(\w+) ([<>]) ?(.*)")
 _MORE: Final = re.compile(r",…}$")
-_KEPT: Final = ("token", "journal")
+_KEPT: Final = ("token", "journal", "session")
 """The fields whose values nobody can know before."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -425,7 +426,7 @@ class WireStage:
         self._case.assertEqual(timeless(heard), timeless(shown))
 
     def _as_shown(self, shown: str, real: str) -> str:
-        """Return how the document has a token or a journal, of which this may be the first."""
+        """Return how the document has what is kept, of which this may be the first."""
         if shown not in self._known and real not in self._known.values():
             self._known[shown] = real
         return shown if self._known.get(shown) == real else real

@@ -26,7 +26,8 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.chat.chat import Chat
-from chatservice.chat.text import safe
+from chatservice.chat.slash import LOOKS_LIKE
+from chatservice.chat.text import edited, safe
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols.factory import ChatFactory
@@ -77,8 +78,8 @@ def encoded(text: str) -> bytes:
 
 
 def in_one_line(text: str) -> bytes:
-    """A text without what would end the line."""
-    return encoded(re.sub("\r\0+", "\r", text.replace("\n", "")))
+    """A text without what would end the line, or edit it."""
+    return encoded(re.sub("\r\0+", "\r", re.sub("[\n\b\x7f\x15\x17]", "", text)))
 
 
 commands = st.sampled_from(
@@ -169,6 +170,11 @@ class NamingTests(unittest.TestCase):
         peer = self.greeted()
         peer.say("ana")
         self.assertEqual(peer.hear(), ["-- Welcome.", "-- Be kind.", hello("ana"), ALONE])
+
+    def test_keys_edit_a_name_too(self) -> None:
+        peer = self.house.connect()
+        peer.say("bob\x15an\u00ef\bna")
+        self.assertIn(hello("anna"), peer.hear(1))
 
     def test_a_bad_name_is_refused_with_the_reason_and_asked_for_again(self) -> None:
         peer = self.greeted()
@@ -321,6 +327,50 @@ class ChattingTests(unittest.TestCase):
         self.assertEqual(self.bob.hear(), ["<ana> /help me", "<ana> /", "<ana> //"])
         self.assertEqual(self.ana.read(), [])
 
+    def test_what_shows_to_begin_with_a_slash_is_for_nobody_else(self) -> None:
+        cleo = self.house.enter("cleo")
+        self.bob.hear()
+        typed = [
+            *(
+                b"\x03",
+                b"\x1a",
+                b"\x1b",
+                b"\x1b[A",
+                b"\x1bOA",
+                b"\x1b[1;5C",
+                b"\0",
+                b"\xfe",
+                b" ",
+                b"\t",
+            ),
+            *(
+                text.encode()
+                for text in ("\u00a0", "\u3000", "\u2800", "\ufeff", "\u200b", "\u2009")
+            ),
+        ]
+        for before in typed:
+            self.ana.send(before + b"/msg bob psst\n" + before + b"/xyzzy\n")
+            self.assertEqual(self.bob.hear(), ["[ana -> you] psst"], before)
+            self.assertEqual(
+                self.ana.read()[-1], "-- there is no /xyzzy: /help shows what there is"
+            )
+        self.ana.say("\uff0fmsg bob psst", " \u2215msg bob psst")
+        self.assertEqual(self.ana.hear(), [f"-- {LOOKS_LIKE}"] * 2)
+        self.assertEqual((self.bob.read(), cleo.read()[2:]), ([], []))
+
+    def test_keys_edit_a_line_where_the_terminal_does_not(self) -> None:
+        self.ana.say(
+            "helo\x7flo", "e\u0301日\b\b👍🏽!", "/msg bob \x17\x17hi", "psst\x15", "psst \x15hi"
+        )
+        self.assertEqual(self.bob.hear(), ["<ana> hello", "<ana> 👍🏽!", "<ana> hi", "<ana> hi"])
+        self.assertEqual(self.ana.read(), [])
+
+    def test_what_was_erased_does_not_count(self) -> None:
+        most = self.house.limits.max_line
+        self.ana.say("x" * most + "y\x7f", "\x7f" * most + "\x7fhi", "y" + "x" * most)
+        self.assertEqual(self.bob.hear(), [f"<ana> {'x' * most}", "<ana> hi"])
+        self.assertEqual(self.ana.read(), ["-- that line was too long: at most 2,000 characters"])
+
     def test_commands_are_answered_and_not_said(self) -> None:
         self.ana.say("/who", "/WHO lobby", "/nonsense", "/who a b")
         self.assertEqual(
@@ -405,8 +455,8 @@ class ChattingTests(unittest.TestCase):
         cleo = self.house.enter("cleo")
         for peer in (self.ana, self.bob, cleo):
             peer.read()
-        shown = "\u241b[2J\u2407\ufffd1m \u2400\u2421\u240d"
-        self.assertEqual(safe(NASTY), shown)
+        shown = "\u241b[2J\u2407\ufffd1m \u240d"
+        self.assertEqual(safe(edited(NASTY)), shown)
         self.ana.say(f"say {NASTY}.", f"/me {NASTY}.", f"/nick x{NASTY}", f"/join {NASTY}.")
         self.ana.say(f"/{NASTY}", f"/who {NASTY}", f"/leave {NASTY}", f"/history {NASTY}")
         self.ana.say(f"/quit {NASTY}.")

@@ -1,4 +1,4 @@
-"""What a line does: it is said, or, if it begins with ``/``, it is a command.
+"""What a line does: it is said, or, if what it shows begins with ``/``, it is a command.
 
 One table: what a command takes is checked by its usage, who may by its row, each in one place, and
 /help is made from it.
@@ -21,7 +21,6 @@ from chatservice.chat.commands.base import (
     Refused,
     current,
     may_not,
-    may_not_speak,
 )
 from chatservice.chat.commands.operators import OPERATING
 from chatservice.chat.commands.people import PEOPLE
@@ -29,7 +28,8 @@ from chatservice.chat.commands.rooms import ROOMS
 from chatservice.chat.commands.talking import TALKING
 from chatservice.chat.layout import table, wrap
 from chatservice.chat.members import Member
-from chatservice.chat.refusals import NotLetIn
+from chatservice.chat.refusals import Refusal
+from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.journal.events import SAID
 
 
@@ -40,27 +40,34 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     member.active = chat.now()
-    if not line.startswith("/"):
+    try:
+        slashed = from_slash(line)
+    except LooksLikeCommand as error:
+        member.tell(str(error))
+        return None
+    if slashed is None:
         if line:
             _say(chat, member, line)
         return None
-    if line.startswith("//"):
-        _say(chat, member, line[1:])
+    if slashed.startswith("//"):
+        _say(chat, member, slashed[1:])
         return None
     # A command finds done what the same member asked for before: /who after /join, say.
     settled = chat.settled(member)
     if settled is None:
-        return _command(chat, member, line[1:].strip())
-    return settled.addCallback(lambda _: _command(chat, member, line[1:].strip()))
+        return _command(chat, member, slashed[1:].strip())
+    return settled.addCallback(lambda _: _command(chat, member, slashed[1:].strip()))
 
 
 def _say(chat: Chat, member: Member, text: str) -> None:
     room = current(member)
-    why = may_not_speak(chat, member) if room else wording.NOWHERE
-    if why is not None:
-        member.tell(why)
+    if not room:
+        member.tell(wording.NOWHERE)
         return
-    chat.say(member, room, SAID, text)
+    try:
+        chat.say(member, room, SAID, text)
+    except Refusal as error:
+        member.tell(str(error))
 
 
 def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
@@ -78,7 +85,7 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
         member.tell(f"there is no /{word[:24]}: {hint}")
         return None
     typed = typed.strip()
-    why = may_not(chat, member, command, typed)
+    why = may_not(member, command)
     values = command.arguments(typed)
     if why is not None:
         member.tell(why)
@@ -91,12 +98,12 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
 
 def _run(command: Command, chat: Chat, member: Member, values: list[str]) -> Deferred[None] | None:
     def refused(failure: Failure) -> None:
-        failure.trap(NameTaken)
+        failure.trap(NameTaken, Refusal)
         member.tell(failure.getErrorMessage())
 
     try:
         doing = command.run(chat, member, *values)
-    except (Refused, names.BadName, NotLetIn) as error:
+    except (Refused, names.BadName, Refusal) as error:
         member.tell(str(error))
         return None
     return doing.addErrback(refused) if doing is not None else None

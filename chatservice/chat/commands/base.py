@@ -42,7 +42,6 @@ class Command(NamedTuple):
     :ivar does: what it does, in a few words.
     :ivar example: what one might type.
     :ivar in_room: only for who is in a room.
-    :ivar speaks: others are to read what it takes, so who is muted may not give it anything.
     :ivar operator: only for operators.
     """
 
@@ -52,7 +51,6 @@ class Command(NamedTuple):
     example: str
     run: Run
     in_room: bool = False
-    speaks: bool = False
     operator: bool = False
 
     @property
@@ -84,22 +82,14 @@ class Command(NamedTuple):
         return None if typed else values
 
 
-def may_not(chat: Chat, member: Member, command: Command, typed: str) -> str | None:
-    """Tell why a member may not use a command, or None: the one place where that is decided.
+def may_not(member: Member, command: Command) -> str | None:
+    """Tell why a member may not use a command, or None.
 
-    :param typed: what stands behind the command.
+    What it may bring before others is decided where it does (:mod:`.permissions`).
     """
     if command.operator and not member.operator:
         return f"/{command.name} is for operators"
-    if command.in_room and member.current is None:
-        return wording.NOWHERE
-    return may_not_speak(chat, member) if command.speaks and typed else None
-
-
-def may_not_speak(chat: Chat, member: Member) -> str | None:
-    """Tell why nobody is to read anything of a member, or None."""
-    term = chat.standing.muted(member.name)
-    return f"{wording.MUTED}{term.says}" if term is not None else None
+    return wording.NOWHERE if command.in_room and member.current is None else None
 
 
 def current(member: Member) -> str:

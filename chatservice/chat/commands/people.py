@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from chatservice import wording
 from chatservice.chat import durations, names
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import Command, Refused, may_not_speak, somebody
+from chatservice.chat.commands.base import Command, Refused, somebody
 from chatservice.chat.commands.rooms import is_shown
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
@@ -108,11 +108,11 @@ def _set(chat: Chat, member: Member, what: str, value: str) -> None:
 
 def _quit(chat: Chat, member: Member, text: str) -> None:
     member.tell(wording.GOODBYE.format(name=member.name))
-    chat.quit(member, "" if may_not_speak(chat, member) else text)
+    chat.take_leave(member, text)
 
 
 PEOPLE = (
-    Command("nick", "NAME", "change your name", "/nick anna", _nick, speaks=True),
+    Command("nick", "NAME", "change your name", "/nick anna", _nick),
     Command("whois", "NAME", "about one person", "/whois bob", _whois),
     Command("set", "[WHAT] [TO]", "how you see it", "/set timestamps short", _set),
     Command("uptime", "", "since when it runs", "/uptime", _uptime),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatservice import wording
 from chatservice.chat import ignoring
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
@@ -33,7 +34,7 @@ def _reply(chat: Chat, member: Member, text: str) -> None:
         raise Refused("nobody wrote to you privately yet")
     to = chat.sessions.get(member.correspondent)
     if to is None:
-        raise Refused("who wrote to you last is not here any more")
+        raise Refused(wording.NOT_HERE_ANY_MORE)
     _write(chat, member, to, text)
 
 
@@ -95,10 +96,10 @@ def _ignored(chat: Chat, member: Member) -> None:
 
 
 TALKING = (
-    Command("me", "TEXT", "say what you do", "/me waves", _me, in_room=True, speaks=True),
-    Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say, speaks=True),
-    Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg, speaks=True),
-    Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply, speaks=True),
+    Command("me", "TEXT", "say what you do", "/me waves", _me, in_room=True),
+    Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say),
+    Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg),
+    Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply),
     Command(
         "topic",
         "[TEXT]",
@@ -106,9 +107,8 @@ TALKING = (
         f"/topic the next release ({NO_TOPIC} for none)",
         _topic,
         in_room=True,
-        speaks=True,
     ),
-    Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away, speaks=True),
+    Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away),
     Command("ignore", "NAME", "hide what they say", "/ignore bob", _ignore),
     Command("unignore", "NAME", "see it again", "/unignore bob", _unignore),
     Command("ignored", "", "whom you ignore", "/ignored", _ignored),

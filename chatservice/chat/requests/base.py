@@ -12,7 +12,7 @@ from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
-from chatservice.chat.refusals import NotLetIn, Refusal
+from chatservice.chat.refusals import Refusal
 from chatservice.chat.rooms import Membership
 from chatservice.chat.text import safe
 from chatservice.journal.base import JournalUnavailable
@@ -21,7 +21,6 @@ from chatservice.wire import Code
 _CODES: Final[dict[type[Exception], Code]] = {
     NameTaken: Code.NAME_TAKEN,
     names.BadName: Code.BAD_NAME,
-    NotLetIn: Code.NOT_LET_IN,
     JournalUnavailable: Code.WENT_WRONG,
 }
 

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 from chatservice import wire
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import may_not_speak
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, answer, one_line
@@ -22,9 +21,6 @@ def _nick(chat: Chat, member: Member, request: wire.Nick) -> Deferred[None] | No
     if name == member.name:
         answer(member, ok)
         return None
-    why = may_not_speak(chat, member)
-    if why is not None:
-        raise Refusal(Code.MUTED, why)
     return chat.rename(member, name).addCallback(
         lambda _: chat.ticker.batch.then(lambda: answer(member, ok))
     )
@@ -32,8 +28,6 @@ def _nick(chat: Chat, member: Member, request: wire.Nick) -> Deferred[None] | No
 
 def _away(chat: Chat, member: Member, request: wire.Away) -> None:
     text = one_line(chat, request.text)
-    if text and (why := may_not_speak(chat, member)) is not None:
-        raise Refusal(Code.MUTED, why)
     chat.be_away(member, text)
     answer(member, wire.Ok(to=request.type, ref=request.ref))
 
@@ -49,7 +43,7 @@ def _ping(chat: Chat, member: Member, request: wire.Ping) -> None:
 def _quit(chat: Chat, member: Member, request: wire.Quit) -> None:
     text = one_line(chat, request.text)
     answer(member, wire.Ok(to=request.type, ref=request.ref))
-    chat.quit(member, "" if may_not_speak(chat, member) else text)
+    chat.take_leave(member, text)
 
 
 ONESELF: Final[dict[type[wire.Request], Asking]] = {

@@ -6,12 +6,12 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wire
+from chatservice import wire, wording
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import may_not_speak
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, membership_in, one_line, room_name
+from chatservice.chat.sessions import origin_at
 from chatservice.chat.text import safe
 from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
 from chatservice.wire import Code
@@ -42,9 +42,6 @@ def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred
                 )
             _again(member, request, kind, room, text, found)
             return None
-    why = may_not_speak(chat, member)
-    if why is not None:
-        raise Refusal(Code.MUTED, why)
     if isinstance(request, wire.Private):
         _write(chat, member, request, text)
         return None
@@ -63,14 +60,33 @@ def _same(before: tuple[str, str, str], kind: str, room: str | None, text: str) 
 
 
 def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None:
-    to = chat.find(request.to)
-    if to is None:
-        raise Refusal(Code.NOT_HERE, f"there is no {safe(request.to)[:24]} here")
+    to = _reader(chat, request)
     if to is member:
         raise Refusal(Code.NOT_HERE, "that is you")
     if not text:
         raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
     chat.write(member, to, text, request.seq)
+
+
+def _reader(chat: Chat, request: wire.Private) -> Member:
+    """Find who is to read it.
+
+    :raises Refusal: if they are not here, or if a name is given and they have another one by now.
+    """
+    if request.session is not None:
+        origin = origin_at(request.session)
+        to = chat.sessions.get(origin) if origin is not None else None
+        if to is None:
+            raise Refusal(Code.NOT_HERE, wording.NOT_HERE_ANY_MORE)
+        if request.to is not None and chat.find(request.to) is not to:
+            raise Refusal(Code.NOT_HERE, f"who wrote that is not {safe(request.to)[:24]}")
+        return to
+    if request.to is None:
+        raise Refusal(Code.BAD_FIELD, "to is missing")
+    found = chat.find(request.to)
+    if found is None:
+        raise Refusal(Code.NOT_HERE, f"there is no {safe(request.to)[:24]} here")
+    return found
 
 
 def _again(

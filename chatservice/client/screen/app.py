@@ -174,7 +174,7 @@ class Screen:
             # Whoever presses Enter has seen what there is.
             self.conversation.unread.read_all()
             return True
-        if not self.conversation.came and not text.startswith("/"):
+        if not self.conversation.came and not commands.is_command(text):
             self.conversation.tell("there was no connection yet: try it again when there is")
             return False
         try:

@@ -9,6 +9,17 @@ from chatservice import wire
 from chatservice.client.state import Bell
 
 
+class Correspondent(NamedTuple):
+    """Somebody who wrote privately.
+
+    :ivar name: how they were called last.
+    :ivar session: where an answer reaches them, and nobody else; None if the server does not tell.
+    """
+
+    name: str
+    session: str | None
+
+
 class Typist(Protocol):
     """Who types commands, and what these can do.
 
@@ -18,7 +29,7 @@ class Typist(Protocol):
     """
 
     room: str | None
-    correspondent: str | None
+    correspondent: Correspondent | None
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What a line that is typed does: it is said, or, if it begins with ``/``, it is a command.
+"""What a line that is typed does: it is said, or, if it shows to begin with ``/``, it is a command.
 
 One table: what a command takes, what it does, and what completes it are each in its row.
 """
@@ -11,6 +11,7 @@ from typing import Final, cast
 from chatservice import wire
 from chatservice.chat import names
 from chatservice.chat.layout import table, wrap
+from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.chat.text import safe
 from chatservice.client.screen import answers
 from chatservice.client.screen.command import Command, Refused, Typist
@@ -37,15 +38,51 @@ def obey(typist: Typist, text: str, longest: int | None = None) -> None:
             raise Refused(f"a line has at most {longest:,} characters; that one has {len(line):,}")
     if not lines:
         return
-    if lines[0].startswith("/") and not lines[0].startswith("//"):
-        word, _, typed = lines[0][1:].lstrip().partition(" ")
-        if len(lines) == 1 or word.lower() in COMMANDS:
-            _command(typist, word, [typed.strip(), *lines[1:]])
-            return
-    # Of a text of many lines, one that begins with a slash is no command.
-    escaped = len(lines) == 1 and lines[0].startswith("//")
+    try:
+        slashed = from_slash(lines[0])
+    except LooksLikeCommand as error:
+        raise Refused(str(error)) from None
+    word, typed = _taken_apart(slashed)
+    if word is not None and (len(lines) == 1 or _is_meant(word)):
+        _command(typist, word, [typed, *lines[1:]])
+        return
+    # Of a text of many lines, one that begins with a slash is no command. It may have been meant
+    # as one, and then it is not for everybody.
+    for line in lines[1:]:
+        word, _ = _taken_apart(_from_slash_if_any(line))
+        if word is not None and _is_meant(word):
+            raise Refused(f"one of these lines begins with /{word[:24]}: type that by itself")
+    escaped = slashed[1:] if slashed is not None and len(lines) == 1 else None
     for line in lines:
-        _say(typist, _here(typist), line[1:] if escaped else line)
+        _say(typist, _here(typist), escaped or line)
+
+
+def is_command(text: str) -> bool:
+    """Tell whether what somebody typed is to be said to nobody."""
+    try:
+        return from_slash(safe(text.partition("\n")[0])) is not None
+    except LooksLikeCommand:
+        return True
+
+
+def _from_slash_if_any(line: str) -> str | None:
+    try:
+        return from_slash(line)
+    except LooksLikeCommand:
+        return None
+
+
+def _taken_apart(slashed: str | None) -> tuple[str | None, str]:
+    """Return the word of a command, and what stands behind it; None if it is none."""
+    if slashed is None or slashed.startswith("//"):
+        return None, ""
+    word, _, typed = slashed[1:].lstrip().partition(" ")
+    return word, typed.strip()
+
+
+def _is_meant(word: str) -> bool:
+    """Tell whether a word is a command, or nearly one; a path, say, is not."""
+    return bool(get_close_matches(word.lower(), COMMANDS, n=1))
 
 
 def usage_of(typed: str) -> str | None:
@@ -163,9 +200,13 @@ def _msg(typist: Typist, name: str, text: str) -> None:
 
 
 def _reply(typist: Typist, text: str) -> None:
-    if typist.correspondent is None:
+    to = typist.correspondent
+    if to is None:
         raise Refused("nobody wrote to you privately yet")
-    _msg(typist, typist.correspondent, text)
+    if to.session is None:
+        # By its name, it might reach a stranger who has that by now.
+        raise Refused(f"this server does not tell whether that is still {to.name}: /msg NAME TEXT")
+    typist.talk(wire.Private(session=to.session, text=text))
 
 
 def _nick(typist: Typist, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
 
@@ -12,6 +13,7 @@ from wcwidth import clip
 from chatservice import wire
 from chatservice.chat.views import faces
 from chatservice.client.screen import rendering
+from chatservice.client.screen.command import Correspondent
 from chatservice.client.screen.paper import Paper
 from chatservice.client.screen.people import People, Unread
 from chatservice.client.screen.rendering import Line, notice, rule
@@ -67,7 +69,8 @@ class Conversation:
         self.quit = leave
         self._echoed = echoed
         self.room: str | None = None
-        self.correspondent: str | None = None
+        self.correspondent: Correspondent | None = None
+        self._answers: dict[Sent, str] = {}
         self.people = People()
         self.unread = Unread()
         self._rooms_heard_of: dict[str, None] = {}
@@ -141,7 +144,7 @@ class Conversation:
         """Print an event, and remember who it was."""
         self.people.hear(event)
         if event.type == "private" and event.author:
-            self.correspondent = event.author
+            self.correspondent = Correspondent(event.author, event.session)
         self.unread.came(event, self.room)
         if event.type == "renamed" and not self._is_told_of(event):
             return
@@ -153,8 +156,9 @@ class Conversation:
     def _is_told_of(self, event: wire.Event) -> bool:
         """Tell whether a new name is to be shown: once, though it is an event of each room."""
         renaming = (event.author, event.name)
-        if event.author == self.correspondent:
-            self.correspondent = event.name
+        to = self.correspondent
+        if to is not None and event.author == to.name and event.name:
+            self.correspondent = to._replace(name=event.name)
         if self.name in renaming or renaming == self._last_renaming:
             return False
         self._last_renaming = renaming
@@ -162,6 +166,9 @@ class Conversation:
 
     def stored(self, sent: Sent, id: int) -> None:
         """Print what one said oneself, at its place."""
+        name = self._answers.pop(sent, None)
+        if name is not None:
+            sent.request = replace(cast("wire.Private", sent.request), to=name)
         private = isinstance(sent.request, wire.Private)
         if self._is_new(id) and (private or not self._echoed):
             now = datetime.now().astimezone()
@@ -169,6 +176,7 @@ class Conversation:
 
     def refused(self, sent: Sent, error: wire.Error) -> None:
         """Tell that something was not said, and what that was."""
+        self._answers.pop(sent, None)
         text = sent.request.text
         quoted = clip(text, 0, QUOTED)
         self._paper.put(notice(f"{error.text}; not said: {quoted}{'…' * (quoted != text)}"))
@@ -189,9 +197,15 @@ class Conversation:
 
     def talk(self, request: wire.Talk) -> None:
         """Say something."""
-        self._unsent.said(self._seat.talk(request))
-        label = getattr(request, "to", None) or f"#{getattr(request, 'room', '')}"
-        self.unread.read(label)
+        sent = self._seat.talk(request)
+        self._unsent.said(sent)
+        if not isinstance(request, wire.Private):
+            self.unread.read(f"#{getattr(request, 'room', '')}")
+            return
+        name = request.to
+        if name is None and self.correspondent is not None:
+            name = self._answers[sent] = self.correspondent.name
+        self.unread.read(name or "")
 
     def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
         """Ask for something; tell if it is refused."""

@@ -15,7 +15,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.chat.text import decode
+from chatservice.chat.text import decode, edited
 from chatservice.client.screen.editor import PROMPT, Host
 
 
@@ -71,7 +71,7 @@ class Plain(LineReceiver):
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line."""
-        self._host.typed(decode(line.removesuffix(b"\r")))
+        self._host.typed(edited(decode(line.removesuffix(b"\r"))))
 
     def readConnectionLost(self) -> None:
         """Leave: that was Ctrl-D."""

@@ -146,7 +146,7 @@ def sent(request: wire.Talk, here: str | None, me: str, at: datetime, id: int = 
     """Render what one said oneself, once it is stored."""
     text = request.text
     if isinstance(request, wire.Private):
-        name = request.to
+        name = request.to or ""
         words: StyleAndTextTuples = [(QUIET, "["), ("class:me", "you"), (QUIET, " -> ")]
         return _line(at, words, [(of_name(name), name), (QUIET, "] "), ("", text)], id=id)
     room = getattr(request, "room", "")

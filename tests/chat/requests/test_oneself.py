@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from chatservice.chat.standing import MUTE, Term
 from tests.chat.programs import ProgramTestCase, brief, only
 
@@ -37,6 +39,24 @@ class OneselfTests(ProgramTestCase):
             self.assertEqual((error["code"], error["to"]), (code, "nick"))
         self.mute("bot")
         self.assertEqual(brief(self.bot.tries("nick", name="rob")), ["error muted"])
+
+    def test_nick_is_void_if_it_is_granted_only_once_one_is_muted(self) -> None:
+        waiting: Deferred[None] = Deferred()
+        claim = self.house.chat.claim
+        self.patch(
+            self.house.chat,
+            "claim",
+            lambda name, member: claim(name, member).addCallback(lambda _: waiting),
+        )
+        self.bot.ask("nick", name="rob")
+        self.house.tick()
+        self.mute("bot")
+        waiting.callback(None)
+        self.house.tick()
+        self.assertEqual(brief(self.bot.read()), ["error muted"])
+        self.assertEqual(self.ana.read(), [])
+        self.assertIsNone(self.house.chat.find("rob"))
+        self.assertIs(self.house.chat.find("bot"), self.bot.member)
 
     def test_nick_in_no_room_is_answered_too(self) -> None:
         self.bot.tries("leave", room="lobby")

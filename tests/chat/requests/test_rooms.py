@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from chatservice.chat.requests import rooms
-from chatservice.chat.standing import LOCK
+from chatservice.chat.standing import LOCK, MUTE, Term
 from chatservice.journal.events import Fact
 from tests.chat.programs import ProgramTestCase, Said, brief, only
 
@@ -53,6 +53,13 @@ class ComingAndGoingTests(RoomsTestCase):
         self.ana.tries("one")
         self.assertEqual(self.bot.read(), [])
         self.assertEqual(brief(self.bot.tries("leave", room="dev")), ["error not_in_room"])
+
+    def test_who_is_muted_makes_no_new_room(self) -> None:
+        self.house.chat.standing.apply([Term("bot").fact(MUTE, "bot")])
+        (error,) = self.bot.tries("join", room="buy-my-coins.x", ref=1)
+        self.assertEqual((error["code"], error["to"], error["ref"]), ("muted", "join", 1))
+        self.assertEqual(brief(self.bot.tries("join", room="dev")), ["ok join"])
+        self.assertNotIn("buy-my-coins.x", self.house.chat.rooms)
 
     def test_who_can_not_come_in_is_told_why(self) -> None:
         self.house.chat.standing.apply([Fact(LOCK, "ops", "locked")])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from chatservice.chat.standing import MUTE, Term
 from chatservice.limits import Limits
 from tests.chat.programs import Program, ProgramTestCase, Said, brief, only
@@ -34,6 +36,11 @@ class SayingTests(TalkingTestCase):
         self.assertEqual(self.ana.read(), ["-- bot set the topic: cake"])
         self.bot.tries("topic", room="lobby", text="", seq=5)
         self.assertEqual(self.ana.read(), ["-- bot took the topic away"])
+
+    def test_a_text_is_never_a_command(self) -> None:
+        for text in ("/quit", "//quit", " /msg ana psst", "\uff0fmsg ana psst"):
+            self.assertIn("ok say", self.says(text))
+            self.assertEqual(self.ana.read(), [f"<bot> {text}"])
 
     def test_without_a_seq_it_is_answered_by_the_id_alone(self) -> None:
         (ok,) = self.bot.tries("say", room="lobby", text="hi")
@@ -100,6 +107,96 @@ class SayingTests(TalkingTestCase):
             self.assertEqual(brief(messages), ["error not_here"], to)
         messages = self.bot.tries("private", to="ana", text="", seq=1)
         self.assertEqual(brief(messages), ["error bad_field"])
+
+    def address_of_ana(self) -> str:
+        """Let ana write to the bot; return where an answer goes."""
+        private = only(self.ana_writes(), "private")
+        self.ana.read()
+        address = private["session"]
+        assert isinstance(address, str)
+        return address
+
+    def ana_writes(self) -> list[Said]:
+        self.ana.tries("/msg bot hi")
+        return self.bot.read()
+
+    def answers(self, **fields: Any) -> list[Said]:
+        return self.bot.tries("private", text="secret", **fields)
+
+    def test_an_answer_goes_to_who_wrote_whatever_they_are_called_by_now(self) -> None:
+        address = self.address_of_ana()
+        self.ana.tries("/nick anna")
+        self.ana.read()
+        self.assertIn("ok private 1", brief(self.answers(session=address, seq=1)))
+        self.assertEqual(self.ana.read(), ["[bot -> you] secret"])
+        self.assertEqual(self.address_of_ana(), address)
+
+    def test_an_answer_reaches_no_stranger_of_the_same_name(self) -> None:
+        address = self.address_of_ana()
+        self.ana.tries("/quit")
+        (stranger,) = self.house.gather("ana")
+        self.bot.read()
+        error = only(self.answers(session=address, ref=7), "error")
+        self.assertEqual((error["code"], error["to"], error["ref"]), ("not_here", "private", 7))
+        self.assertEqual(error["text"], "who wrote to you last is not here any more")
+        self.assertEqual(brief(self.answers(session=address, to="ana", seq=1)), ["error not_here"])
+        self.assertEqual(stranger.read(), [])
+        self.assertNotIn("secret", self.stored("private"))
+
+    def test_with_a_name_beside_it_an_answer_goes_to_who_has_that(self) -> None:
+        address = self.address_of_ana()
+        self.assertEqual(brief(self.answers(session=address, to="ANA")), ["ok private"])
+        self.assertEqual(self.ana.read(), ["[bot -> you] secret"])
+        self.ana.tries("/nick anna")
+        self.bot.read()
+        error = only(self.answers(session=address, to="ana"), "error")
+        self.assertEqual((error["code"], error["text"]), ("not_here", "who wrote that is not ana"))
+        self.assertEqual(self.ana.read(), [])
+
+    def test_an_address_that_is_none_is_nobodys(self) -> None:
+        (other,) = self.gather("other")
+        self.bot.read()
+        for address in (
+            "",
+            "0",
+            "ana",
+            "f" * 16,
+            "f" * 17,
+            "-1",
+            " 1",
+            "1_0",
+            "\u0661",
+            "@1",
+            "\ud800",
+        ):
+            messages = self.answers(session=address, seq=1)
+            self.assertEqual(brief(messages), ["error not_here"], ascii(address))
+        self.assertEqual(brief(self.answers(seq=1)), ["error bad_field"])
+        own = f"{self.bot.member.origin:x}"
+        self.assertEqual(only(self.answers(session=own), "error")["text"], "that is you")
+        self.assertEqual(other.read(), [])
+
+    def test_an_answer_goes_to_a_program_also_when_it_has_come_back(self) -> None:
+        (other,) = self.gather("other")
+        self.bot.read()
+        other.tries("private", to="bot", text="hi")
+        address = only(self.bot.read(), "private")["session"]
+        for again in (lambda: None, self.restart, self.crash):
+            again()
+            if self.bot.house is not self.house:
+                self.bot = self.back(self.bot)
+            self.bot.read()
+            self.assertIn("ok private", brief(self.answers(session=address)))
+            other = self.back(other)
+            self.assertIn("bot private secret", brief(other.read()))
+        other.tries("quit")
+        self.bot.read()
+        self.assertEqual(brief(self.answers(session=address)), ["error not_here"])
+        other = self.back(other)
+        other.read()
+        self.bot.read()
+        self.assertIn("ok private", brief(self.answers(session=address)))
+        self.assertIn("bot private secret", brief(other.read()))
 
     def test_who_is_muted_is_told_and_may_go_on_with_the_same_seq_later(self) -> None:
         self.house.chat.standing.apply([Term("bot").fact(MUTE, "bot")])

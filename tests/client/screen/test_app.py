@@ -220,7 +220,7 @@ class TalkTests(TestCase):
         desk.says(
             desk.event(author="bob", room="dev", text="x"),
             desk.event(author="bob", room="dev", text="y"),
-            desk.event("private", author="bob", text="z"),
+            desk.event("private", author="bob", text="z", session="7f3c"),
         )
         self.assertIn("unread elsewhere: bob 1, #dev 2", desk.bottom[1])
         desk.type("/reply yes\r")
@@ -228,16 +228,30 @@ class TalkTests(TestCase):
         desk.type("\r")
         self.assertNotIn("unread", desk.bottom[1])
         (private,) = desk.got("private")
-        self.assertEqual((private.to, private.text), ("bob", "yes"))
+        self.assertEqual((private.to, private.session, private.text), (None, "7f3c", "yes"))
+        desk.says(wire.Ok(to="private", id=900, seq=private.seq))
+        self.assertIn("[you -> bob] yes", desk.rows[-1])
 
     def test_who_wrote_may_have_another_name_then(self) -> None:
         desk = self.desk
-        desk.says(desk.event("private", author="bob", text="z"))
+        desk.says(desk.event("private", author="bob", text="z", session="7f3c"))
         desk.says(desk.event("renamed", author="bob", name="bobby"))
         self.assertIn("bob is now bobby", desk.rows[-1])
         self.assertIn("bobby 1", desk.bottom[1])
         desk.type("/reply yes\r")
-        self.assertEqual(desk.got("private")[0].to, "bobby")
+        (private,) = desk.got("private")
+        self.assertEqual((private.to, private.session), (None, "7f3c"))
+        desk.says(wire.Ok(to="private", id=900, seq=private.seq))
+        self.assertIn("[you -> bobby] yes", desk.rows[-1])
+
+    def test_an_answer_that_reaches_nobody_is_told(self) -> None:
+        desk = self.desk
+        desk.says(desk.event("private", author="zoe", text="z", session="7f3c"))
+        desk.type("/reply secret\r")
+        (private,) = desk.got("private")
+        gone = "who wrote to you last is not here any more"
+        desk.says(wire.Error(code="not_here", text=gone, to="private", seq=private.seq))
+        self.assertIn(f"-- {gone}; not said: secret", desk.rows[-1])
 
     def test_ones_own_coming_and_renaming_is_not_told_twice(self) -> None:
         desk = self.desk

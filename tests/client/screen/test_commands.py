@@ -9,8 +9,9 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import wire
 from chatservice.chat.layout import COLUMNS, width
+from chatservice.chat.slash import LOOKS_LIKE
 from chatservice.client.screen import commands
-from chatservice.client.screen.command import Refused
+from chatservice.client.screen.command import Correspondent, Refused
 from chatservice.client.screen.commands import COMMANDS, obey
 from chatservice.client.state import Bell
 
@@ -21,7 +22,7 @@ class Typist:
     def __init__(self, room: str | None = "lobby", *others: str) -> None:
         self.name = "ana"
         self.room = room
-        self.correspondent: str | None = None
+        self.correspondent: Correspondent | None = None
         names = [name for name in (room, *others) if name is not None]
         self.rooms = {name: wire.RoomSeen(room=name, people=2, topic="") for name in names}
         self.bell: Bell = "mentions"
@@ -93,21 +94,39 @@ class CommandTestCase(TestCase):
 class TalkTests(CommandTestCase):
     def test_what_is_no_command_is_said(self) -> None:
         self.assert_says("hi", wire.Say(room="lobby", text="hi"))
-        self.assert_says(" /hi", wire.Say(room="lobby", text=" /hi"))
+        self.assert_says("a /hi", wire.Say(room="lobby", text="a /hi"))
         self.assert_says("//hi", wire.Say(room="lobby", text="/hi"))
         self.assert_says("\t\x1b[1m", wire.Say(room="lobby", text="    ␛[1m"))
         self.assert_says(" ")
 
     def test_many_lines_are_many_messages(self) -> None:
         self.assert_says(
-            "one\n\n/quit\n//three",
-            *(wire.Say(room="lobby", text=text) for text in ("one", "/quit", "//three")),
+            "one\n\n/etc\n//three",
+            *(wire.Say(room="lobby", text=text) for text in ("one", "/etc", "//three")),
         )
         self.assert_says(
             "/usr/bin\n/etc",
             wire.Say(room="lobby", text="/usr/bin"),
             wire.Say(room="lobby", text="/etc"),
         )
+
+    def test_what_shows_to_begin_with_a_slash_is_never_said(self) -> None:
+        for before in (" ", "\t", "\u00a0", "\u3000", "\x03", "\x1b[A", "\ufeff", "\0"):
+            self.assert_says(f"{before}/msg bob psst", wire.Private(to="bob", text="psst"))
+            self.assert_says(f"{before}//hi", wire.Say(room="lobby", text="/hi"))
+            self.assert_refused(f"{before}/xyzzy", "there is no /xyzzy: /help shows what there is")
+        self.assert_refused("\uff0fmsg bob psst", LOOKS_LIKE)
+        self.assert_refused("\uff0fmsg bob psst\nand more", LOOKS_LIKE)
+
+    def test_nor_is_one_of_many_lines_that_may_be_meant_as_a_command(self) -> None:
+        why = "one of these lines begins with /msg: type that by itself"
+        for text in ("one\n/msg bob psst", "one\n \x1b[A/msg bob psst", "/usr/bin\n/msg bob psst"):
+            self.assert_refused(text, why)
+        self.assert_refused(
+            "one\n/mgs bob psst", "one of these lines begins with /mgs: type that by itself"
+        )
+        self.assert_refused("/mgs bob psst\ntwo", "there is no /mgs: did you mean /msg?")
+        self.assertEqual(self.ana.said, [])
 
     def test_many_lines_behind_a_command_all_go_where_the_first_goes(self) -> None:
         self.assert_says(
@@ -130,8 +149,8 @@ class TalkTests(CommandTestCase):
         self.assert_says("/ME  waves", wire.Do(room="lobby", text="waves"))
         self.assert_says("/say #Dev it works", wire.Say(room="dev", text="it works"))
         self.assert_says("/msg bob lunch?", wire.Private(to="bob", text="lunch?"))
-        self.ana.correspondent = "bob"
-        self.assert_says("/reply yes", wire.Private(to="bob", text="yes"))
+        self.ana.correspondent = Correspondent("bob", "7f3c")
+        self.assert_says("/reply yes", wire.Private(session="7f3c", text="yes"))
         self.assert_says("/topic the release", wire.Topic(room="lobby", text="the release"))
         self.assert_says("/topic -", wire.Topic(room="lobby", text=""))
 
@@ -140,6 +159,10 @@ class TalkTests(CommandTestCase):
         self.assert_refused("/msg bob", "usage: /msg NAME TEXT")
         self.assert_refused("/msg ANA hi", "that is you")
         self.assert_refused("/reply hi", "nobody wrote to you privately yet")
+        self.ana.correspondent = Correspondent("bob", None)
+        self.assert_refused(
+            "/reply hi", "this server does not tell whether that is still bob: /msg NAME TEXT"
+        )
         self.assert_refused("/say ops hi", "you are not in #ops: /join it first")
         self.assert_refused("/who a b", "usage: /who [ROOM]")
         self.assertIn("name", str(self.assertRaises(Refused, obey, self.ana, "/join <x>")))
@@ -247,7 +270,7 @@ class OtherTests(CommandTestCase):
     def test_each_example_is_one(self) -> None:
         for command in COMMANDS.values():
             typist = Typist("lobby", "dev")
-            typist.name, typist.correspondent = "zoe", "bob"
+            typist.name, typist.correspondent = "zoe", Correspondent("bob", "7f3c")
             obey(typist, command.example.partition(" (")[0])
 
     def test_the_usage_of_what_is_being_typed(self) -> None:

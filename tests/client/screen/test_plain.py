@@ -78,8 +78,8 @@ class PlainTests(TestCase):
             wire.Event(type="said", id=3, at=AT, room="lobby", author="bob", text="ana?")
         )
         self.assertRegex(self.shown(), r"\[\d\d:02\] -- bob joined\n\[\d\d:02\] <bob> ana\?\n\a")
-        self.type("hi")
-        self.type("/msg bob hi")
+        self.type("ho\x7fi")
+        self.type("\x1b[A/msg bob psst\x17hi")
         talk = [request for request in self.link.got() if isinstance(request, wire.Talk)]
         for id, request in enumerate(talk, 4):
             self.link.says(wire.Ok(to=request.type, id=id, seq=request.seq))
