@@ -1,6 +1,6 @@
 """The commands by which a chat grows do what the documents say, as they are printed there.
 
-``CHAT_CLUSTER=full`` also waits until a node that was killed is taken for dead.
+At night it is also waited for that a node that was killed is taken for dead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH
 from tests.integration.brokers import NATS_SERVER, lasting_ports
-from tests.integration.cluster import FULL, stored
+from tests.integration.cluster import stored
 from tests.integration.proxy import HOST
 from tests.integration.support import (
     PATIENCE,
@@ -34,6 +34,7 @@ from tests.integration.support import (
     troubles_in,
 )
 from tests.integration.test_install import CHECKOUT, copy_checkout
+from tests.profiles import NIGHTLY
 
 BROKER, *NODES = PORTS = ("4222", "7007", "7008", "7009")
 LINES = 12
@@ -254,7 +255,7 @@ class GrowingTests(TestCase):
         again.send('{"type":"say","room":"lobby","text":"before it","seq":1}\n')
         again.send('{"type":"say","room":"lobby","text":"behind it","seq":2}\n')
         self.assertNotIn("before it", people["ana"].read_until("<bot> behind it"))
-        if FULL:
+        if NIGHTLY:
             people["carl"].read_until("-- bob left")
             setting.shell(start)
         else:

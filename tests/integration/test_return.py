@@ -3,12 +3,11 @@
 Mostly it is killed, as by ``kill -9``; at times it is stopped, and has the time to do that well.
 
 The moments of the kills are random: a run that failed is repeated, as nearly as that is possible,
-with ``CHAT_KILL_SEED`` set to the number that it printed. ``CHAT_KILL_ROUNDS`` makes it longer.
+with ``CHAT_SEED`` set to the number that it printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import socket
@@ -35,8 +34,9 @@ from tests.integration.witness import (
     as_program,
     difference,
 )
+from tests.profiles import seed_of_run, size
 
-ROUNDS = int(os.environ.get("CHAT_KILL_ROUNDS", "6"))
+ROUNDS = size(6, 100)
 ROOMS = ("den", "hall")
 SITTERS = ("ana", "bob", "cleo", "dora", "emil")
 PEOPLE = ("tess", "tom")
@@ -109,8 +109,7 @@ class ReturnTests(TestCase):
     timeout = 120 + 15 * ROUNDS
 
     async def test_whoever_has_a_seat_misses_nothing(self):
-        seed = int(os.environ.get("CHAT_KILL_SEED", random.randrange(1 << 32)))
-        print(f"CHAT_KILL_SEED={seed}")
+        seed = seed_of_run()
         choice = random.Random(seed)
         folder, port = folder_for(self), lasting_port()
         server = await start(self, port, folder)

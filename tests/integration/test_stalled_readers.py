@@ -1,8 +1,8 @@
 """Readers who stop reading cost nobody else anything, and miss nothing.
 
-A real server, and people in processes of their own. `CHAT_STALL_MB` sets how many megabytes of
-lines are said while the readers stall; by default it is enough that most of them are neither in the
-memory of the server nor in a buffer of the kernel. `CHAT_STALL_REPORT=1` prints the figures.
+A real server, and people in processes of their own. So much is said while the readers stall
+that most of it is neither in the memory of the server nor in a buffer of the kernel. At night it is
+more, and the figures are printed.
 
 Time on a shared machine is noise, so latencies are compared with others of the same run, at their
 median and their 90th percentile, and what is below a floor counts as nothing. They are compared
@@ -27,11 +27,13 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from tests.integration.support import LOOPBACK, UNHURRIED, Certificate, Server, folder_for
+from tests.profiles import NIGHTLY, size
 
 LOAD = Path(__file__).resolve().with_name("load.py")
 LINE = 1900
 """Characters of a line, as `load.py` has it."""
-MEGABYTES = int(os.environ.get("CHAT_STALL_MB", "16"))
+MEGABYTES = size(16, 200)
+"""Of lines, that are said while the readers stall."""
 RATE = 5_000_000
 """Bytes of lines that are said in a second."""
 SPEAKERS = ("ana", "bob", "cyd")
@@ -233,8 +235,8 @@ def risen(phase: str, latencies: Latencies, usual: Latencies) -> list[str]:
 
 
 def report(phase: str, *what: object) -> None:
-    """Print figures, if they are wanted."""
-    if os.environ.get("CHAT_STALL_REPORT"):
+    """Print figures."""
+    if NIGHTLY:
         print(f"{phase:12}", *what, flush=True)
 
 

@@ -33,6 +33,7 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.line import UNNAMED_READ
 from chatservice.protocols.pacing import UNSENT_MOST
+from tests.profiles import examples
 from tests.protocols.support import (
     ALONE,
     GREETING,
@@ -522,7 +523,7 @@ class ForgeryTests(unittest.TestCase):
         self.assertTrue(all(unicodedata.category(c) not in ("Cc", "Zl", "Zp") for c in line), line)
 
     @given(st.lists(texts, max_size=6))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     @example(["\r\r\0\0<bob> hi", "\r\n\0-- bob left"])
     @example(["x\r-- bob left", "x\u2028-- bob left", "x\x0b\x0c\x1c\x1d\x1e\x85-- bob left"])
     def test_each_line_that_is_said_is_one_line_of_the_speaker(self, said: list[str]) -> None:
@@ -536,7 +537,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(line.startswith("<mallory> /"), line)
 
     @given(st.lists(texts, max_size=6))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_each_thing_that_is_done_is_one_line_of_the_doer(self, done: list[str]) -> None:
         _, mallory, bob = self.watched()
         for text in done:
@@ -548,7 +549,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(line.startswith("* mallory x"), line)
 
     @given(texts)
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_parting_words_stay_in_their_brackets(self, words: str) -> None:
         _, mallory, bob = self.watched()
         mallory.send(b"/quit x" + in_one_line(words) + b"\n")
@@ -558,7 +559,7 @@ class ForgeryTests(unittest.TestCase):
         self.assertTrue(line.endswith(")"), line)
 
     @given(st.one_of(texts, st.text(min_size=1, max_size=8)))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_a_change_of_name_is_told_as_such_or_refused(self, name: str) -> None:
         house, mallory, bob = self.watched()
         mallory.send(b"/nick " + in_one_line(name) + b"\n")
@@ -573,7 +574,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(answer.startswith("-- "), answer)
 
     @given(st.lists(st.one_of(st.binary(max_size=60), texts.map(encoded), commands), max_size=12))
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=examples(300))
     def test_whatever_bytes_come_each_line_that_others_see_is_marked_as_the_senders(
         self, chunks: list[bytes]
     ) -> None:
