@@ -2,7 +2,7 @@
 
 A real server, and people in processes of their own. So much is said while the readers stall
 that most of it is neither in the memory of the server nor in a buffer of the kernel. At night it is
-more, and the figures are printed.
+more, the figures are printed, and latencies are looked at too.
 
 Time on a shared machine is noise, so latencies are compared with others of the same run, at their
 median and their 90th percentile, and what is below a floor counts as nothing. They are compared
@@ -52,7 +52,7 @@ MOST_LATENCY = 1.5
 FLOORS = {0.5: 1.0, 0.9: 5.0}
 """The shares of the probes at which latencies are compared, and the milliseconds that count as
 nothing there."""
-ROUNDS = 3
+ROUNDS = size(1, 3)
 """How often it is tried until the latencies are as they should be."""
 IDLE = 0.05
 """The most of a core that a server takes up who has nothing to do."""
@@ -241,7 +241,13 @@ def report(phase: str, *what: object) -> None:
 
 
 class StalledReadersTests(TestCase):
-    """Fifty readers stop, much is said, and they read on while as much is said again."""
+    """Fifty readers stop, much is said, and they read on while as much is said again.
+
+    :cvar alone: latencies mean little beside other tests.
+    """
+
+    alone = NIGHTLY
+    timeout = size(300, 3600)
 
     def test_they_read_on_from_the_history(self) -> None:
         self.check(recent=1000, size=MEGABYTES * 1_000_000 // LINE)
@@ -257,7 +263,8 @@ class StalledReadersTests(TestCase):
             if not slower:
                 break
             report("again:", *slower)
-        self.assertEqual(slower, [])
+        if NIGHTLY:
+            self.assertEqual(slower, [])
 
     def stall(self, house: House, name: str, size: int) -> list[str]:
         """Let new readers stall, read on, and go; returns which latencies rose."""

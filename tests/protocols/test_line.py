@@ -31,7 +31,7 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.framing import LineFramer
-from chatservice.protocols.line import UNNAMED_READ
+from chatservice.protocols.line import UNNAMED_READ, ChatProtocol
 from chatservice.protocols.pacing import UNSENT_MOST
 from tests.profiles import examples
 from tests.protocols.support import (
@@ -1171,6 +1171,11 @@ class RealConnectionTests(unittest.TestCase):
         collector: Collector = await connectProtocol(client, Collector())
         return collector
 
+    def connection_of(self, name: str) -> ChatProtocol:
+        """Return the server's end of a connection."""
+        (found,) = (c for c in self.factory.connections if c.member and c.member.name == name)
+        return found
+
     async def test_a_script_that_half_closes_is_heard_answered_and_closed(self) -> None:
         port = await self.listen()
         ana = await self.connect(port)
@@ -1305,10 +1310,10 @@ class RealConnectionTests(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", port)) as ana:
                 ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
                 await bob.wait_for(lambda b=bob: b"two" in b.received)
+                hers = self.connection_of("ana")
                 ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if writes_first:
                 # So whoever reads is told of an end, not of a reset.
-                (hers,) = (c for c in self.factory.connections if c.member.name == "ana")
                 hers.outbox.send(b"hi")
                 self.assertTrue(hers.outbox.broken)
             await bob.wait_for(lambda b=bob: b"left" in b.received)
@@ -1316,7 +1321,8 @@ class RealConnectionTests(unittest.TestCase):
                 bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
             )
             bob.transport.loseConnection()
-            await bob.closed
+            # The name is free for the next one then.
+            await until(lambda: not self.factory.connections and not self.chat.members)
 
 
 class ResetTests(unittest.TestCase):
