@@ -31,14 +31,13 @@ time_limit.AGAIN = 0.2
 time_limit.LAST = 2.0
 
 
-class Tests(TestCase):
+class AFirstTests(TestCase):
+    def test_passes(self):
+        pass
+
+
+class HangingTests(TestCase):
     timeout = 0.5
-
-    def test_a_first_one(self):
-        pass
-
-    def test_z_a_last_one(self):
-        pass
 """
 
 WAYS = """
@@ -115,11 +114,19 @@ DEAF = """
 """
 
 
+TAIL = """
+
+class ZLastTests(TestCase):
+    def test_passes(self):
+        pass
+"""
+
+
 class TimeLimitTests(TestCase):
     def written(self, cases: str) -> Iterator[str]:
         """Run a module of tests by each runner, and tell what was written."""
         folder = folder_for(self)
-        (folder / "test_hanging.py").write_text(HEAD + cases)
+        (folder / "test_hanging.py").write_text(HEAD + cases + TAIL)
         for runner in RUNNERS:
             done = subprocess.run(
                 [sys.executable, "-m", *runner],
