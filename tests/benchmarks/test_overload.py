@@ -109,6 +109,7 @@ class ScenariosTests(TestCase):
     """Each with a real server."""
 
     skip = NOT_NIGHTLY
+    alone = True
 
     def check(self, scenario: Scenario, scale: float) -> dict[str, str]:
         """Measure once; returns the values by what they are of."""

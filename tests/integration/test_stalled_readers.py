@@ -246,7 +246,7 @@ class StalledReadersTests(TestCase):
     :cvar alone: latencies mean little beside other tests.
     """
 
-    alone = NIGHTLY
+    alone = True
     timeout = size(300, 3600)
 
     def test_they_read_on_from_the_history(self) -> None:
