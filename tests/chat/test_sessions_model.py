@@ -53,9 +53,9 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.wire import Code
 from tests.chat.sessions_model import Guest, Message, Party, Seat, Talk, Wire
 from tests.chat.support import DAY, START, House
+from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
-EXAMPLES: Final = int(os.environ.get("CHAT_SESSIONS_EXAMPLES", "300"))
 STEPS: Final = 50
 PARTIES: Final = 5
 LIVES: Final = 4
@@ -1156,10 +1156,8 @@ class SessionsTests(unittest.TestCase):
             run_state_machine_as_test(
                 WatchedMachine,
                 settings=settings(
-                    max_examples=EXAMPLES,
+                    max_examples=examples(300),
                     stateful_step_count=STEPS,
-                    deadline=None,
-                    print_blob=True,
                     suppress_health_check=list(HealthCheck),
                 ),
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import random
 import shutil
 import sqlite3
 import subprocess
@@ -39,23 +38,10 @@ from tests.integration.witness import (
     difference,
 )
 
-FULL = os.environ.get("CHAT_CLUSTER") == "full"
-"""Whether all is to be tried in its full size."""
-
-LEAST = os.environ.get("CHAT_CLUSTER") == "least"
-"""Whether what takes long is to be left out."""
-
 LEASE = 3.0
 
 UNREACHED = r"can't be reached|was taken for dead|the history refuses"
 """What nodes write down at an error's level while they don't reach their brokers."""
-
-
-def seed_of_run() -> int:
-    """Return what repeats a run that failed, as nearly as that is possible; it is printed."""
-    seed = int(os.environ.get("CHAT_CLUSTER_SEED", random.randrange(1 << 32)))
-    print(f"CHAT_CLUSTER_SEED={seed}")
-    return seed
 
 
 class _AtExit:

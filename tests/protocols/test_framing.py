@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.telnet import Telnet
+from tests.profiles import examples
 from tests.protocols.support import reactor, turns
 
 LONGEST = 8
@@ -141,7 +142,7 @@ class SplittingTests(unittest.TestCase):
                     )
 
     @given(streams, cuts)
-    @settings(deadline=None, max_examples=1000)
+    @settings(max_examples=examples(1000))
     def test_it_makes_no_difference_how_a_stream_is_cut(
         self, stream: bytes, places: list[int]
     ) -> None:
@@ -151,7 +152,7 @@ class SplittingTests(unittest.TestCase):
         self.assertEqual(read([bytes((byte,)) for byte in stream]), expected)
 
     @given(st.lists(st.sampled_from([b"x", b"x" * 9, b"\r", b"\0", b"\n"]), max_size=14), cuts)
-    @settings(deadline=None, max_examples=1000)
+    @settings(max_examples=examples(1000))
     def test_nor_where_the_ends_of_long_lines_are_cut(
         self, parts: list[bytes], places: list[int]
     ) -> None:
@@ -299,7 +300,7 @@ class HoldTests(unittest.TestCase):
             max_size=20,
         ),
     )
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_whatever_is_held_and_released_nothing_is_lost_doubled_or_early(
         self,
         stream: bytes,

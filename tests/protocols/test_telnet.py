@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from chatservice.protocols.telnet import HEADROOM, HERE, REPEATS_ANSWERED, Telnet
+from tests.profiles import examples
 
 IAC = b"\xff"
 SE, NOP, DM, BRK, IP, AO, AYT, EC, EL, GA, SB = (bytes((n,)) for n in (240, *range(241, 251)))
@@ -99,7 +100,7 @@ class TelnetTests(unittest.TestCase):
             self.assertEqual(in_pieces(stream, cuts), (text, answer), name)
 
     @given(streams, st.lists(st.integers(min_value=0, max_value=300)))
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_it_makes_no_difference_how_a_stream_is_cut(
         self, stream: bytes, cuts: list[int]
     ) -> None:
@@ -108,7 +109,7 @@ class TelnetTests(unittest.TestCase):
         self.assertEqual(in_pieces(stream, list(range(len(stream)))), whole)
 
     @given(st.lists(streams, max_size=8))
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_answers_never_exceed_what_came_by_more_than_the_headroom(
         self, chunks: list[bytes]
     ) -> None:
@@ -122,7 +123,6 @@ class TelnetTests(unittest.TestCase):
             self.assertLessEqual(answered, received + HEADROOM)
 
     @given(st.lists(st.text(max_size=20).map(str.encode), max_size=8))
-    @settings(deadline=None)
     def test_text_between_commands_comes_out_whole(self, texts: list[bytes]) -> None:
         for command in (IAC + NOP, IAC + DO + ECHO, IAC + SB + NAWS + b"\0P\0\x18" + IAC + SE):
             self.assertEqual(Telnet().feed(command.join(texts))[0], b"".join(texts))
