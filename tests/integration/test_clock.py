@@ -271,3 +271,28 @@ class ClientTests(ServerTestCase):
         began = time.monotonic()
         tty.until_shown("connected again")
         self.assertLess(time.monotonic() - began, PAUSES)
+
+
+class OwnLineTests(ServerTestCase):
+    """At a terminal whose clock is wrong, one's own lines are among the others all the same."""
+
+    def test_they_have_the_time_of_the_server(self) -> None:
+        for hours in (-8, 8, 30):
+            clock = WallClock(self)
+            clock.step(hours * 3600)
+            self.server = Server(self)
+            environ = {"XDG_STATE_HOME": str(folder_for(self)), **clock.environ}
+            where = f"localhost:{self.server.port}"
+            tty = Tty(self, (*map(str, COMMAND), "--name", "ana", where), 80, 24, environ)
+            tty.until_shown("you are in #lobby")
+            bob = self.come("bob")
+            bob.say("one")
+            tty.until_shown("<bob> one")
+            tty.type("two\r")
+            tty.until_shown("<ana> two")
+            bob.say("three")
+            tty.until_shown("<bob> three")
+            bob.say("/set timestamps short", "/history 3")
+            *_, past = bob.read_until("<bob> three").rpartition("times in UTC:\r\n")
+            shown = "\n".join(row.rstrip() for row in tty.everything)
+            self.assertIn(past.replace("\r\n", "\n"), shown, hours)

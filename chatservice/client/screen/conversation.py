@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final, Protocol, cast
 
 from twisted.python.failure import Failure
@@ -164,8 +164,9 @@ class Conversation:
         """Print what one said oneself, at its place."""
         private = isinstance(sent.request, wire.Private)
         if self._is_new(id) and (private or not self._echoed):
-            now = datetime.now().astimezone()
-            self._paper.put(rendering.sent(sent.request, self.room, self.name, now, id))
+            # The clock of this machine may be wrong, or another than that of all other lines.
+            at = (sent.time or datetime.now(timezone.utc)).astimezone()
+            self._paper.put(rendering.sent(sent.request, self.room, self.name, at, id))
 
     def refused(self, sent: Sent, error: wire.Error) -> None:
         """Tell that something was not said, and what that was."""
