@@ -339,6 +339,22 @@ class MembersTests(ClusterTestCase):
         self.assertEqual((len(a.chat.tokens), len(b.chat.tokens)), (0, 0))
         self.same()
 
+    def test_a_receipt_tells_the_time_that_all_nodes_tell(self) -> None:
+        a, b = self.start(2)
+        b.moment += 8 * 3_600_000
+        bot, other = self.program(a, "bot"), self.program(b, "other")
+        bot.read()
+        other.read()
+        bot.ask("say", room="lobby", text="hi", seq=1)
+        self.cluster.run(1.0)
+        ok = only(bot.read(), "ok")
+        self.assertEqual(ok["at"], only(other.read(), "said")["at"])
+        again = self.program(b, token=bot.token)
+        again.read()
+        again.ask("say", room="lobby", text="hi", seq=1)
+        self.cluster.run(1.0)
+        self.assertEqual(only(again.read(), "ok"), ok)
+
     def test_nothing_goes_by_the_time_of_day_of_another_node(self) -> None:
         a, b = self.start(2, token_life=1)
         root = self.arrive(a, "root", operator=True)
