@@ -19,6 +19,7 @@ from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.text import decode, safe
+from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
@@ -190,6 +191,7 @@ def makeService(options: Options) -> IService:
     """Build the service. No file or socket is opened yet: a daemon forks after this."""
     from twisted.internet import reactor
 
+    go_by_monotonic(reactor)
     limits = options.limits
     keep, clock_is_right = options["keep"], bool(options["clock-is-right"])
     chat_is = _now, limits, options.rooms, options.motd, keep, clock_is_right

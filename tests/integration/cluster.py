@@ -67,6 +67,7 @@ class Node(Server):
     :param urls: of brokers.
     :param chat: its name there.
     :param proxied: what connects to it sends the PROXY header.
+    :param env: its environment, if that is another than ours.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Node(Server):
         port: int | None = None,
         proxied: bool = False,
         troubles: str | None = None,
+        env: dict[str, str] | None = None,
     ) -> None:
         port = lasting_ports(1)[0] if port is None else port
         listen = f"{'haproxy:' if proxied else ''}tcp:{port}:interface={HOST}"
@@ -86,7 +88,9 @@ class Node(Server):
         if "--lease" not in options:
             cluster += ("--lease", f"{LEASE:g}")
         self._words = (urls, *options)
-        self._more = {"chat": chat, "port": port, "proxied": proxied, "troubles": troubles}
+        self._more = {
+            "chat": chat, "port": port, "proxied": proxied, "troubles": troubles, "env": env
+        }  # fmt: skip
         super().__init__(
             case,  # type: ignore[arg-type]
             *UNHURRIED,
@@ -95,6 +99,7 @@ class Node(Server):
             listen=(listen,),
             folder=folder,
             troubles=troubles,
+            env=env,
         )
 
     def again(self, case: Case) -> Node:
