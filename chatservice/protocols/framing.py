@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.protocols.basic import LineReceiver
 
-from chatservice.protocols.telnet import Telnet
+from chatservice.protocols.telnet import UNFINISHED_MOST, Telnet
 
 
 class LineFramer(LineReceiver):
@@ -35,6 +35,8 @@ class LineFramer(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
+        if self._ended:
+            return  # Telnet can end the input of a connection that stays.
         if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
         if b"\0" in data:
@@ -42,17 +44,29 @@ class LineFramer(LineReceiver):
                 data = b"\n" + data[1:]
             data = data.replace(b"\r\0", b"\r\n")
         self._buffer += data
-        self._go_on()
+        if self._telnet is not None and self._telnet.ended:
+            self.end_input()
+            self._read_on()  # Not for lines, but to see when the peer closes.
+        else:
+            self._go_on()
 
     def _without_commands(self, data: bytes) -> bytes:
         if self._telnet is None:
             self._telnet = Telnet()
         elif self._telnet.idle and b"\xff" not in data:
             return data
-        data, answer = self._telnet.feed(data)
+        data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
         if answer:
             self.telnet_answer(answer)
         return data
+
+    def negotiate(self) -> None:
+        """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
+        if self._telnet is None:
+            self._telnet = Telnet()
+        request = self._telnet.negotiate()
+        if request:
+            self.telnet_answer(request)
 
     def telnet_answer(self, answer: bytes) -> None:
         """Send the answer to a telnet command."""
@@ -74,7 +88,11 @@ class LineFramer(LineReceiver):
             return
         if self._ended:
             self.input_ended()
-        elif self.paused:
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self.paused:
             self.paused = False
             self.transport.resumeProducing()
 

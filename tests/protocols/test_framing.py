@@ -26,6 +26,9 @@ TOO_LONG = None
 
 IAC, SB, SE, DO, WILL, NOP = (bytes((n,)) for n in (255, 250, 240, 253, 251, 241))
 
+ASK = IAC + DO + b"\0" + IAC + WILL + b"\0"
+BRK, IP, EOF = (bytes((n,)) for n in (243, 244, 236))
+
 pieces = st.one_of(
     st.sampled_from(
         [b"\n", b"\r\n", b"\r\0", b"\r", b"\0", b"\r\r\n", b"\r\r\0", b"\n\0", b"\r\0\0", b"\n\r"]
@@ -36,6 +39,8 @@ pieces = st.one_of(
         [IAC, IAC + IAC, IAC + NOP, IAC + DO + b"\x01", IAC + WILL + b"\n", IAC + SB + b"\x18\n"]
     ),
     st.just(IAC + SE),
+    # What is half a character, and may become a whole one.
+    st.sampled_from([b"\xd1", b"\xf0\x9f\x98", IAC + IP, IAC + BRK, b"\xd1" + IAC + IP, IAC + EOF]),
     st.binary(max_size=12),
 )
 streams = st.lists(pieces, max_size=30).map(b"".join)
@@ -81,6 +86,10 @@ class Recorder(LineFramer):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.lineReceived(TOO_LONG)  # type: ignore[arg-type]
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended
 
     def input_ended(self) -> None:
         self.ends.append(len(self.did))
@@ -160,7 +169,7 @@ class SplittingTests(unittest.TestCase):
 
     def test_telnet_commands_are_answered_and_are_in_no_line(self) -> None:
         lines, answer = read([b"h" + IAC, DO + b"\x01i\n" + IAC + NOP + b"you\n"])
-        self.assertEqual((lines, answer), ([b"hi", b"you"], IAC + b"\xfc\x01"))
+        self.assertEqual((lines, answer), ([b"hi", b"you"], ASK + IAC + b"\xfc\x01"))
 
 
 class EndOfInputTests(unittest.TestCase):
@@ -331,7 +340,7 @@ class HoldTests(unittest.TestCase):
             for at, reasons in between:
                 if at == number:
                     change(reasons)
-            self.assertEqual(framer.reading, not held)
+            self.assertEqual(framer.reading, not held or framer.has_ended)
         framer.end_input()
         while not framer.ends:
             self.assertNotEqual(held, 0)
