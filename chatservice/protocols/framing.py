@@ -30,6 +30,7 @@ class LineFramer(LineReceiver):
     _telnet: Telnet | None = None
     _dropping = False
     _ended = False
+    _end_told = False
     _busy = False
     _holds = 0
 
@@ -87,7 +88,9 @@ class LineFramer(LineReceiver):
         if self._holds:
             return
         if self._ended:
-            self.input_ended()
+            if not self._end_told:
+                self._end_told = True
+                self.input_ended()
         else:
             self._read_on()
 
