@@ -30,7 +30,6 @@ from chatservice.chat.views import TEXT, View
 from chatservice.protocols import machine, person
 from chatservice.protocols.outbox import outbox
 from chatservice.protocols.pacing import ASKING, UNREAD
-from chatservice.protocols.proxy import ProxyProtocol
 from chatservice.protocols.recognising import RecognisingFramer
 from chatservice.wire import Code
 
@@ -71,8 +70,7 @@ class ChatProtocol(RecognisingFramer):
             wrapper.readConnectionLost = self.readConnectionLost
             wrapper.writeConnectionLost = self.writeConnectionLost
             alsoProvides(wrapper, IHalfCloseableProtocol)
-        # Behind a header that came inside TLS, the handshake is over.
-        self.factory.arrived(self, handshake=tls and not isinstance(self.transport, ProxyProtocol))
+        self.factory.arrived(self, handshake=tls)
 
     def handshakeCompleted(self) -> None:
         """TLS is up; this is also called whenever it is negotiated again."""

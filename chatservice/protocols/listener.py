@@ -75,6 +75,9 @@ class Listener:
     def _open(self, reactor: Any, text: str) -> IStreamServerEndpoint:
         kind, _, rest = text.partition(":")
         proxied = kind.lower() == _PROXIED
+        if proxied and rest.partition(":")[0].lower() == "ssl":
+            # Twisted would look for the header inside TLS, where no proxy puts it.
+            raise ValueError("behind a proxy, TLS is 'tls:'")
         try:
             endpoint: Any = serverFromString(reactor, rest if proxied else text)
         except TypeError:
@@ -103,7 +106,7 @@ class _Endpoint:
                 # Only with TLS, which not everybody has installed.
                 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-                # The header comes before TLS; Twisted would look for it inside, where it never is.
+                # The header comes before TLS.
                 made = TLSMemoryBIOFactory(creator, False, made, clock=endpoint.clock)
                 endpoint = endpoint.endpoint
             made = ProxyFactory(factory, made)
