@@ -63,7 +63,7 @@ class Options(OneLineOptions):
         self["room"] = []
 
     def opt_listen(self, description: str) -> None:
-        """endpoint to listen on, or 'ENDPOINT telnet'; may be repeated [default: port 7007]"""
+        """endpoint, or 'ENDPOINT telnet'; may be repeated [default: port 7007, IPv4 and IPv6]"""
         self["listen"].append(description)
 
     def opt_room(self, name: str) -> None:

@@ -76,11 +76,6 @@ class ChatProtocol(RecognisingFramer):
         """TLS is up; this is also called whenever it is negotiated again."""
         self.factory.shaken(self)
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes; of who is to go, a peer may send for as long as it likes, none are split."""
-        if self._state is not ChatProtocol._closing:
-            super().dataReceived(data)
-
     def be_machine(self) -> None:
         """Speak JSON from now on: the peer is a program. No greeting is sent, if none was."""
         self.view = JSON
@@ -208,6 +203,7 @@ class ChatProtocol(RecognisingFramer):
     def _leave(self) -> None:
         """Ignore what a member still sends who is gone; it is finished when it has read all."""
         self._state = ChatProtocol._closing
+        self._leaves = True
         self.drop_lines()
 
     def finish(self) -> None:

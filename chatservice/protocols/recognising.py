@@ -32,9 +32,13 @@ class RecognisingFramer(PacedFramer):
     """Blanks and the like that came before anything that tells what the peer is; then None."""
 
     _greeted = False
+    _leaves = False
+    """Whether nothing that still comes is handled."""
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; the first of all decide what the peer is."""
+        if self._leaves:
+            return  # A peer may go on for as long as it likes: not even split them into lines.
         if self._preamble is not None:
             data = self._recognise(self._preamble + data)
             if not data:

@@ -246,7 +246,8 @@ class PeersTests(TestCase):
         received = b""
         while not received.endswith(IAC + b"\xfc\x06"):
             received += ana.socket.recv(100)
-        self.assertEqual(received, IAC + b"\xfc\x06")
+        # Before it we ask for BINARY, once: that was the first sign of telnet.
+        self.assertEqual(received, IAC + b"\xfd\0" + IAC + b"\xfb\0" + IAC + b"\xfc\x06")
 
     def test_a_megabyte_without_a_newline_is_one_line_that_is_too_long(self):
         ana, bob = self.come("ana"), self.come("bob")
