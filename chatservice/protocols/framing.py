@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.protocols.basic import LineReceiver
 
-from chatservice.protocols.telnet import UNFINISHED_MOST, Telnet
+from chatservice.protocols.telnet import LOST, UNFINISHED_MOST, Telnet
 
 
 class LineFramer(LineReceiver):
@@ -168,6 +168,8 @@ class LineFramer(LineReceiver):
         """Take the end of the input; what it leaves unfinished is a line too."""
         if not self._ended:
             self._ended = True
+            if self.telnet and self._telnet is not None and self._telnet.inside:
+                self.telnet_answer(LOST)
             self._go_on()
 
     def input_ended(self) -> None:

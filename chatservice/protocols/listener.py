@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from chatservice.protocols.proxy import ProxyFactory
 OPTIONS: Final = ("telnet",)
 """The words that may stand behind an endpoint."""
 
+_OPTION: Final = re.compile("[A-Za-z0-9_=,-]+")
 _PROXIED: Final = "haproxy"
 
 
@@ -66,7 +68,7 @@ class Listener:
             except Exception:
                 words = []
             for word in words:
-                if word and word not in OPTIONS:
+                if _OPTION.fullmatch(word) and word not in OPTIONS:
                     raise ValueError(
                         f"'{word}' is no option of a listener: there is {', '.join(OPTIONS)}"
                     ) from None

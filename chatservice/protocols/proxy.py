@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 TEXT_MOST: Final = 107
 """Bytes of a header in text, with the end of its line (PROXY protocol, section 2.1)."""
 
-BINARY_MOST: Final = 4096
-"""Bytes of a binary header: addresses have 232 at most, and what proxies add is little."""
+BINARY_MOST: Final = 8192
+"""Bytes of a binary header: addresses have 232 at most, and what is added may be a certificate."""
 
 _TEXT: Final = b"PROXY "
 _LENGTH_AT: Final = 14

@@ -103,7 +103,12 @@ class Telnet:
     @property
     def idle(self) -> bool:
         """Whether no command is unfinished: a chunk without 0xFF need not pass through here."""
-        return not self._begun and self._inside < 0
+        return not self._begun and not self.inside
+
+    @property
+    def inside(self) -> bool:
+        """Whether a subnegotiation is unfinished: what came since it began is lost so far."""
+        return self._inside >= 0
 
     def negotiate(self) -> bytes:
         """Return what asks for BINARY in both directions; nothing if that was asked before."""

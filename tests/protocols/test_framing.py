@@ -18,7 +18,7 @@ from twisted.trial import unittest
 from zope.interface import implementer
 
 from chatservice.protocols.framing import LineFramer
-from chatservice.protocols.telnet import Telnet
+from chatservice.protocols.telnet import LOST, Telnet
 from tests.protocols.support import reactor, turns
 
 LONGEST = 8
@@ -57,7 +57,9 @@ def lines_of(stream: bytes) -> list[bytes | None]:
 
 
 def answers_to(stream: bytes) -> bytes:
-    return Telnet().feed(stream)[1]
+    telnet = Telnet()
+    _, answers = telnet.feed(stream)
+    return answers + LOST if telnet.inside else answers
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
@@ -348,6 +350,15 @@ class HoldTests(unittest.TestCase):
         self.assertEqual(framer.did, lines_of(stream))
         self.assertEqual(framer.ends, [len(framer.did)])
         self.assertEqual(framer.transport.value(), answers_to(stream))
+
+
+class LostTests(unittest.TestCase):
+    def test_what_a_command_without_an_end_has_taken_is_told_at_the_end(self) -> None:
+        for stream, told in ((IAC + SB + b"\x18hi\n", LOST), (IAC + SB + b"\x18" + IAC + SE, b"")):
+            framer = Recorder()
+            framer.dataReceived(stream)
+            framer.end_input()
+            self.assertEqual(framer.transport.value(), ASK + told)
 
 
 class CostTests(unittest.TestCase):

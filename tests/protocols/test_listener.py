@@ -49,6 +49,6 @@ class ListenerTests(unittest.TestCase):
                 Listener.parse(description).open(None)
 
     def test_what_is_wrong_with_an_endpoint_is_still_told(self) -> None:
-        for description in ("tcp:seven telnet", "tcp:seven of nine"):
+        for description in ("tcp:seven telnet", "tcp:seven of nine", "unix:/a b/c:mode=x"):
             with self.assertRaisesRegex(ValueError, "invalid literal for int"):
                 Listener.parse(description).open(None)
