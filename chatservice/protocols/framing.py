@@ -36,8 +36,6 @@ class LineFramer(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
-        if self._ended:
-            return  # Telnet can end the input of a connection that stays.
         if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
         if b"\0" in data:
@@ -45,11 +43,7 @@ class LineFramer(LineReceiver):
                 data = b"\n" + data[1:]
             data = data.replace(b"\r\0", b"\r\n")
         self._buffer += data
-        if self._telnet is not None and self._telnet.ended:
-            self.end_input()
-            self._read_on()  # Not for lines, but to see when the peer closes.
-        else:
-            self._go_on()
+        self._go_on()
 
     def _without_commands(self, data: bytes) -> bytes:
         if self._telnet is None:
@@ -59,7 +53,15 @@ class LineFramer(LineReceiver):
         data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
         if answer:
             self.telnet_answer(answer)
+        if self._telnet.ended and not self._ended:
+            self.telnet_ended()
         return data
+
+    def telnet_ended(self) -> None:
+        """Take the end of the input, of which the last is about to be handled."""
+        # Reading goes on, not for lines, but to see when the peer closes.
+        self._read_on()
+        self._ended = True
 
     def negotiate(self) -> None:
         """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""

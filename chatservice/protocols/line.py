@@ -203,7 +203,7 @@ class ChatProtocol(RecognisingFramer):
     def _leave(self) -> None:
         """Ignore what a member still sends who is gone; it is finished when it has read all."""
         self._state = ChatProtocol._closing
-        self._leaves = True
+        self._leaves = self._watched = True
         self.drop_lines()
 
     def finish(self) -> None:

@@ -33,21 +33,29 @@ class RecognisingFramer(PacedFramer):
 
     _greeted = False
     _leaves = False
-    """Whether nothing that still comes is handled."""
+    _watched = True
+    """Whether what comes is looked at first: it is the beginning, or is not handled any more."""
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; the first of all decide what the peer is."""
-        if self._leaves:
-            return  # A peer may go on for as long as it likes: not even split them into lines.
-        if self._preamble is not None:
-            data = self._recognise(self._preamble + data)
+        if self._watched:
+            data = self._begin(data)
+            self._watched = self._leaves or self._preamble is not None or not self._greeted
             if not data:
                 return
-        if not self._greeted and b"\n" in data:
-            if self.is_stranger(self._buffer + data):
-                return
-            self.greet()
         super().dataReceived(data)
+
+    def _begin(self, data: bytes) -> bytes:
+        """Look at bytes before there are only lines to come; return what is to be handled now."""
+        if self._leaves:
+            return b""
+        if self._preamble is not None:
+            data = self._recognise(self._preamble + data)
+        elif not self._greeted and b"\n" in data and self.is_stranger(self._buffer + data):
+            return b""
+        if not self._greeted and b"\n" in data:
+            self.greet()
+        return data
 
     def _recognise(self, first: bytes) -> bytes:
         """Find out what the peer is; return what is to be handled now.
@@ -99,8 +107,13 @@ class RecognisingFramer(PacedFramer):
         self.finish()
         return True
 
+    def telnet_ended(self) -> None:
+        """Take the end of the input; who was silent is greeted."""
+        self.greet()
+        super().telnet_ended()
+
     def end_input(self) -> None:
-        """Take the end of the input, of the connection or of telnet: who was silent is greeted."""
+        """Take the end of the input; who was silent is greeted."""
         self.greet()
         if self._preamble:
             preamble, self._preamble = self._preamble, None

@@ -102,8 +102,8 @@ class Telnet:
 
     @property
     def idle(self) -> bool:
-        """Whether no command is unfinished: a chunk without 0xFF need not pass through here."""
-        return not self._begun and not self.inside
+        """Whether nothing is unfinished or over: a chunk without 0xFF need not pass through."""
+        return not self._begun and not self.inside and not self.ended
 
     @property
     def inside(self) -> bool:
