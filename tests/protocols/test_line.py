@@ -141,7 +141,7 @@ class GreetingTests(unittest.TestCase):
     def test_telnet_commands_are_answered_before_the_greeting(self) -> None:
         peer = self.house.connect()
         peer.send(b"\xff\xfd\x01")
-        self.assertEqual(peer.wire.value(), b"\xff\xfc\x01")
+        self.assertEqual(peer.wire.value(), b"\xff\xfd\0\xff\xfb\0\xff\xfc\x01")
         peer.wire.clear()
         self.assertEqual(peer.hear(), [GREETING])
 
@@ -669,7 +669,7 @@ class OtherProtocolsTests(unittest.TestCase):
 
     def test_and_one_that_sends_it_late_is_told_after_the_greeting(self) -> None:
         for size in (1, 7, 1000):
-            peer = self.house.connect()
+            peer = self.house.connect(f"192.0.2.{size % 256}")
             self.assertEqual(peer.hear(), [GREETING])
             for start in range(0, len(self.REQUEST), size):
                 peer.send(self.REQUEST[start : start + size])
@@ -911,7 +911,7 @@ class UnreadTests(unittest.TestCase):
         self.assertGreater(len(answers), UNSENT_MOST)
         self.ana.read_on()
         self.assertFalse(self.ana.paused)
-        self.assertEqual(self.ana.wire.value(), b"\xff\xfc\x06" * asked)
+        self.assertEqual(self.ana.wire.value(), b"\xff\xfd\0\xff\xfb\0" + b"\xff\xfc\x06" * asked)
 
     def test_nor_is_who_has_no_name_yet(self) -> None:
         peer = self.house.connect()
