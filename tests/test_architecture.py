@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "journal": set(),
     "client": {"__init__", "chat", "wording", "options", "wire"},
     "chat": {"journal", "limits", "wording", "wire"},
-    "cluster": {"chat", "journal", "limits", "wire"},
+    "cluster": {"chat", "journal", "limits", "wire", "wording"},
     "protocols": {"chat", "limits", "wording", "wire"},
     "service": {"__init__", "journal", "protocols"},
     "tap": {"chat", "cluster", "journal", "limits", "protocols", "service", "options"},

@@ -120,6 +120,7 @@ class House:
             # A topic is kept as long as its room, which outlives a restart.
             self.rooms.setdefault(name, Room(name))
         self._pruner.start()
+        self.ticker.watch()
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
@@ -291,9 +292,8 @@ class House:
             member.cursor.replays.append(replay)
 
     def _trouble(self, refusing: bool) -> None:
-        written = "the history is written again: what waited is shown now"
         for member in self.members:
-            member.tell(wording.UNSTORED if refusing else written)
+            member.tell(wording.UNSTORED if refusing else wording.STORED_AGAIN)
 
     # Going
 

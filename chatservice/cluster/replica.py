@@ -33,6 +33,11 @@ class Replicated:
         return self._replica.size
 
     @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`."""
+        return self._replica.lost
+
+    @property
     def last_at(self) -> int:
         """See :class:`.Journal`."""
         return self._replica.last_at

@@ -26,6 +26,11 @@ class MemoryJournal:
         self._now = now
 
     @property
+    def lost(self) -> str:
+        """There is nothing that could be."""
+        return ""
+
+    @property
     def floor(self) -> int:
         """Nothing can be read from here, up to the head."""
         return self.head

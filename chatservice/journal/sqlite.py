@@ -14,6 +14,9 @@ their own:
 
 What was committed survives a ``kill -9``; a power cut may take the last moments before it, never
 the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
+
+A file that was moved or deleted would take commits all the same, and the next start would find
+none of them. So each commit sees to it that the files are where they were opened.
 """
 
 from __future__ import annotations
@@ -85,6 +88,7 @@ class SqliteJournal:
         self._checkpointing = DeferredLock()
         self._checkpoint: Deferred[None] | None = None
         self._passed = 0
+        self._opened: list[tuple[str, tuple[int, int]]] = []
 
     def start(self, committed: Committed) -> None:
         """Open the file, alone. See :meth:`.Journal.start`."""
@@ -115,6 +119,9 @@ class SqliteJournal:
         self._reading = Reading(self._connect(), self._in_thread)
         self._checkpointer = self._connect()
         self._keeper = self._connect()
+        # Absolute: the folder may be moved, and this process's own place with it.
+        path = os.path.abspath(self.path)
+        self._opened = [(path + end, _identity(path + end)) for end in ("", "-wal", "-shm")]
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
         ends = self._writer.execute(
@@ -139,6 +146,11 @@ class SqliteJournal:
         return idle.addCallback(lambda _: self._close())
 
     def _close(self) -> None:
+        if self.lost:
+            # SQLite leaves alone what it does not find in its place, and the log may be elsewhere.
+            with suppress(sqlite3.Error):
+                self._keep_log(False)
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         while self._connections:
             with suppress(sqlite3.Error):
                 self._connections.pop().close()
@@ -177,6 +189,9 @@ class SqliteJournal:
         return stored.addCallback(lambda _: self._stored(events, held))
 
     def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+        lost = self.lost
+        if lost:
+            return fail(JournalUnavailable(lost))
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -306,6 +321,20 @@ class SqliteJournal:
                 size += os.stat(self.path + end).st_size
         return size
 
+    @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`: whether the files are where they were opened."""
+        for path, opened in self._opened:
+            try:
+                found = _identity(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return f"{path} was moved or deleted: put it back"
+            except OSError:
+                continue  # It may be there; who runs as somebody else can't see it.
+            if found != opened:
+                return f"{path} is another file now: put the first one back"
+        return ""
+
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool
     ) -> Deferred[Stretch]:
@@ -341,3 +370,9 @@ class SqliteJournal:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False
         return forgotten == PRUNE_EVENTS
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Tell which file it is, whatever it is called."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
