@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import inlineCallbacks
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from chatservice import __version__
 from chatservice.journal.base import JournalError
+from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.protocols.closings import shown
 from chatservice.protocols.console import open_console
 from chatservice.protocols.factory import ChatFactory
@@ -59,6 +60,7 @@ class ChatService(Service):
         addresses, IPv4 and IPv6.
     :param history: how the history is called in the log.
     :param console: whether standard input and output are a member, too.
+    :param pid_file: has the number of this process once it starts; ``""`` if there is none.
     """
 
     name = "chat"
@@ -70,18 +72,22 @@ class ChatService(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         history: str,
         console: bool = False,
+        pid_file: str = "",
     ) -> None:
         self._reactor = reactor
         self.factory = factory
         self._endpoints = endpoints
         self._history = history
         self._console = console
+        self._pid_file = pid_file
         self._why = ""
         self._stopping: Any = None
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still bind any port."""
+        if self._pid_file:
+            hold_pid_file(self._pid_file)
         self._raise_open_files()
         for description, endpoint in self._endpoints or _everywhere(self._reactor):
             self._listen(description, endpoint)
@@ -139,6 +145,7 @@ class ChatService(Service):
             signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
+        _make_way(description, endpoint)
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
@@ -189,8 +196,20 @@ def _everywhere(reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
     return [six] if both else [six, ("tcp:7007", TCP4ServerEndpoint(reactor, 7007))]
 
 
+def _make_way(description: str, endpoint: Any) -> None:
+    """Remove what is left of a Unix socket that was listened on, if it is one."""
+    while hasattr(endpoint, "_wrappedEndpoint"):
+        endpoint = endpoint._wrappedEndpoint
+    if isinstance(endpoint, UNIXServerEndpoint):
+        try:
+            clear_socket(endpoint._address)
+        except OSError as error:
+            raise StartError(f"{_reason(error)}: can't listen on {description}") from None
+
+
 def _reason(error: BaseException | None) -> str:
     cause = error.socketError if isinstance(error, CannotListenError) else error
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
-    return str(cause)
+    # Of Twisted's lock beside a Unix socket.
+    return "address already in use" if cause == "Cannot acquire lock" else str(cause)

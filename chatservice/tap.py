@@ -202,7 +202,10 @@ def makeService(options: Options) -> IService:
         chat = Chat(reactor, _file(options), *chat_is)
     endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
-    return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
+    pid_file = options.parent.get("pidfile") if options.parent is not None else None
+    return ChatService(
+        reactor, factory, endpoints, options["history"], bool(options["console"]), pid_file or ""
+    )
 
 
 def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:

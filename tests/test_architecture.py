@@ -17,14 +17,15 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "wording": set(),
-    "options": set(),
+    "leftovers": set(),
+    "options": {"leftovers"},
     "wire": set(),
     "journal": set(),
     "client": {"__init__", "chat", "wording", "options", "wire"},
     "chat": {"journal", "limits", "wording", "wire"},
     "cluster": {"chat", "journal", "limits", "wire", "wording"},
     "protocols": {"chat", "limits", "wording", "wire"},
-    "service": {"__init__", "journal", "protocols"},
+    "service": {"__init__", "journal", "leftovers", "protocols"},
     "tap": {"chat", "cluster", "journal", "limits", "protocols", "service", "options"},
 }
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import resource
 import signal
+import socket
 import sqlite3
 import stat
+import subprocess
 import time
 from contextlib import closing
+from pathlib import Path
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.integration.support import (
     CAP_SYS_RESOURCE,
@@ -23,6 +28,7 @@ from tests.integration.support import (
     assert_lines,
     eventually,
     folder_for,
+    program,
     run,
     troubles_in,
     without,
@@ -149,6 +155,108 @@ class StoppingTests(TestCase):
         except (ConnectionRefusedError, ConnectionResetError):
             return False
         return True
+
+
+class LeftoverTests(TestCase):
+    """What a ``kill -9`` leaves behind keeps nobody from starting, and who runs is left alone."""
+
+    def test_a_pid_file_that_names_nobody_s_service(self):
+        sleeping = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        self.addCleanup(sleeping.wait)
+        self.addCleanup(sleeping.kill)
+        for content in ("", "soon\n", str(sleeping.pid)):
+            folder = folder_for(self)
+            (folder / "twistd.pid").write_text(content)
+            daemon = Daemon(self, folder=folder)
+            self.assertEqual(int(daemon.pid_file.read_text()), daemon.process.pid)
+            self.assertIn("twistd.pid: the service that wrote it is gone", daemon.log)
+            daemon.process.signal(signal.SIGKILL)
+            daemon.process.wait()
+
+    def test_after_a_kill_it_starts_again(self):
+        first = Daemon(self, "--listen", "unix:chat.sock")
+        first.process.signal(signal.SIGKILL)
+        first.process.wait()
+        second = Daemon(self, "--listen", "unix:chat.sock", folder=first.folder)
+        Client(self, second.address, "ana").close()
+
+    def test_as_the_first_process_of_a_container_it_starts_again(self):
+        """There, each one is number 1."""
+        unshare = [program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child"]
+        folder = folder_for(self)
+        if run(*unshare, "true", folder=folder).returncode != 0:
+            raise SkipTest("only root can make a container")
+        for _ in range(2):
+            server = Server(
+                self,
+                listen=("unix:chat.sock",),
+                folder=folder,
+                command=(*unshare, TWISTD),
+                pid=True,
+            )
+            self.assertEqual((folder / "twistd.pid").read_text(), "1")
+            self.assertEqual(os.readlink(folder / "chat.sock.lock"), "1")
+            with closing(socket.socket(socket.AF_UNIX)) as ana:
+                ana.connect(str(folder / "chat.sock"))
+                self.assertTrue(ana.recv(100))
+            server.kill()
+            eventually(lambda: self.is_free(folder / "chat.sqlite"), "the container to end")
+
+    def is_free(self, history: Path) -> bool:
+        with history.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def test_a_service_that_runs_keeps_its_pid_file_and_its_socket(self):
+        daemon = Daemon(self, "--listen", "unix:chat.sock")
+        # As after a clock that was set forward: the process seems younger than its file.
+        os.utime(daemon.pid_file, (0, 0))
+        done = run(TWISTD, "chat", "--history", "other", folder=daemon.folder)
+        self.assertIn("Another twistd server is running", done.stderr)
+        self.assertEqual(int(daemon.pid_file.read_text()), daemon.process.pid)
+
+        listen = ("--history", "other", "--listen", "unix:chat.sock")
+        done = run(TWISTD, "-n", "--pidfile=", "chat", *listen, folder=daemon.folder)
+        self.assertEqual(
+            done.stderr.splitlines()[-1],
+            "chat: address already in use: can't listen on unix:chat.sock",
+        )
+        with closing(socket.socket(socket.AF_UNIX)) as ana:
+            ana.connect(str(daemon.folder / "chat.sock"))
+            self.assertTrue(ana.recv(100))
+
+    def test_another_twistd_keeps_its_pid_file(self):
+        folder = folder_for(self)
+        other = subprocess.Popen(
+            [TWISTD, "-n", "web", "--listen", LOOPBACK],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        pid_file = folder / "twistd.pid"
+        eventually(lambda: pid_file.exists() and pid_file.read_text(), "its pid file")
+        self.assertIn("Another twistd", run(TWISTD, "chat", folder=folder).stderr)
+        self.assertEqual(int(pid_file.read_text()), other.pid)
+        # Of one that was started later it can't be.
+        os.utime(pid_file, (0, 0))
+        Daemon(self, folder=folder)
+
+    def test_what_is_no_pid_file_and_no_socket_is_left_alone(self):
+        folder = folder_for(self)
+        for name, arguments in (
+            ("letter", ("--pidfile=letter", "chat")),
+            ("chat.sock", ("--pidfile=", "chat", "--listen", "unix:chat.sock")),
+        ):
+            (folder / name).write_text("Dear Ana, " * 10)
+            done = run(TWISTD, "-n", *arguments, folder=folder)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual((folder / name).read_text(), "Dear Ana, " * 10)
 
 
 class HistoryTests(TestCase):
