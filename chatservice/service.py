@@ -7,23 +7,25 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python.failure import Failure
 
 from chatservice import __version__
 from chatservice.journal.base import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
+from chatservice.logs import NAME, log_file
 from chatservice.protocols.closings import shown
 from chatservice.protocols.console import open_console
 from chatservice.protocols.factory import ChatFactory
+from chatservice.signals import Signals
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
@@ -60,7 +62,7 @@ class ChatService(Service):
         addresses, IPv4 and IPv6.
     :param history: how the history is called in the log.
     :param console: whether standard input and output are a member, too.
-    :param pid_file: has the number of this process once it starts; ``""`` if there is none.
+    :param twistd: its options, which tell where the pid file and the log are.
     """
 
     name = "chat"
@@ -72,22 +74,38 @@ class ChatService(Service):
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         history: str,
         console: bool = False,
-        pid_file: str = "",
+        twistd: Mapping[str, Any] | None = None,
     ) -> None:
         self._reactor = reactor
         self.factory = factory
         self._endpoints = endpoints
         self._history = history
         self._console = console
-        self._pid_file = pid_file
+        self._twistd = twistd or {}
+        self._signals = Signals(reactor, None)
         self._why = ""
         self._stopping: Any = None
         self.ports: list[IListeningPort] = []
 
+    def setServiceParent(self, parent: Any) -> None:
+        """Be a part of an application; where its log is a file, it is ours.
+
+        :raises SystemExit: if that can't be opened.
+        """
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        try:
+            file = log_file(self._twistd)
+        except OSError as error:
+            name = self._twistd["logfile"] or NAME
+            raise SystemExit(f"chat: --logfile {name}: {error.strerror}") from None
+        if file is not None:
+            parent.setComponent(ILogObserver, textFileLogObserver(cast(IO[str], file)))
+            self._signals = Signals(self._reactor, file)
+
     def privilegedStartService(self) -> None:
         """Listen, while the process may still bind any port."""
-        if self._pid_file:
-            hold_pid_file(self._pid_file)
+        if self._twistd.get("pidfile"):
+            hold_pid_file(self._twistd["pidfile"])
         self._raise_open_files()
         for description, endpoint in self._endpoints or _everywhere(self._reactor):
             self._listen(description, endpoint)
@@ -116,6 +134,7 @@ class ChatService(Service):
             limits=self.factory.limits,
         )
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
+        self._signals.start()
         if self._console:
             open_console(self._reactor, self.factory)
 
@@ -126,6 +145,7 @@ class ChatService(Service):
         if self._stopping is not None:
             self._reactor.removeSystemEventTrigger(self._stopping)
             self._stopping = None
+            self._signals.stop()
         for port in self.ports:
             yield port.stopListening()
         yield self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
@@ -141,7 +161,7 @@ class ChatService(Service):
     def _going_down(self) -> None:
         """Ignore signals that would stop what stops already: the reactor would call it an error."""
         self._stopping = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:

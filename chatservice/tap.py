@@ -15,6 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.filepath import FilePath
 from twisted.python.usage import UsageError
 
+from chatservice import logs
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
@@ -26,9 +27,6 @@ from chatservice.limits import Limits
 from chatservice.options import OneLineOptions
 from chatservice.protocols.factory import ChatFactory
 from chatservice.service import ChatService
-
-LOG_FILE = "twistd.log"
-"""Where the log is when there is a console, as it is of a daemon."""
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
@@ -104,7 +102,7 @@ class Options(OneLineOptions):
         if self.parent is not None:
             if not self.parent["nodaemon"]:
                 raise UsageError("--console: a daemon has no terminal: twistd needs -n")
-            self.parent["logfile"] = self.parent["logfile"] or LOG_FILE
+            self.parent["logfile"] = self.parent["logfile"] or logs.NAME
 
     def _number(self, option: str, least: int) -> int:
         try:
@@ -202,9 +200,13 @@ def makeService(options: Options) -> IService:
         chat = Chat(reactor, _file(options), *chat_is)
     endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
-    pid_file = options.parent.get("pidfile") if options.parent is not None else None
     return ChatService(
-        reactor, factory, endpoints, options["history"], bool(options["console"]), pid_file or ""
+        reactor,
+        factory,
+        endpoints,
+        options["history"],
+        bool(options["console"]),
+        options.parent if options.parent is not None else {},
     )
 
 

@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "limits": set(),
     "wording": set(),
     "leftovers": set(),
+    "logs": set(),
+    "signals": {"logs"},
     "options": {"leftovers"},
     "wire": set(),
     "journal": set(),
@@ -25,8 +27,8 @@ MAY_IMPORT = {
     "chat": {"journal", "limits", "wording", "wire"},
     "cluster": {"chat", "journal", "limits", "wire", "wording"},
     "protocols": {"chat", "limits", "wording", "wire"},
-    "service": {"__init__", "journal", "leftovers", "protocols"},
-    "tap": {"chat", "cluster", "journal", "limits", "protocols", "service", "options"},
+    "service": {"__init__", "journal", "leftovers", "logs", "protocols", "signals"},
+    "tap": {"chat", "cluster", "journal", "limits", "logs", "protocols", "service", "options"},
 }
 
 # What is below the protocols knows of Twisted only this: no socket and no reactor.

@@ -174,7 +174,7 @@ class RunTests(ServiceTestCase):
 
     @inlineCallbacks
     def test_signals_are_ignored_while_the_process_stops_and_not_otherwise(self) -> Any:
-        handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         for number, handler in handlers.items():
             self.addCleanup(signal.signal, number, handler)
         service = make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pty
 import re
 import resource
 import signal
@@ -11,6 +12,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import termios
 import time
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +35,8 @@ from tests.integration.support import (
     troubles_in,
     without,
 )
+
+LOGROTATE = Path(__file__).parents[2] / "deploy" / "logrotate.conf"
 
 GOODBYE = "-- the server is going down: goodbye\r\n"
 
@@ -257,6 +261,108 @@ class LeftoverTests(TestCase):
             done = run(TWISTD, "-n", *arguments, folder=folder)
             self.assertEqual(done.returncode, 1)
             self.assertEqual((folder / name).read_text(), "Dear Ana, " * 10)
+
+
+class HangupTests(TestCase):
+    """The terminal goes, or the log was moved: SIGHUP tells of both."""
+
+    def on_terminal(self, *command: str) -> tuple[Server, int]:
+        """Start a service on a terminal of its own, which is gone once the number is closed."""
+        ours, theirs = pty.openpty()
+
+        def take() -> None:
+            os.setsid()
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+        server = Server(self, command=(*command, TWISTD), preexec_fn=take)
+        os.close(theirs)
+        return server, ours
+
+    def test_when_the_terminal_is_gone_it_stops_as_told(self):
+        server, terminal = self.on_terminal()
+        ana = Client(self, server.address, "ana")
+        ana.say("my last words")
+        os.close(terminal)
+        self.assertTrue(ana.read_rest().endswith(GOODBYE))
+        ana.close()
+        self.assertEqual(server.wait(), -signal.SIGHUP)
+        self.assertIn("the terminal is gone", server.log)
+        self.assertIn("chatservice is down", server.log)
+        bob = Client(self, Server(self, folder=server.folder).address, "bob")
+        bob.read_until("<ana> my last words\r\n")
+
+    def test_nohup_holds(self):
+        server, terminal = self.on_terminal("nohup")
+        ana = Client(self, server.address, "ana")
+        os.close(terminal)
+        eventually(lambda: "SIGHUP" in server.log, "the signal to be noticed")
+        ana.ask("/who", until=" ana\r\n")
+
+    def test_with_its_terminal_or_none_it_goes_on(self):
+        server, terminal = self.on_terminal()
+        self.addCleanup(os.close, terminal)
+        for one in (server, Server(self)):
+            for number in (signal.SIGHUP, signal.SIGUSR1):
+                one.signal(number)
+                told = f"{number.name}: the log is no file"
+                eventually(lambda one=one, told=told: told in one.log, "the signal to be noticed")
+            Client(self, one.address, "ana").ask("/who", until=" ana\r\n")
+
+    def test_a_log_that_was_moved_is_opened_again(self):
+        daemon = Daemon(self)
+        path = daemon.folder / "twistd.log"
+        moved = path.rename(daemon.folder / "moved.log")
+        daemon.process.signal(signal.SIGHUP)
+        eventually(lambda: path.exists() and "opened again" in daemon.log, "the new log")
+        self.assertIn("listens on", moved.read_text())
+        self.assertNotIn("listens on", daemon.log)
+        Client(self, daemon.address, "ana").ask("/who", until=" ana\r\n")
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+        self.assertIn("chatservice is down", daemon.log)
+
+    def test_a_new_log_is_begun_when_told_so(self):
+        daemon = Daemon(self)
+        daemon.process.signal(signal.SIGUSR1)
+        old = daemon.folder / "twistd.log.1"
+        eventually(old.exists, "the old log")
+        self.assertIn("listens on", old.read_text())
+
+    def test_logrotate_has_it_all(self):
+        logrotate = program("logrotate")
+        daemon = Daemon(self)
+        mine = daemon.folder / "logrotate.conf"
+        mine.write_text(LOGROTATE.read_text().replace("/srv/chat", str(daemon.folder)))
+        mine.chmod(0o644)
+        for _ in range(2):
+            state = ("--state", str(daemon.folder / "state"))
+            done = run(logrotate, "--force", *state, str(mine), folder=daemon.folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            eventually(lambda: "opened again" in daemon.log, "the new log")
+            # Each has the second in its name.
+            at = int(time.time())
+            eventually(lambda at=at: int(time.time()) > at, "the next second")
+        old = sorted(daemon.folder.glob("twistd.log-*"))
+        self.assertEqual([path.suffix for path in old], [".gz", f".{old[1].suffix[1:]}"])
+
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+
+    def test_a_log_that_is_copied_and_emptied_has_no_holes(self):
+        daemon = Daemon(self)
+        os.truncate(daemon.folder / "twistd.log", 0)
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+        self.assertIn("chatservice is down", daemon.log)
+        self.assertNotIn("\0", daemon.log)
+
+    def test_a_log_that_can_not_be_is_said_in_one_line(self):
+        for ways in (("-n",), ()):
+            done = run(TWISTD, *ways, "--logfile=/nowhere/log", "chat", folder=folder_for(self))
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(
+                done.stderr, "chat: --logfile /nowhere/log: No such file or directory\n"
+            )
 
 
 class HistoryTests(TestCase):
