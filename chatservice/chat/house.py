@@ -124,16 +124,19 @@ class House:
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
-        self._call_off()
+        self.call_off()
         self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
 
-    def _call_off(self) -> None:
-        if self._shutting_down is not None and self._shutting_down.active():
-            self._shutting_down.cancel()
+    def call_off(self) -> bool:
+        """Let the service go on after all; tell whether it was to be stopped."""
+        if self._shutting_down is None or not self._shutting_down.active():
+            return False
+        self._shutting_down.cancel()
+        return True
 
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
-        self._call_off()
+        self.call_off()
         self.ticker.stop()
         self.readers.stop()
         self.absences.stop()
