@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from twisted.python.usage import Options, UsageError
 
 from chatservice.leftovers import clear_pid_file
+
+NO_TLS: Final = "TLS needs what is not installed here: pip install 'chatservice[tls]'"
+
+_NO_NUMBER: Final = re.compile(r"invalid literal for int\(\) with base (\d+): (.*)")
+
+
+def why_no_endpoint(error: Exception) -> str:
+    """Tell what is wrong with an endpoint that Twisted did not take, so that one can mend it."""
+    if isinstance(error, TypeError):
+        return "it has a part too few or too many"
+    if isinstance(error, (ImportError, NameError)):
+        # Twisted has no names for what it could not import.
+        return NO_TLS
+    no_number = _NO_NUMBER.fullmatch(str(error))
+    if no_number is not None:
+        kind = "an octal number, like 660," if no_number[1] == "8" else "a number"
+        return f"{kind} is wanted where {no_number[2]} is"
+    if str(error).startswith("Unknown endpoint type"):
+        return f"{error}: write tcp:7007, say"
+    if type(error).__module__.startswith("OpenSSL"):
+        return "its certificate or key can't be read"
+    name = getattr(error, "filename", None)
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{name}: {why}" if name else why
 
 
 class OneLineOptions(Options):
@@ -41,3 +67,6 @@ def _make_way(pid_file: str) -> None:
         clear_pid_file(pid_file)
     except OSError as error:
         raise UsageError(f"--pidfile {pid_file}: {error.strerror}") from None
+    if not os.access(os.path.dirname(os.path.abspath(pid_file)), os.W_OK | os.X_OK):
+        why = "nothing can be written there: give another, or none (--pidfile=)"
+        raise UsageError(f"--pidfile {pid_file}: {why}")

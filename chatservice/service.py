@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from twisted.application.service import Service
@@ -19,6 +20,7 @@ from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python.failure import Failure
 
 from chatservice import __version__
+from chatservice.daemon import Starter
 from chatservice.journal.base import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
@@ -44,7 +46,8 @@ class StartError(SystemExit, Exception):
 
     Both bases are wanted. As an :exc:`Exception`, a starting daemon reports it to the process that
     waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process without a
-    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself.
+    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself:
+    to the log, and to who starts it (:class:`.Starter`).
     """
 
     def __init__(self, why: str) -> None:
@@ -60,7 +63,6 @@ class ChatService(Service):
 
     :param endpoints: where to listen, each with how it was written; none for port 7007 on all
         addresses, IPv4 and IPv6.
-    :param history: how the history is called in the log.
     :param console: whether standard input and output are a member, too.
     :param twistd: its options, which tell where the pid file and the log are.
     """
@@ -72,17 +74,16 @@ class ChatService(Service):
         reactor: IReactorCore,
         factory: ChatFactory,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        history: str,
         console: bool = False,
         twistd: Mapping[str, Any] | None = None,
     ) -> None:
         self._reactor = reactor
         self.factory = factory
         self._endpoints = endpoints
-        self._history = history
         self._console = console
         self._twistd = twistd or {}
         self._signals = Signals(reactor, None)
+        self._starter: Starter | None = None
         self._why = ""
         self._stopping: Any = None
         self.ports: list[IListeningPort] = []
@@ -93,6 +94,9 @@ class ChatService(Service):
         :raises SystemExit: if that can't be opened.
         """
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        if self._twistd and not self._twistd.get("nodaemon"):
+            with suppress(OSError):  # Whoever starts it has none either.
+                self._starter = Starter(StartError.__name__)
         try:
             file = log_file(self._twistd)
         except OSError as error:
@@ -118,6 +122,7 @@ class ChatService(Service):
         chat.connections = lambda: len(self.factory.connections)
         try:
             chat.start()
+            history = chat.journal.describe()
         except JournalError as error:
             raise StartError(str(error)) from None
         self.factory.start()
@@ -130,11 +135,13 @@ class ChatService(Service):
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
             ports=", ".join(shown(port.getHost()) for port in self.ports),
-            history=self._history,
+            history=history,
             limits=self.factory.limits,
         )
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
         self._signals.start()
+        if self._starter is not None:
+            self._starter.close()
         if self._console:
             open_console(self._reactor, self.factory)
 
@@ -169,7 +176,6 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            # The reason first: a starting daemon shows no more than 100 bytes of it.
             why = f"{_reason(failure.value)}: can't listen on {description}"
             raise StartError(why) from None
 

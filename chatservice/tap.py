@@ -24,7 +24,7 @@ from chatservice.cluster import settings
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
-from chatservice.options import OneLineOptions
+from chatservice.options import OneLineOptions, why_no_endpoint
 from chatservice.protocols.factory import ChatFactory
 from chatservice.service import ChatService
 
@@ -120,19 +120,16 @@ def _check_endpoint(description: str) -> None:
         folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", description)
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
-        _endpoint(None, description)
+        port = getattr(_endpoint(None, description), "_port", 0)
+        if not 0 <= port < 1 << 16:
+            raise ValueError("a port is a number from 0 to 65535")
     except Exception as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        name = getattr(error, "filename", None)
-        where = f"{name}: " if name else ""
-        raise UsageError(f"--listen {description}: {where}{why}") from None
+        raise UsageError(f"--listen {description}: {why_no_endpoint(error)}") from None
 
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-    except TypeError:
-        raise ValueError("it has a part too few or too many") from None
     except LookupError:
         raise ValueError("systemd passed no such socket") from None
     return endpoint
@@ -204,7 +201,6 @@ def makeService(options: Options) -> IService:
         reactor,
         factory,
         endpoints,
-        options["history"],
         bool(options["console"]),
         options.parent if options.parent is not None else {},
     )

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "wording": set(),
+    "daemon": set(),
     "leftovers": set(),
     "logs": set(),
     "signals": {"logs"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "chat": {"journal", "limits", "wording", "wire"},
     "cluster": {"chat", "journal", "limits", "wire", "wording"},
     "protocols": {"chat", "limits", "wording", "wire"},
-    "service": {"__init__", "journal", "leftovers", "logs", "protocols", "signals"},
+    "service": {"__init__", "daemon", "journal", "leftovers", "logs", "protocols", "signals"},
     "tap": {"chat", "cluster", "journal", "limits", "logs", "protocols", "service", "options"},
 }
 

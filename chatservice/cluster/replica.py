@@ -32,6 +32,10 @@ class Replicated:
         """See :class:`.Journal`."""
         return self._replica.size
 
+    def describe(self) -> str:
+        """See :meth:`.Journal.describe`."""
+        return self._replica.describe()
+
     @property
     def lost(self) -> str:
         """See :attr:`.Journal.lost`."""

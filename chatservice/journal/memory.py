@@ -25,6 +25,10 @@ class MemoryJournal:
         self.last_at = 0
         self._now = now
 
+    def describe(self) -> str:
+        """Nothing is kept anywhere."""
+        return "none"
+
     @property
     def lost(self) -> str:
         """There is nothing that could be."""

@@ -392,6 +392,17 @@ class HistoryTests(TestCase):
         for line in past:
             self.assertRegex(line, r"^\[\d\d:\d\d\] ")
 
+    def test_the_log_says_which_file_it_is_and_how_much_is_in_it(self):
+        """So who starts it in another folder sees why nothing of what was said is there."""
+        first = Server(self)
+        self.say(first, "one", "two")
+        first.stop()
+        second = Server(self, folder=first.folder)
+        self.assertIn(f"; history: {first.history} (new: nothing is in it yet); ", first.log)
+        self.assertRegex(
+            second.log, rf"; history: {re.escape(str(first.history))} \([1-9] events, 0\.\d MB\); "
+        )
+
     def test_a_backup_made_while_it_runs_is_whole(self):
         server = Server(self)
         self.say(server, "one", "two")

@@ -784,6 +784,17 @@ class FactTests(JournalTestCase):
         (version,) = self.meddler().execute("PRAGMA user_version").fetchone()
         self.assertEqual(version, 4)
 
+    def test_it_is_told_where_it_is_and_how_much_is_in_it(self) -> None:
+        journal = self.open()
+        self.assertEqual(journal.describe(), f"{self.path} (new: nothing is in it yet)")
+        self.commit(journal, "one", "two")
+        told = f"{self.path} (2 events, {journal.size / 1e6:.1f} MB)"
+        self.assertEqual(journal.describe(), told)
+        self.patch(sqlite, "COUNT_MOST", 1)
+        self.assertIn("(more than 1 events, ", journal.describe())
+        self.meddle("DROP TABLE events")
+        self.assertRaises(JournalError, journal.describe)
+
     def test_its_size_is_that_of_the_file_and_its_log(self) -> None:
         journal = self.open()
         before = journal.size
