@@ -125,6 +125,11 @@ class InstallationTests:
     def test_the_chat_has_options(self):
         self.assertIn("--listen", self.installation().twistd("chat", "--help"))
 
+    def test_the_client_is_in_the_environment(self):
+        root = self.installation().root
+        said = run("bash", "-c", f". {root}/venv/bin/activate && chat-client --version")
+        self.assertRegex(said, r"\Achat-client [0-9.]+\n\Z")
+
     def test_the_dependencies_agree(self):
         self.assertIn("No broken requirements", self.installation().pip("check"))
 
