@@ -511,6 +511,17 @@ class Program(Peer):
         while data:
             data = data[os.write(self._keys, data) :]
 
+    def echoes(self) -> bool:
+        """Whether the terminal shows by itself what is typed, line by line."""
+        wanted = termios.ECHO | termios.ICANON
+        return termios.tcgetattr(self._keys)[3] & wanted == wanted
+
+    def be_sane(self) -> None:
+        """Make the terminal as a shell has it that gets it back."""
+        mode = termios.tcgetattr(self._keys)
+        mode[3] |= termios.ECHO | termios.ICANON
+        termios.tcsetattr(self._keys, termios.TCSANOW, mode)
+
     def end(self) -> None:
         """Close the standard input, where that is a pipe."""
         self._close(self._keys)
