@@ -122,9 +122,11 @@ class SqliteJournal:
         self._reading = Reading(self._connect(), self._in_thread)
         self._checkpointer = self._connect()
         self._keeper = self._connect()
-        # Absolute: the folder may be moved, and this process's own place with it.
-        path = os.path.abspath(self.path)
-        self._opened = [(path + end, _identity(path + end)) for end in ("", "-wal", "-shm")]
+        # Absolute: the folder may be moved, and this process's own place with it. The others are
+        # beside what a link leads to.
+        self._log = os.path.realpath(self.path) + "-wal"
+        paths = os.path.abspath(self.path), self._log, os.path.realpath(self.path) + "-shm"
+        self._opened = [(path, _identity(path)) for path in paths]
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
         ends = self._writer.execute(
@@ -224,7 +226,7 @@ class SqliteJournal:
     def _tend(self) -> None:
         """Start a checkpoint if the log has grown enough."""
         try:
-            size = os.stat(self.path + "-wal").st_size
+            size = os.stat(self._log).st_size
         except OSError:
             return
         if size > TRUNCATE_AT:
@@ -319,9 +321,9 @@ class SqliteJournal:
     def size(self) -> int:
         """See :attr:`.Journal.size`."""
         size = 0
-        for end in ("", "-wal"):
+        for path in (self.path, self._log):
             with suppress(OSError):
-                size += os.stat(self.path + end).st_size
+                size += os.stat(path).st_size
         return size
 
     def describe(self) -> str:

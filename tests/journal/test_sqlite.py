@@ -653,6 +653,17 @@ class MovedTests(JournalTestCase):
         os.chdir("/")
         self.commit(journal, "from elsewhere")
 
+    def test_a_link_to_it_is_followed(self) -> None:
+        os.symlink(self.elsewhere, self.path)
+        journal = self.open()
+        self.commit(journal, "stored")
+        self.assertGreater(journal.size, os.stat(self.elsewhere).st_size)
+        for moved in (self.path, self.elsewhere, f"{self.elsewhere}-wal"):
+            os.rename(moved, f"{moved}.moved")
+            self.refused(journal)
+            os.rename(f"{moved}.moved", moved)
+            self.commit(journal, "stored")
+
     def test_what_can_not_be_seen_may_be_there(self) -> None:
         journal = self.open()
 
