@@ -91,7 +91,7 @@ class SqliteJournal:
         self._checkpointing = DeferredLock()
         self._checkpoint: Deferred[None] | None = None
         self._passed = 0
-        self._opened: list[tuple[str, tuple[int, int]]] = []
+        self._opened: list[tuple[str, os.stat_result]] = []
 
     def start(self, committed: Committed) -> None:
         """Open the file, alone. See :meth:`.Journal.start`."""
@@ -126,7 +126,7 @@ class SqliteJournal:
         # beside what a link leads to.
         self._log = os.path.realpath(self.path) + "-wal"
         paths = os.path.abspath(self.path), self._log, os.path.realpath(self.path) + "-shm"
-        self._opened = [(path, _identity(path)) for path in paths]
+        self._opened = [(path, os.stat(path)) for path in paths]
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
         ends = self._writer.execute(
@@ -343,12 +343,12 @@ class SqliteJournal:
         """See :attr:`.Journal.lost`: whether the files are where they were opened."""
         for path, opened in self._opened:
             try:
-                found = _identity(path)
+                found = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
                 return f"{path} was moved or deleted: put it back"
             except OSError:
                 continue  # It may be there; who runs as somebody else can't see it.
-            if found != opened:
+            if found.st_ino != opened.st_ino or found.st_dev != opened.st_dev:
                 return f"{path} is another file now: put the first one back"
         return ""
 
@@ -387,9 +387,3 @@ class SqliteJournal:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False
         return forgotten == PRUNE_EVENTS
-
-
-def _identity(path: str) -> tuple[int, int]:
-    """Tell which file it is, whatever it is called."""
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
