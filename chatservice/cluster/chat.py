@@ -241,9 +241,11 @@ class ClusterChat(Chat):
         """See :meth:`.Listener.reached`."""
         self.stale = STALE if why else ""
         lost = self.journal.lost
-        if why and not lost:
+        if why and lost:
+            log.critical("this node takes no part: {why}", why=lost)
+        elif why:
             log.critical("the other nodes can't be reached: {why}", why=why)
-        elif not why:
+        else:
             log.info("this node is {node}, and reads along", node=self.journal.node)
         if bool(why) == bool(self._until):
             return
