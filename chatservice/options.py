@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from typing import ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from twisted.python.usage import Options, UsageError
 
@@ -55,14 +55,19 @@ class OneLineOptions(Options):
         """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
-            pid_file = self.parent.get("pidfile") if self.parent is not None else None
-            if pid_file:
-                _make_way(pid_file)
+            if self.parent is not None:
+                _check_twistd(self.parent)
         except UsageError as error:
             raise SystemExit(f"{self.program}: {error}") from None
 
 
-def _make_way(pid_file: str) -> None:
+def _check_twistd(options: Mapping[str, Any]) -> None:
+    """Check what twistd itself would only find once it is a daemon, or not tell in a sentence."""
+    folder, pid_file = options.get("rundir"), options.get("pidfile")
+    if folder and not os.path.isdir(folder):
+        raise UsageError(f"--rundir {folder}: there is no such folder")
+    if not pid_file:
+        return
     try:
         clear_pid_file(pid_file)
     except OSError as error:

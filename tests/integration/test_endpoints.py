@@ -418,6 +418,12 @@ class FailureTests(TestCase):
             said = "chat: --pidfile /nowhere/pid: nothing can be written there: give another, or"
             self.assertEqual((done.returncode, done.stderr), (1, f"{said} none (--pidfile=)\n"))
 
+    def test_a_folder_to_run_in_that_is_not_there(self):
+        for how in (("-n",), ()):
+            done = run(TWISTD, *how, "--rundir=/nowhere", "chat", folder=self.folder)
+            said = "chat: --rundir /nowhere: there is no such folder\n"
+            self.assertEqual((done.returncode, done.stderr), (1, said))
+
     def test_a_port_in_use(self):
         why = f"address already in use: can't listen on {self.in_use}"
         self.assert_reason_in_foreground(why, "--listen", self.in_use)
