@@ -61,6 +61,17 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
     return None if address is None else _plain(address)
 
 
+def written(host: str) -> str:
+    """Write an address as it is shown everywhere, however its socket or a proxy writes it.
+
+    :return: of an IPv4 address that is written as an IPv6 one, that; what is no IP address stays
+        as it is.
+    """
+    # One of IPv4 has one form only.
+    address = parse_address(host) if ":" in host else None
+    return host if address is None else str(address)
+
+
 def counted(host: str) -> str:
     """Tell under what the connections of a peer are counted.
 

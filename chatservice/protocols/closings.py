@@ -12,6 +12,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.chat.addresses import written
 from chatservice.chat.deadlines import Deadlines
 from chatservice.chat.text import safe
 from chatservice.limits import LOGIN_TRIES
@@ -77,7 +78,7 @@ def shown(address: Any) -> str:
     """Write an address as an operator would, in a line of the log."""
     host = getattr(address, "host", None)
     if host is not None:
-        host = safe(str(host))[:LONGEST_PEER]
+        host = safe(written(str(host)))[:LONGEST_PEER]
         return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
     name = getattr(address, "name", None)
     if not name:

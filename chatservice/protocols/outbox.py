@@ -21,6 +21,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPullProducer, IPushProducer, ISSLTransport
 from zope.interface import implementer
 
+from chatservice.chat.addresses import written
+
 SLICE: Final = 32 << 10
 """Bytes that a transport is given before it is asked whether it has enough."""
 
@@ -79,7 +81,7 @@ class Outbox:
     @property
     def address(self) -> str:
         """See :attr:`.Outlet.address`."""
-        return getattr(self._transport.getPeer(), "host", None) or ""
+        return written(getattr(self._transport.getPeer(), "host", None) or "")
 
     def send(self, data: bytes) -> int:
         """See :meth:`.Outlet.send`."""

@@ -14,6 +14,7 @@ from chatservice.chat.addresses import (
     counted,
     parse_address,
     parse_network,
+    written,
 )
 
 ADDRESSES = st.ip_addresses()
@@ -31,6 +32,21 @@ NEAR = st.one_of(
     st.integers(0, 1023).map(lambda low: IPv6Address((0x20010DB8 << 96) + (low << 56) + low)),
 )
 NETWORKS = st.builds(network_of, NEAR, st.integers(0, 24) | st.integers(0, 128))
+
+
+class WrittenTests(unittest.TestCase):
+    def test_an_address_has_one_form(self) -> None:
+        for host, shown in {
+            "192.0.2.7": "192.0.2.7",
+            "::ffff:192.0.2.7": "192.0.2.7",
+            "::FFFF:c000:0207": "192.0.2.7",
+            "2001:DB8:0::07": "2001:db8::7",
+            "fe80::1%eth0": "fe80::1",
+            "": "",
+            "a:b": "a:b",
+            "a host": "a host",
+        }.items():
+            self.assertEqual(written(host), shown)
 
 
 class NetworkTests(unittest.TestCase):
