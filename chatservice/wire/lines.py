@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from functools import cache
@@ -20,6 +21,9 @@ SEQ_MOST: Final = (1 << 53) - 1
 
 REF_LONGEST: Final = 64
 """Characters of a ``ref``."""
+
+FIELD_LONGEST: Final = 256
+"""Characters of what else a program gives, but for a ``text``; and items of a list."""
 
 LINE_OVERHEAD: Final = 4 << 10
 BYTES_A_CHARACTER: Final = 12
@@ -65,7 +69,7 @@ def request(line: str) -> Request:
         shown = f"{kind[:24]!r} is no type" if isinstance(kind, str) else "it has no type"
         raise BadMessage(Code.UNKNOWN_TYPE, f"{shown} of a message", None, ref)
     try:
-        return _read(REQUESTS[kind], found)
+        return _read(REQUESTS[kind], found, _bounded)
     except _Unfit as error:
         raise BadMessage(Code.BAD_FIELD, str(error), kind, ref, seq) from None
 
@@ -96,17 +100,12 @@ _Kind = TypeVar("_Kind")
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        # A number of thousands of digits takes its time, and nobody needs one.
-        found = json.loads(line, parse_int=_integer)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         raise BadMessage(Code.NOT_JSON, "that is no JSON") from None
     if not isinstance(found, dict):
         raise BadMessage(Code.NOT_JSON, "that is no JSON object")
     return found
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= 20 else float(digits)
 
 
 @cache
@@ -115,11 +114,25 @@ def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
     return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
 
 
-def _read(kind: type[_Kind], found: dict[str, Any]) -> _Kind:
+def _bounded(value: Any, name: str) -> None:
+    """Look at how much a field holds, before anything is done with it."""
+    if name != "text" and isinstance(value, (str, list)) and len(value) > FIELD_LONGEST:
+        things = "characters" if isinstance(value, str) else "items"
+        raise _Unfit(f"{name} has at most {FIELD_LONGEST} {things}")
+
+
+def _any(value: Any, name: str) -> None:
+    """Take a field of any length: the server is believed."""
+
+
+def _read(
+    kind: type[_Kind], found: dict[str, Any], check: Callable[[Any, str], None] = _any
+) -> _Kind:
     values = {}
     for name, hint, needed in _fields(cast("Any", kind)):
         value = found.get(name)
         if value is not None:
+            check(value, name)
             values[name] = _fitting(value, hint, name)
         elif needed:
             raise _Unfit(f"{name} is missing")

@@ -32,6 +32,9 @@ from chatservice.chat.refusals import Refusal
 from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.journal.events import SAID
 
+WORD_SHOWN: Final = 24
+"""Characters of a word that is no command, of which is made anything."""
+
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     """Do what a line from a member says.
@@ -80,9 +83,9 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
         return None
     if command is None:
         there = [command.name for command in _for(member)]
-        near = get_close_matches(word.lower(), there, n=1)
+        near = get_close_matches(word[:WORD_SHOWN].lower(), there, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
-        member.tell(f"there is no /{word[:24]}: {hint}")
+        member.tell(f"there is no /{word[:WORD_SHOWN]}: {hint}")
         return None
     typed = typed.strip()
     why = may_not(member, command)
@@ -121,7 +124,9 @@ def _help(chat: Chat, member: Member, word: str) -> None:
         return
     command = COMMANDS.get(word.lower().removeprefix("/"))
     if command is None:
-        raise Refused(f"there is no /{word.removeprefix('/')[:24]}: /help shows what there is")
+        raise Refused(
+            f"there is no /{word.removeprefix('/')[:WORD_SHOWN]}: /help shows what there is"
+        )
     lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
     member.tell(*(part for line in lines for part in wrap(line.split())))
 
