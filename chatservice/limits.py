@@ -24,7 +24,7 @@ class Limits:
     max_name: int = _limit(24, "the longest name, in characters", least=1)
     max_line: int = _limit(2000, "the longest line, in characters", least=1)
     login_timeout: int = _limit(60, "seconds that somebody may take to give a name, in five tries")
-    handshake_timeout: int = _limit(10, "seconds that a TLS handshake may take")
+    handshake_timeout: int = _limit(10, "seconds that a TLS handshake, or a PROXY header, may take")
     rate: int = _limit(5, "lines a second that are read from one connection")
     burst: int = _limit(20, "lines that are read at once before --rate counts")
     max_connections: int = _limit(10_000, "connections at once")

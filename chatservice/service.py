@@ -154,6 +154,10 @@ class ChatService(Service):
         listener = getattr(port, "socket", None)
         if listener is not None:
             listener.listen(BACKLOG)
+            if listener.family in (socket.AF_INET, socket.AF_INET6):
+                # Telnet sends its data mark as urgent data, which stays where it was sent. What is
+                # accepted inherits this.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
     def _raise_open_files(self) -> None:
         """Allow as many open files as the system lets us, and say so if they are too few."""

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.python.filepath import FilePath
 from twisted.python.usage import UsageError
@@ -19,12 +17,14 @@ from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.text import decode, safe
+from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.options import OneLineOptions
 from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.listener import Listener
 from chatservice.service import ChatService
 
 LOG_FILE = "twistd.log"
@@ -65,7 +65,7 @@ class Options(OneLineOptions):
         self["room"] = []
 
     def opt_listen(self, description: str) -> None:
-        """endpoint to listen on; may be repeated [default: port 7007, IPv4 and IPv6]"""
+        """endpoint, or 'ENDPOINT telnet'; may be repeated [default: port 7007, IPv4 and IPv6]"""
         self["listen"].append(description)
 
     def opt_room(self, name: str) -> None:
@@ -119,25 +119,16 @@ class Options(OneLineOptions):
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", description)
+        listener = Listener.parse(description)
+        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", listener.endpoint)
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
-        _endpoint(None, description)
+        listener.open(None)
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         name = getattr(error, "filename", None)
         where = f"{name}: " if name else ""
         raise UsageError(f"--listen {description}: {where}{why}") from None
-
-
-def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
-    except TypeError:
-        raise ValueError("it has a part too few or too many") from None
-    except LookupError:
-        raise ValueError("systemd passed no such socket") from None
-    return endpoint
 
 
 def _check_certificates(folder: str) -> None:
@@ -190,6 +181,7 @@ def makeService(options: Options) -> IService:
     """Build the service. No file or socket is opened yet: a daemon forks after this."""
     from twisted.internet import reactor
 
+    go_by_monotonic(reactor)
     limits = options.limits
     keep, clock_is_right = options["keep"], bool(options["clock-is-right"])
     chat_is = _now, limits, options.rooms, options.motd, keep, clock_is_right
@@ -200,7 +192,7 @@ def makeService(options: Options) -> IService:
         chat = Chat(reactor, MemoryJournal(_now), *chat_is)
     else:
         chat = Chat(reactor, _file(options), *chat_is)
-    endpoints = [(text, _endpoint(reactor, text)) for text in options["listen"]]
+    endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
     return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
 

@@ -16,16 +16,17 @@ PACKAGE = CHECKOUT / "chatservice"
 MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
+    "clock": set(),
     "wording": set(),
     "options": set(),
     "wire": set(),
     "journal": set(),
-    "client": {"__init__", "chat", "wording", "options", "wire"},
+    "client": {"__init__", "chat", "clock", "wording", "options", "wire"},
     "chat": {"journal", "limits", "wording", "wire"},
     "cluster": {"chat", "journal", "limits", "wire"},
     "protocols": {"chat", "limits", "wording", "wire"},
     "service": {"__init__", "journal", "protocols"},
-    "tap": {"chat", "cluster", "journal", "limits", "protocols", "service", "options"},
+    "tap": {"chat", "clock", "cluster", "journal", "limits", "protocols", "service", "options"},
 }
 
 # What is below the protocols knows of Twisted only this: no socket and no reactor.

@@ -168,6 +168,9 @@ class OptionsTests(TapTestCase):
             f"tls:{self.certificates('certificates')}:7008",
             f"haproxy:tls:{self.certificates('behind')}:7008",
             f"tls:{self.certificates('c:d')}:7008".replace("c:d", r"c\:d"),
+            f"tls:{self.certificates('also')}:7008 telnet",
+            "tcp:23 telnet",
+            f"unix:{self.folder}/so ck/et",
         ]
         arguments = [word for endpoint in endpoints for word in ("--listen", endpoint)]
         self.assertEqual(parse(*arguments)["listen"], endpoints)
@@ -247,6 +250,8 @@ class RefusedOptionsTests(TapTestCase):
             ("carrier-pigeon:7", "Unknown endpoint type: 'carrier-pigeon'"),
             ("tcp:seven", "invalid literal for int() with base 10: 'seven'"),
             ("systemd:domain=INET:index=0", "systemd passed no such socket"),
+            ("tcp:23 telent", "'telent' is no option of a listener: there is telnet"),
+            ("tcp:23 telnet doors=web", "'doors=web' is no option of a listener: there is telnet"),
         ):
             self.assertEqual(self.refused("--listen", endpoint), f"--listen {endpoint}: {why}")
         for endpoint in ("", "tcp", "tcp:7007:colour=red", "unix", "7007"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from chatservice import wording
@@ -30,6 +31,8 @@ class Chat(House):
     :ivar returns: how programs come in, and come back.
     """
 
+    _shutting_down: IDelayedCall | None = None
+
     @cached_property
     def returns(self) -> Returns:
         """How programs come in, and come back."""
@@ -42,8 +45,18 @@ class Chat(House):
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.House.stop`."""
+        self._call_off()
         self.returns.stop()
         return super().stop()
+
+    def shut_down(self, wait: float, reason: str) -> None:
+        """Stop the service in so many seconds, whenever that was to be before."""
+        self._call_off()
+        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
+
+    def _call_off(self) -> None:
+        if self._shutting_down is not None and self._shutting_down.active():
+            self._shutting_down.cancel()
 
     @property
     def refusing(self) -> bool:
@@ -57,7 +70,7 @@ class Chat(House):
 
         The Deferred fails with :exc:`.NameTaken`.
         """
-        member = Member(name, outlet, view, operator, self.now())
+        member = Member(name, outlet, view, operator, self.now(), active=self.clock.seconds())
 
         def named(_: None) -> Member:
             self.sessions[member.origin] = member

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice import wording
@@ -56,6 +56,8 @@ class House:
     :param keep: days after which events are forgotten; 0 for never.
     :param clock_is_right: an operator has looked at the clock before the start.
     :ivar wall: the time of day, and whether anything may be deleted by it.
+    :ivar began: when that was, in milliseconds since 1970: to be shown.
+    :ivar started: the same by the clock, in seconds: to be measured.
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
@@ -82,18 +84,19 @@ class House:
         self.motd = tuple(motd)
         self.rooms = {name: Room(name) for name in permanent}
         self.sessions: dict[int, Member] = {}
-        self.standing = Standing(now)
+        self.standing = Standing(clock, now)
         self.clock = clock
         self._clock_is_right = clock_is_right
         self.wall = WallClock(clock, now, journal.note)
         self.now = now = self.wall.now
         self.began = now()
+        self.started = clock.seconds()
         self.past = Past(journal, limits.recent)
         self.readers = Readers(clock, self.past, now)
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self.claims = Claims()
-        self.tokens = Tokens(now, limits.token_life, limits.max_tokens)
+        self.tokens = Tokens(clock, now, limits.token_life, limits.max_tokens)
         self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
         self.stale = ""
@@ -101,7 +104,6 @@ class House:
         self.ignorers: dict[Member, None] = {}
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
-        self._shutting_down: IDelayedCall | None = None
         self._pruner = Pruner(clock, journal, self.past, self.wall, keep)
 
     def start(self) -> None:
@@ -115,24 +117,16 @@ class House:
         self.wall.start(self.journal.last_at, facts)
         if self._clock_is_right:
             self.wall.believe()
-        self.standing.apply(facts)
+        # Nothing has ended, and no token has expired, by a time that is in doubt.
+        self.tokens.in_doubt = self.wall.doubt is not None
+        self.standing.apply(facts, just_now=self.tokens.in_doubt)
         for name in self.standing.topics:
             # A topic is kept as long as its room, which outlives a restart.
             self.rooms.setdefault(name, Room(name))
         self._pruner.start()
 
-    def shut_down(self, wait: float, reason: str) -> None:
-        """Stop the service in so many seconds, whenever that was to be before."""
-        self._call_off()
-        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
-
-    def _call_off(self) -> None:
-        if self._shutting_down is not None and self._shutting_down.active():
-            self._shutting_down.cancel()
-
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
-        self._call_off()
         self.ticker.stop()
         self.readers.stop()
         self.absences.stop()
@@ -213,7 +207,7 @@ class House:
                     session.unstored.pop(event.seq, None)
 
     def _hold(self, facts: Sequence[Fact]) -> None:
-        self.standing.apply(facts)
+        self.standing.apply(facts, just_now=not self.stale)
         if any(fact.kind == BAN and fact.value for fact in facts):
             for member in list(self.members):
                 banned = self.unwanted(member)

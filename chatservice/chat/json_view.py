@@ -68,7 +68,7 @@ class JsonView:
         if asked is None:
             return self.live(event, True)
         seq = event.seq if event.seq > 0 else None
-        return wire.encode(wire.Ok(to=asked, id=event.id, seq=seq))
+        return wire.encode(wire.Ok(to=asked, id=event.id, at=wire.moment(event.at), seq=seq))
 
     def notice(self, *lines: str) -> bytes:
         """See :meth:`.View.notice`."""

@@ -108,7 +108,7 @@ class Member:
     :ivar away: why it is away; None if it is not.
     :ivar told: the sessions that were told so.
     :ivar since: when it came, in milliseconds since 1970.
-    :ivar active: when it typed something last.
+    :ivar active: when it typed something last, by the clock of this process, in seconds.
     :ivar gone: it leaves, and is to read what was there until then.
     :ivar until: the id from which on a program that left is told nothing: what comes there, in any
         of its rooms, is for when it comes back.
@@ -153,6 +153,7 @@ class Member:
         operator: bool = False,
         now: int = 0,
         session: Session | None = None,
+        active: float = 0.0,
     ) -> None:
         self.name = name
         self.operator = operator
@@ -173,7 +174,8 @@ class Member:
         self.correspondent = 0
         self.away: str | None = None
         self.told: frozenset[int] = _NOBODY
-        self.since = self.active = now
+        self.since = now
+        self.active = active
         self.gone = False
         self.until: int | None = None
         self.lost = False

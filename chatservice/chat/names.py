@@ -33,7 +33,8 @@ RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """The :func:`key` of every name that nobody may take: our own voice, and words of our sentences."""
 
 _FORBIDDEN: Final = frozenset("<>#/,[]()")
-_NOT_FIRST: Final = frozenset("-*.:@")
+# An object of the machine protocol begins with a brace.
+_NOT_FIRST: Final = frozenset("-*.:@{")
 # U+02D0 is a letter, but it looks like a colon.
 _NOT_LAST: Final = frozenset(":\u02d0")
 

@@ -147,7 +147,7 @@ class Returns:
         """Make a session a member that has no connection, and connect it once that is stored."""
         chat = self._chat
         member = Member(name, outlet, JSON, now=chat.now(), session=session)
-        member.lost = True
+        member.lost, member.active = True, chat.clock.seconds()
         welcomed: Deferred[Member] = Deferred()
         began = chat.past.head
 
@@ -294,7 +294,7 @@ class Returns:
             session.seq = max(session.seq, chat.journal.last_seq(session.origin))
         for session in here:
             member = Member(session.name, NOWHERE, JSON, now=chat.now(), session=session)
-            member.lost = True
+            member.lost, member.active = True, chat.clock.seconds()
             chat.sessions[member.origin] = member
             chat.claim(member.name, member)
             for name, since in session.reading.rooms.items():

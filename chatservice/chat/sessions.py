@@ -9,6 +9,7 @@ which changes it, so it is whole after a ``kill -9`` as well.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -109,6 +110,7 @@ class Session:
     :ivar rooms: in which it was when it left, and is to be when it comes back. What it had asked
         for then may still wait to be stored; None if :attr:`reading` knows all.
     :ivar seen: when it was connected last, in milliseconds since 1970.
+    :ivar expires: when its token does, if it has left, by the clock of this process, in seconds.
     :ivar here: it has not left.
     :ivar dropped: it is not remembered any more.
     :ivar heard: its program has said something since it was told the token, so it has that.
@@ -117,6 +119,7 @@ class Session:
     __slots__ = (
         "digest",
         "dropped",
+        "expires",
         "heard",
         "here",
         "name",
@@ -138,6 +141,7 @@ class Session:
         self.unstored: dict[int, tuple[str, str, str]] = {}
         self.rooms: list[str] | None = None
         self.seen = seen
+        self.expires = math.inf
         self.here = True
         self.dropped = self.heard = False
 

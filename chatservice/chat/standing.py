@@ -7,9 +7,12 @@ that commit is read, and after a restart.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Final, NamedTuple
+
+from twisted.internet.interfaces import IReactorTime
 
 from chatservice.chat import names
 from chatservice.chat.addresses import Networks, parse_address, parse_network
@@ -24,21 +27,28 @@ class Term(NamedTuple):
     """For how long something holds, and why.
 
     :ivar name: whom it concerns, as it was written.
-    :ivar until: in milliseconds since 1970; 0 for ever.
+    :ivar until: in milliseconds since 1970; 0 for ever. It is shown, and measured over a restart.
     :ivar reason: ``""`` if none was given.
+    :ivar seconds: from its beginning to its end; 0 for ever, or if that was not written down.
+    :ivar end: by the clock of this process, which is what it is measured by; it is not stored.
     """
 
     name: str
     until: int = 0
     reason: str = ""
+    seconds: int = 0
+    end: float = math.inf
 
     def fact(self, kind: str, name: str) -> Fact:
         """Return the fact that it is."""
-        return Fact(kind, name, json.dumps(self, ensure_ascii=False))
+        return Fact(kind, name, json.dumps(self[:4], ensure_ascii=False))
 
-    def over(self, now: int) -> bool:
-        """Tell whether it holds no more."""
-        return 0 < self.until <= now
+    def over(self, seconds: float) -> bool:
+        """Tell whether it holds no more.
+
+        :param seconds: the time by the clock of this process.
+        """
+        return self.end <= seconds
 
     @property
     def says(self) -> str:
@@ -65,22 +75,27 @@ def moment(at: int) -> str:
 class Standing:
     """What holds now.
 
-    :param now: the time, in milliseconds since 1970.
+    :param clock: by which terms end while this process runs.
+    :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
     :ivar topics: by room.
     :ivar locks: rooms that nobody may come into.
     :ivar mutes: by key of the name (:func:`.names.key`).
     :ivar bans: by network.
     """
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, clock: IReactorTime, now: Callable[[], int]) -> None:
+        self._clock = clock
         self._now = now
         self.topics: dict[str, str] = {}
         self.locks: set[str] = set()
         self.mutes: dict[str, Term] = {}
         self.bans: Networks[Term] = Networks()
 
-    def apply(self, facts: Iterable[Fact]) -> None:
-        """Let facts hold."""
+    def apply(self, facts: Iterable[Fact], just_now: bool = True) -> None:
+        """Let facts hold.
+
+        :param just_now: they were stored just now, so whole terms are left of them.
+        """
         for kind, name, value in facts:
             if kind == TOPIC:
                 self.topics[name] = value
@@ -91,19 +106,40 @@ class Standing:
             elif kind == MUTE:
                 self.mutes.pop(name, None)
                 if value:
-                    self.mutes[name] = Term(*json.loads(value))
+                    self.mutes[name] = self._term(value, just_now)
             elif kind == BAN:
                 network = parse_network(name)
                 self.bans.remove(network)
                 if value:
-                    self.bans.add(network, Term(*json.loads(value)))
+                    self.bans.add(network, self._term(value, just_now))
+
+    def _term(self, value: str, just_now: bool) -> Term:
+        """Return a term that was stored, with its end."""
+        term = Term(*json.loads(value))
+        if not term.until:
+            return term
+        left = (term.until - self._now()) / 1000
+        if term.seconds:
+            # Whatever the time of day was when it was said, or is by now, it is never longer.
+            left = term.seconds if just_now else min(left, term.seconds)
+        return term._replace(end=self._clock.seconds() + left)
+
+    def held_mutes(self) -> list[Term]:
+        """List the mutes that are not over."""
+        seconds = self._clock.seconds()
+        return [term for term in self.mutes.values() if not term.over(seconds)]
+
+    def held_bans(self) -> list[Term]:
+        """List the bans that are not over."""
+        seconds = self._clock.seconds()
+        return [term for _, term in self.bans.items() if not term.over(seconds)]
 
     def muted(self, name: str) -> Term | None:
         """Return for how long somebody may not speak, or None."""
         if not self.mutes:
             return None
         term = self.mutes.get(names.key(name))
-        return None if term is None or term.over(self._now()) else term
+        return None if term is None or term.over(self._clock.seconds()) else term
 
     def banned(self, host: str) -> Term | None:
         """Return for how long an address may not come in, or None.
@@ -113,15 +149,15 @@ class Standing:
         address = parse_address(host) if len(self.bans) else None
         if address is None:
             return None
-        now = self._now()
-        return next((term for term in self.bans.holding(address) if not term.over(now)), None)
+        seconds = self._clock.seconds()
+        return next((term for term in self.bans.holding(address) if not term.over(seconds)), None)
 
     def forget(self) -> list[Fact]:
         """Forget what is over; return the facts by which the journal is to do the same."""
-        now = self._now()
-        over = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(now)]
+        seconds = self._clock.seconds()
+        over = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(seconds)]
         over += [
-            Fact(BAN, str(network), "") for network, term in self.bans.items() if term.over(now)
+            Fact(BAN, str(network), "") for network, term in self.bans.items() if term.over(seconds)
         ]
         self.apply(over)
         return over

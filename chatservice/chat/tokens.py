@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from twisted.internet.interfaces import IReactorTime
+
 from chatservice.chat.sessions import SESSION, Session
 from chatservice.journal.events import Fact
 
 TOKEN_BYTES: Final = 24
 """Random bytes of a token: no more can be guessed of it than of a key of 192 bits."""
 
-_DAY: Final = 86_400_000
+_DAY: Final = 86_400
 
 
 def digest(token: str) -> str:
@@ -27,12 +29,16 @@ def digest(token: str) -> str:
 class Tokens:
     """The sessions that can be taken up again.
 
-    :param now: the time, in milliseconds since 1970.
+    :param clock: by which tokens expire while this process runs.
+    :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
     :param life: days after which a token that was not used expires.
     :param most: so many sessions that have left are remembered; those that left first are not.
+    :ivar in_doubt: what the time of day is may be wrong, so what was stored has not expired.
     """
 
-    def __init__(self, now: Callable[[], int], life: int, most: int) -> None:
+    def __init__(self, clock: IReactorTime, now: Callable[[], int], life: int, most: int) -> None:
+        self.in_doubt = False
+        self._clock = clock
         self._now = now
         self._life = life * _DAY
         self._most = most
@@ -73,6 +79,7 @@ class Tokens:
         """A session has left. Return the facts by which others are forgotten for it."""
         session.here = False
         session.seen = self._now()
+        session.expires = self._clock.seconds() + self._life
         self._add(session)
         excess = len(self._away) - self._most
         return [self.forget(self._away[name]) for name in list(self._away)[: max(0, excess)]]
@@ -85,8 +92,11 @@ class Tokens:
         self._away.pop(session.digest, None)
         return Fact(SESSION, session.digest, "")
 
-    def learn(self, fact: Fact, here: bool) -> Session:
-        """Take up what another process has stored of a session, which may be known already."""
+    def learn(self, fact: Fact, here: bool, just_now: bool = True) -> Session:
+        """Take up what another process has stored of a session, which may be known already.
+
+        :param just_now: it was stored just now.
+        """
         told = Session.load(fact)
         session = self._sessions.get(fact.name)
         if session is None:
@@ -98,6 +108,7 @@ class Tokens:
             session.seen, session.heard, session.noted = told.seen, told.heard, told.noted
             session.seq = max(session.seq, told.seq)
         session.here = here
+        session.expires = self._clock.seconds() + self._left(session, just_now)
         self._add(session)
         return session
 
@@ -124,8 +135,16 @@ class Tokens:
         """Take up what the journal has; return the sessions that are here."""
         sessions = [Session.load(fact) for fact in facts if fact.kind == SESSION]
         for session in sorted(sessions, key=lambda session: session.seen):
+            session.expires = self._clock.seconds() + self._left(session, just_now=False)
             self._add(session)
         return [session for session in sessions if session.here]
 
+    def _left(self, session: Session, just_now: bool) -> float:
+        """Tell in how many seconds the token of a session expires, if that has left."""
+        if just_now or self.in_doubt:
+            return self._life
+        # Whatever the time of day was when it left, it is never longer.
+        return min(self._life, self._life + (session.seen - self._now()) / 1000)
+
     def _expired(self, session: Session) -> bool:
-        return not session.here and session.seen + self._life <= self._now()
+        return not session.here and session.expires <= self._clock.seconds()

@@ -59,6 +59,9 @@ FULL: Final = "full"
 STAMPS: Final = {OFF: "", SHORT: "[%H:%M] ", FULL: "[%Y-%m-%d %H:%M:%S] "}
 """How the time stands in front of an event, by what a reader wants to see of it."""
 
+_FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
+"""The full time where clocks are put back, and the same comes twice."""
+
 
 @dataclass(frozen=True)
 class TextView:
@@ -80,7 +83,7 @@ class TextView:
         line = self._line(event, here or event.room.startswith(HOUSE))
         if self.stamps == OFF:
             return line.encode()
-        return (self.local(event.at).strftime(STAMPS[self.stamps]) + line).encode()
+        return (self._stamp(event.at, self.stamps) + line).encode()
 
     def own(self, event: Event) -> bytes:
         """Render nothing: who types sees it. See :meth:`View.own`."""
@@ -88,8 +91,14 @@ class TextView:
 
     def past(self, event: Event) -> bytes:
         """Render something that was said or done before."""
-        stamp = STAMPS[SHORT if self.stamps == OFF else self.stamps]
-        return (self.local(event.at).strftime(stamp) + self._line(event, True)).encode()
+        stamp = self._stamp(event.at, SHORT if self.stamps == OFF else self.stamps)
+        return (stamp + self._line(event, True)).encode()
+
+    def _stamp(self, at: int, stamps: str) -> str:
+        local = self.local(at)
+        if stamps == FULL and _comes_twice(local):
+            return local.strftime(_FULL_OF_TWO)
+        return local.strftime(STAMPS[stamps])
 
     def _line(self, event: Event, here: bool) -> str:
         room = "" if here else f"#{event.room} "
@@ -135,6 +144,11 @@ def text_view(view: View) -> TextView:
     """Return the view of somebody who reads text: all but programs do."""
     assert isinstance(view, TextView)
     return view
+
+
+def _comes_twice(local: datetime) -> bool:
+    """Tell whether there are two moments of this time of day, before and after a change."""
+    return local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
 
 
 def _happened(event: Event) -> str:

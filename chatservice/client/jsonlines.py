@@ -132,7 +132,7 @@ class JsonLines(Program):
         """Write the ``ok``."""
         talk = self._talked.pop(sent)
         seq = sent.seq if talk.seq is None else talk.seq
-        self.tell(wire.Ok(to=talk.type, id=id, seq=seq, ref=talk.ref))
+        self.tell(wire.Ok(to=talk.type, id=id, at=sent.at, seq=seq, ref=talk.ref))
         super().stored(sent, id)
 
     def refused(self, sent: Sent, error: wire.Error) -> None:

@@ -34,6 +34,7 @@ from chatservice.client.address import BadAddress, endpoint_at
 from chatservice.client.bookmark import Remembered
 from chatservice.client.inbox import ChatError, Inbox
 from chatservice.client.seat import Seat
+from chatservice.clock import go_by_monotonic
 
 _Answer = TypeVar("_Answer", bound=wire.Reply)
 
@@ -202,7 +203,9 @@ def connect(
     :param remembered: what ``keep`` was called with last: the program goes on with the event that
         it was at. After a crash, events of the last second may be given again.
     :param keep: is called with what has to outlive the process for that, about once a second.
-    :param reactor: None for that of the process.
+    :param reactor: None for that of the process. If it goes by the wall clock, as Twisted's do, it
+        goes by a monotonic one from then on (:mod:`chatservice.clock`): connections are made again
+        in time although the clock of the machine was set.
     :param patient: whether to try again, after growing pauses, if the server is not there now;
         once there was a connection, it is always tried again.
     :return: fires when the server has welcomed. It fails with :class:`ChatError` if the address is
@@ -210,6 +213,7 @@ def connect(
     """
     if reactor is None:
         from twisted.internet import reactor
+    go_by_monotonic(reactor)
     try:
         endpoint = endpoint_at(reactor, where) if isinstance(where, str) else where
     except BadAddress as error:

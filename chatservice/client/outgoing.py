@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
 from typing import Final
 
@@ -30,10 +31,22 @@ class Sent:
 
     :ivar request: with its ``seq``, which is final once the server has welcomed.
     :ivar id: its place in the one order, once it is stored.
+    :ivar at: when that was, as the server says; None if it does not.
     """
 
     request: wire.Talk
     id: int | None = None
+    at: str | None = None
+
+    @property
+    def time(self) -> datetime | None:
+        """The same as :attr:`at`; None if that can't be read."""
+        if self.at is None:
+            return None
+        try:
+            return wire.time_of(self.at)
+        except ValueError:
+            return None
 
     @property
     def seq(self) -> int:

@@ -104,7 +104,7 @@ class Session:
         elif isinstance(reply, wire.Error):
             self._refused(reply)
         elif isinstance(reply, wire.Ok) and reply.seq is not None and reply.id is not None:
-            self._stored(reply.seq, reply.id)
+            self._stored(reply.seq, reply.id, reply.at)
         elif isinstance(reply, wire.Live):
             self._caught_up()
         else:
@@ -120,13 +120,13 @@ class Session:
         self.rooms.happened(event, self.bookmark.name, not self._catching_up)
         self._listener.happened(event)
 
-    def _stored(self, seq: int, number: int) -> None:
+    def _stored(self, seq: int, number: int, at: str | None) -> None:
         # What was stored before the connection may be told of again, out of its place.
         if seq > self._stored_before:
             self.bookmark.reached(number)
         sent = self.outgoing.answered_talk(seq)
         if sent is not None:
-            sent.id = number
+            sent.id, sent.at = number, at
             self.rooms.stored(sent.request)
             self._listener.stored(sent, number)
 

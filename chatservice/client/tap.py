@@ -35,6 +35,7 @@ from chatservice.client.pipe import Pipe
 from chatservice.client.state import Memory, state_folder
 from chatservice.client.stdio import complain
 from chatservice.client.terminal import Terminal
+from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
 
 _REACTOR: Final = "twisted.internet.reactor"
@@ -195,6 +196,7 @@ def make_client(options: Options) -> ChatClient:
         asyncioreactor.install()
     from twisted.internet import reactor
 
+    go_by_monotonic(reactor)
     address = options["address"]
     try:
         endpoint = endpoint_at(reactor, address)

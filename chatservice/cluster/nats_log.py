@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -36,6 +36,11 @@ FIRST_TRY: Final = 5.0
 ASKING: Final = 0.7
 """Seconds that a broker may take to answer."""
 
+ATTEMPT: Final = 30.0
+"""Seconds that one attempt to begin, or to follow, may take."""
+
+CANCELLATIONS: Final = 10
+BETWEEN_CANCELLATIONS: Final = 0.1
 RETRY: Final = 0.3
 TIMEOUT: Final = 3.0
 HEARTBEAT: Final = 5.0
@@ -43,6 +48,23 @@ UNUSED: Final = 60.0
 """Seconds after which the brokers forget a consumer that nobody reads."""
 
 log = Logger()
+
+
+async def over(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
+    """Wait until tasks have ended. Those that take too long are cancelled.
+
+    One cancellation is not enough. On Python 3.10 and 3.11 ``asyncio.wait_for``, by which nats-py
+    waits for everything, loses one that arrives just when it has what it waited for; then a task
+    that tries something again and again goes on with that (python/cpython#86296).
+    """
+    pending = set(tasks)
+    if pending and seconds:
+        _, pending = await asyncio.wait(pending, timeout=seconds)
+    for _ in range(CANCELLATIONS):
+        for task in pending:
+            task.cancel()
+        if pending:
+            _, pending = await asyncio.wait(pending, timeout=BETWEEN_CANCELLATIONS)
 
 
 class NatsLog:
@@ -58,7 +80,8 @@ class NatsLog:
         self._position = self._expected = 0
         self._why = self._refused = self._published = ""
         self._told = self._identity = ""
-        self._coming_back: asyncio.Task[None] | None = None
+        self._returns = 0
+        self._starting = True
         self._closed = False
 
     def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
@@ -68,32 +91,52 @@ class NatsLog:
         self._loop = asyncio.get_event_loop()
         # It warns of each TLS connection that is lost.
         logging.getLogger("asyncio").setLevel(logging.ERROR)
+        beginning = self._run(self._try())
+        # Not `wait_for`: that ends only when what it waits for has heeded a cancellation.
+        self._loop.run_until_complete(asyncio.wait({beginning}, timeout=FIRST_TRY))
+        self._starting = False
         try:
-            self._loop.run_until_complete(asyncio.wait_for(self._try_first(), FIRST_TRY))
-        except (asyncio.TimeoutError, OSError, Error) as error:
-            if self._refused:
-                raise LogError(f"the brokers do not let us in: {self._refused}") from None
-            log.warn("the brokers can't be reached yet: {why}", why=self._why or str(error))
-            self._run(self._try_on())
+            if beginning.done():
+                return beginning.result()
+            self._check_access()
+        except LogError:
+            self._loop.run_until_complete(self._end())
+            raise
+        log.warn("the brokers can't be reached yet: {why}", why=self._why or "no answer")
 
-    async def _try_first(self) -> None:
-        """Begin, also while the brokers elect who leads the log; then they answer nothing."""
-        while not self._refused:
-            try:
-                return await self._begin()
-            except (asyncio.TimeoutError, OSError, Error):
-                await asyncio.sleep(RETRY)
-        raise Error(self._refused)
+    def _check_access(self) -> None:
+        if self._refused:
+            raise LogError(f"the brokers do not let us in: {self._refused}")
 
-    async def _try_on(self) -> None:
+    async def _try(self) -> None:
+        """Begin, on and on. Brokers that elect who leads the log answer nothing until then.
+
+        :raises LogError: if the log can't be used, and the service has not started yet.
+        """
         while not self._closed:
             try:
-                return await self._begin()
+                return await self._attempt(self._begin())
             except (asyncio.TimeoutError, OSError, Error) as error:
-                self._tell(f"the brokers can't be reached: {error}")
+                if self._starting:
+                    self._check_access()
+                else:
+                    self._tell(f"the brokers can't be reached: {error}")
             except LogError as error:
+                if self._starting:
+                    raise
                 log.critical("the log can't be followed: {why}", why=str(error))
             await asyncio.sleep(RETRY)
+
+    async def _attempt(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Do something that may never come to an end by itself.
+
+        :raises asyncio.TimeoutError: if it took too long.
+        """
+        task = self._started(coroutine)
+        await over({task}, ATTEMPT)
+        if not task.done() or task.cancelled():
+            raise asyncio.TimeoutError(self._why or "no answer")
+        task.result()
 
     async def _begin(self) -> None:
         if not self._nats.is_connected:
@@ -123,14 +166,14 @@ class NatsLog:
 
     async def _follow(self, position: int) -> None:
         """Read what is behind a position."""
-        self._generation += 1
+        self._generation = generation = self._generation + 1
         self._position, self._expected = position, 1
         old, self._subscription = self._subscription, None
         with suppress(Error, AttributeError):
             await old.unsubscribe()
         inbox = self._nats.new_inbox()
         self._subscription = await self._nats.subscribe(
-            inbox, cb=partial(self._message, self._generation)
+            inbox, cb=partial(self._message, generation)
         )
         await self._stream.context.add_consumer(
             self._brokers.name,
@@ -175,7 +218,7 @@ class NatsLog:
     def follow(self, position: int) -> None:
         """See :meth:`.Log.follow`."""
         self._generation += 1
-        self._run(self._follow(position))
+        self._run(self._attempt(self._follow(position)))
 
     async def _failed(self, error: Exception) -> None:
         self._why = str(error) or type(error).__name__
@@ -188,9 +231,8 @@ class NatsLog:
             self._follower.disconnected("the connection to the brokers is lost")
 
     async def _reconnected(self) -> None:
-        if self._coming_back is not None:
-            self._coming_back.cancel()
-        self._coming_back = self._run(self._come_back())
+        self._returns += 1
+        self._run(self._come_back(self._returns))
 
     def _tell(self, why: str) -> None:
         """Write down what is wrong, once."""
@@ -198,14 +240,17 @@ class NatsLog:
             self._told = why
             log.warn("{why}", why=why)
 
-    async def _come_back(self) -> None:
-        while self._nats.is_connected:
+    async def _come_back(self, which: int) -> None:
+        """Follow again, unless the connection has been lost once more."""
+        while self._nats.is_connected and which == self._returns:
             try:
-                await self._follow(self._position)
+                await self._attempt(self._follow(self._position))
             except (asyncio.TimeoutError, Error) as error:
                 self._tell(f"the log can't be followed: {error}")
                 await asyncio.sleep(RETRY)
             else:
+                if which != self._returns:
+                    return
                 log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
                 self._why = self._told = ""
                 self._follower.connected()
@@ -231,7 +276,7 @@ class NatsLog:
 
     def keep(self, state: Sequence[Fact]) -> None:
         """See :meth:`.Log.keep`."""
-        self._run(self._stream.keep(self._identity, state))
+        self._run(self._attempt(self._stream.keep(self._identity, state)))
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def run() -> None:
@@ -240,7 +285,10 @@ class NatsLog:
             except (asyncio.TimeoutError, OSError, Error) as error:
                 log.debug("the brokers: {why}", why=str(error) or type(error).__name__)
 
-        task = self._loop.create_task(run())
+        return self._started(run())
+
+    def _started(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -248,14 +296,19 @@ class NatsLog:
     def close(self) -> Deferred[None]:
         """See :meth:`.Log.close`."""
         self._closed = True
-        for task in self._tasks:
-            task.cancel()
         if not hasattr(self, "_loop"):
             return succeed(None)
-        closing = self._loop.create_task(self._close())
-        return Deferred.fromFuture(closing)
+        return Deferred.fromFuture(self._loop.create_task(self._end()))
+
+    async def _end(self) -> None:
+        self._closed = True
+        await over(self._tasks, 0)
+        await self._close()
 
     async def _close(self) -> None:
+        closing = self._loop.create_task(self._nats.close())
+        await over({closing}, TIMEOUT)
         # It says so with an assertion if it was never connected.
-        with suppress(asyncio.TimeoutError, OSError, Error, AssertionError):
-            await asyncio.wait_for(self._nats.close(), TIMEOUT)
+        if closing.done() and not closing.cancelled():
+            with suppress(asyncio.TimeoutError, OSError, Error, AssertionError):
+                closing.result()

@@ -81,7 +81,7 @@ class Neighbours:
         member = chat.sessions.get(origin)
         session = None
         if fact.kind == SESSION:
-            session = chat.tokens.learn(fact, here)
+            session = chat.tokens.learn(fact, here, just_now=not chat.stale)
             if not session.seq:
                 session.seq = chat.journal.last_seq(origin)
         if not here:
@@ -96,8 +96,19 @@ class Neighbours:
         chat = self._chat
         outlet = Elsewhere(value["address"]) if session is None else NOWHERE
         view = TEXT if session is None else JSON
-        now = value.get("since", chat.now())
-        member = Member(value["name"], outlet, view, value.get("operator", False), now, session)
+        now = chat.now()
+        since = value.get("since", now)
+        # By the clock of another machine: of who came just now there is nothing to make of it.
+        idle = max(0, now - since) / 1000 if chat.stale else 0.0
+        member = Member(
+            value["name"],
+            outlet,
+            view,
+            value.get("operator", False),
+            since,
+            session,
+            chat.clock.seconds() - idle,
+        )
         member.origin = value["origin"]
         if session is None:
             member.record = Person(member)

@@ -33,6 +33,7 @@ class Cause(Enum):
     NO_NAME = "no name in time"
     BAD_NAMES = f"{LOGIN_TRIES} bad names"
     NO_HANDSHAKE = "no TLS handshake in time"
+    NO_HEADER = "no PROXY header"
     STALLED = "stalled"
     UNREAD = "did not read its last lines in time"
     BANNED = "banned"

@@ -22,13 +22,19 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.deadlines import Deadlines
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.protocols.closings import Cause, Closings
+from chatservice.protocols.first_bytes import Strangers
 from chatservice.protocols.line import ChatProtocol
 from chatservice.protocols.liveness import Progress, prepare
 from chatservice.protocols.pacing import PACE, STOPPING, PacedFramer
+from chatservice.protocols.proxy import ProxyProtocol
+from chatservice.protocols.recognising import RecognisingFramer
 from chatservice.wire import Code
 
 GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""
+
+STRANGERS_SILENCE: Final = 5.0
+"""The same, if its address has just spoken HTTP or TLS, which our greeting would break."""
 
 SWEEP: Final = 1.0
 """Seconds from one look at the closing connections to the next."""
@@ -63,7 +69,11 @@ class ChatFactory(ServerFactory):
         self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
         self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
-        self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, ChatProtocol.greet)
+        self._ungreeted = Deadlines[RecognisingFramer](clock, GREETING_SILENCE, self._silent)
+        self._awaited = Deadlines[RecognisingFramer](
+            clock, STRANGERS_SILENCE - GREETING_SILENCE, RecognisingFramer.greet
+        )
+        self._strangers = Strangers(clock)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
         self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
@@ -107,13 +117,34 @@ class ChatFactory(ServerFactory):
         self._ungreeted.discard(protocol)
         self._ungreeted.add(protocol)
 
-    def admit(self, protocol: ChatProtocol) -> bool:
+    def _silent(self, protocol: RecognisingFramer) -> None:
+        """Greet who was silent for a moment, or later who may be a stranger that is late."""
+        if self.admit(protocol):
+            if protocol.silent and protocol.address in self._strangers:
+                self._awaited.add(protocol)
+            else:
+                protocol.greet()
+
+    def typed(self, protocol: RecognisingFramer) -> None:
+        """Somebody sent an empty line: a person, if nothing follows in a moment."""
+        if protocol in self._awaited:
+            self._awaited.discard(protocol)
+            self._ungreeted.add(protocol)
+
+    def met_stranger(self, protocol: RecognisingFramer, cause: Cause) -> None:
+        """Note that a connection is closed which speaks something else, and remember from where."""
+        self.note(protocol, cause)
+        if protocol.outbox.address:
+            self._strangers.add(counted(protocol.outbox.address))
+
+    def admit(self, protocol: RecognisingFramer) -> bool:
         """Count a connection under its address; if that is banned or has too many, part with it.
 
         At the greeting, since behind a PROXY header the address is not known before; under TLS at
         once, since a handshake may take its time.
         """
         self._ungreeted.discard(protocol)
+        self._awaited.discard(protocol)
         if protocol.address is not None:
             return True
         host = protocol.outbox.address
@@ -141,9 +172,10 @@ class ChatFactory(ServerFactory):
         """Our half of a connection is closed: see to it that the other follows."""
         self._closing[protocol] = self.clock.seconds()
         self._ungreeted.discard(protocol)
+        self._awaited.discard(protocol)
         self._unnamed.discard(protocol)
 
-    def note(self, protocol: ChatProtocol, cause: Cause) -> None:
+    def note(self, protocol: RecognisingFramer | ProxyProtocol, cause: Cause) -> None:
         """Write down why a connection is closed, unless that was done."""
         if protocol.cause is None:
             protocol.cause = cause
@@ -154,7 +186,7 @@ class ChatFactory(ServerFactory):
         self.connections.pop(protocol, None)
         self._closing.pop(protocol, None)
         self.progress.forget(protocol)
-        for deadlines in (self._handshaking, self._ungreeted, self._unnamed):
+        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self._unnamed):
             deadlines.discard(protocol)
         if protocol.address is not None:
             self._addresses[protocol.address] -= 1
@@ -236,6 +268,7 @@ class ChatFactory(ServerFactory):
                 self.paced,
                 self.lingering,
                 self._ungreeted,
+                self._awaited,
                 self._handshaking,
                 self._unnamed,
             ):

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.protocols.basic import LineReceiver
 
-from chatservice.protocols.telnet import Telnet
+from chatservice.protocols.telnet import LOST, UNFINISHED_MOST, Telnet
 
 
 class LineFramer(LineReceiver):
@@ -30,6 +30,7 @@ class LineFramer(LineReceiver):
     _telnet: Telnet | None = None
     _dropping = False
     _ended = False
+    _end_told = False
     _busy = False
     _holds = 0
 
@@ -49,10 +50,26 @@ class LineFramer(LineReceiver):
             self._telnet = Telnet()
         elif self._telnet.idle and b"\xff" not in data:
             return data
-        data, answer = self._telnet.feed(data)
+        data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
         if answer:
             self.telnet_answer(answer)
+        if self._telnet.ended and not self._ended:
+            self.telnet_ended()
         return data
+
+    def telnet_ended(self) -> None:
+        """Take the end of the input, of which the last is about to be handled."""
+        # Reading goes on, not for lines, but to see when the peer closes.
+        self._read_on()
+        self._ended = True
+
+    def negotiate(self) -> None:
+        """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
+        if self._telnet is None:
+            self._telnet = Telnet()
+        request = self._telnet.negotiate()
+        if request:
+            self.telnet_answer(request)
 
     def telnet_answer(self, answer: bytes) -> None:
         """Send the answer to a telnet command."""
@@ -73,8 +90,14 @@ class LineFramer(LineReceiver):
         if self._holds:
             return
         if self._ended:
-            self.input_ended()
-        elif self.paused:
+            if not self._end_told:
+                self._end_told = True
+                self.input_ended()
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self.paused:
             self.paused = False
             self.transport.resumeProducing()
 
@@ -147,6 +170,8 @@ class LineFramer(LineReceiver):
         """Take the end of the input; what it leaves unfinished is a line too."""
         if not self._ended:
             self._ended = True
+            if self.telnet and self._telnet is not None and self._telnet.inside:
+                self.telnet_answer(LOST)
             self._go_on()
 
     def input_ended(self) -> None:

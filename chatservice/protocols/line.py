@@ -28,38 +28,32 @@ from chatservice.chat.json_view import JSON
 from chatservice.chat.members import Member
 from chatservice.chat.views import TEXT, View
 from chatservice.protocols import machine, person
-from chatservice.protocols.closings import Cause
-from chatservice.protocols.first_bytes import answer_to_stranger
 from chatservice.protocols.outbox import outbox
-from chatservice.protocols.pacing import ASKING, UNREAD, PacedFramer
-from chatservice.wire import OPENING, Code
+from chatservice.protocols.pacing import ASKING, UNREAD
+from chatservice.protocols.recognising import RecognisingFramer
+from chatservice.wire import Code
 
 UNNAMED_READ: Final = 4 << 10
 """Bytes that are read at once of who has no name yet; of others it is what Twisted reads."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
-class ChatProtocol(PacedFramer):
+class ChatProtocol(RecognisingFramer):
     """One connection. The state is a function, changed by assignment: see the table above."""
 
     member: Member | None = None
-    address: str | None = None
-    """Under which the connection is counted, once it is."""
-
-    operator = False
-    """Whether who has this connection may do what is for operators; they are in no hurry."""
-
     view: View = TEXT
     """How the peer is told of what happens: a person, until it is known to be a program."""
 
-    cause: Cause | None = None
-    """Why it is closed, if the service has a cause."""
+    heard = False
+    """Whether a line came that was not empty."""
 
     tries = 0
     """Names that were given and can't be had."""
 
-    _greeted = False
     _finished = False
+    _half_closed = False
+    """Whether the peer can send nothing more, as its kernel tells."""
 
     # Coming
 
@@ -81,38 +75,6 @@ class ChatProtocol(PacedFramer):
     def handshakeCompleted(self) -> None:
         """TLS is up; this is also called whenever it is negotiated again."""
         self.factory.shaken(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes; the first of all decide what the peer is."""
-        if self._state is ChatProtocol._closing:
-            return  # A peer may go on for as long as it likes: not even split them into lines.
-        if not self._greeted:
-            first = self._buffer + data
-            if self.is_stranger(first):
-                return
-            if first.startswith(OPENING) and not self.operator:
-                self.be_machine()
-            elif b"\n" in data:
-                self.greet()
-        super().dataReceived(data)
-
-    def greet(self) -> None:
-        """Ask for a name: the peer said something, or was silent for a moment."""
-        if not self._greeted:
-            self._greeted = True
-            if self.factory.admit(self):
-                self.tell(wording.ASK_NAME)
-
-    def is_stranger(self, first: bytes) -> bool:
-        """Part with a peer that takes us for something else."""
-        stranger = answer_to_stranger(first)
-        if stranger is None:
-            return False
-        cause, answer = stranger
-        self.factory.note(self, cause)
-        self.outbox.write(answer)
-        self.finish()
-        return True
 
     def be_machine(self) -> None:
         """Speak JSON from now on: the peer is a program. No greeting is sent, if none was."""
@@ -218,10 +180,10 @@ class ChatProtocol(PacedFramer):
 
     def readConnectionLost(self) -> None:
         """The peer has nothing more to say, but may still read."""
+        self._half_closed = True
         if self._finished:
             self.transport.loseConnection()
         else:
-            self.greet()
             if self.outbox.broken:
                 self.drop_unfinished()
             self.end_input()
@@ -241,6 +203,7 @@ class ChatProtocol(PacedFramer):
     def _leave(self) -> None:
         """Ignore what a member still sends who is gone; it is finished when it has read all."""
         self._state = ChatProtocol._closing
+        self._leaves = self._watched = True
         self.drop_lines()
 
     def finish(self) -> None:
@@ -258,13 +221,14 @@ class ChatProtocol(PacedFramer):
         self.release(self._holds)
         tls = ISSLTransport.providedBy(self.transport)
         halves = IHalfCloseableDescriptor.providedBy(self.transport) and not tls
-        if halves and not self._ended:
+        if halves and not self._half_closed:
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave; what was read of the peer before is still handled, at its pace."""
+        self._half_closed = True
         self.outbox.close()
         self.factory.lost(self)
         if self.member is None:

@@ -29,7 +29,7 @@ class Owner(Protocol):
     """The connection that an outbox writes for."""
 
     def drained(self) -> None:
-        """The outbox was blocked and no longer is."""
+        """The outbox was blocked and no longer is; this may be told in the midst of ``send``."""
 
     def finish(self) -> None:
         """The member has read all that it was to read."""

@@ -19,9 +19,7 @@ state     a line                      the name is granted    the input ends     
 ========  ==========================  =====================  =================  ==================
 naming    claims a name; an HTTP      chatting               closing            closing
           request: closing; the
-          fifth bad name: closing;
-          an object: hello
-          (:mod:`.machine`)
+          fifth bad name: closing
 chatting  is said, or is a command                           leaves; closing    closing
                                                              when all is read
 closing   is ignored                  gives the name back    ends the           ends the
@@ -42,9 +40,7 @@ from chatservice.chat.commands import obey
 from chatservice.chat.text import decode, edited, safe
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
-from chatservice.protocols import machine
 from chatservice.protocols.closings import Cause
-from chatservice.wire import OPENING
 
 if TYPE_CHECKING:
     from chatservice.protocols.line import ChatProtocol
@@ -52,13 +48,10 @@ if TYPE_CHECKING:
 
 def naming(connection: ChatProtocol, line: bytes) -> None:
     """Claim a name, unless it is no person who speaks."""
-    if not connection.tries and not connection.operator:
+    if not connection.heard and not connection.operator:
         if connection.is_stranger(line):
             return
-        if line.startswith(OPENING):
-            connection.be_machine()
-            machine.hello(connection, line)
-            return
+        connection.heard = bool(line.strip())
     text = _typed(connection, line)
     if text is None:
         return

@@ -6,7 +6,7 @@ What goes over the wire, ``<`` from a program and ``>`` to it::
     > {"type":"welcome","name":"bot","token":"kR…","journal":"5f…","since":1041,"seq":0,…}
     > {"type":"ok","to":"join","room":"lobby","topic":"","people":2}
     < {"type":"say","room":"lobby","text":"hi","seq":1}
-    > {"type":"ok","to":"say","id":1043,"seq":1}
+    > {"type":"ok","to":"say","id":1043,"at":"…Z","seq":1}
     > {"type":"said","id":1044,"at":"…Z","room":"lobby","author":"ana","text":"hello bot"}
 
 Server and client share this module, so neither can misspell the other. A field that is ``None`` is
@@ -42,6 +42,7 @@ from chatservice.wire.replies import (
     RoomSeen,
     Welcome,
     WhoIs,
+    time_of,
 )
 from chatservice.wire.requests import (
     REQUESTS,
@@ -107,4 +108,5 @@ __all__ = [
     "moment",
     "reply",
     "request",
+    "time_of",
 ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from chatservice.wire.codes import BadMessage, Code
@@ -50,8 +50,10 @@ def _value(value: Any) -> Any:
     return _plain(value) if hasattr(value, "__dataclass_fields__") else value
 
 
+@lru_cache(maxsize=16)
 def moment(at: int) -> str:
     """Write a time, in milliseconds since 1970, as RFC 3339 has it."""
+    # All that is stored together has one time, and each program is told it with its own words.
     seconds, thousandths = divmod(at, 1000)
     time = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{time:%Y-%m-%dT%H:%M:%S}.{thousandths:03}Z"

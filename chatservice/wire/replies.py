@@ -7,6 +7,14 @@ from datetime import datetime, timezone
 from typing import ClassVar, Final
 
 
+def time_of(moment: str) -> datetime:
+    """Read a time as :func:`.moment` writes it.
+
+    :raises ValueError: if it is none.
+    """
+    return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What the server says."""
@@ -62,6 +70,7 @@ class Ok(Reply):
 
     :ivar to: the type of what was asked for.
     :ivar id: of what was stored: the place of the program's own words in the one order.
+    :ivar at: when that was, UTC (RFC 3339).
     :ivar seq: their number.
     :ivar room: that was joined or left.
     :ivar topic: of the room that was joined.
@@ -72,6 +81,7 @@ class Ok(Reply):
     type: ClassVar[str] = "ok"
     to: str
     id: int | None = None
+    at: str | None = None
     seq: int | None = None
     room: str | None = None
     topic: str | None = None
@@ -189,7 +199,7 @@ class Event(Reply):
     @property
     def time(self) -> datetime:
         """The same as :attr:`at`."""
-        return datetime.strptime(self.at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        return time_of(self.at)
 
 
 EVENTS: Final = (

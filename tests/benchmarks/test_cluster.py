@@ -14,6 +14,7 @@ from benchmarks import cluster
 from benchmarks.cluster import KINDS, QUICK, TASKS
 from benchmarks.cluster.brokers import Brokers
 from benchmarks.workloads import Result
+from tests.profiles import NOT_NIGHTLY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +22,8 @@ Line = tuple[int, str]
 
 
 class CommandTests(SynchronousTestCase):
+    skip = NOT_NIGHTLY
+
     def test_lines_are_delivered_and_stored_on_all_nodes_as_they_should_be(self) -> None:
         if why := Brokers.missing():
             raise SkipTest(why)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks import __main__ as command
 from benchmarks.__main__ import CONTESTANTS, QUICK, SWEEP, WORKLOADS
 from benchmarks.contestants import Lines
+from tests.profiles import NOT_NIGHTLY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OF_OURS = "chatservice,c,textbook,asyncio,bare"
@@ -20,6 +21,8 @@ class Absent(Lines):
 
 
 class CommandTests(SynchronousTestCase):
+    skip = NOT_NIGHTLY
+
     def test_small_loads_are_delivered_and_stored_as_they_should_be(self) -> None:
         words = ["--quick", "--rounds", "1", "--seconds", "0.2", "--servers", OF_OURS]
         done = subprocess.run(

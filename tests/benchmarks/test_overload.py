@@ -18,6 +18,7 @@ from benchmarks.verify import Wrong
 from chatservice.chat.names import BadName, nickname
 from chatservice.chat.text import decode, safe
 from chatservice.limits import Limits
+from tests.profiles import NOT_NIGHTLY
 
 FINE = Row("a", "1", "1")
 SLOW = Row("a", "2", "1", False, noisy=True)
@@ -106,6 +107,9 @@ class NoiseTests(SynchronousTestCase):
 
 class ScenariosTests(TestCase):
     """Each with a real server."""
+
+    skip = NOT_NIGHTLY
+    alone = True
 
     def check(self, scenario: Scenario, scale: float) -> dict[str, str]:
         """Measure once; returns the values by what they are of."""

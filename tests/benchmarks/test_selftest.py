@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import selftest
 from benchmarks.selftest import FAULTS, Fault, faults
+from tests.profiles import NOT_NIGHTLY
 
 GARBLED = "^garbled, or said by nobody: "
 LACKING = r"^member \d+ (heard \d+ of \d+ lines|never heard line \d+ of \d+)$"
@@ -16,6 +17,8 @@ LACKING = r"^member \d+ (heard \d+ of \d+ lines|never heard line \d+ of \d+)$"
 
 class FaultTests(SynchronousTestCase):
     """Each fault, for each victim, with and without one order for all."""
+
+    skip = NOT_NIGHTLY
 
     def find(self, name: str, pattern: str) -> None:
         """Let a fault be committed, and see what is found."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,11 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.verify import BEFORE, WORDS, Wrong
 from tests.benchmarks.support import NOW, Hearing, Line, Room, deliveries, plain, rooms
+from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some ten thousands.
-EXAMPLES: Final = int(os.environ.get("VERIFY_EXAMPLES", "300"))
 
-thorough = settings(max_examples=EXAMPLES, deadline=None)
+thorough = settings(max_examples=examples(300))
 
 A0, A1, A2 = [(0, count) for count in range(3)]
 B0, B1 = [(1, count) for count in range(2)]

@@ -54,11 +54,11 @@ _HAPPENED: Final = re.compile(
 
 def told(event: Event, origin: int) -> Message:
     """Write an event as the program is told of it whose session has an origin."""
-    if event.origin == origin and event.kind in ASKED:
-        ok = {"type": "ok", "to": ASKED[event.kind], "id": event.id}
-        return {**ok, "seq": event.seq} if event.seq > 0 else ok
     time = datetime.fromtimestamp(event.at // 1000, timezone.utc)
     at = f"{time:%Y-%m-%dT%H:%M:%S}.{event.at % 1000:03}Z"
+    if event.origin == origin and event.kind in ASKED:
+        ok = {"type": "ok", "to": ASKED[event.kind], "id": event.id, "at": at}
+        return {**ok, "seq": event.seq} if event.seq > 0 else ok
     message: Message = {"type": event.kind, "id": event.id, "at": at}
     if not event.room.startswith(HOUSE):
         message["room"] = event.room
@@ -248,6 +248,7 @@ class Seat(Party):
     :ivar left_rooms: in which it was when it left; :ivar left_as: and how it was called.
     :ivar lost_at: since when it has had no connection; None if it has one, or waits for one.
     :ivar left_at: when it left, in milliseconds since 1970.
+    :ivar expires: when its token does then, by the clock of the house.
     :ivar pending: by number, what it said and what waits to be stored: its kind, room and text.
     :ivar accepting: what is to be accepted right now.
     :ivar repeats: of each number, how often it was asked again what is stored.
@@ -274,6 +275,7 @@ class Seat(Party):
         self.left_as = name
         self.lost_at: float | None = None
         self.left_at = 0
+        self.expires = 0.0
         self.pending: dict[int, tuple[str, str, str]] = {}
         self.accepting: tuple[int | None, str, str, str] | None = None
         self.repeats: Counter[int] = Counter()

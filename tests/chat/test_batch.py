@@ -15,6 +15,7 @@ from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Reading, Session
 from chatservice.chat.views import TEXT
 from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft
+from tests.profiles import examples
 
 HOUSE = 7
 NAMES = ("ana", "Ana", "bob", "cleo")
@@ -288,7 +289,7 @@ class StoryTests(TestCase):
             max_size=50,
         )
     )
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=examples(300))
     def test_whoever_speaks_is_in_the_room_by_that_name(
         self, story: list[tuple[int, str, str, str]]
     ) -> None:

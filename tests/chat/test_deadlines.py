@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.chat.deadlines import Deadlines
+from tests.profiles import examples
 
 
 class DeadlinesTests(unittest.TestCase):
@@ -167,7 +168,7 @@ class DeadlinesTests(unittest.TestCase):
             max_size=40,
         )
     )
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=examples(300))
     def test_whatever_is_done_each_runs_out_at_its_time_and_nothing_else_does(
         self, steps: list[tuple[str, str | int]]
     ) -> None:

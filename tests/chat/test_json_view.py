@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial import unittest
 
-from chatservice import wording
+from chatservice import wire, wording
 from chatservice.chat.json_view import JSON, NAMES_MOST, told
 from chatservice.chat.sessions import origin_at
 from chatservice.journal.events import (
@@ -24,6 +24,8 @@ from chatservice.journal.events import (
 )
 from chatservice.wire import Code
 from tests.chat.support import START
+
+AT = wire.moment(START)
 
 
 def event(kind: str, author: str, text: str = "", room: str = "dev", seq: int = -1) -> Event:
@@ -86,9 +88,9 @@ class JsonViewTests(unittest.TestCase):
     def test_what_one_said_oneself_is_a_receipt(self) -> None:
         for kind, asked in ((SAID, "say"), (DID, "do"), (PRIVATE, "private"), (TOPIC, "topic")):
             receipt = self.read(JSON.own(event(kind, "bot", "hi", seq=3)))
-            self.assertEqual(receipt, {"type": "ok", "to": asked, "id": 7, "seq": 3})
+            self.assertEqual(receipt, {"type": "ok", "to": asked, "id": 7, "at": AT, "seq": 3})
             receipt = self.read(JSON.own(event(kind, "bot", "hi", seq=-3)))
-            self.assertEqual(receipt, {"type": "ok", "to": asked, "id": 7})
+            self.assertEqual(receipt, {"type": "ok", "to": asked, "id": 7, "at": AT})
         self.assertEqual(self.read(JSON.own(event(RENAMED, "bot", "rob")))["type"], "renamed")
 
     def test_what_the_service_says_is_a_notice_a_line(self) -> None:

@@ -88,10 +88,10 @@ class MemberTests(unittest.TestCase):
         self.assertEqual(lobby.room.head, {})
 
     def test_it_is_as_it_came(self) -> None:
-        member = Member("ana", self.outlet, TEXT, operator=True, now=START)
+        member = Member("ana", self.outlet, TEXT, operator=True, now=START, active=7.0)
         self.assertTrue(member.operator)
         self.assertFalse(self.member.operator)
-        self.assertEqual((member.since, member.active), (START, START))
+        self.assertEqual((member.since, member.active), (START, 7.0))
         self.assertIsNone(member.away)
 
     def test_here_is_the_current_room(self) -> None:

@@ -58,9 +58,9 @@ from chatservice.journal.events import (
 from chatservice.journal.sqlite import SqliteJournal
 from tests.chat.model import Period, Session, session_of
 from tests.chat.support import DAY, START, House
+from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
-EXAMPLES: Final = int(os.environ.get("CHAT_MODEL_EXAMPLES", "500"))
 STEPS: Final = 60
 SESSIONS: Final = 5
 LIVES: Final = 3
@@ -909,9 +909,8 @@ class ModelTests(unittest.TestCase):
         run_state_machine_as_test(
             WatchedMachine,
             settings=settings(
-                max_examples=EXAMPLES,
+                max_examples=examples(500),
                 stateful_step_count=STEPS,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

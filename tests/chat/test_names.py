@@ -18,6 +18,7 @@ from chatservice.chat.names import (
     room_name,
 )
 from chatservice.chat.text import safe
+from tests.profiles import examples
 
 ACCEPTED = [
     "ana",
@@ -98,6 +99,9 @@ REFUSED = {
     ".ana": "{} can't begin with '.'",
     ":ana": "{} can't begin with ':'",
     "@ana": "{} can't begin with '@'",
+    "{ana": "{} can't begin with '{{'",
+    "｛ana": "{} can't begin with '{{'",
+    '{"type":"ping"}': "{} can't begin with '{{'",
     "ana:": "{} can't end with ':'",
     "anaː": "{} can't end with U+02D0 (modifier letter triangular colon)",
     "_!_": "{} has at least one letter or digit",
@@ -210,7 +214,7 @@ class NicknameTests(unittest.TestCase):
         self.assertEqual(nickname("badmin"), "badmin")
 
     @given(names)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_an_accepted_name_can_be_shown_anywhere(self, text: str) -> None:
         name = accepted(nickname, text)
         self.assertTrue(1 <= len(name) <= 24)
@@ -221,14 +225,14 @@ class NicknameTests(unittest.TestCase):
         self.assertEqual(ascii(safe(name)), ascii(name))
 
     @given(names)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_an_accepted_name_stays_as_it_is(self, text: str) -> None:
         name = accepted(nickname, text)
         self.assertEqual(nickname(name), name)
 
     @given(names)
     @example("\ud800")
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_a_reason_is_safe_to_show(self, text: str) -> None:
         for check in (nickname, room_name):
             try:
@@ -283,13 +287,13 @@ class KeyTests(unittest.TestCase):
             self.assertEqual(key(once), once, ascii(character))
 
     @given(names)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_the_key_of_an_accepted_name_is_its_own_key(self, text: str) -> None:
         once = key(accepted(nickname, text))
         self.assertEqual(key(once), once)
 
     @given(names, st.sampled_from((str.upper, str.lower, str.title, str.swapcase, str.casefold)))
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_an_accepted_case_variant_has_the_same_key(
         self, text: str, vary: Callable[[str], str]
     ) -> None:
@@ -324,7 +328,7 @@ class RoomNameTests(unittest.TestCase):
             room_name("#abcd", max_length=3)
 
     @given(names)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_an_accepted_room_stays_as_it_is(self, text: str) -> None:
         room = accepted(room_name, text)
         self.assertEqual(room_name(room), room)

@@ -24,6 +24,7 @@ from chatservice.journal.events import (
 )
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import JournalTestCase, said
+from tests.profiles import examples
 
 ROOMS = ("a", "b")
 
@@ -127,7 +128,7 @@ class PastTests(JournalTestCase):
             max_size=5,
         ),
     )
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=examples(60))
     def test_memory_and_journal_together_are_one_past(
         self,
         recent: int,

@@ -575,6 +575,18 @@ class ComingBackTests(ProgramTestCase):
         self.house.tick(7 * DAY)
         self.assertEqual(brief(self.back(bot).read()), ["error unknown_token"])
 
+    def test_a_token_lives_as_long_when_the_clock_is_set(self) -> None:
+        for step in (-40 * DAY, 40 * DAY):
+            (bot,) = self.gather("rob")
+            bot.tries("quit")
+            self.house.moment += round(step * 1000)
+            self.house.tick(7 * DAY - 1)
+            back = self.back(bot)
+            self.assertEqual(only(back.read(), "welcome")["resumed"], True)
+            back.tries("quit")
+            self.house.tick(7 * DAY)
+            self.assertEqual(brief(self.back(bot).read()), ["error unknown_token"])
+
     def test_what_has_expired_is_forgotten_in_the_file_too(self) -> None:
         self.bot.tries("quit")
         self.assertEqual(len(self.query("SELECT * FROM facts WHERE kind = 'session'")), 1)

@@ -53,9 +53,9 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.wire import Code
 from tests.chat.sessions_model import Guest, Message, Party, Seat, Talk, Wire
 from tests.chat.support import DAY, START, House
+from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
-EXAMPLES: Final = int(os.environ.get("CHAT_SESSIONS_EXAMPLES", "300"))
 STEPS: Final = 50
 PARTIES: Final = 5
 LIVES: Final = 4
@@ -397,7 +397,7 @@ class Machine(RuleBasedStateMachine):
             hello["journal"] = "elsewhere"
         if name is not None:
             hello["name"] = name
-        if not seat.here and seat.left_at + LIFE_DAYS * DAY * 1000 <= self.house.now():
+        if not seat.here and seat.expires <= self.house.clock.seconds():
             self._token_is_unknown(seat, hello, window)
             return
         self._hear(seat)
@@ -772,6 +772,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(days=st.integers(1, 3), then=st.sampled_from((0.0, 61.0)))
     def days_pass(self, days: int, then: float) -> None:
+        self.house.tick(days * DAY)
+        self.house.tick(then)
+
+    @rule(days=st.sampled_from((1, 3, 30)), then=st.sampled_from((0.0, 61.0)))
+    def the_wall_clock_is_set_ahead(self, days: int, then: float) -> None:
+        """Which tells of nothing how long it lasts, but after the next start."""
         self.house.moment += round(days * DAY * 1000)
         self.house.tick(then)
 
@@ -939,6 +945,7 @@ class Machine(RuleBasedStateMachine):
             party.left = False
             party.lost_at = None
             party.left_at = self.house.now()
+            party.expires = self.house.clock.seconds() + LIFE_DAYS * DAY
         elif party in self.guests:
             self.guests.remove(party)
             self.leaving.append(party)
@@ -1137,6 +1144,8 @@ class Machine(RuleBasedStateMachine):
                 party.here = False
                 party.name = party.left_as
                 party.left_rooms = [p.room for p in party.periods if p.until is None]
+                left = party.left_at / 1000 + LIFE_DAYS * DAY - self.house.now() / 1000
+                party.expires = min(LIFE_DAYS * DAY, left)
                 continue
             assert party.here or not party.left, f"{party.name} is back"
             party.here = party.stored = True
@@ -1156,10 +1165,8 @@ class SessionsTests(unittest.TestCase):
             run_state_machine_as_test(
                 WatchedMachine,
                 settings=settings(
-                    max_examples=EXAMPLES,
+                    max_examples=examples(300),
                     stateful_step_count=STEPS,
-                    deadline=None,
-                    print_blob=True,
                     suppress_health_check=list(HealthCheck),
                 ),
             )

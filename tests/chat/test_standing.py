@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.chat.standing import BAN, LOCK, MUTE, Standing, Term, moment
@@ -7,6 +8,7 @@ from chatservice.journal.events import TOPIC, Fact
 from tests.chat.support import START
 
 HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 class TermTests(unittest.TestCase):
@@ -17,16 +19,25 @@ class TermTests(unittest.TestCase):
         self.assertEqual(Term("bo", START, "spam").says, " until 2026-03-14 09:26 UTC: spam")
 
     def test_it_is_over_from_its_end_on(self) -> None:
-        self.assertFalse(Term("bo", START).over(START - 1))
-        self.assertTrue(Term("bo", START).over(START))
+        term = Term("bo", START, end=60.0)
+        self.assertFalse(term.over(59.9))
+        self.assertTrue(term.over(60.0))
         self.assertFalse(Term("bo").over(START))
 
-    def test_as_a_fact_it_is_the_same(self) -> None:
-        term = Term("Bo", START, 'so "it" is, 小林')
-        standing = Standing(lambda: 0)
+    def test_as_a_fact_it_is_the_same_but_for_its_end_here(self) -> None:
+        term = Term("Bo", START, 'so "it" is, 小林', 60)
+        clock = Clock()
+        clock.advance(1000)
+        standing = Standing(clock, lambda: 0)
         standing.apply([term.fact(MUTE, "bo")])
-        self.assertEqual(standing.mutes, {"bo": term})
+        self.assertEqual(standing.mutes, {"bo": term._replace(end=1060.0)})
         self.assertIn("小林", term.fact(MUTE, "bo").value)
+        self.assertEqual(term.fact(MUTE, "bo"), standing.mutes["bo"].fact(MUTE, "bo"))
+
+    def test_one_that_an_older_version_has_stored_can_be_read(self) -> None:
+        standing = Standing(Clock(), lambda: START - 60_000)
+        standing.apply([Fact(MUTE, "bo", f'["Bo", {START}, "why"]')])
+        self.assertEqual(standing.mutes, {"bo": Term("Bo", START, "why", 0, 60.0)})
 
     def test_a_moment_is_utc(self) -> None:
         self.assertEqual(moment(0), "1970-01-01 00:00 UTC")
@@ -35,8 +46,12 @@ class TermTests(unittest.TestCase):
 
 class StandingTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.now = START
-        self.standing = Standing(lambda: self.now)
+        self.clock = Clock()
+        self.wrong = 0
+        self.standing = Standing(self.clock, self.now)
+
+    def now(self) -> int:
+        return START + self.wrong + round(self.clock.seconds() * 1000)
 
     def mute(self, name: str, until: int = 0) -> None:
         self.standing.apply([Term(name, until).fact(MUTE, name)])
@@ -90,9 +105,9 @@ class StandingTests(unittest.TestCase):
     def test_a_mute_ends(self) -> None:
         self.mute("bo", START + HOUR)
         self.mute("cy")
-        self.now += HOUR - 1
+        self.clock.advance(3599)
         self.assertIsNotNone(self.standing.muted("bo"))
-        self.now += 1
+        self.clock.advance(1)
         self.assertIsNone(self.standing.muted("bo"))
         self.assertIsNotNone(self.standing.muted("cy"))
 
@@ -101,10 +116,10 @@ class StandingTests(unittest.TestCase):
         self.ban("192.0.2.0/24", START + 3 * HOUR)
         self.ban("192.0.0.0/16", START + 2 * HOUR)
         for hours, network in ((0, "192.0.2.7/32"), (1, "192.0.2.0/24"), (2, "192.0.2.0/24")):
-            self.now = START + hours * HOUR
+            self.clock.rightNow = hours * 3600.0
             term = self.standing.banned("192.0.2.7")
             self.assertEqual(None if term is None else term.name, network)
-        self.now = START + 3 * HOUR
+        self.clock.rightNow = 3 * 3600.0
         self.assertIsNone(self.standing.banned("192.0.2.7"))
 
     def test_what_is_no_address_is_not_banned(self) -> None:
@@ -118,7 +133,7 @@ class StandingTests(unittest.TestCase):
         self.ban("192.0.2.0/24", START + HOUR)
         self.ban("192.0.0.0/16")
         self.assertEqual(self.standing.forget(), [])
-        self.now += HOUR
+        self.clock.advance(3600)
         self.assertIsNone(self.standing.muted("bo"))
         self.assertIsNotNone(self.standing.banned("192.0.2.7"))
         over = [Fact(MUTE, "bo", ""), Fact(BAN, "192.0.2.0/24", "")]
@@ -128,3 +143,47 @@ class StandingTests(unittest.TestCase):
         self.assertEqual(
             [str(network) for network, _ in self.standing.bans.items()], ["192.0.0.0/16"]
         )
+
+    def test_when_the_time_of_day_is_set_a_term_lasts_as_long(self) -> None:
+        for name, step in (("bo", -HOUR), ("cy", HOUR), ("di", 40 * DAY)):
+            self.mute(name, self.now() + HOUR)
+            self.wrong += step
+            self.clock.advance(3599)
+            self.assertIsNotNone(self.standing.muted(name), step)
+            self.assertEqual(self.standing.forget(), [], step)
+            self.clock.advance(1)
+            self.assertIsNone(self.standing.muted(name), step)
+            self.assertEqual(self.standing.forget(), [Fact(MUTE, name, "")], step)
+
+    def test_what_is_said_just_now_lasts_from_now_on_whatever_the_time_is_elsewhere(self) -> None:
+        for name, step in (("bo", -DAY), ("cy", DAY)):
+            fact = Term(name, self.now() + step + HOUR, "", 3600).fact(MUTE, name)
+            self.standing.apply([fact])
+            self.clock.advance(3599)
+            self.assertIsNotNone(self.standing.muted(name), step)
+            self.clock.advance(1)
+            self.assertIsNone(self.standing.muted(name), step)
+
+    def test_over_a_restart_the_time_of_day_says_what_is_left(self) -> None:
+        for name, left in (("bo", 600), ("cy", 0), ("di", 3600)):
+            fact = Term(name, self.now() + left * 1000, "", 3600).fact(MUTE, name)
+            self.standing.apply([fact], just_now=False)
+            self.clock.advance(left - 1 if left else 0)
+            self.assertEqual(self.standing.muted(name) is not None, left > 0, left)
+            self.clock.advance(1)
+            self.assertIsNone(self.standing.muted(name), left)
+
+    def test_over_a_restart_with_a_clock_that_is_behind_it_lasts_no_longer_than_it_is(self) -> None:
+        fact = Term("bo", self.now() + 400 * DAY, "", 3600).fact(MUTE, "bo")
+        self.standing.apply([fact], just_now=False)
+        self.clock.advance(3600)
+        self.assertIsNone(self.standing.muted("bo"))
+
+    def test_what_holds_can_be_listed(self) -> None:
+        self.mute("bo", START + HOUR)
+        self.mute("cy")
+        self.ban("192.0.2.0/24", START + HOUR)
+        self.ban("192.0.0.0/16")
+        self.clock.advance(3600)
+        self.assertEqual([term.name for term in self.standing.held_mutes()], ["cy"])
+        self.assertEqual([term.name for term in self.standing.held_bans()], ["192.0.0.0/16"])

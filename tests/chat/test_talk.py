@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatservice.chat import past, talk
@@ -98,7 +98,6 @@ class TalkTests(JournalTestCase):
         self.assertEqual((self.texts(self.after(0, 9)), self.after(0, 9).gap), ("3 4 5 6", True))
         self.assertEqual((self.texts(self.after(2, 9)), self.after(2, 9).gap), ("3 4 5 6", False))
 
-    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(
             st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([SAID, JOINED])), min_size=1),

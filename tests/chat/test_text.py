@@ -9,6 +9,7 @@ from twisted.trial import unittest
 from wcwidth import iter_graphemes
 
 from chatservice.chat.text import MARKS_PER_CHARACTER, decode, edited, safe
+from tests.profiles import examples
 
 EVERY_CHARACTER = [chr(number) for number in range(0x110000)]
 
@@ -245,17 +246,16 @@ class SafeTests(unittest.TestCase):
             self.assertEqual(safe(f"{text}!\x1b"), f"{safe(text + '!')}␛", hex(start))
 
     @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
-    @settings(deadline=None)
     def test_printable_ascii_loses_only_the_spaces_at_its_end(self, text: str) -> None:
         self.assertEqual(safe(text), text.rstrip(" "))
 
     @given(any_text)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_safe_text_stays_as_it_is(self, text: str) -> None:
         self.assertEqual(safe(safe(text)), safe(text))
 
     @given(any_text)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_nothing_forbidden_comes_out(self, text: str) -> None:
         shown = safe(text)
         self.assertEqual(NEVER_KEPT.intersection(shown), set())
@@ -265,7 +265,7 @@ class SafeTests(unittest.TestCase):
         shown.encode("utf-8")
 
     @given(any_text)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_marks_joiners_and_selectors_stand_only_where_they_belong(self, text: str) -> None:
         shown = safe(text)
         marks = 0
@@ -288,7 +288,7 @@ class SafeTests(unittest.TestCase):
             before = character
 
     @given(any_text)
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_it_grows_at_most_four_times(self, text: str) -> None:
         shown = safe(text)
         self.assertLessEqual(len(shown), 4 * len(text))

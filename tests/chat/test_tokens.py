@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.chat.sessions import Period, Reading, Session
 from chatservice.chat.tokens import Tokens, digest
 from chatservice.journal.events import Fact
+from tests.chat.support import START
 
-DAY = 86_400_000
+DAY = 86_400
 
 
 class TokensTestCase(unittest.TestCase):
     def setUp(self) -> None:
-        self.now = 1000
+        self.clock = Clock()
+        self.wrong = 0
         self.tokens = self.make()
 
+    def now(self) -> int:
+        return START + self.wrong + round(self.clock.seconds() * 1000)
+
     def make(self, life: int = 7, most: int = 3) -> Tokens:
-        return Tokens(lambda: self.now, life, most)
+        return Tokens(self.clock, self.now, life, most)
 
     def issue(self, name: str = "bot") -> tuple[str, Session]:
         """A session that has come in."""
@@ -53,13 +59,13 @@ class TokensTests(TokensTestCase):
 
     def test_a_token_expires_only_when_its_session_has_left(self) -> None:
         token, session = self.issue()
-        self.now += 100 * DAY
+        self.clock.advance(100 * DAY)
         self.assertIs(self.tokens.find(token), session)
         self.tokens.left(session)
-        self.now += 7 * DAY - 1
+        self.clock.advance(7 * DAY - 1)
         self.assertIs(self.tokens.find(token), session)
         self.assertEqual(self.tokens.forget_expired(), [])
-        self.now += 1
+        self.clock.advance(1)
         self.assertIsNone(self.tokens.find(token))
         self.assertEqual(self.tokens.forget_expired(), [Fact("session", session.digest, "")])
         self.assertTrue(session.dropped)
@@ -69,10 +75,10 @@ class TokensTests(TokensTestCase):
     def test_to_come_back_begins_its_life_anew(self) -> None:
         token, session = self.issue()
         self.tokens.left(session)
-        self.now += 6 * DAY
+        self.clock.advance(6 * DAY)
         self.tokens.here(session)
         self.tokens.left(session)
-        self.now += 6 * DAY
+        self.clock.advance(6 * DAY)
         self.assertIs(self.tokens.find(token), session)
 
     def test_of_too_many_that_left_those_that_left_first_are_forgotten(self) -> None:
@@ -89,7 +95,7 @@ class TokensTests(TokensTestCase):
         here, *away = [self.issue()[1] for _ in range(4)]
         facts = [Fact("topic", "lobby", "cake"), here.fact(Reading())]
         for session in away:
-            self.now += 1000
+            self.clock.advance(1)
             self.tokens.left(session)
             facts.insert(1, session.fact(Reading()))
         again = self.make(most=2)
@@ -98,6 +104,51 @@ class TokensTests(TokensTestCase):
         self.assertEqual(len(again), 4)
         forgotten = again.left(restored)
         self.assertEqual([fact.name for fact in forgotten], [one.digest for one in away[:2]])
+
+    def test_when_the_time_of_day_is_set_a_token_lives_as_long(self) -> None:
+        for step in (-40 * DAY, 40 * DAY, -60):
+            token, session = self.issue()
+            self.tokens.left(session)
+            self.wrong += step * 1000
+            self.clock.advance(7 * DAY - 1)
+            self.assertIs(self.tokens.find(token), session, step)
+            self.assertEqual(self.tokens.forget_expired(), [], step)
+            self.clock.advance(1)
+            self.assertIsNone(self.tokens.find(token), step)
+            self.assertEqual(len(self.tokens.forget_expired()), 1, step)
+
+    def restored(self, passed: int, in_doubt: bool = False) -> tuple[Tokens, str]:
+        """What is there after a restart that takes so many seconds, by the time of day."""
+        token, session = self.issue()
+        self.tokens.left(session)
+        self.wrong += passed * 1000
+        again = self.make()
+        again.in_doubt = in_doubt
+        self.assertEqual(again.restore([session.fact(Reading())]), [])
+        return again, token
+
+    def test_over_a_restart_the_time_of_day_says_what_is_left(self) -> None:
+        again, token = self.restored(6 * DAY)
+        self.clock.advance(1 * DAY - 1)
+        self.assertIsNotNone(again.find(token))
+        self.clock.advance(1)
+        self.assertIsNone(again.find(token))
+        again, token = self.restored(8 * DAY)
+        self.assertIsNone(again.find(token))
+
+    def test_over_a_restart_with_a_clock_that_is_behind_none_lives_longer(self) -> None:
+        again, token = self.restored(-400 * DAY)
+        self.clock.advance(7 * DAY - 1)
+        self.assertIsNotNone(again.find(token))
+        self.clock.advance(1)
+        self.assertIsNone(again.find(token))
+
+    def test_while_the_time_of_day_is_in_doubt_what_was_stored_has_not_expired(self) -> None:
+        again, token = self.restored(400 * DAY, in_doubt=True)
+        self.assertEqual(again.forget_expired(), [])
+        self.assertIsNotNone(again.find(token))
+        self.clock.advance(7 * DAY)
+        self.assertEqual(len(again.forget_expired()), 1)
 
     def test_numbers_that_no_fact_tells_are_known(self) -> None:
         _, session = self.issue()
@@ -148,14 +199,35 @@ class LearningTests(TokensTestCase):
         _, session = self.issue()
         self.tokens.learn(self.fact(session), here=False)
         self.assertFalse(session.here)
-        self.now += 7 * DAY
+        self.clock.advance(7 * DAY)
         self.assertEqual(len(self.tokens.forget_expired()), 1)
+
+    def test_what_was_stored_just_now_has_its_whole_life_whatever_the_time_is_elsewhere(
+        self,
+    ) -> None:
+        for step in (-40 * DAY, 40 * DAY):
+            token, session = self.issue()
+            seen = self.now() + step * 1000
+            self.tokens.learn(self.fact(session, seen=seen), here=False)
+            self.clock.advance(7 * DAY - 1)
+            self.assertIsNotNone(self.tokens.find(token), step)
+            self.clock.advance(1)
+            self.assertIsNone(self.tokens.find(token), step)
+
+    def test_of_what_is_read_later_the_time_of_day_says_what_is_left(self) -> None:
+        token, session = self.issue()
+        seen = self.now() - 6 * DAY * 1000
+        self.tokens.learn(self.fact(session, seen=seen), here=False, just_now=False)
+        self.clock.advance(1 * DAY - 1)
+        self.assertIsNotNone(self.tokens.find(token))
+        self.clock.advance(1)
+        self.assertIsNone(self.tokens.find(token))
 
     def test_one_that_comes_back_elsewhere_does_not_expire(self) -> None:
         token, session = self.issue()
         self.tokens.left(session)
         self.tokens.learn(self.fact(session), here=True)
-        self.now += 100 * DAY
+        self.clock.advance(100 * DAY)
         self.assertEqual(self.tokens.forget_expired(), [])
         self.assertIs(self.tokens.find(token), session)
 

@@ -101,6 +101,36 @@ class TextViewTests(unittest.TestCase):
             acted = view.past(event(ACTED, text="kicked bo"))
             self.assertEqual(acted.decode(), f"{stamp} -- ana kicked bo\r\n")
 
+    def test_a_full_time_that_comes_twice_has_its_offset(self) -> None:
+        for zone, moment, stamp in (
+            ("Europe/Berlin", "2026-10-24T23:59:59", "[2026-10-25 01:59:59]"),
+            ("Europe/Berlin", "2026-10-25T00:00:00", "[2026-10-25 02:00:00 +0200]"),
+            ("Europe/Berlin", "2026-10-25T00:30:00", "[2026-10-25 02:30:00 +0200]"),
+            ("Europe/Berlin", "2026-10-25T01:30:00", "[2026-10-25 02:30:00 +0100]"),
+            ("Europe/Berlin", "2026-10-25T01:59:59", "[2026-10-25 02:59:59 +0100]"),
+            ("Europe/Berlin", "2026-10-25T02:00:00", "[2026-10-25 03:00:00]"),
+            # In spring an hour is left out, and none comes twice.
+            ("Europe/Berlin", "2026-03-29T00:59:59", "[2026-03-29 01:59:59]"),
+            ("Europe/Berlin", "2026-03-29T01:00:00", "[2026-03-29 03:00:00]"),
+            # Here it is half an hour.
+            ("Australia/Lord_Howe", "2026-04-04T14:29:59", "[2026-04-05 01:29:59]"),
+            ("Australia/Lord_Howe", "2026-04-04T14:30:00", "[2026-04-05 01:30:00 +1100]"),
+            ("Australia/Lord_Howe", "2026-04-04T14:59:59", "[2026-04-05 01:59:59 +1100]"),
+            ("Australia/Lord_Howe", "2026-04-04T15:00:00", "[2026-04-05 01:30:00 +1030]"),
+            ("Australia/Lord_Howe", "2026-04-04T15:29:59", "[2026-04-05 01:59:59 +1030]"),
+            ("Australia/Lord_Howe", "2026-04-04T15:30:00", "[2026-04-05 02:00:00]"),
+            ("UTC", "2026-10-25T00:30:00", "[2026-10-25 00:30:00]"),
+        ):
+            at = int(datetime.fromisoformat(f"{moment}+00:00").timestamp() * 1000)
+            said = event(SAID, text="hi")._replace(at=at)
+            view = TextView(FULL, ZoneInfo(zone))
+            line = f"{stamp} <ana> hi\r\n"
+            self.assertEqual(view.live(said, here=True).decode(), line, (zone, moment))
+            self.assertEqual(view.past(said).decode(), line, (zone, moment))
+            short = f"[{stamp[12:17]}] <ana> hi\r\n"
+            self.assertEqual(TextView(SHORT, ZoneInfo(zone)).past(said).decode(), short)
+        self.assertEqual(TextView(FULL).past(said).decode(), "[2026-10-25 00:30:00] <ana> hi\r\n")
+
     def test_coming_and_going_can_be_left_out(self) -> None:
         view = TextView(SHORT, moves=False)
         for kind in (JOINED, LEFT):

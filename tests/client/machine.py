@@ -309,7 +309,7 @@ class Desk:
             self._since = entry.id
             if entry.author is member and entry.seq is not None:
                 to = next(name for name, type in EVENT_TYPES.items() if type == entry.type)
-                self.say(wire.Ok(to=to, id=entry.id, seq=entry.seq))
+                self.say(wire.Ok(to=to, id=entry.id, at=AT, seq=entry.seq))
             elif member.sees(entry):
                 self.say(entry.event())
         if self._behind:
@@ -323,7 +323,7 @@ class Desk:
             if stored.text != talk.text:
                 self.error(talk, wire.Code.SEQ_REUSED)
             elif stored.id <= self._since:
-                self.say(wire.Ok(to=talk.type, id=stored.id, seq=stored.seq))
+                self.say(wire.Ok(to=talk.type, id=stored.id, at=AT, seq=stored.seq))
         elif talk.seq <= max(member.seq, *self._seqs, 0):
             self.error(talk, wire.Code.SEQ_UNKNOWN)
         elif isinstance(talk, wire.Private) and self.house.reader(talk) is None:

@@ -75,9 +75,9 @@ class TalkTests(JsonTestCase):
         self.assertEqual(
             self.told(),
             [
-                {"type": "ok", "to": "say", "id": 101, "seq": 1},
-                {"type": "ok", "to": "do", "id": 102, "seq": 2, "ref": "r"},
-                {"type": "ok", "to": "topic", "id": 103, "seq": 77},
+                {"type": "ok", "to": "say", "id": 101, "at": AT, "seq": 1},
+                {"type": "ok", "to": "do", "id": 102, "at": AT, "seq": 2, "ref": "r"},
+                {"type": "ok", "to": "topic", "id": 103, "at": AT, "seq": 77},
             ],
         )
         self.leave()

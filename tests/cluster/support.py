@@ -231,6 +231,7 @@ class Node:
         **limits: int,
     ) -> None:
         self.path = path
+        self.moment = START
         self.clock = Clock()
         self.clock.rightNow = seconds
         self.failures: list[Failure] = []
@@ -248,7 +249,7 @@ class Node:
         self.chat.start()
 
     def now(self) -> int:
-        return START + round(self.clock.seconds() * 1000)
+        return self.moment + round(self.clock.seconds() * 1000)
 
     def advance(self, seconds: float = STEP) -> None:
         """Let time pass here alone."""

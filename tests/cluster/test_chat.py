@@ -378,6 +378,46 @@ class MembersTests(ClusterTestCase):
         self.assertEqual((len(a.chat.tokens), len(b.chat.tokens)), (0, 0))
         self.same()
 
+    def test_a_receipt_tells_the_time_that_all_nodes_tell(self) -> None:
+        a, b = self.start(2)
+        b.moment += 8 * 3_600_000
+        bot, other = self.program(a, "bot"), self.program(b, "other")
+        bot.read()
+        other.read()
+        bot.ask("say", room="lobby", text="hi", seq=1)
+        self.cluster.run(1.0)
+        ok = only(bot.read(), "ok")
+        self.assertEqual(ok["at"], only(other.read(), "said")["at"])
+        again = self.program(b, token=bot.token)
+        again.read()
+        again.ask("say", room="lobby", text="hi", seq=1)
+        self.cluster.run(1.0)
+        self.assertEqual(only(again.read(), "ok"), ok)
+
+    def test_nothing_goes_by_the_time_of_day_of_another_node(self) -> None:
+        a, b = self.start(2, token_life=1)
+        root = self.arrive(a, "root", operator=True)
+        bob = self.arrive(b, "bob")
+        for step in (-40 * 86_400_000, 80 * 86_400_000):
+            b.moment += step
+            bot = self.program(a, "bot")
+            bot.read()
+            bot.ask("quit")
+            root.tries("/mute bob 1m")
+            self.cluster.run(50.0, 1.0)
+            bob.read()
+            self.assertIn("-- you are muted", bob.tries("hi")[0], step)
+            self.cluster.run(11.0, 1.0)
+            self.assertEqual(bob.tries("hi"), [], step)
+            ana = self.arrive(b, "ana")
+            ana.tries("hi")
+            self.assertIn("-- idle   a moment", root.tries("/whois ana"))
+            ana.tries("/quit")
+            again = self.program(b, token=bot.token)
+            self.assertIn("welcome", brief(again.read())[0], step)
+            again.ask("quit")
+            self.cluster.run(1.0)
+
     def test_a_room_that_nobody_is_in_any_more_is_gone_with_its_topic(self) -> None:
         a, b = self.start(2)
         ana = self.arrive(a, "ana", room="dev")

@@ -4,7 +4,7 @@ import json
 import os
 import zlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
@@ -35,7 +35,6 @@ values = st.recursive(
 
 class EntriesTests(TestCase):
     @given(entries, st.integers(0, 300))
-    @settings(deadline=None)
     def test_an_entry_is_the_same_after_its_way(self, entry: Entry, times: int) -> None:
         entry = entry._replace(drafts=[d for d in entry.drafts for _ in range(times)])
         self.assertEqual(decode(encode(entry)), entry)
@@ -59,13 +58,11 @@ class EntriesTests(TestCase):
             self.assertEqual(not data.startswith(b"["), compressed)
 
     @given(st.binary(max_size=60))
-    @settings(deadline=None)
     def test_any_bytes_are_an_entry_or_are_refused(self, data: bytes) -> None:
         for one in (data, b"[" + data, zlib.compress(data), zlib.compress(b"[" + data)):
             self.refused_or_read(one)
 
     @given(values)
-    @settings(deadline=None)
     def test_so_is_any_json(self, value: object) -> None:
         data = json.dumps(value).encode()
         for one in (data, zlib.compress(data)):

@@ -18,6 +18,7 @@ from chatservice.journal.base import JournalUnavailable
 from chatservice.journal.events import FILE, LEFT, SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
+from tests.profiles import examples
 
 BASE = 1000
 CHAT = "the chat"
@@ -602,7 +603,7 @@ class StoryTests(FollowingTestCase):
         self.events = self.whole(self.length)[0]
 
     @given(steps, st.integers(1, 6), st.integers(0, 9))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=examples(60))
     def test_whatever_happens_meanwhile_all_files_are_alike(
         self, steps: list[str], first: int, upto: int
     ) -> None:

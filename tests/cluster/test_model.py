@@ -36,9 +36,9 @@ from chatservice.wire import Code
 from tests.chat.programs import Program, Said
 from tests.chat.support import Person
 from tests.cluster.support import GRACE, LEASE, Cluster, Node, readable
+from tests.profiles import NIGHTLY
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
-EXAMPLES: Final = int(os.environ.get("CHAT_CLUSTER_EXAMPLES", "100"))
 STEPS: Final = 40
 NODES: Final = 3
 PARTIES: Final = 5
@@ -580,12 +580,9 @@ class ClusterModelTests(unittest.TestCase):
         run_state_machine_as_test(
             WatchedMachine,
             settings=settings(
-                max_examples=EXAMPLES,
                 stateful_step_count=STEPS,
-                deadline=None,
-                print_blob=True,
-                # The same runs each time; others, as many as are wanted, if their number is given.
-                derandomize="CHAT_CLUSTER_EXAMPLES" not in os.environ,
+                # For every change the same runs.
+                derandomize=not NIGHTLY,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,9 +101,7 @@ class NatsLogTestCase(TestCase):
 
     def end_loop(self) -> None:
         tasks = asyncio.all_tasks(self.loop)
-        for task in tasks:
-            task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.run_until_complete(nats_log.over(tasks, 0))
         self.loop.close()
         asyncio.set_event_loop(None)
 
@@ -137,20 +135,26 @@ class NatsLogTestCase(TestCase):
 
     # The loop.
 
-    def run_(self, awaitable: Awaitable[_T]) -> _T:
-        return self.loop.run_until_complete(asyncio.wait_for(awaitable, PATIENCE))
+    def run_(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        task = self.loop.create_task(coroutine)
+        self.loop.run_until_complete(nats_log.over({task}, PATIENCE))
+        if not task.done() or task.cancelled():
+            raise AssertionError(f"in vain waited for {coroutine}")
+        return task.result()
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Run until something has happened."""
 
-        async def look() -> None:
+        async def look() -> bool:
+            end = self.loop.time() + PATIENCE
             while not condition():
+                if self.loop.time() > end:
+                    return False
                 await asyncio.sleep(0.005)
+            return True
 
-        try:
-            self.run_(look())
-        except asyncio.TimeoutError:
-            raise AssertionError(f"in vain waited for {what}") from None
+        if not self.loop.run_until_complete(look()):
+            self.fail(f"in vain waited for {what}")
 
     def with_client(self, do: Callable[[JetStreamContext], Coroutine[Any, Any, _T]]) -> _T:
         """Do something as somebody else who may use the broker."""
@@ -557,6 +561,86 @@ class OutageTests(NatsLogTestCase):
         with self.assertRaises(LogError) as refusal:
             self.node()
         self.assertTrue(str(refusal.exception).startswith("the brokers have no JetStream"))
+
+
+class DeafLog(NatsLog):
+    """Loses cancellations, as what waits with ``asyncio.wait_for`` may on Python 3.10 and 3.11.
+
+    :ivar deaf: how many it loses.
+    :ivar heard: how many came.
+    """
+
+    deaf = 1
+    heard = 0
+
+    async def _begin(self) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.heard += 1
+                if self.heard > self.deaf:
+                    raise
+
+
+class CancellationTests(NatsLogTestCase):
+    """Nothing waits for ever because a cancellation was lost."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(nats_log, "FIRST_TRY", 0.1)
+        self.patch(nats_log, "BETWEEN_CANCELLATIONS", 0.02)
+
+    def test_a_start_does_not_depend_on_one(self) -> None:
+        self.patch(DeafLog, "deaf", 1000)
+        log, follower = self.node(made=DeafLog)
+        assert isinstance(log, DeafLog)
+        self.assertEqual((log.heard, follower.states), (0, []))
+
+    def test_an_attempt_has_an_end_all_the_same(self) -> None:
+        class Log(DeafLog):
+            attempts = 0
+
+            async def _begin(self) -> None:
+                Log.attempts += 1
+                await (super() if Log.attempts == 1 else super(DeafLog, self))._begin()
+
+        self.start()
+        self.patch(nats_log, "ATTEMPT", 0.3)
+        log, follower = self.node(made=Log)
+        self.until(lambda: follower.states, "the next attempt")
+        self.assertEqual((log._tasks, Log.attempts), (set(), 2))
+
+    def test_neither_does_closing(self) -> None:
+        log, _ = self.node(made=DeafLog)
+        self.close(log)
+        self.assertEqual((log._tasks, log.heard), (set(), 2))
+
+    def test_what_heeds_none_at_all_is_not_waited_for(self) -> None:
+        self.patch(DeafLog, "deaf", nats_log.CANCELLATIONS)
+        log, _ = self.node(made=DeafLog)
+        self.close(log)
+        self.assertEqual(log.heard, nats_log.CANCELLATIONS)
+
+    def test_a_client_that_does_not_close_is_left_alone(self) -> None:
+        self.start()
+        self.patch(nats_log, "TIMEOUT", 0.1)
+        log, _ = self.node()
+        closing = log._nats.close
+        self.patch(log._nats, "close", lambda: asyncio.Event().wait())
+        self.close(log)
+        self.run_(closing())
+
+    def test_a_start_is_refused_at_once_where_the_brokers_close_the_door(self) -> None:
+        """Also if what tries to come in goes on with that."""
+
+        class Log(DeafLog):
+            async def _begin(self) -> None:
+                await self._failed(Error("Authorization Violation"))
+                await super()._begin()
+
+        with self.assertRaises(LogError):
+            self.node(made=Log)
 
 
 class AccessTests(NatsLogTestCase):

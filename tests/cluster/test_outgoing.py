@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -132,7 +132,6 @@ class OrderTests(OutgoingTestCase):
         self.assertIsNone(self.outgoing.since)
 
     @given(st.lists(st.sampled_from(("add", "say", "back", "repeat", "begin")), max_size=60))
-    @settings(deadline=None)
     def test_all_is_said_once_and_in_order(self, story: list[str]) -> None:
         self.setUp()
         read: list[str] = []

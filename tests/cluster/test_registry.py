@@ -23,6 +23,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.records import Claim, Lease, Outcome
 from chatservice.cluster.registry import FORGOTTEN_AFTER, NOBODY, Registry
 from chatservice.journal.events import JOINED, LEFT, PRIVATE, SAID, Draft, Fact
+from tests.profiles import examples
 
 ANA, BOB, BOT = 0xA, 0xB, 0xC
 HOUSE = 7
@@ -649,7 +650,7 @@ class AgreementTests(TestCase):
     """Whoever reads the same knows the same."""
 
     @given(st.lists(turns, max_size=40), st.integers(0, 40))
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=examples(200))
     def test_who_was_there_from_the_start_and_who_began_in_the_midst_agree(
         self, story: list[Any], split: int
     ) -> None:

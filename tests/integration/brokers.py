@@ -34,10 +34,16 @@ class Case(Protocol):
 
 
 def lasting_ports(count: int) -> list[int]:
-    """Find ports that are free, and that no connection is given as its own while they are."""
+    """Find ports that are free, and that no connection is given as its own while they are.
+
+    No other process of the same run is given them.
+    """
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(10_000 + worker, first, workers)
     found: list[int] = []
-    for port in random.Random().sample(range(10_000, first), 1000):
+    for port in random.Random().sample(ports, min(1000, len(ports))):
         with socket.socket() as attempt:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import random
 import shutil
 import sqlite3
 import subprocess
@@ -39,23 +38,10 @@ from tests.integration.witness import (
     difference,
 )
 
-FULL = os.environ.get("CHAT_CLUSTER") == "full"
-"""Whether all is to be tried in its full size."""
-
-LEAST = os.environ.get("CHAT_CLUSTER") == "least"
-"""Whether what takes long is to be left out."""
-
 LEASE = 3.0
 
 UNREACHED = r"can't be reached|was taken for dead|the history refuses"
 """What nodes write down at an error's level while they don't reach their brokers."""
-
-
-def seed_of_run() -> int:
-    """Return what repeats a run that failed, as nearly as that is possible; it is printed."""
-    seed = int(os.environ.get("CHAT_CLUSTER_SEED", random.randrange(1 << 32)))
-    print(f"CHAT_CLUSTER_SEED={seed}")
-    return seed
 
 
 class _AtExit:
@@ -81,6 +67,7 @@ class Node(Server):
     :param urls: of brokers.
     :param chat: its name there.
     :param proxied: what connects to it sends the PROXY header.
+    :param env: its environment, if that is another than ours.
     """
 
     def __init__(
@@ -93,6 +80,7 @@ class Node(Server):
         port: int | None = None,
         proxied: bool = False,
         troubles: str | None = None,
+        env: dict[str, str] | None = None,
     ) -> None:
         port = lasting_ports(1)[0] if port is None else port
         listen = f"{'haproxy:' if proxied else ''}tcp:{port}:interface={HOST}"
@@ -100,7 +88,9 @@ class Node(Server):
         if "--lease" not in options:
             cluster += ("--lease", f"{LEASE:g}")
         self._words = (urls, *options)
-        self._more = {"chat": chat, "port": port, "proxied": proxied, "troubles": troubles}
+        self._more = {
+            "chat": chat, "port": port, "proxied": proxied, "troubles": troubles, "env": env
+        }  # fmt: skip
         super().__init__(
             case,  # type: ignore[arg-type]
             *UNHURRIED,
@@ -109,6 +99,7 @@ class Node(Server):
             listen=(listen,),
             folder=folder,
             troubles=troubles,
+            env=env,
         )
 
     def again(self, case: Case) -> Node:

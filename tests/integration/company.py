@@ -17,11 +17,9 @@ from chatservice.client.outgoing import Sent
 from chatservice.journal.events import LEFT, SAID, Event
 from tests.integration.brokers import Brokers
 from tests.integration.cluster import (
-    FULL,
     Anywhere,
     Node,
     same_history,
-    seed_of_run,
     shared_brokers,
     start,
 )
@@ -34,6 +32,7 @@ from tests.integration.witness import (
     as_program,
     difference,
 )
+from tests.profiles import NIGHTLY, seed_of_run
 
 ROOM = "den"
 ROOMS = (ROOM, "hall")
@@ -135,7 +134,7 @@ class ClusterTestCase(TestCase):
     :cvar troubles: what may be in the nodes' logs at an error's level: a regular expression.
     """
 
-    timeout = 600 if FULL else 240
+    timeout = 600 if NIGHTLY else 240
     troubles: str | None = None
 
     def setUp(self) -> None:

@@ -1,8 +1,8 @@
 """Many nodes are one chat: the same people, names and rooms, and everything in the same order.
 
-Nothing fails here but what is stopped on purpose. ``CHAT_CLUSTER=full`` is for the full size. A run
-that failed is repeated, as nearly as that is possible, with ``CHAT_CLUSTER_SEED`` set to the number
-that it printed.
+Nothing fails here but what is stopped on purpose.
+A run that failed is repeated, as nearly as that is possible, with ``CHAT_SEED`` set to the
+number that it printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 
 from chatservice import wire
 from chatservice.journal.events import JOINED, LEFT, SAID
-from tests.integration.cluster import FULL, same_history, stored
+from tests.integration.cluster import same_history, stored
 from tests.integration.company import ROOM, ClusterTestCase, all_of
 from tests.integration.support import (
     LOOPBACK,
@@ -27,9 +27,10 @@ from tests.integration.support import (
     run,
 )
 from tests.integration.witness import OWN, Direct, Reader
+from tests.profiles import NIGHTLY
 
-MEMBERS = 60 if FULL else 12
-LINES = 40 if FULL else 12
+MEMBERS = 60 if NIGHTLY else 12
+LINES = 40 if NIGHTLY else 12
 CLAIMS = 100
 
 

@@ -1,7 +1,6 @@
 """The brokers of a cluster fail: nothing is lost, nothing doubled.
 
-``CHAT_CLUSTER=full`` is for the full size, and ``CHAT_CLUSTER=least`` leaves out what takes long. A
-run that failed is repeated, as nearly as that is possible, with ``CHAT_CLUSTER_SEED`` set to the
+A run that failed is repeated, as nearly as that is possible, with ``CHAT_SEED`` set to the
 number that it printed.
 """
 
@@ -14,14 +13,14 @@ from typing import TypeVar
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest
 
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
 from tests.integration.brokers import Brokers
-from tests.integration.cluster import FULL, LEAST, UNREACHED, same_history
+from tests.integration.cluster import UNREACHED, same_history
 from tests.integration.company import ROOM, ClusterTestCase, all_of
 from tests.integration.support import folder_for
 from tests.integration.witness import Direct, Reader
+from tests.profiles import NIGHTLY
 
 PATIENT = ("--lease", "30")
 """Longer than brokers take to have another one that leads, and nodes to find it."""
@@ -42,21 +41,19 @@ class BrokerTests(ClusterTestCase):
 
     def its_brokers(self) -> Brokers:
         """Return brokers that may be harmed: one, where that does, else three."""
-        one = not FULL and getattr(getattr(self, self._testMethodName), "one_does", False)
-        if LEAST and not one:
-            raise SkipTest("CHAT_CLUSTER=least")
+        one = not NIGHTLY and getattr(getattr(self, self._testMethodName), "one_does", False)
         return Brokers(self, folder_for(self), 1 if one else 3)
 
     async def test_a_broker_is_killed_and_then_the_one_that_leads(self):
         nodes = await self.start(3, *PATIENT)
-        talk, readers = await self.company(nodes, 6 if FULL else 3)
-        for _ in range(4 if FULL else 1):
+        talk, readers = await self.company(nodes, 6 if NIGHTLY else 3)
+        for _ in range(4 if NIGHTLY else 1):
             leader = await deferToThread(self.brokers.leader, self.chat)
             for index in ((leader + self.choice.choice((1, 2))) % 3, leader):
                 await self.at_random(0, 0.5)
                 await deferToThread(self.brokers.kill, index)
                 await talk.all_speak()
-                if FULL or index != leader:
+                if NIGHTLY or index != leader:
                     await deferToThread(self.brokers.start, index)
                     await self.current()
                     await talk.all_speak()
@@ -102,13 +99,13 @@ class BrokerTests(ClusterTestCase):
 
     async def test_the_broker_that_leads_stands_still_for_a_while(self):
         nodes = await self.start(3, *PATIENT)
-        talk, readers = await self.company(nodes, 6 if FULL else 3)
+        talk, readers = await self.company(nodes, 6 if NIGHTLY else 3)
         window = await deferToThread(self.brokers.duplicate_window, self.chat)
-        for _ in range(5 if FULL else 1):
+        for _ in range(5 if NIGHTLY else 1):
             leader = await deferToThread(self.brokers.leader, self.chat)
             self.brokers.stop_signal(leader)
             until = time.monotonic() + window + self.choice.uniform(0.5, 6)
-            if not FULL or self.choice.random() < 0.5:
+            if not NIGHTLY or self.choice.random() < 0.5:
                 # Somebody else leads by then, and does not know what the old one was told at last.
                 other = await deferToThread(self.brokers.leader, self.chat)
                 self.assertNotEqual(other, leader)

@@ -1,13 +1,11 @@
 """Everything of a cluster fails at random, one thing after the other and several at once.
 
-It takes minutes, so it runs only with ``CHAT_CLUSTER=full``; ``CHAT_CLUSTER_ROUNDS`` is how many
-things fail. A run that failed is repeated, as nearly as that is possible, with
-``CHAT_CLUSTER_SEED`` set to the number that it printed.
+It takes minutes, so it runs only at night. A run that failed is repeated, as nearly as that is
+possible, with ``CHAT_SEED`` set to the number that it printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections.abc import Callable, Sequence
@@ -18,18 +16,18 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectError
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest
 
 from chatservice.journal.events import SAID, Event
 from tests.integration.brokers import Brokers
-from tests.integration.cluster import FULL, UNREACHED, Node
+from tests.integration.cluster import UNREACHED, Node
 from tests.integration.company import ROOM, ClusterTestCase, Talk
 from tests.integration.network import Network
 from tests.integration.proxy import Way
 from tests.integration.support import folder_for
 from tests.integration.witness import Reader
+from tests.profiles import NOT_NIGHTLY
 
-ROUNDS = int(os.environ.get("CHAT_CLUSTER_ROUNDS", "25"))
+ROUNDS = 25
 LONGEST = 7.0
 """Seconds until what failed is there again; more than two leases."""
 
@@ -91,13 +89,12 @@ class Person:
 class ChaosTests(ClusterTestCase):
     """Programs talk all the time."""
 
+    skip = NOT_NIGHTLY
     timeout = 300 + 40 * ROUNDS
     troubles = UNREACHED
 
     def its_brokers(self) -> Brokers:
         """Return brokers of its own."""
-        if not FULL:
-            raise SkipTest("only with CHAT_CLUSTER=full")
         return Brokers(self, folder_for(self))
 
     async def test_whatever_fails_nothing_is_lost_or_doubled(self):

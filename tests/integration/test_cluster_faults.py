@@ -1,7 +1,7 @@
 """A node of a cluster, or its network, fails: nothing is lost, nothing doubled.
 
-``CHAT_CLUSTER=full`` is for the full size. A run that failed is repeated, as nearly as that is
-possible, with ``CHAT_CLUSTER_SEED`` set to the number that it printed.
+A run that failed is repeated, as nearly as that is possible, with ``CHAT_SEED`` set to the
+number that it printed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from twisted.internet.threads import deferToThread
 from chatservice import wire
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, STALE
 from chatservice.journal.events import JOINED, LEFT, SAID
-from tests.integration.cluster import FULL, UNREACHED, Node, same_history
+from tests.integration.cluster import UNREACHED, Node, same_history
 from tests.integration.company import ATTIC, ROOM, ClusterTestCase, Talk, all_of
 from tests.integration.network import Network
 from tests.integration.proxy import Way
 from tests.integration.witness import Direct, Journal, Reader
+from tests.profiles import NIGHTLY
 
 HELD = 12
 
@@ -34,10 +35,10 @@ class NodeTests(ClusterTestCase):
 
     async def test_a_node_is_killed_in_the_midst_of_talk(self):
         nodes = await self.start(3)
-        talk = Talk(self, [node.port for node in nodes], 6 if FULL else 3, self.choice)
+        talk = Talk(self, [node.port for node in nodes], 6 if NIGHTLY else 3, self.choice)
         await talk.begin()
         ursula = await Reader.come(nodes[1].port, "ursula", [ROOM])
-        rounds = 4 if FULL else 1
+        rounds = 4 if NIGHTLY else 1
         for number in range(rounds):
             people = [await Reader.come(nodes[0].port, name, [ROOM]) for name in ("tess", "tom")]
             for one in people:
@@ -134,7 +135,7 @@ class NetworkTests(ClusterTestCase):
     def failures(self) -> list[tuple[str, ...]]:
         """List how it fails one time after the other: in all ways, or in one for the sample."""
         found = [("cut",), ("freeze",), ("freeze", "up"), ("freeze", "down")]
-        return found if FULL else [self.choice.choice(found)]
+        return found if NIGHTLY else [self.choice.choice(found)]
 
     def fail_network(self, network: Network, how: str, *ways: str) -> None:
         """Let it fail."""

@@ -1,7 +1,7 @@
 """Programs go on at another node of a cluster, however they lose theirs.
 
-``CHAT_CLUSTER=full`` is for the full size. A run that failed is repeated, as nearly as that is
-possible, with ``CHAT_CLUSTER_SEED`` set to the number that it printed.
+A run that failed is repeated, as nearly as that is possible, with ``CHAT_SEED`` set to the
+number that it printed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from twisted.internet.threads import deferToThread
 
 from chatservice import wire
 from chatservice.journal.events import JOINED, LEFT, SAID
-from tests.integration.cluster import FULL, UNREACHED, Balancer, same_history
+from tests.integration.cluster import UNREACHED, Balancer, same_history
 from tests.integration.company import ROOM, ClusterTestCase, Talk
 from tests.integration.support import program
 from tests.integration.witness import OWN, Direct, Reader, difference
+from tests.profiles import NIGHTLY
 
 
 class MovingTests(ClusterTestCase):
     """Programs go on at another node."""
 
-    troubles = UNREACHED if FULL else None
+    troubles = UNREACHED if NIGHTLY else None
 
     async def test_a_program_goes_on_at_another_node_with_its_token(self):
         nodes = await self.start(3)
@@ -82,7 +83,7 @@ class MovingTests(ClusterTestCase):
         await talk.all_speak()
         await deferToThread(nodes[0].kill)
         await talk.all_speak()
-        if FULL:
+        if NIGHTLY:
             # Nobody is told of this; the balancer asks, and then closes what leads there.
             nodes[1].signal(signal.SIGSTOP)
             await talk.all_speak()
@@ -96,9 +97,9 @@ class MovingTests(ClusterTestCase):
     async def test_nodes_are_restarted_one_by_one(self):
         nodes = await self.start(3)
         ports = [node.port for node in nodes]
-        talk = Talk(self, ports, 6 if FULL else 3, self.choice)
+        talk = Talk(self, ports, 6 if NIGHTLY else 3, self.choice)
         await talk.begin()
-        for _ in range(3 if FULL else 1):
+        for _ in range(3 if NIGHTLY else 1):
             for index in range(3):
                 await talk.all_speak()
                 await deferToThread(nodes[index].stop)

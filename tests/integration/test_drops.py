@@ -1,14 +1,13 @@
 """All sorts of clients talk at once, and all see the same, whatever happens to their connections.
 
 There are two people at terminals, a client that is a part of the test, a bot that uses the library,
-and somebody with telnet. ``CHAT_DROPS`` is how often each connection is dropped, but that of
-telnet, and ``CHAT_DROP_SECONDS`` how long they talk. A run that failed is repeated, as nearly as
-that is possible, with ``CHAT_DROP_SEED`` set to the number that it printed.
+and somebody with telnet. All connections but that of telnet are dropped, again and again. A run
+that failed is repeated, as nearly as that is possible, with ``CHAT_SEED`` set to the number that it
+printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import threading
@@ -38,9 +37,10 @@ from tests.integration.witness import (
     as_program,
     difference,
 )
+from tests.profiles import seed_of_run, size
 
-DROPS = int(os.environ.get("CHAT_DROPS", "8"))
-SECONDS = float(os.environ.get("CHAT_DROP_SECONDS", "8"))
+DROPS = size(8, 100)
+SECONDS = size(8.0, 300.0)
 LINES = 150
 """Each says so many where nothing is dropped."""
 
@@ -98,8 +98,7 @@ class DropTests(TestCase):
     timeout = 240 + 2 * SECONDS
 
     def setUp(self) -> None:
-        self.seed = int(os.environ.get("CHAT_DROP_SEED", random.randrange(1 << 32)))
-        print(f"CHAT_DROP_SEED={self.seed}")
+        self.seed = seed_of_run()
         self.choice = random.Random(self.seed)
         self.server = Server(self, *UNHURRIED)
 
@@ -148,7 +147,7 @@ class DropTests(TestCase):
     def same(self, what: str, got: list, wanted: list) -> None:
         """Compare two long lists."""
         if found := difference(got, wanted):
-            self.fail(f"{what}, with CHAT_DROP_SEED={self.seed}: {found}")
+            self.fail(f"{what}, with CHAT_SEED={self.seed}: {found}")
 
     def said(self, journal: Journal, name: str, count: int) -> None:
         """Look whether all that somebody said is stored once, and in order."""
@@ -183,11 +182,11 @@ class DropTests(TestCase):
         company = [tess, bob, deploy]
         pace = 0.3 if SECONDS < 60 else 1.0
         people = []
-        for name, proxy, size in (("ana", proxies[2], (80, 24)), ("dora", proxies[3], (40, 10))):
+        for name, proxy, window in (("ana", proxies[2], (80, 24)), ("dora", proxies[3], (40, 10))):
             folder = folder_for(self)
             environ = {"XDG_STATE_HOME": str(folder)}
             command = (*COMMAND, "--name", name, proxy.address)
-            tty = Tty(self, command, *size, environ, folder)
+            tty = Tty(self, command, *window, environ, folder)
             await deferToThread(tty.until_shown, "you are in #lobby")
             people.append(AtTheTerminal(tty, name, self.choice.random(), pace))
             self.addCleanup(people[-1].stop)

@@ -272,24 +272,139 @@ class ProxyTests(EndpointsTestCase):
         bob = self.come(self.v1("127.0.0.11"), "bob")
         self.assertNotIn("ana", bob.welcome)
 
-    def test_a_real_haproxy_can_stand_in_front(self):
-        haproxy = program("haproxy")
-        folder = folder_for(self)
-        with socket.socket() as text, socket.socket() as binary:
-            text.bind(("127.0.0.1", 0))
-            binary.bind(("127.0.0.1", 0))
-            ports = [text.getsockname()[1], binary.getsockname()[1]]
-        sections = [
-            f"listen {send}\n    bind 127.0.0.1:{port}\n"
-            f"    server chat 127.0.0.1:{self.server.port} {send} check inter 100ms\n"
-            for port, send in zip(ports, ("send-proxy", "send-proxy-v2"), strict=True)
-        ]
-        config = folder / "haproxy.cfg"
+    def test_a_header_in_pieces_and_late_counts_for_whom_it_names(self):
+        for number, make in enumerate((self.v1, self.v2)):
+            source = f"127.0.{number}.21"
+            header = make(source)
+            first = Client(self, self.server.address)
+            for at in range(0, len(header), 7):
+                self.assertEqual(first.read_for(0.04), "")
+                first.send(header[at : at + 7])
+            self.assertEqual(first.read_line(), "-- welcome! what is your name?")
+            other = self.come(make(f"127.0.{number}.22"))
+            self.assertEqual(other.read_line(), "-- welcome! what is your name?")
+            same = self.come(make(source))
+            self.assertEqual(same.read_rest(), "-- too many connections from your address\r\n")
+
+    def test_the_header_and_a_line_may_be_one_piece(self):
+        for number, make in enumerate((self.v1, self.v2)):
+            come = self.come(make(f"127.0.{number}.21") + f"ana{number}\n".encode())
+            come.read_until(f"-- hello ana{number}!")
+
+    def test_a_proxy_that_does_not_know_is_the_peer(self):
+        """The address is that of the connection; this is how HAProxy speaks for a unix socket."""
+        for number, header in enumerate((b"PROXY UNKNOWN\r\n", b"PROXY UNKNOWN a b 1 2\r\n")):
+            ana = self.come(header, f"ana{number}")
+            refused = self.come(header)
+            self.assertEqual(refused.read_rest(), "-- too many connections from your address\r\n")
+            self.assert_talk(ana, self.come(self.v1(f"127.0.0.3{number}"), f"bob{number}"))
+            ana.close()
+            eventually(lambda: self.free(b"PROXY UNKNOWN\r\n"), "a free place")
+
+    def free(self, header: bytes) -> bool:
+        peer = self.come(header)
+        greeted = peer.read_line() == "-- welcome! what is your name?"
+        peer.close()
+        return greeted
+
+    def test_what_is_no_header_is_closed_at_once(self):
+        for header in (
+            *(
+                b"PROXY",
+                b"PROXY TCP4 a b\r\n",
+                b"PROXY TCP4 x y 1 2\r\n",
+                b"PROXY UDP4 a b 1 2\r\n",
+            ),
+            *(b"PROXY TCP4 127.0.0.1 127.0.0.1 a b\r\n", b"PROXY " + b"x" * 200, b"PROXIES ana\n"),
+            *(b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"\r\n\r\n\0\r\nQUIT\r"),
+            PROXY_V2 + bytes((0x31, 0x11, 0, 0)),
+            PROXY_V2 + bytes((0x21, 0x11, 0, 4)) + b"abcd",
+            PROXY_V2 + bytes((0x21, 0x11, 255, 255)),
+        ):
+            peer = self.come(header)
+            peer.end()
+            self.assertEqual(peer.read_rest(), "", header)
+        self.come(self.v1("127.0.0.11"), "bob")
+        self.assertIn("closed (no PROXY header): 127.0.0.1:", self.server.log)
+
+    def test_the_end_of_the_input_passes_through(self):
+        bob = self.come(self.v1("127.0.0.12"), "bob")
+        ana = self.come(self.v2("127.0.0.11") + b"ana\nthat is all\n/who")
+        ana.end()
+        self.assertRegex(ana.read_rest(), "(?s)-- hello ana!.*bob")
+        bob.read_until("-- ana joined\r\n<ana> that is all\r\n-- ana left\r\n")
+
+    def haproxy(self, *sections: str) -> Program:
+        """Start the real one."""
+        config = folder_for(self) / "haproxy.cfg"
         config.write_text(
             "defaults\n    mode tcp\n    timeout connect 10s\n    timeout client 1m\n"
             "    timeout server 1m\n" + "".join(sections)
         )
-        proxy = Program(self, haproxy, "-db", "-f", config)
+        return Program(self, program("haproxy"), "-db", "-f", config)
+
+    def test_a_real_haproxy_can_take_people_from_a_unix_socket(self):
+        folder = folder_for(self)
+        chat = folder / "chat.sock"
+        server = Server(self, folder=folder, listen=(f"haproxy:unix:{chat}", LOOPBACK))
+        bob = Client(self, ("127.0.0.1", server.port), "bob")
+        ways = ("send-proxy", "send-proxy-v2")
+        proxy = self.haproxy(
+            *(
+                f"listen {send}\n    bind unix@{folder}/{send}\n    server chat {chat} {send}\n"
+                for send in ways
+            )
+        )
+        for send in ways:
+            path = folder / send
+            eventually(lambda path=path: path.exists() or proxy.process.poll(), "the proxy")
+            ana = Client(self, path)
+            self.assertEqual(ana.read_line(), "-- welcome! what is your name?")
+            ana.enter("ana")
+            self.assert_talk(ana, bob)
+
+    def test_a_real_haproxy_passes_tls_on(self):
+        """The header comes before TLS, which is between the person and the service."""
+        certificate = Certificate(folder_for(self))
+        listen = rf"haproxy:tls:{certificate.folder}:0:interface=\:\:ffff\:127.0.0.1"
+        server = Server(self, "--max-per-address", "1", listen=(listen, LOOPBACK))
+        bob = Client(self, ("127.0.0.1", server.ports[1]), "bob")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        proxy = self.haproxy(
+            f"listen tls\n    bind 127.0.0.1:{port}\n"
+            f"    server chat 127.0.0.1:{server.port} send-proxy-v2\n"
+        )
+        client_through(self, proxy, port).close()
+        silent = Client(self, server.address, tls=certificate.trusting, first=self.v1("127.0.0.9"))
+        silent.read_until("-- welcome! what is your name?\r\n")
+        many = Client(self, server.address, tls=certificate.trusting, first=self.v2("127.0.0.9"))
+        self.assertEqual(many.read_rest(), "-- too many connections from your address\r\n")
+        other = Client(self, server.address, tls=certificate.trusting, first=self.v2("127.0.0.8"))
+        other.enter("cleo")
+        bob.read_until("-- cleo joined\r\n")
+        bob.close()
+        ana = eventually(lambda: self.through_tls(port, certificate), "a free place")
+        ana.enter("ana")
+        self.assert_talk(ana, other)
+
+    def through_tls(self, port: int, certificate: Certificate) -> Client | None:
+        ana = Client(self, ("127.0.0.1", port), tls=certificate.trusting)
+        return ana if ana.read_line() == "-- welcome! what is your name?" else None
+
+    def test_a_real_haproxy_can_stand_in_front(self):
+        with socket.socket() as text, socket.socket() as binary:
+            text.bind(("127.0.0.1", 0))
+            binary.bind(("127.0.0.1", 0))
+            ports = [text.getsockname()[1], binary.getsockname()[1]]
+        proxy = self.haproxy(
+            *(
+                f"listen {send}\n    bind 127.0.0.1:{port}\n"
+                f"    server chat 127.0.0.1:{self.server.port} {send} check inter 100ms\n"
+                for port, send in zip(ports, ("send-proxy", "send-proxy-v2"), strict=True)
+            )
+        )
 
         ana = client_through(self, proxy, ports[0])
         ana.read_until("-- welcome! what is your name?\r\n")

@@ -1,6 +1,6 @@
 """The commands by which a chat grows do what the documents say, as they are printed there.
 
-``CHAT_CLUSTER=full`` also waits until a node that was killed is taken for dead.
+At night it is also waited for that a node that was killed is taken for dead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH
 from tests.integration.brokers import NATS_SERVER, lasting_ports
-from tests.integration.cluster import FULL, stored
+from tests.integration.cluster import stored
+from tests.integration.environment import CHECKOUT, copy_checkout, environ, environment
 from tests.integration.proxy import HOST
 from tests.integration.support import (
     PATIENCE,
@@ -33,7 +33,7 @@ from tests.integration.support import (
     run,
     troubles_in,
 )
-from tests.integration.test_install import CHECKOUT, copy_checkout
+from tests.profiles import NIGHTLY
 
 BROKER, *NODES = PORTS = ("4222", "7007", "7008", "7009")
 LINES = 12
@@ -58,11 +58,7 @@ class Setting:
         self._case = case
         self.folder = copy_checkout(folder_for(case) / "checkout")
         self._ports = dict(zip(PORTS, lasting_ports(len(PORTS)), strict=True))
-        self._environ = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PYTHON", "COV", "VIRTUAL_ENV"))
-        }
+        self._environ = environ()
         self._output = self.folder / "output"
 
     def port(self, port: str) -> int:
@@ -123,7 +119,8 @@ class GrowingTests(TestCase):
         install, broker, *starts = block.splitlines()
         self.assertEqual(len(starts), 3)
         setting = Setting(self)
-        setting.shell(f"{sys.executable} -m venv .venv")
+        (setting.folder / ".venv").symlink_to(environment().folder)
+        self.addCleanup(environment().spoil)
         setting.shell(install)
         base = self.one_process(setting)
         (copy,) = re.findall("`(cp .*?)`", (CHECKOUT / "README.md").read_text("utf-8"))
@@ -254,7 +251,7 @@ class GrowingTests(TestCase):
         again.send('{"type":"say","room":"lobby","text":"before it","seq":1}\n')
         again.send('{"type":"say","room":"lobby","text":"behind it","seq":2}\n')
         self.assertNotIn("before it", people["ana"].read_until("<bot> behind it"))
-        if FULL:
+        if NIGHTLY:
             people["carl"].read_until("-- bob left")
             setting.shell(start)
         else:

@@ -1,21 +1,14 @@
-"""Installs the checkout with the real pip into real environments, and runs the real twistd there.
+"""Installs the checkout with the real pip in a real environment, and runs the real twistd there."""
 
-Everything runs from /, so that nothing is found because it lies in the current folder.
-"""
+from __future__ import annotations
 
-import atexit
-import os
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.integration.environment import CHECKOUT, environment, source, wheel
 
 # Checks every file that Twisted's installation wrote against the hash that pip noted then.
 VERIFY_TWISTED = """
@@ -32,110 +25,38 @@ print(twisted.plugins.__file__)
 """
 
 
-def run(*command: str | Path) -> str:
-    """What `command` writes; an error with all of it when it fails."""
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "COV", "VIRTUAL_ENV"))
-    }
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd="/",
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        timeout=180,
-    )
-    if done.returncode != 0:
-        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}")
-    return done.stdout
+class InstallationTests:
+    """What holds for every kind of installation.
 
-
-def copy_checkout(to: Path) -> Path:
-    """The files that somebody who clones the project has, without what building and testing leave.
-
-    A build in the checkout itself would take over stale files from its build/, and leave new ones.
+    :cvar timeout: packages may have to come over the network.
     """
 
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        return {
-            name
-            for name in names
-            if name.startswith((".", "_trial_temp"))
-            or name.endswith((".egg-info", ".pyc", "~"))
-            or name in ("__pycache__", "dropin.cache")
-            or (Path(folder) == CHECKOUT and name in ("build", "dist", "htmlcov"))
-            or Path(folder, name, "pyvenv.cfg").exists()
-        }
+    timeout = 300
 
-    shutil.copytree(CHECKOUT, to, ignore=ignored)
-    return to
+    def what(self) -> tuple[str | Path, ...]:
+        """Return what pip is told to install."""
+        raise NotImplementedError
 
-
-class Installation:
-    """The checkout's files and an environment that they are installed in."""
-
-    def __init__(self, *options: str) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
-        atexit.register(self.remove)
-        self.source = copy_checkout(self.root / "checkout")
-        self.bin = self.root / "venv" / "bin"
-        run(sys.executable, "-m", "venv", self.root / "venv")
-        self.pip("install", *options, str(self.source))
-
-    def pip(self, *arguments: str) -> str:
-        return run(self.bin / "pip", "--disable-pip-version-check", *arguments)
-
-    def twistd(self, *arguments: str) -> str:
-        return run(self.bin / "twistd", *arguments)
-
-    def python(self, script: str) -> str:
-        return run(self.bin / "python", "-c", script)
-
-    def remove(self) -> None:
-        atexit.unregister(self.remove)
-        shutil.rmtree(self.root, ignore_errors=True)
-
-
-class InstallationTests:
-    """What holds for every kind of installation. Each is made once for all of its tests."""
-
-    options: tuple[str, ...]
-    _installation: Installation | None = None
-
-    @classmethod
-    def installation(cls) -> Installation:
-        if cls._installation is None:
-            cls._installation = Installation(*cls.options)
-        return cls._installation
-
-    @classmethod
-    def drop_installation(cls) -> None:
-        if cls._installation is not None:
-            cls._installation.remove()
-            cls._installation = None
+    def setUp(self):
+        self.environment = environment()
+        self.environment.have(*self.what())
 
     def test_twistd_lists_the_chat(self):
-        self.assertRegex(self.installation().twistd("--help"), re.compile(r"^ +chat ", re.M))
+        self.assertRegex(self.environment.twistd("--help"), re.compile(r"^ +chat ", re.M))
 
     def test_the_chat_has_options(self):
-        self.assertIn("--listen", self.installation().twistd("chat", "--help"))
+        self.assertIn("--listen", self.environment.twistd("chat", "--help"))
 
     def test_the_dependencies_agree(self):
-        self.assertIn("No broken requirements", self.installation().pip("check"))
+        self.assertIn("No broken requirements", self.environment.pip("check"))
 
     def test_twisted_is_untouched(self):
-        installation = self.installation()
-        where = Path(installation.python(VERIFY_TWISTED).strip())
-        self.assertIn(installation.root / "venv", where.parents)
+        where = Path(self.environment.python(VERIFY_TWISTED).strip())
+        self.assertIn(self.environment.folder, where.parents)
 
     def test_uninstalling_leaves_twisted_whole(self):
-        installation = self.installation()
-        self.addCleanup(self.drop_installation)  # It is spent: a test after this makes a new one.
+        installation = self.environment
+        self.addCleanup(installation.spoil)
         self.assertRegex(installation.twistd("--help"), re.compile(r"^ +chat ", re.M))
 
         installation.pip("uninstall", "--yes", "chatservice")
@@ -148,39 +69,34 @@ class InstallationTests:
         self.assertEqual(installation.python(left).strip(), "None")
 
 
-class PlainInstallTests(InstallationTests, TestCase):
-    """pip install ."""
+class WheelTests(InstallationTests, TestCase):
+    """What most people have."""
 
-    options = ()
+    def what(self):
+        return (wheel(),)
 
 
 class EditableInstallTests(InstallationTests, TestCase):
-    """pip install -e ."""
+    """What developers have."""
 
-    options = ("--editable",)
+    def what(self):
+        return ("--editable", source("editable"))
 
     def test_the_checkout_is_what_runs(self):
-        installation = self.installation()
-        where = installation.python("import chatservice; print(chatservice.__file__)").strip()
-        self.assertEqual(Path(where), installation.source / "chatservice" / "__init__.py")
+        where = self.environment.python("import chatservice; print(chatservice.__file__)")
+        self.assertEqual(Path(where.strip()), source("editable") / "chatservice" / "__init__.py")
 
 
 class BuildTests(TestCase):
     """What is built to be given away."""
 
     def test_the_wheel_holds_what_the_folders_hold(self):
-        """The wheel is built out of the sdist, so the sdist is complete too."""
-        root = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
-        self.addCleanup(shutil.rmtree, root)
-        source = copy_checkout(root / "checkout")
-        run(sys.executable, "-m", "build", "--outdir", root / "dist", source)
-        (wheel,) = (root / "dist").glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(wheel()) as archive:
             packed = {name for name in archive.namelist() if ".dist-info/" not in name}
 
         expected = {
-            str(path.relative_to(source))
-            for path in (source / "chatservice").rglob("*")
+            str(path.relative_to(source("built")))
+            for path in (source("built") / "chatservice").rglob("*")
             if path.is_file()
         }
         self.assertIn("chatservice/py.typed", expected)

@@ -1,12 +1,11 @@
 """What anyone saw is stored, once and in order, however suddenly the server ends.
 
 The moments of the kills are random: a run that failed is repeated, as nearly as that is possible,
-with ``CHAT_KILL_SEED`` set to the number that it printed. ``CHAT_KILL_ROUNDS`` makes it longer.
+with ``CHAT_SEED`` set to the number that it printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import sqlite3
@@ -25,8 +24,9 @@ from tests.integration.support import (
     eventually,
     folder_for,
 )
+from tests.profiles import seed_of_run, size
 
-ROUNDS = int(os.environ.get("CHAT_KILL_ROUNDS", "12"))
+ROUNDS = size(12, 100)
 WRITERS = 4
 READERS = 4
 ROOMS = ("lobby", "den")
@@ -117,8 +117,7 @@ class KillTests(TestCase):
     timeout = 600
 
     def test_what_anyone_saw_is_stored_once_and_in_order(self):
-        seed = int(os.environ.get("CHAT_KILL_SEED", random.randrange(1 << 32)))
-        print(f"CHAT_KILL_SEED={seed}")
+        seed = seed_of_run()
         choice = random.Random(seed)
         folder = folder_for(self)
         options = (*UNHURRIED, *(word for room in ROOMS for word in ("--room", room)))

@@ -2,14 +2,12 @@
 
 One talk is recorded, and then repeated with the connection of one of those who talk cut at a byte,
 to the server or from it, each time at another one. Each time has names and rooms of its own, so
-many take place at once, at one server. Some bytes are picked at random; with ``CHAT_CUTS=all``
-every one has its turn. ``CHAT_CUTS`` may also be a number of them. A run that failed is repeated
-with ``CHAT_CUT_SEED`` set to the number that it printed.
+many take place at once, at one server. The bytes are picked at random; at night every one
+has its turn. A run that failed is repeated with ``CHAT_SEED`` set to the number that it printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -31,8 +29,10 @@ from tests.integration.witness import (
     as_program,
     difference,
 )
+from tests.profiles import seed_of_run, size
 
-CUTS = os.environ.get("CHAT_CUTS", "600")
+CUTS = size(600, None)
+"""At how many bytes, picked at random, a connection is cut; None: at every one."""
 AT_ONCE = 64
 MARGIN = 48
 """Bytes behind those of the record: ids that have more digits make a talk longer."""
@@ -218,10 +218,10 @@ def _rooms(journal: Journal, kind: str, name: str) -> list[str]:
 class ResumeTests(TestCase):
     """One who loses the connection is not noticed, and notices little."""
 
-    timeout = 3600 if CUTS == "all" else 300
+    timeout = size(300, 3600)
 
     async def test_a_connection_is_cut_at_any_byte(self):
-        seed = int(os.environ.get("CHAT_CUT_SEED", random.randrange(1 << 32)))
+        seed = seed_of_run()
         choice = random.Random(seed)
         server = Server(self, *UNHURRIED, *UNCROWDED)
 
@@ -235,10 +235,10 @@ class ResumeTests(TestCase):
             for how in How
         ]
         choice.shuffle(cuts)
-        if CUTS != "all":
-            cuts = cuts[: int(CUTS)]
+        if CUTS is not None:
+            cuts = cuts[:CUTS]
             print(", ".join(map(str, cuts)))
-        print(f"CHAT_CUT_SEED={seed}; {len(cuts)} cuts")
+        print(f"{len(cuts)} cuts")
 
         began = time.monotonic()
         talks = [Talk(self, server, number, cut) for number, cut in enumerate(cuts, 1)]
@@ -255,5 +255,5 @@ class ResumeTests(TestCase):
         wrong = [f"{talk.cut}: {words}" for talk in talks for words in talk.wrong]
         if wrong:
             listed = "\n".join(wrong[:10])
-            self.fail(f"{len(wrong)} are wrong; CHAT_CUT_SEED={seed}:\n{listed}")
+            self.fail(f"{len(wrong)} are wrong; CHAT_SEED={seed}:\n{listed}")
         self.assertGreater(reached, 0.9 * len(talks) - 2 * MARGIN)

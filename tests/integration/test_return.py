@@ -3,15 +3,13 @@
 Mostly it is killed, as by ``kill -9``; at times it is stopped, and has the time to do that well.
 
 The moments of the kills are random: a run that failed is repeated, as nearly as that is possible,
-with ``CHAT_KILL_SEED`` set to the number that it printed. ``CHAT_KILL_ROUNDS`` makes it longer.
+with ``CHAT_SEED`` set to the number that it printed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import wire
 from chatservice.journal.events import JOINED, LEFT
+from tests.integration.brokers import lasting_ports
 from tests.integration.proxy import HOST
 from tests.integration.support import UNHURRIED, Server, folder_for
 from tests.integration.witness import (
@@ -35,8 +34,9 @@ from tests.integration.witness import (
     as_program,
     difference,
 )
+from tests.profiles import seed_of_run, size
 
-ROUNDS = int(os.environ.get("CHAT_KILL_ROUNDS", "6"))
+ROUNDS = size(6, 100)
 ROOMS = ("den", "hall")
 SITTERS = ("ana", "bob", "cleo", "dora", "emil")
 PEOPLE = ("tess", "tom")
@@ -49,20 +49,6 @@ MOST_UNSTORED = 300
 
 PAST = re.compile(r"\[(\d\d:\d\d|\w+ -> \w+)\] |-- ")
 """How what is shown of the past begins, and what the service says."""
-
-
-def lasting_port() -> int:
-    """Find a port that is free, and that no connection is given as its own while it is."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in random.sample(range(10_000, first), 100):
-        with socket.socket() as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError(f"no port below {first} is free")
 
 
 def start(case: TestCase, port: int, folder: Path) -> Deferred[Server]:
@@ -109,10 +95,9 @@ class ReturnTests(TestCase):
     timeout = 120 + 15 * ROUNDS
 
     async def test_whoever_has_a_seat_misses_nothing(self):
-        seed = int(os.environ.get("CHAT_KILL_SEED", random.randrange(1 << 32)))
-        print(f"CHAT_KILL_SEED={seed}")
+        seed = seed_of_run()
         choice = random.Random(seed)
-        folder, port = folder_for(self), lasting_port()
+        folder, (port,) = folder_for(self), lasting_ports(1)
         server = await start(self, port, folder)
         endpoint = TCP4ClientEndpoint(reactor, HOST, port)
         sitters = [Sitter(endpoint, name, ROOMS) for name in SITTERS]
@@ -206,7 +191,7 @@ class ReturnTests(TestCase):
             self.fail(f"{what}: {found}")
 
     async def test_nobody_else_has_the_name_meanwhile(self):
-        folder, port = folder_for(self), lasting_port()
+        folder, (port,) = folder_for(self), lasting_ports(1)
         server = await start(self, port, folder)
         bot = await Direct.come(port, "bot", ["den"])
         bot.say("den", "I have my token")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import signal
@@ -17,10 +16,11 @@ from tests.client.screen.tty import Tty, seen
 from tests.integration.proxy import How, Proxy
 from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for
 from tests.integration.test_client import COMMAND, free_port
+from tests.profiles import size
 
 BATCHES = 5
 BATCH = 200
-DROPS = int(os.environ.get("CHAT_SCREEN_DROPS", "8"))
+DROPS = size(8, 100)
 
 WORDS = (
     "x",
@@ -347,7 +347,6 @@ class ConnectionTests(ScreenTestCase):
         self.assertEqual(shown, [f"<bob> missed {n}" for n in range(37)])
 
     def test_each_line_is_there_once_whatever_happens_to_the_connection(self) -> Deferred[None]:
-        """``CHAT_SCREEN_DROPS=100`` drops the connection a hundred times."""
         self.serve()
         proxy = Proxy(self, self.server.port)
         dice = random.Random(7)

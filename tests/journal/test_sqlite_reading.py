@@ -8,6 +8,7 @@ from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import DID, JOINED, SAID, TALK, Event
 from chatservice.journal.sqlite_reading import KEPT
 from tests.journal.support import JournalTestCase, said
+from tests.profiles import examples
 
 
 class ReadingTests(JournalTestCase):
@@ -22,7 +23,7 @@ class ReadingTests(JournalTestCase):
         talk=st.booleans(),
         data=st.data(),
     )
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=examples(50))
     def test_reading_on_gives_each_wanted_event_once_in_order(
         self,
         events: list[tuple[str, str, str]],
@@ -77,7 +78,7 @@ class ReadingTests(JournalTestCase):
         upto=st.integers(0, 20),
         count=st.integers(0, 10),
     )
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=examples(50))
     def test_the_last_talk_of_a_room_is_located(
         self, events: list[tuple[str, str]], upto: int, count: int
     ) -> None:

@@ -18,13 +18,17 @@ from twisted.trial import unittest
 from zope.interface import implementer
 
 from chatservice.protocols.framing import LineFramer
-from chatservice.protocols.telnet import Telnet
+from chatservice.protocols.telnet import LOST, Telnet
+from tests.profiles import examples
 from tests.protocols.support import reactor, turns
 
 LONGEST = 8
 TOO_LONG = None
 
 IAC, SB, SE, DO, WILL, NOP = (bytes((n,)) for n in (255, 250, 240, 253, 251, 241))
+
+ASK = IAC + DO + b"\0" + IAC + WILL + b"\0"
+BRK, IP, EOF = (bytes((n,)) for n in (243, 244, 236))
 
 pieces = st.one_of(
     st.sampled_from(
@@ -36,6 +40,8 @@ pieces = st.one_of(
         [IAC, IAC + IAC, IAC + NOP, IAC + DO + b"\x01", IAC + WILL + b"\n", IAC + SB + b"\x18\n"]
     ),
     st.just(IAC + SE),
+    # What is half a character, and may become a whole one.
+    st.sampled_from([b"\xd1", b"\xf0\x9f\x98", IAC + IP, IAC + BRK, b"\xd1" + IAC + IP, IAC + EOF]),
     st.binary(max_size=12),
 )
 streams = st.lists(pieces, max_size=30).map(b"".join)
@@ -52,7 +58,9 @@ def lines_of(stream: bytes) -> list[bytes | None]:
 
 
 def answers_to(stream: bytes) -> bytes:
-    return Telnet().feed(stream)[1]
+    telnet = Telnet()
+    _, answers = telnet.feed(stream)
+    return answers + LOST if telnet.inside else answers
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
@@ -81,6 +89,10 @@ class Recorder(LineFramer):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.lineReceived(TOO_LONG)  # type: ignore[arg-type]
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended
 
     def input_ended(self) -> None:
         self.ends.append(len(self.did))
@@ -141,7 +153,7 @@ class SplittingTests(unittest.TestCase):
                     )
 
     @given(streams, cuts)
-    @settings(deadline=None, max_examples=1000)
+    @settings(max_examples=examples(1000))
     def test_it_makes_no_difference_how_a_stream_is_cut(
         self, stream: bytes, places: list[int]
     ) -> None:
@@ -151,7 +163,7 @@ class SplittingTests(unittest.TestCase):
         self.assertEqual(read([bytes((byte,)) for byte in stream]), expected)
 
     @given(st.lists(st.sampled_from([b"x", b"x" * 9, b"\r", b"\0", b"\n"]), max_size=14), cuts)
-    @settings(deadline=None, max_examples=1000)
+    @settings(max_examples=examples(1000))
     def test_nor_where_the_ends_of_long_lines_are_cut(
         self, parts: list[bytes], places: list[int]
     ) -> None:
@@ -160,7 +172,7 @@ class SplittingTests(unittest.TestCase):
 
     def test_telnet_commands_are_answered_and_are_in_no_line(self) -> None:
         lines, answer = read([b"h" + IAC, DO + b"\x01i\n" + IAC + NOP + b"you\n"])
-        self.assertEqual((lines, answer), ([b"hi", b"you"], IAC + b"\xfc\x01"))
+        self.assertEqual((lines, answer), ([b"hi", b"you"], ASK + IAC + b"\xfc\x01"))
 
 
 class EndOfInputTests(unittest.TestCase):
@@ -299,7 +311,7 @@ class HoldTests(unittest.TestCase):
             max_size=20,
         ),
     )
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=examples(500))
     def test_whatever_is_held_and_released_nothing_is_lost_doubled_or_early(
         self,
         stream: bytes,
@@ -331,7 +343,7 @@ class HoldTests(unittest.TestCase):
             for at, reasons in between:
                 if at == number:
                     change(reasons)
-            self.assertEqual(framer.reading, not held)
+            self.assertEqual(framer.reading, not held or framer.has_ended)
         framer.end_input()
         while not framer.ends:
             self.assertNotEqual(held, 0)
@@ -339,6 +351,15 @@ class HoldTests(unittest.TestCase):
         self.assertEqual(framer.did, lines_of(stream))
         self.assertEqual(framer.ends, [len(framer.did)])
         self.assertEqual(framer.transport.value(), answers_to(stream))
+
+
+class LostTests(unittest.TestCase):
+    def test_what_a_command_without_an_end_has_taken_is_told_at_the_end(self) -> None:
+        for stream, told in ((IAC + SB + b"\x18hi\n", LOST), (IAC + SB + b"\x18" + IAC + SE, b"")):
+            framer = Recorder()
+            framer.dataReceived(stream)
+            framer.end_input()
+            self.assertEqual(framer.transport.value(), ASK + told)
 
 
 class CostTests(unittest.TestCase):

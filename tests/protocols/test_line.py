@@ -32,8 +32,9 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.framing import LineFramer
-from chatservice.protocols.line import UNNAMED_READ
+from chatservice.protocols.line import UNNAMED_READ, ChatProtocol
 from chatservice.protocols.pacing import UNSENT_MOST
+from tests.profiles import examples
 from tests.protocols.support import (
     ALONE,
     GREETING,
@@ -140,7 +141,7 @@ class GreetingTests(unittest.TestCase):
     def test_telnet_commands_are_answered_before_the_greeting(self) -> None:
         peer = self.house.connect()
         peer.send(b"\xff\xfd\x01")
-        self.assertEqual(peer.wire.value(), b"\xff\xfc\x01")
+        self.assertEqual(peer.wire.value(), b"\xff\xfd\0\xff\xfb\0\xff\xfc\x01")
         peer.wire.clear()
         self.assertEqual(peer.hear(), [GREETING])
 
@@ -572,7 +573,7 @@ class ForgeryTests(unittest.TestCase):
         self.assertTrue(all(unicodedata.category(c) not in ("Cc", "Zl", "Zp") for c in line), line)
 
     @given(st.lists(texts, max_size=6))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     @example(["\r\r\0\0<bob> hi", "\r\n\0-- bob left"])
     @example(["x\r-- bob left", "x\u2028-- bob left", "x\x0b\x0c\x1c\x1d\x1e\x85-- bob left"])
     def test_each_line_that_is_said_is_one_line_of_the_speaker(self, said: list[str]) -> None:
@@ -586,7 +587,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(line.startswith("<mallory> /"), line)
 
     @given(st.lists(texts, max_size=6))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_each_thing_that_is_done_is_one_line_of_the_doer(self, done: list[str]) -> None:
         _, mallory, bob = self.watched()
         for text in done:
@@ -598,7 +599,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(line.startswith("* mallory x"), line)
 
     @given(texts)
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_parting_words_stay_in_their_brackets(self, words: str) -> None:
         _, mallory, bob = self.watched()
         mallory.send(b"/quit x" + in_one_line(words) + b"\n")
@@ -608,7 +609,7 @@ class ForgeryTests(unittest.TestCase):
         self.assertTrue(line.endswith(")"), line)
 
     @given(st.one_of(texts, st.text(min_size=1, max_size=8)))
-    @settings(deadline=None, max_examples=150)
+    @settings(max_examples=examples(150))
     def test_a_change_of_name_is_told_as_such_or_refused(self, name: str) -> None:
         house, mallory, bob = self.watched()
         mallory.send(b"/nick " + in_one_line(name) + b"\n")
@@ -623,7 +624,7 @@ class ForgeryTests(unittest.TestCase):
             self.assertTrue(answer.startswith("-- "), answer)
 
     @given(st.lists(st.one_of(st.binary(max_size=60), texts.map(encoded), commands), max_size=12))
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=examples(300))
     def test_whatever_bytes_come_each_line_that_others_see_is_marked_as_the_senders(
         self, chunks: list[bytes]
     ) -> None:
@@ -668,7 +669,7 @@ class OtherProtocolsTests(unittest.TestCase):
 
     def test_and_one_that_sends_it_late_is_told_after_the_greeting(self) -> None:
         for size in (1, 7, 1000):
-            peer = self.house.connect()
+            peer = self.house.connect(f"192.0.2.{size % 256}")
             self.assertEqual(peer.hear(), [GREETING])
             for start in range(0, len(self.REQUEST), size):
                 peer.send(self.REQUEST[start : start + size])
@@ -910,7 +911,7 @@ class UnreadTests(unittest.TestCase):
         self.assertGreater(len(answers), UNSENT_MOST)
         self.ana.read_on()
         self.assertFalse(self.ana.paused)
-        self.assertEqual(self.ana.wire.value(), b"\xff\xfc\x06" * asked)
+        self.assertEqual(self.ana.wire.value(), b"\xff\xfd\0\xff\xfb\0" + b"\xff\xfc\x06" * asked)
 
     def test_nor_is_who_has_no_name_yet(self) -> None:
         peer = self.house.connect()
@@ -1220,6 +1221,11 @@ class RealConnectionTests(unittest.TestCase):
         collector: Collector = await connectProtocol(client, Collector())
         return collector
 
+    def connection_of(self, name: str) -> ChatProtocol:
+        """Return the server's end of a connection."""
+        (found,) = (c for c in self.factory.connections if c.member and c.member.name == name)
+        return found
+
     async def test_a_script_that_half_closes_is_heard_answered_and_closed(self) -> None:
         port = await self.listen()
         ana = await self.connect(port)
@@ -1354,10 +1360,10 @@ class RealConnectionTests(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", port)) as ana:
                 ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
                 await bob.wait_for(lambda b=bob: b"two" in b.received)
+                hers = self.connection_of("ana")
                 ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if writes_first:
                 # So whoever reads is told of an end, not of a reset.
-                (hers,) = (c for c in self.factory.connections if c.member.name == "ana")
                 hers.outbox.send(b"hi")
                 self.assertTrue(hers.outbox.broken)
             await bob.wait_for(lambda b=bob: b"left" in b.received)
@@ -1365,7 +1371,8 @@ class RealConnectionTests(unittest.TestCase):
                 bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
             )
             bob.transport.loseConnection()
-            await bob.closed
+            # The name is free for the next one then.
+            await until(lambda: not self.factory.connections and not self.chat.members)
 
 
 class ResetTests(unittest.TestCase):

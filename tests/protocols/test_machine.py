@@ -24,6 +24,7 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.line import UNNAMED_READ
 from chatservice.protocols.pacing import UNSENT_MOST
 from tests.chat.support import Readings
+from tests.profiles import examples
 from tests.protocols.support import (
     GREETING,
     Certificate,
@@ -228,7 +229,7 @@ class BadLineTests(MachineTestCase):
 
     @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(BAD)), max_size=8))
     @example([b"\xff\xfa", b"\r", b"\0"])
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50))
     def test_whatever_comes_a_ping_behind_it_is_answered(self, chunks: list[bytes]) -> None:
         house = House(rate=0)
         peer = house.connect()

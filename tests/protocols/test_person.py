@@ -16,7 +16,7 @@ class PersonOrProgramTests(unittest.TestCase):
         self.house = House()
 
     def test_who_begins_with_anything_but_a_brace_is_a_person(self) -> None:
-        for first in ("ana", " {", "[1]", "-- {", "\ufeff{}"):
+        for first in ("ana", "[1]", "-- {", "x\ufeff{}", "\u00a0{"):
             peer = self.house.connect()
             peer.say(first)
             self.assertEqual(peer.read()[0], GREETING, first)

@@ -42,7 +42,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :param line: safe to show, as :func:`.text.safe` makes it.
     :returns: a Deferred if the next line has to wait until this one is done.
     """
-    member.active = chat.now()
+    member.active = chat.clock.seconds()
     try:
         slashed = from_slash(line)
     except LooksLikeCommand as error:

@@ -36,7 +36,7 @@ def _term(chat: Chat, name: str, duration: str, reason: str) -> tuple[Term, str]
     seconds = durations.parse(duration) if duration else None
     until = chat.now() + seconds * 1000 if seconds else 0
     words = f" for {durations.say(seconds)}" if seconds else ""
-    return Term(name, until, reason), words + because(reason)
+    return Term(name, until, reason, seconds or 0), words + because(reason)
 
 
 def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
@@ -50,7 +50,7 @@ def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
 
 def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:
     network, shown = _meant(chat, who)
-    if len(_bans_held(chat)) >= BANS_MOST:
+    if len(chat.standing.held_bans()) >= BANS_MOST:
         raise Refused(f"there are {BANS_MOST:,} bans already: /unban some first")
     term, words = _term(chat, network, duration, reason)
     _act(chat, member, f"banned {shown}{words}", term.fact(BAN, network))
@@ -76,18 +76,13 @@ def _meant(chat: Chat, who: str) -> tuple[str, str]:
     return network, _short(network) + (f" ({other.name})" if other is not None else "")
 
 
-def _bans_held(chat: Chat) -> list[Term]:
-    now = chat.now()
-    return [term for _, term in chat.standing.bans.items() if not term.over(now)]
-
-
 def _short(network: str) -> str:
     """Leave away of a network that it is but one address."""
     return network.removesuffix("/32").removesuffix("/128")
 
 
 def _bans(chat: Chat, member: Member) -> None:
-    terms = _bans_held(chat)
+    terms = chat.standing.held_bans()
     if not terms:
         member.tell("nobody is banned")
         return
@@ -101,7 +96,7 @@ def _unban(chat: Chat, member: Member, address: str) -> None:
         network = str(parse_network(address))
     except BadAddress as error:
         raise Refused(str(error)) from None
-    if network not in [term.name for term in _bans_held(chat)]:
+    if network not in [term.name for term in chat.standing.held_bans()]:
         raise Refused(f"{_short(network)} is not banned: /bans shows who is")
     _act(chat, member, f"unbanned {_short(network)}", Fact(BAN, network, ""))
 
@@ -110,8 +105,7 @@ def _mute(chat: Chat, member: Member, name: str, duration: str) -> None:
     other = somebody(chat, name)
     if other.operator:
         raise Refused(f"{other.name} is an operator")
-    now = chat.now()
-    if sum(not term.over(now) for term in chat.standing.mutes.values()) >= MUTES_MOST:
+    if len(chat.standing.held_mutes()) >= MUTES_MOST:
         raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
     term, words = _term(chat, other.name, duration, "")
     _act(chat, member, f"muted {other.name}{words}", term.fact(MUTE, key(other.name)))

@@ -38,11 +38,10 @@ def _nick(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
 def _whois(chat: Chat, member: Member, name: str) -> None:
     other = somebody(chat, name)
     rooms = [m.room for m in other.rooms() if is_shown(m.room, member)]
-    now = chat.now()
     rows = [
         ("in", ", ".join(f"#{room.name}" for room in rooms) or "no room"),
         ("since", moment(other.since)),
-        ("idle", durations.say((now - other.active) / 1000)),
+        ("idle", durations.say(chat.clock.seconds() - other.active)),
     ]
     if other.away is not None:
         rows.append(("away", other.away or "yes"))
@@ -56,8 +55,8 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
 
 
 def _uptime(chat: Chat, member: Member) -> None:
-    now = chat.now()
-    member.tell(f"up {durations.say((now - chat.began) / 1000)}", f"since {moment(chat.began)}")
+    up = chat.clock.seconds() - chat.started
+    member.tell(f"up {durations.say(up)}", f"since {moment(chat.began)}")
 
 
 def _stamps(view: TextView, value: str) -> TextView:

@@ -27,7 +27,7 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     assert member.session is not None
-    member.active = chat.now()
+    member.active = chat.clock.seconds()
     chat.returns.hear(member.session)
     try:
         request = wire.request(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final, Protocol, cast
 
 from twisted.python.failure import Failure
@@ -171,8 +171,9 @@ class Conversation:
             sent.request = replace(cast("wire.Private", sent.request), to=name)
         private = isinstance(sent.request, wire.Private)
         if self._is_new(id) and (private or not self._echoed):
-            now = datetime.now().astimezone()
-            self._paper.put(rendering.sent(sent.request, self.room, self.name, now, id))
+            # The clock of this machine may be wrong, or another than that of all other lines.
+            at = (sent.time or datetime.now(timezone.utc)).astimezone()
+            self._paper.put(rendering.sent(sent.request, self.room, self.name, at, id))
 
     def refused(self, sent: Sent, error: wire.Error) -> None:
         """Tell that something was not said, and what that was."""

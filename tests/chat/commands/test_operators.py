@@ -276,6 +276,16 @@ class BanTests(CrewTestCase):
                 self.assertEqual(self.eve.tries(f"/{command} {typed}"), [f"-- {why}"])
         self.assertEqual((self.acts(), self.facts()), ([], []))
 
+    def test_it_lasts_as_long_when_the_clock_is_set(self) -> None:
+        for step in (-86_400, 600, 40 * 86_400):
+            self.does("/ban 198.51.100.0/24 1h")
+            self.house.moment += step * 1000
+            self.hush()
+            self.house.tick(60 * 60 - 10)
+            self.assertIn("-- you are banned", self.newcomer("x", "198.51.100.1").read()[0], step)
+            self.house.tick(10)
+            self.assertLetIn("198.51.100.1")
+
     def test_it_ends_by_itself(self) -> None:
         self.does("/ban 198.51.100.0/24 1h", "/ban 192.0.2.128/25")
         self.hush()
@@ -411,6 +421,16 @@ class MuteTests(CrewTestCase):
         self.assertEqual(self.facts(), [("mute", "ana"), ("mute", "bo")])
         self.eve.tries("/lock dev")
         self.assertEqual(self.facts(), [("lock", "dev"), ("mute", "ana")])
+
+    def test_it_lasts_as_long_when_the_clock_is_set(self) -> None:
+        for step in (-86_400, 600, 40 * 86_400):
+            self.eve.tries("/mute bo 10m")
+            self.house.moment += step * 1000
+            self.hush()
+            self.house.tick(9 * 60)
+            self.assertIn("-- you are muted", self.bo.tries("hi")[0], step)
+            self.house.tick(60)
+            self.assertEqual(self.bo.tries("hi"), [], step)
 
     def test_it_can_be_taken_back(self) -> None:
         self.eve.tries("/mute bo")

@@ -23,6 +23,14 @@ class WhoisTests(CrewTestCase):
             ],
         )
 
+    def test_how_long_somebody_is_idle_is_the_same_when_the_clock_is_set(self) -> None:
+        for step in (-40 * 86_400, 600, 40 * 86_400):
+            self.bo.tries("hi")
+            self.house.moment += step * 1000
+            self.house.tick(3 * 60)
+            self.hush()
+            self.assertIn("-- idle   3 minutes", self.ana.tries("/whois bo"))
+
     def test_it_tells_of_who_is_in_no_room_or_away(self) -> None:
         self.bo.tries("/leave", "/away")
         lines = self.ana.tries("/whois bo")
@@ -72,6 +80,13 @@ class WhoisTests(CrewTestCase):
 
 
 class UptimeTests(CrewTestCase):
+    def test_how_long_that_is_is_the_same_when_the_clock_is_set(self) -> None:
+        self.house.tick(2 * 60 * 60)
+        self.house.moment += 40 * 86_400_000
+        self.assertEqual(
+            self.ana.tries("/uptime"), ["-- up 2 hours", "-- since 2026-03-14 09:26 UTC"]
+        )
+
     def test_it_tells_since_when_the_house_is_open(self) -> None:
         self.house.tick(2 * 60 * 60)
         self.assertEqual(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatservice import wire
 from chatservice.chat.standing import MUTE, Term
 from chatservice.limits import Limits
 from tests.chat.programs import Program, ProgramTestCase, Said, brief, only
@@ -23,7 +24,8 @@ class TalkingTestCase(ProgramTestCase):
 class SayingTests(TalkingTestCase):
     def test_people_see_what_a_program_says_as_if_it_were_one_of_them(self) -> None:
         (ok,) = self.bot.tries("say", room="lobby", text="hi", seq=1)
-        self.assertEqual(ok, {"type": "ok", "to": "say", "id": self.house.chat.past.head, "seq": 1})
+        stored = {"id": self.house.chat.past.head, "at": wire.moment(self.house.now() - 100)}
+        self.assertEqual(ok, {"type": "ok", "to": "say", **stored, "seq": 1})
         self.assertEqual(self.ana.read(), ["<bot> hi"])
         (ok,) = self.bot.tries("do", room="lobby", text="waves", seq=2)
         self.assertEqual((ok["to"], ok["seq"]), ("do", 2))
@@ -42,9 +44,18 @@ class SayingTests(TalkingTestCase):
             self.assertIn("ok say", self.says(text))
             self.assertEqual(self.ana.read(), [f"<bot> {text}"])
 
-    def test_without_a_seq_it_is_answered_by_the_id_alone(self) -> None:
+    def test_without_a_seq_it_is_answered_by_id_and_time_alone(self) -> None:
         (ok,) = self.bot.tries("say", room="lobby", text="hi")
-        self.assertEqual(ok, {"type": "ok", "to": "say", "id": self.house.chat.past.head})
+        self.assertEqual(list(ok), ["type", "to", "id", "at"])
+        self.assertEqual(ok["id"], self.house.chat.past.head)
+
+    def test_a_receipt_tells_the_time_that_the_others_are_told(self) -> None:
+        (other,) = self.gather("other")
+        self.bot.read()
+        for kind, more in (("say", {}), ("do", {}), ("topic", {}), ("say", {"seq": 7})):
+            (ok,) = self.bot.tries(kind, room="lobby", text=kind, **more)
+            (event,) = other.read()
+            self.assertEqual((ok["id"], ok["at"]), (event["id"], event["at"]))
 
     def test_no_answer_comes_before_it_is_committed(self) -> None:
         self.bot.ask("say", room="lobby", text="hi", seq=1)

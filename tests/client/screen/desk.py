@@ -239,10 +239,13 @@ class Desk:
             values.setdefault("room", "lobby")
         return wire.Event(type=type, id=self.id, at=values.pop("at", AT), **values)
 
-    def store(self) -> list[Any]:
-        """Store all that was said; return it."""
+    def store(self, at: str | None = AT) -> list[Any]:
+        """Store all that was said; return it.
+
+        :param at: when, as the server says; None for one that does not.
+        """
         said = self.got("say", "do", "private", "topic")
         for request in said:
             self.id += 1
-            self.says(wire.Ok(to=request.type, id=self.id, seq=request.seq))
+            self.says(wire.Ok(to=request.type, id=self.id, at=at, seq=request.seq))
         return said

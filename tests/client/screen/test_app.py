@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 from chatservice import wire
 from chatservice.client.screen import app
 from chatservice.client.seat import Remembered
-from tests.client.screen.desk import Desk
+from tests.client.screen.desk import AT, Desk
 from tests.integration.support import folder_for
 
 LOBBY = wire.RoomSeen(room="lobby", people=2)
@@ -163,9 +163,34 @@ class TalkTests(TestCase):
         desk.says(desk.event(author="bob", text="before it"))
         (say,) = desk.store()
         self.assertEqual((say.room, say.text), ("lobby", "hi bob"))
-        now = datetime.now().astimezone()
+        stored = wire.time_of(AT).astimezone()
         self.assertIn("<bob> before it", "\n".join(desk.rows))
-        self.assertEqual(desk.rows[-1], f"[{now:%H:%M}] <ana> hi bob")
+        self.assertEqual(desk.rows[-1], f"[{stored:%H:%M}] <ana> hi bob")
+
+    def test_they_have_the_time_of_the_server(self) -> None:
+        """All others have it; whatever the clock here says, no day begins with one's own."""
+        desk = self.desk
+        desk.says(desk.event(author="bob", text="one"))
+        desk.type("two\r")
+        desk.store()
+        desk.type("/msg bob three\r")
+        desk.store()
+        desk.says(desk.event(author="bob", text="four"))
+        at = f"[{wire.time_of(AT).astimezone():%H:%M}]"
+        self.assertEqual(
+            desk.rows[-4:],
+            [f"{at} <bob> one", f"{at} <ana> two", f"{at} [you -> bob] three", f"{at} <bob> four"],
+        )
+
+    def test_they_have_the_time_here_if_the_server_tells_none(self) -> None:
+        desk = self.desk
+        for at in (None, "yesterday"):
+            desk.type("hi bob\r")
+            before = datetime.now().astimezone()
+            desk.store(at)
+            after = datetime.now().astimezone()
+            shown = [f"[{time:%H:%M}] <ana> hi bob" for time in (before, after)]
+            self.assertIn(desk.rows[-1], shown)
 
     def test_what_is_stored_late_is_shown_as_such(self) -> None:
         desk = self.desk

@@ -1,0 +1,130 @@
+"""What the tests that install share: a copy of the checkout, what is built of it, an environment.
+
+All of it is made with the real ``build`` and ``pip``, at most once in a process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def environ() -> dict[str, str]:
+    """Return the variables of who is not in the environment of these tests."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "COV", "VIRTUAL_ENV"))
+    }
+
+
+def run(*command: str | Path) -> str:
+    """Return what a command writes that is run from ``/``, where nothing is found by chance.
+
+    :raises AssertionError: if it fails.
+    """
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd="/",
+        env=environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        timeout=180,
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def copy_checkout(to: Path) -> Path:
+    """Copy the files that somebody who clones the project has.
+
+    What building and testing leave is not among them: a build in the checkout itself would take
+    over stale files from its ``build/``, and leave new ones.
+    """
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {
+            name
+            for name in names
+            if name.startswith((".", "_trial_temp"))
+            or name.endswith((".egg-info", ".pyc", "~"))
+            or name in ("__pycache__", "dropin.cache")
+            or (Path(folder) == CHECKOUT and name in ("build", "dist", "htmlcov"))
+            or Path(folder, name, "pyvenv.cfg").exists()
+        }
+
+    shutil.copytree(CHECKOUT, to, ignore=ignored)
+    return to
+
+
+@cache
+def _root() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return root
+
+
+@cache
+def source(purpose: str) -> Path:
+    """Return a copy of the checkout that is for one purpose: what is done with it leaves files."""
+    return copy_checkout(_root() / purpose)
+
+
+@cache
+def wheel() -> Path:
+    """Return the wheel. It is built out of the sdist, so that is complete too."""
+    run(sys.executable, "-m", "build", "--outdir", _root() / "dist", source("built"))
+    (found,) = (_root() / "dist").glob("*.whl")
+    return found
+
+
+class Environment:
+    """A virtual environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self._installed: tuple[str | Path, ...] = ()
+        run(sys.executable, "-m", "venv", folder)
+
+    def have(self, *what: str | Path) -> None:
+        """Install something in place of what was installed, if it is not that."""
+        if what != self._installed:
+            self.spoil()
+            self.pip("uninstall", "--yes", "chatservice")
+            self.pip("install", *what)
+            self._installed = what
+
+    def spoil(self) -> None:
+        """Note that what is installed is not what it was."""
+        self._installed = ()
+
+    def pip(self, *arguments: str | Path) -> str:
+        """Return what pip tells."""
+        return run(self.bin / "pip", "--disable-pip-version-check", *arguments)
+
+    def twistd(self, *arguments: str) -> str:
+        """Return what twistd tells."""
+        return run(self.bin / "twistd", *arguments)
+
+    def python(self, script: str) -> str:
+        """Return what a script prints."""
+        return run(self.bin / "python", "-c", script)
+
+
+@cache
+def environment() -> Environment:
+    """Return the one that is shared."""
+    return Environment(_root() / "venv")
