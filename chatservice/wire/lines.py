@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from functools import cache, lru_cache
@@ -38,6 +38,21 @@ def encode(message: Request | Reply) -> bytes:
     line = _dumps({"type": message.type, **_plain(message)})
     # Half of a surrogate pair has no UTF-8; what stands for it instead is its escape in JSON too.
     return line.encode("utf-8", "backslashreplace") + b"\r\n"
+
+
+def in_parts(message: Reply, name: str, things: Iterable[Any]) -> Iterator[bytes]:
+    """Write a message as its line, in parts: each thing of a long list is made when it is its turn.
+
+    :param name: the field that is the list; empty in ``message``.
+    """
+    # Nowhere else: within a string a quotation mark would have a backslash in front of it.
+    begin, field, end = encode(message).partition(f'"{name}":['.encode())
+    yield begin + field
+    comma = ""
+    for thing in things:
+        yield (comma + _dumps(_plain(thing))).encode("utf-8", "backslashreplace")
+        comma = ","
+    yield end
 
 
 def _plain(thing: Any) -> dict[str, Any]:
