@@ -70,6 +70,7 @@ class Outbox:
         "_answering",
         "_behind",
         "_full",
+        "_giving",
         "_half",
         "_owner",
         "_transport",
@@ -89,6 +90,7 @@ class Outbox:
         self._answering: Callable[[], None] | None = None
         self._behind = b""
         self._full = False
+        self._giving = False
         self._half = False
         self._register()
 
@@ -110,7 +112,7 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if self._answering is not None:
+        if self._answering is not None and not self._giving:
             self._behind += data
             self.unsent += len(data)
         elif not self.closed:
@@ -130,13 +132,9 @@ class Outbox:
         """See :meth:`.Outlet.give`."""
         if piece:
             self._half = not piece.endswith(b"\n")
-            answering, self._answering = self._answering, None
-            self.blocked = self._full
+            self._giving, self.blocked = True, self._full
             self.write(piece)
-            if self.closed and answering is not None:
-                answering()
-                return False
-            self._answering = answering
+            self._giving = False
             self._full, self.blocked = self.blocked, True
         return not self._full
 
@@ -189,7 +187,9 @@ class Outbox:
         """The transport can take more."""
         self._full = False
         self.unsent = len(self._behind)
-        if self._answering is not None:
+        if self._giving:
+            self.blocked = False
+        elif self._answering is not None:
             self._answering()
         else:
             self.blocked = False
@@ -259,7 +259,7 @@ class DirectOutbox(Outbox):
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if self._answering is not None:
+        if self._answering is not None and not self._giving:
             super().write(data)
             return
         data = data[self.send(data) :]

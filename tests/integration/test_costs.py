@@ -1,0 +1,125 @@
+"""Nobody pays for what another one asks: the pings of others while some ask for all there is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import maybeDeferred
+from twisted.trial.unittest import TestCase
+
+from chatservice.journal.events import SAID, TOPIC, Draft, Fact
+from chatservice.journal.sqlite import SqliteJournal
+from tests.integration.support import Server, folder_for
+from tests.profiles import NIGHTLY, size
+
+ASKING: Final = Path(__file__).with_name("asking.py")
+
+PINGERS: Final = 40
+SECONDS: Final = size(3.0, 10.0)
+ASKERS: Final = 64
+"""As many as may come from one address."""
+
+OFTEN, EVER = 20.0, 60.0
+"""Milliseconds that a ping may take, 99 times of a hundred and at all. It is time of the server's
+processor: how long it waits for one is a matter of what else the machine does."""
+
+LINES: Final = 1000
+ROOMS: Final = size(1200, 9600)
+
+
+class Asking:
+    """One process of :mod:`tests.integration.asking`."""
+
+    def __init__(self, case: TestCase, *words: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, ASKING, *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        case.addCleanup(self._end)
+        self.began = self.told()
+
+    def begin(self) -> None:
+        """Have it do what it does."""
+        assert self._process.stdin is not None
+        print("go", file=self._process.stdin, flush=True)
+
+    def told(self) -> Any:
+        """Wait for what it tells."""
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def percentile(times: Sequence[float], share: float) -> float:
+    """Return what so large a share of the times does not exceed."""
+    return sorted(times)[int(share * (len(times) - 1))]
+
+
+def history(folder: Path, rooms: int, lines: int = 0, topic: str = "a topic") -> None:
+    """Make a history in which things were said in the lobby, and rooms have topics."""
+    journal = SqliteJournal(str(folder / "chat.sqlite"), lambda: 1_700_000_000_000, maybeDeferred)
+    journal.start(lambda events, facts: None)
+    said = [Draft("lobby", SAID, "ana", f"line {n} of many", 1, -n) for n in range(1, lines + 1)]
+    # A room that has a topic is there after a restart, too.
+    topics = [Fact(TOPIC, f"room{n}", topic) for n in range(rooms)]
+    journal.commit(said, lambda events: topics)
+    journal.stop()
+
+
+class AskingTestCase(TestCase):
+    timeout = 300
+
+    def serve(self, *options: str, **filled: Any) -> Server:
+        """Start a server with a history."""
+        folder = folder_for(self)
+        history(folder, **filled)
+        return Server(self, *options, folder=folder)
+
+
+class PingsTests(AskingTestCase):
+    """What others notice while some ask, within their rate, for all there is."""
+
+    def setUp(self) -> None:
+        self.server = self.serve(rooms=ROOMS, lines=LINES)
+        self.pingers = Asking(
+            self, "ping", self.server.port, "127.0.0.2", PINGERS, SECONDS, self.server.pid
+        )
+
+    def pinged(self, count: int, kind: str, least: int, **question: Any) -> None:
+        """Let some ask the same twenty times; nobody else may notice."""
+        questions = json.dumps([{"type": kind, **question}] * 20)
+        asker = Asking(self, "ask", self.server.port, "127.0.0.1", count, questions, True)
+        asker.begin()
+        self.pingers.begin()
+        waited, took = zip(*self.pingers.told(), strict=True)
+        often, ever = percentile(took, 0.99), max(took)
+        what = f"{count} x {kind}: {often:.1f} ms, at most {ever:.1f}"
+        if NIGHTLY:
+            print(f"{what} (with the waits {percentile(waited, 0.99):.1f}, {max(waited):.1f})")
+        self.assertLess(often, OFTEN, what)
+        self.assertLess(ever, EVER, what)
+        told = asker.told()
+        self.assertEqual(told["wrong"], [])
+        self.assertEqual(told["kinds"], [[kind, least, least]])
+
+    def test_one_who_asks_for_the_history_holds_nobody_up(self) -> None:
+        self.pinged(1, "history", LINES, room="lobby", limit=LINES)
+
+    def test_many_of_one_address_who_ask_for_the_history_hold_nobody_up(self) -> None:
+        self.pinged(ASKERS, "history", LINES, room="lobby", limit=LINES)
+
+    def test_many_of_one_address_who_ask_for_the_rooms_hold_nobody_up(self) -> None:
+        self.pinged(ASKERS, "rooms", 500)
+
+    def test_many_of_one_address_who_ask_who_is_there_hold_nobody_up(self) -> None:
+        self.pinged(ASKERS, "who", ASKERS + PINGERS, room="lobby")
