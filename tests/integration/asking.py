@@ -57,7 +57,7 @@ class Program:
 
 def ask(port: int, address: str, count: int, questions: list[dict[str, Any]], reads: bool) -> None:
     """Ask all questions at once on each of the connections, and check the answers."""
-    programs = [Program(port, address, f"asker{n}") for n in range(count)]
+    programs = [Program(port, address, f"asker{n}of{address}") for n in range(count)]
     print(json.dumps("ready"), flush=True)
     for _ in sys.stdin:
         told: list[list[Any]] = []

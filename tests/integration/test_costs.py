@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.journal.events import SAID, TOPIC, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
-from tests.integration.support import Server, folder_for
+from tests.integration.support import Server, eventually, folder_for, memory_of
 from tests.profiles import NIGHTLY, size
 
 ASKING: Final = Path(__file__).with_name("asking.py")
@@ -27,6 +27,9 @@ ASKERS: Final = 64
 OFTEN, EVER = 20.0, 60.0
 """Milliseconds that a ping may take, 99 times of a hundred and at all. It is time of the server's
 processor: how long it waits for one is a matter of what else the machine does."""
+
+MEBIBYTES: Final = 32
+"""All that may wait for those who do not read."""
 
 LINES: Final = 1000
 ROOMS: Final = size(1200, 9600)
@@ -42,7 +45,7 @@ class Asking:
             stdout=subprocess.PIPE,
             text=True,
         )
-        case.addCleanup(self._end)
+        case.addCleanup(self.end)
         self.began = self.told()
 
     def begin(self) -> None:
@@ -55,7 +58,8 @@ class Asking:
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it, and its connections."""
         self._process.kill()
         self._process.communicate()
 
@@ -123,3 +127,32 @@ class PingsTests(AskingTestCase):
 
     def test_many_of_one_address_who_ask_who_is_there_hold_nobody_up(self) -> None:
         self.pinged(ASKERS, "who", ASKERS + PINGERS, room="lobby")
+
+
+class UnreadTests(AskingTestCase):
+    """What is kept for those who do not read what they asked for."""
+
+    def test_an_answer_is_made_no_further_than_it_is_read(self) -> None:
+        server = self.serve(rooms=500, topic="\N{GRINNING FACE}" * 2000)
+        questions = json.dumps([{"type": "rooms"}] * 20)
+        askers = [
+            Asking(self, "ask", server.port, f"127.0.0.{n}", ASKERS, questions, False)
+            for n in range(3, 3 + size(1, 4))
+        ]
+        before = memory_of(server.pid)
+        for asker in askers:
+            asker.begin()
+            asker.told()
+        pingers = Asking(self, "ping", server.port, "127.0.0.2", 1, SECONDS, server.pid)
+        pingers.begin()
+        self.assertTrue(pingers.told())
+        # Each answer would be 4 MB.
+        more = (memory_of(server.pid) - before) / (1 << 20)
+        if NIGHTLY:
+            print(f"{ASKERS * len(askers)} who do not read took up {more:.1f} MiB")
+        self.assertLess(more, MEBIBYTES)
+        for asker in askers:
+            asker.end()
+        eventually(
+            lambda: memory_of(server.pid) < before + (8 << 20), "the memory to be free again"
+        )
