@@ -4,6 +4,8 @@ Run as a process, it is one kind of them; each line on its standard input has it
 and is answered, when that is done, by a line of JSON.
 
     asking.py ask PORT ADDRESS COUNT QUESTIONS READS    each asks all of a JSON list of questions
+    asking.py again PORT ADDRESS COUNT TIMES ROOM…      come back, to rooms of their own, since 0
+    asking.py past PORT ADDRESS SECONDS ROOM            asks for what was said long ago, as `ping`
     asking.py ping PORT ADDRESS COUNT SECONDS PID       pings, and tells how long each took, in ms
 """
 
@@ -23,7 +25,7 @@ EVERY = 0.22
 class Program:
     """A connection that has been welcomed."""
 
-    def __init__(self, port: int, address: str, name: str) -> None:
+    def __init__(self, port: int, address: str, name: str, /, **hello: Any) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(60)
         self.socket.bind((address, 0))
@@ -34,9 +36,10 @@ class Program:
         self.answers: list[dict[str, Any]] = []
         self.asked = 0.0
         self.busy = 0.0
-        self.say(type="hello", name=name)
+        self.say(type="hello", **hello)
         while self.rest or not self.answers:
             self.hear()
+        self.token = self.answers[0]["token"]
         self.answers.clear()
         self.socket.setblocking(False)
 
@@ -51,13 +54,17 @@ class Program:
             raise EOFError(f"{self.name} was closed")
         *lines, self.rest = (self.rest + data).split(b"\r\n")
         said = [json.loads(line) for line in lines]
-        self.answers += [one for one in said if "ref" in one or one["type"] == "welcome"]
+        self.answers += [one for one in said if "ref" in one or one["type"] in ("welcome", "live")]
         return len(lines)
+
+
+def _named(port: int, address: str, name: str) -> Program:
+    return Program(port, address, name, name=name)
 
 
 def ask(port: int, address: str, count: int, questions: list[dict[str, Any]], reads: bool) -> None:
     """Ask all questions at once on each of the connections, and check the answers."""
-    programs = [Program(port, address, f"asker{n}of{address}") for n in range(count)]
+    programs = [_named(port, address, f"asker{n}of{address}") for n in range(count)]
     print(json.dumps("ready"), flush=True)
     for _ in sys.stdin:
         told: list[list[Any]] = []
@@ -97,7 +104,7 @@ def ping(port: int, address: str, count: int, seconds: float, pid: int) -> None:
     """Ping on all connections, at even intervals; time is told as it passes, and as the server's
     processor has it.
     """
-    programs = [Program(port, address, f"pinger{n}") for n in range(count)]
+    programs = [_named(port, address, f"pinger{n}") for n in range(count)]
     print(json.dumps("ready"), flush=True)
     for _ in sys.stdin:
         took: list[tuple[float, float]] = []
@@ -126,9 +133,60 @@ def ping(port: int, address: str, count: int, seconds: float, pid: int) -> None:
         print(json.dumps(took), flush=True)
 
 
+def again(port: int, address: str, count: int, times: int, rooms: list[str]) -> None:
+    """Come back, so many times, each time as if nothing had been read."""
+    tokens = {}
+    for n in range(count):
+        name = f"again{n}of{address}"
+        program = Program(port, address, name, name=name, rooms=[f"{room}{n}" for room in rooms])
+        tokens[name] = program.token
+        program.socket.close()
+    print(json.dumps("ready"), flush=True)
+    for _ in sys.stdin:
+        for _ in range(times):
+            programs = [
+                Program(port, address, name, token=token, since=0) for name, token in tokens.items()
+            ]
+            with selectors.DefaultSelector() as selector:
+                for program in programs:
+                    selector.register(program.socket, selectors.EVENT_READ, program)
+                while selector.get_map():
+                    for key, _ in selector.select(60):
+                        key.data.hear()
+                        if any(one["type"] == "live" for one in key.data.answers):
+                            selector.unregister(key.data.socket)
+                            key.data.socket.close()
+        print(json.dumps("done"), flush=True)
+
+
+def look_up(port: int, address: str, seconds: float, room: str) -> None:
+    """Ask for what was said long ago, and tell how long each answer took, in ms."""
+    program = Program(port, address, "reader", name="reader", rooms=[room])
+    program.socket.setblocking(True)
+    print(json.dumps("ready"), flush=True)
+    for _ in sys.stdin:
+        took = []
+        begun = time.monotonic()
+        place = 100
+        while time.monotonic() < begun + seconds:
+            program.answers.clear()
+            place += 1
+            asked = time.monotonic()
+            program.say(type="history", room=room, before=place, limit=50, ref=place)
+            while not program.answers:
+                program.hear()
+            took.append((time.monotonic() - asked) * 1000)
+            time.sleep(max(0.0, asked + EVERY - time.monotonic()))
+        print(json.dumps(took), flush=True)
+
+
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
     if what == "ask":
         ask(int(words[0]), words[1], int(words[2]), json.loads(words[3]), words[4] == "True")
+    elif what == "again":
+        again(int(words[0]), words[1], int(words[2]), int(words[3]), words[4:])
+    elif what == "past":
+        look_up(int(words[0]), words[1], float(words[2]), words[3])
     else:
         ping(int(words[0]), words[1], int(words[2]), float(words[3]), int(words[4]))

@@ -32,6 +32,9 @@ MEBIBYTES: Final = 32
 """All that may wait for those who do not read."""
 
 LINES: Final = 1000
+MANY: Final = 10_000
+LONG_AGO: Final = size(300_000, 3_000_000)
+"""Lines that were said before."""
 ROOMS: Final = size(1200, 9600)
 
 
@@ -69,14 +72,19 @@ def percentile(times: Sequence[float], share: float) -> float:
     return sorted(times)[int(share * (len(times) - 1))]
 
 
-def history(folder: Path, rooms: int, lines: int = 0, topic: str = "a topic") -> None:
+def history(folder: Path, rooms: int = 0, lines: int = 0, topic: str = "a topic") -> None:
     """Make a history in which things were said in the lobby, and rooms have topics."""
     journal = SqliteJournal(str(folder / "chat.sqlite"), lambda: 1_700_000_000_000, maybeDeferred)
     journal.start(lambda events, facts: None)
-    said = [Draft("lobby", SAID, "ana", f"line {n} of many", 1, -n) for n in range(1, lines + 1)]
     # A room that has a topic is there after a restart, too.
     topics = [Fact(TOPIC, f"room{n}", topic) for n in range(rooms)]
-    journal.commit(said, lambda events: topics)
+    journal.commit((), lambda events: topics)
+    for first in range(1, lines + 1, MANY):
+        said = [
+            Draft("lobby", SAID, "ana", f"line {n} of many", 1, -n)
+            for n in range(first, min(first + MANY, lines + 1))
+        ]
+        journal.commit(said)
     journal.stop()
 
 
@@ -156,3 +164,24 @@ class UnreadTests(AskingTestCase):
         eventually(
             lambda: memory_of(server.pid) < before + (8 << 20), "the memory to be free again"
         )
+
+
+class ReadingTests(AskingTestCase):
+    """What others wait for while some read the history from its beginning."""
+
+    def test_who_looks_for_what_is_not_there_holds_nobody_up(self) -> None:
+        server = self.serve("--rate", "0", lines=LONG_AGO)
+        again = Asking(self, "again", server.port, "127.0.0.2", 20, 5, "empty")
+        reader = Asking(self, "past", server.port, "127.0.0.3", SECONDS, "lobby")
+        reader.begin()
+        alone = reader.told()
+        reader.begin()
+        again.begin()
+        took = reader.told()
+        again.told()
+        usual, middle, most = percentile(alone, 0.5), percentile(took, 0.5), max(took)
+        what = f"looking up took {middle:.1f} ms, at most {most:.1f} (alone {usual:.1f})"
+        if NIGHTLY:
+            print(what)
+        self.assertLess(middle, 100 + usual, what)
+        self.assertLess(most, 1000 + usual, what)
