@@ -4,6 +4,7 @@ Run as a process, it is one kind of them; each line on its standard input has it
 and is answered, when that is done, by a line of JSON.
 
     asking.py ask PORT ADDRESS COUNT QUESTIONS READS    each asks all of a JSON list of questions
+    asking.py type PORT ADDRESS COUNT LINE…             each types lines
     asking.py again PORT ADDRESS COUNT TIMES ROOM…      come back, to rooms of their own, since 0
     asking.py past PORT ADDRESS SECONDS ROOM            asks for what was said long ago, as `ping`
     asking.py ping PORT ADDRESS COUNT SECONDS PID       pings, and tells how long each took, in ms
@@ -133,6 +134,35 @@ def ping(port: int, address: str, count: int, seconds: float, pid: int) -> None:
         print(json.dumps(took), flush=True)
 
 
+def type_lines(port: int, address: str, count: int, lines: list[str]) -> None:
+    """Type lines at once as people do, until ``/uptime`` is answered; tell how much was shown."""
+    people = []
+    for n in range(count):
+        person = socket.socket()
+        person.settimeout(60)
+        person.bind((address, 0))
+        person.connect(("127.0.0.1", port))
+        person.sendall(b"person%d\n" % n)
+        shown = b""
+        while b"you are in #" not in shown:
+            shown += person.recv(4096)
+        people.append(person)
+    print(json.dumps("ready"), flush=True)
+    for _ in sys.stdin:
+        shown_to = dict.fromkeys(people, b"")
+        with selectors.DefaultSelector() as selector:
+            for person in people:
+                person.sendall("\n".join([*lines, "/uptime", ""]).encode())
+                selector.register(person, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select(60):
+                    reader: Any = key.fileobj
+                    shown_to[reader] += reader.recv(1 << 20)
+                    if b"-- up " in shown_to[reader][-1000:]:
+                        selector.unregister(reader)
+        print(json.dumps(sorted(shown.count(b"\n[") for shown in shown_to.values())), flush=True)
+
+
 def again(port: int, address: str, count: int, times: int, rooms: list[str]) -> None:
     """Come back, so many times, each time as if nothing had been read."""
     tokens = {}
@@ -184,6 +214,8 @@ if __name__ == "__main__":
     what, *words = sys.argv[1:]
     if what == "ask":
         ask(int(words[0]), words[1], int(words[2]), json.loads(words[3]), words[4] == "True")
+    elif what == "type":
+        type_lines(int(words[0]), words[1], int(words[2]), words[3:])
     elif what == "again":
         again(int(words[0]), words[1], int(words[2]), int(words[3]), words[4:])
     elif what == "past":

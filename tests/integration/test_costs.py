@@ -12,6 +12,7 @@ from typing import Any, Final
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import TestCase
 
+from chatservice.chat.house import HISTORY_ON_JOINING
 from chatservice.journal.events import SAID, TOPIC, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.integration.support import Server, eventually, folder_for, memory_of
@@ -107,34 +108,51 @@ class PingsTests(AskingTestCase):
             self, "ping", self.server.port, "127.0.0.2", PINGERS, SECONDS, self.server.pid
         )
 
-    def pinged(self, count: int, kind: str, least: int, **question: Any) -> None:
-        """Let some ask the same twenty times; nobody else may notice."""
-        questions = json.dumps([{"type": kind, **question}] * 20)
-        asker = Asking(self, "ask", self.server.port, "127.0.0.1", count, questions, True)
+    def pinged(self, asker: Asking, what: str) -> Any:
+        """Let some ask; nobody else may notice. Returns what they tell."""
         asker.begin()
         self.pingers.begin()
         waited, took = zip(*self.pingers.told(), strict=True)
         often, ever = percentile(took, 0.99), max(took)
-        what = f"{count} x {kind}: {often:.1f} ms, at most {ever:.1f}"
+        what = f"{what}: {often:.1f} ms, at most {ever:.1f}"
         if NIGHTLY:
             print(f"{what} (with the waits {percentile(waited, 0.99):.1f}, {max(waited):.1f})")
         self.assertLess(often, OFTEN, what)
         self.assertLess(ever, EVER, what)
-        told = asker.told()
-        self.assertEqual(told["wrong"], [])
-        self.assertEqual(told["kinds"], [[kind, least, least]])
+        return asker.told()
+
+    def asked(self, count: int, kind: str, least: int, **question: Any) -> None:
+        """Let programs ask the same twenty times."""
+        questions = json.dumps([{"type": kind, **question}] * 20)
+        asker = Asking(self, "ask", self.server.port, "127.0.0.1", count, questions, True)
+        told = self.pinged(asker, f"{count} x {kind}")
+        self.assertEqual(told, {"wrong": [], "kinds": [[kind, least, least]]})
+
+    def typed(self, *lines: str) -> list[int]:
+        """Let people type; return how many lines of the past each was shown."""
+        asker = Asking(self, "type", self.server.port, "127.0.0.1", ASKERS, *lines)
+        shown: list[int] = self.pinged(asker, f"{ASKERS} x {lines[0]}")
+        return shown
+
+    def test_many_people_who_look_back_hold_nobody_up(self) -> None:
+        # Some were not shown yet what they are on joining.
+        for shown in self.typed(*["/history 1000"] * 10):
+            self.assertIn(shown, (10 * LINES, 10 * LINES + HISTORY_ON_JOINING))
+
+    def test_many_people_who_look_around_hold_nobody_up(self) -> None:
+        self.typed(*["/rooms", "/who", "/help", "/whois person1"] * 5)
 
     def test_one_who_asks_for_the_history_holds_nobody_up(self) -> None:
-        self.pinged(1, "history", LINES, room="lobby", limit=LINES)
+        self.asked(1, "history", LINES, room="lobby", limit=LINES)
 
     def test_many_of_one_address_who_ask_for_the_history_hold_nobody_up(self) -> None:
-        self.pinged(ASKERS, "history", LINES, room="lobby", limit=LINES)
+        self.asked(ASKERS, "history", LINES, room="lobby", limit=LINES)
 
     def test_many_of_one_address_who_ask_for_the_rooms_hold_nobody_up(self) -> None:
-        self.pinged(ASKERS, "rooms", 500)
+        self.asked(ASKERS, "rooms", 500)
 
     def test_many_of_one_address_who_ask_who_is_there_hold_nobody_up(self) -> None:
-        self.pinged(ASKERS, "who", ASKERS + PINGERS, room="lobby")
+        self.asked(ASKERS, "who", ASKERS + PINGERS, room="lobby")
 
 
 class UnreadTests(AskingTestCase):
