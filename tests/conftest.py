@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests import time_limit
+from tests import at_end, time_limit
 
 INSTALLING = ("test_install.py", "test_growing.py")
 """The files whose tests share an environment."""
@@ -19,6 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if capture is not None:
         with capture.global_and_fixture_disabled():
             time_limit.write_stacks_to(os.dup(2))
+
+
+def pytest_sessionfinish() -> None:
+    """End what the tests of this process shared."""
+    at_end.end()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -21,9 +21,9 @@ from typing import Any
 from twisted.trial import util
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.profiles import NIGHTLY
+from tests.profiles import size
 
-util.DEFAULT_TIMEOUT_DURATION = 3600.0 if NIGHTLY else 120.0
+util.DEFAULT_TIMEOUT_DURATION = size(300.0, 3600.0)
 
 AGAIN = 5.0
 """Seconds until it is tried once more to end a test: it may have gone on, with its clean-ups."""

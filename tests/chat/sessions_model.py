@@ -68,6 +68,8 @@ def told(event: Event, origin: int) -> Message:
         return {**message, "text": event.text} if event.text else message
     message["author"] = event.author
     message["name" if event.kind == RENAMED else "text"] = event.text
+    if event.kind == PRIVATE:
+        message["session"] = f"{event.origin:x}"
     return message
 
 

@@ -150,6 +150,7 @@ class Saying(NamedTuple):
     confirmation: str = ""
     whom: str = ""
     until: int = 0
+    length: int = 0
 
 
 SECONDS: Final = {"1 second": 1, "10 seconds": 10, "1 day": 86_400}
@@ -188,7 +189,9 @@ class Machine(RuleBasedStateMachine):
         self.burning: tuple[str, int] | None = None
         self.moment = 0
         self.commits: list[tuple[int, int]] = []
-        self.muted: dict[str, int] = {}
+        # Until when, and until when after a restart: a term begins when it is stored, but what was
+        # stored is the end that it would have had if it had begun when it was typed.
+        self.muted: dict[str, tuple[int, int]] = {}
         self.terms: set[int] = set()
         self.sessions: list[Session] = []
         self.leaving: list[Session] = []
@@ -537,8 +540,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(days=st.integers(1, 3))
     def days_pass(self, days: int) -> None:
-        self.house.moment += round(days * DAY * 1000)
-        self.house.chat.wall.believe()
+        self.house.tick(days * DAY)
 
     @rule()
     def refuses_or_accepts(self) -> None:
@@ -657,14 +659,15 @@ class Machine(RuleBasedStateMachine):
             other = self.holders[names.key(muted[2])]
             assert not other.operator
             other.mutings += 1
-            until = self.house.now() + SECONDS[muted[3]] * 1000 if muted[3] else 0
+            length = SECONDS[muted[3]] * 1000 if muted[3] else 0
+            until = self.house.now() + length if length else 0
             self.terms.add(until)
-            return saying._replace(whom=muted[2], until=until)
+            return saying._replace(whom=muted[2], until=until, length=length)
         return saying
 
     def is_muted(self, name: str) -> bool:
-        until = self.muted.get(names.key(name))
-        return until is not None and (until == 0 or until > self.house.now())
+        until, _ = self.muted.get(names.key(name), (-1, -1))
+        return until == 0 or until > self.house.now()
 
     def told(self, session: Session, line: str) -> None:
         """Take in what the chat told somebody alone."""
@@ -784,7 +787,8 @@ class Machine(RuleBasedStateMachine):
                 session.confirmations.append((-event.seq, saying.confirmation))
                 session.confirmations.sort()
             elif event.kind == ACTED and (muted := _MUTED.fullmatch(event.text)):
-                self.muted[names.key(muted[2])] = saying.until
+                end = event.at + saying.length if saying.length else 0
+                self.muted[names.key(muted[2])] = end, saying.until
                 if muted[1] == "unmute":
                     del self.muted[names.key(muted[2])]
         for session in self.sessions + self.leaving:
@@ -799,10 +803,14 @@ class Machine(RuleBasedStateMachine):
             self.commits.append((events[-1].id, self.pass_moment()))
         told = {(names.key(saying.whom), saying.until) for saying in self.saying.values()}
         for kind, name, value in facts:
-            if kind == MUTE and value and (name, until := json.loads(value)[1]) not in told:
+            if kind != MUTE or not value:
+                continue
+            _, until, _, seconds = json.loads(value)
+            if (name, until) not in told:
                 # Who was muted took that name before it was stored.
                 assert until in self.terms
-                self.muted[name] = until
+                end = self.house.now() + seconds * 1000 if seconds else 0
+                self.muted[name] = end, until
 
     def stored_at(self, event: Event) -> int:
         return self.commits[bisect_left(self.commits, event.id, key=itemgetter(0))][1]
@@ -897,6 +905,7 @@ class Machine(RuleBasedStateMachine):
         moment = self.house.now()
         self.house.stop()
         self._forget_the_living()
+        self.muted = {name: (until, until) for name, (_, until) in self.muted.items()}
         self.dead = False
         self._open(moment, self.held_next)
 

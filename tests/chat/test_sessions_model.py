@@ -7,6 +7,7 @@ connection has to have been told. Of what a program asks, it says beforehand wha
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -1127,6 +1128,8 @@ class Machine(RuleBasedStateMachine):
                 inside[party][room] = key
             else:
                 del self.inside[room, key]
+        facts = self.reader.execute("SELECT value FROM facts WHERE kind = 'session'")
+        remembered = {json.loads(value)["origin"] for (value,) in facts}
         for party in self.parties.values():
             member = self.house.chat.sessions.get(party.origin)
             assert member is not None or not inside[party], f"{party.name} is not there any more"
@@ -1145,6 +1148,9 @@ class Machine(RuleBasedStateMachine):
                 party.name = party.left_as
                 party.left_rooms = [p.room for p in party.periods if p.until is None]
                 left = party.left_at / 1000 + LIFE_DAYS * DAY - self.house.now() / 1000
+                if self.house.chat.wall.doubt is not None and party.origin in remembered:
+                    # No token expires by a time that is in doubt.
+                    left = LIFE_DAYS * DAY
                 party.expires = min(LIFE_DAYS * DAY, left)
                 continue
             assert party.here or not party.left, f"{party.name} is back"

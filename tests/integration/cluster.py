@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import shutil
@@ -23,6 +22,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from chatservice.journal.events import JOINED, LEFT, RENAMED, TALK, TOPIC, Event
+from tests.at_end import at_end
 from tests.integration.brokers import DEPLOY, Brokers, Case, lasting_ports
 from tests.integration.proxy import HOST
 from tests.integration.support import (
@@ -46,7 +46,7 @@ UNREACHED = r"can't be reached|was taken for dead|the history refuses"
 
 class _AtExit:
     def addCleanup(self, f: Any, *args: Any, **kwargs: Any) -> None:
-        atexit.register(f, *args, **kwargs)
+        at_end(f, *args, **kwargs)
 
 
 _shared: list[Brokers] = []
@@ -56,7 +56,7 @@ def shared_brokers() -> Brokers:
     """Return three brokers that nobody harms: each test has a chat of another name there."""
     if not _shared:
         folder = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        at_end(shutil.rmtree, folder, ignore_errors=True)
         _shared.append(Brokers(_AtExit(), folder))
     return _shared[0]
 

@@ -5,7 +5,6 @@ All of it is made with the real ``build`` and ``pip``, at most once in a process
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+
+from tests.at_end import at_end
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -72,7 +73,7 @@ def copy_checkout(to: Path) -> Path:
 @cache
 def _root() -> Path:
     root = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    at_end(shutil.rmtree, root, ignore_errors=True)
     return root
 
 

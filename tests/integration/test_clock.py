@@ -174,6 +174,24 @@ class ServerTests(ServerTestCase):
         silent.read_rest(2 + SOON)
         self.assertGreater(time.monotonic() - began, 1.9)
 
+    def test_a_clock_that_is_wrong_at_the_start_deletes_nothing(self) -> None:
+        self.serve("--keep", "30")
+        ana = self.come("ana")
+        ana.say("one")
+        self.come("bob").read_until("<ana> one", SOON)
+        self.server.stop()
+        self.clock.step(40 * 86_400)
+        for options, kept in (((), True), (("--clock-is-right",), False)):
+            server = Server(
+                self, "--keep", "30", *options, folder=self.server.folder, env=self.clock.environ
+            )
+            self.assertIn("the clock may be wrong", server.log)
+            newcomer = Client(self, server.address, "cleo")
+            newcomer.say("/history 100")
+            newcomer.say("/quit")
+            self.assertEqual("<ana> one" in newcomer.read_rest(), kept)
+            server.stop()
+
     def test_the_grace_of_a_program_is_as_long(self) -> None:
         self.serve("--grace", "60")
         bob = self.come("bob")

@@ -26,7 +26,7 @@ from tests.integration.support import (
 )
 from tests.profiles import seed_of_run, size
 
-ROUNDS = size(12, 100)
+ROUNDS = size(6, 100)
 WRITERS = 4
 READERS = 4
 ROOMS = ("lobby", "den")

@@ -274,7 +274,7 @@ class HistoryTests(TestCase):
         self.say(second, "fresh news")
         second.stop()
 
-        third = Server(self, "--keep", "5", folder=first.folder)
+        third = Server(self, "--keep", "5", "--clock-is-right", folder=first.folder)
         bob = Client(self, third.address, "bob")
         bob.read_until("-- the last line of #lobby, times in UTC:\r\n")
         self.assertIn("<ana> fresh news", bob.read_line())

@@ -32,7 +32,7 @@ from tests.profiles import NIGHTLY, size
 LOAD = Path(__file__).resolve().with_name("load.py")
 LINE = 1900
 """Characters of a line, as `load.py` has it."""
-MEGABYTES = size(16, 200)
+MEGABYTES = size(8, 200)
 """Of lines, that are said while the readers stall."""
 RATE = 5_000_000
 """Bytes of lines that are said in a second."""

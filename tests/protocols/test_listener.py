@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import os
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial import unittest
 
 from chatservice.protocols.listener import Listener
+from chatservice.protocols.proxy import ProxyFactory
+from tests.protocols.support import House
 
+ADDRESS = IPv4Address("TCP", "192.0.2.1", 50000)
 NONE: frozenset[str] = frozenset()
 TELNET = frozenset(("telnet",))
 
@@ -52,3 +61,32 @@ class ListenerTests(unittest.TestCase):
         for description in ("tcp:seven telnet", "tcp:seven of nine", "unix:/a b/c:mode=x"):
             with self.assertRaisesRegex(ValueError, "invalid literal for int"):
                 Listener.parse(description).open(None)
+
+
+class ListeningTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.factory = House().factory
+
+    def listening(self, description: str) -> Any:
+        """Give the factory that listens."""
+        reactor = MemoryReactorClock()
+        Listener.parse(description).open(reactor).listen(self.factory)
+        return reactor.tcpServers[0][1]
+
+    def test_without_options_the_chat_itself_listens(self) -> None:
+        self.assertIs(self.listening("tcp:7007"), self.factory)
+
+    def test_connections_of_a_telnet_listener_negotiate(self) -> None:
+        for description in ("tcp:23 telnet", "haproxy:tcp:23 telnet"):
+            protocol = self.listening(description).buildProtocol(ADDRESS)
+            protocol = getattr(protocol, "wrappedProtocol", protocol)
+            self.assertTrue(protocol.negotiates, description)
+            self.assertIs(protocol.factory, self.factory)
+
+    def test_a_header_comes_before_tls(self) -> None:
+        folder = self.mktemp()
+        os.mkdir(folder)
+        outside = self.listening(f"haproxy:tls:{folder}:7008")
+        self.assertIsInstance(outside, ProxyFactory)
+        self.assertIsInstance(outside.wrappedFactory, TLSMemoryBIOFactory)
+        self.assertIs(outside.wrappedFactory.wrappedFactory, self.factory)

@@ -19,7 +19,7 @@ from chatservice.chat.standing import BAN, Term
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
-from chatservice.protocols import machine
+from chatservice.protocols import factory, machine
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.line import UNNAMED_READ
 from chatservice.protocols.pacing import UNSENT_MOST
@@ -588,6 +588,8 @@ class RealConnectionTests(unittest.TestCase):
         self.assertIn(b"banned", refused.received)
 
     def setUp(self) -> None:
+        # What a peer sends at once may take its time on a busy machine.
+        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(max_per_address=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: 0), lambda: 0, limits)
         self.factory = ChatFactory(reactor, self.chat, limits)
