@@ -22,8 +22,11 @@ SEQ_MOST: Final = (1 << 53) - 1
 REF_LONGEST: Final = 64
 """Characters of a ``ref``."""
 
-FIELD_LONGEST: Final = 256
-"""Characters of what else a program gives, but for a ``text``; and items of a list."""
+FIELD_LONGEST: Final = 1024
+"""Characters of what else a program gives, but for a ``text``."""
+
+LIST_LONGEST: Final = 256
+"""Items of a list that a program gives."""
 
 LINE_OVERHEAD: Final = 4 << 10
 BYTES_A_CHARACTER: Final = 12
@@ -133,9 +136,10 @@ def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
 
 def _bounded(value: Any, name: str) -> None:
     """Look at how much a field holds, before anything is done with it."""
-    if name != "text" and isinstance(value, (str, list)) and len(value) > FIELD_LONGEST:
-        things = "characters" if isinstance(value, str) else "items"
-        raise _Unfit(f"{name} has at most {FIELD_LONGEST} {things}")
+    if isinstance(value, str) and name != "text" and len(value) > FIELD_LONGEST:
+        raise _Unfit(f"{name} has at most {FIELD_LONGEST:,} characters")
+    if isinstance(value, list) and len(value) > LIST_LONGEST:
+        raise _Unfit(f"{name} has at most {LIST_LONGEST} items")
 
 
 def _any(value: Any, name: str) -> None:

@@ -233,11 +233,11 @@ class RequestTests(unittest.TestCase):
             {"type": "ping", "ref": 1.5},
             {"type": "ping", "ref": "x" * 65},
             {"type": "ping", "ref": []},
-            {"type": "private", "text": "hi", "to": "x" * 257},
-            {"type": "private", "text": "hi", "session": "x" * 257},
-            {"type": "say", "room": "x" * 257, "text": "hi"},
-            {"type": "hello", "token": "x" * 257},
-            {"type": "hello", "journal": "x" * 257},
+            {"type": "private", "text": "hi", "to": "x" * 1025},
+            {"type": "private", "text": "hi", "session": "x" * 1025},
+            {"type": "say", "room": "x" * 1025, "text": "hi"},
+            {"type": "hello", "token": "x" * 1025},
+            {"type": "hello", "journal": "x" * 1025},
             {"type": "hello", "rooms": ["x"] * 257},
         ):
             error = self.refused(line(**bad))
@@ -246,7 +246,9 @@ class RequestTests(unittest.TestCase):
     def test_only_a_text_is_long(self) -> None:
         long = "x" * 28_000
         self.assertEqual(wire.request(line(type="away", text=long)), wire.Away(text=long))
-        self.assertEqual(wire.request(line(type="nick", name="x" * 256)), wire.Nick(name="x" * 256))
+        self.assertEqual(
+            wire.request(line(type="nick", name="x" * 1024)), wire.Nick(name="x" * 1024)
+        )
         told = wire.Person(name=long)
         reply = wire.reply(line(type="who", room=long, people=[{"name": long}], count=1))
         self.assertEqual(reply, wire.WhoIs(room=long, people=[told], count=1))
