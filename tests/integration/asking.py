@@ -54,7 +54,8 @@ class Program:
         if not data:
             raise EOFError(f"{self.name} was closed")
         *lines, self.rest = (self.rest + data).split(b"\r\n")
-        said = [json.loads(line) for line in lines]
+        # Who was silent for a moment, as a busy machine makes one be, was greeted as a person.
+        said = [json.loads(line) for line in lines if not line.startswith(b"-- ")]
         self.answers += [one for one in said if "ref" in one or one["type"] in ("welcome", "live")]
         return len(lines)
 
