@@ -100,7 +100,7 @@ def edited(text: str) -> str:
     :param text: one decoded line.
     :return: what is left of it; the time that takes grows with the length of ``text``, not faster.
     """
-    if text.isprintable() or not _EDITING.search(text):
+    if not _EDITING.search(text):
         return text
     pieces = iter(_EDITING.split(text))
     kept = _characters(next(pieces))

@@ -88,7 +88,9 @@ def chatting(connection: ChatProtocol, line: bytes) -> None:
 
 def _typed(connection: ChatProtocol, line: bytes) -> str | None:
     """Return what a person typed, safe to show; None if it was too long, which it is told."""
-    text = edited(decode(line))
+    text = decode(line)
+    if not text.isprintable():
+        text = edited(text)
     if len(text) > connection.factory.limits.max_line:
         connection.tell_too_long()
         return None
