@@ -37,6 +37,7 @@ class Program:
         self.answers: list[dict[str, Any]] = []
         self.asked = 0.0
         self.busy = 0.0
+        self.live = False
         self.say(type="hello", **hello)
         while self.rest or not self.answers:
             self.hear()
@@ -56,7 +57,8 @@ class Program:
         *lines, self.rest = (self.rest + data).split(b"\r\n")
         # Who was silent for a moment, as a busy machine makes one be, was greeted as a person.
         said = [json.loads(line) for line in lines if not line.startswith(b"-- ")]
-        self.answers += [one for one in said if "ref" in one or one["type"] in ("welcome", "live")]
+        self.answers += [one for one in said if "ref" in one or one["type"] == "welcome"]
+        self.live = self.live or any(one["type"] == "live" for one in said)
         return len(lines)
 
 
@@ -180,13 +182,15 @@ def again(port: int, address: str, count: int, times: int, rooms: list[str]) -> 
             ]
             with selectors.DefaultSelector() as selector:
                 for program in programs:
-                    selector.register(program.socket, selectors.EVENT_READ, program)
+                    if not program.live:
+                        selector.register(program.socket, selectors.EVENT_READ, program)
                 while selector.get_map():
                     for key, _ in selector.select(60):
                         key.data.hear()
-                        if any(one["type"] == "live" for one in key.data.answers):
+                        if key.data.live:
                             selector.unregister(key.data.socket)
-                            key.data.socket.close()
+            for program in programs:
+                program.socket.close()
         print(json.dumps("done"), flush=True)
 
 

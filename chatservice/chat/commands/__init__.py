@@ -7,6 +7,7 @@ One table: what a command takes is checked by its usage, who may by its row, eac
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -117,10 +118,16 @@ def _for(member: Member) -> list[Command]:
     return [c for c in COMMANDS.values() if member.operator or not c.operator]
 
 
+@lru_cache(maxsize=4)
+def _overview(commands: tuple[Command, ...]) -> list[str]:
+    """List commands, once for all who may use the same."""
+    rows = [(command.usage, command.does) for command in commands]
+    return [*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one"]
+
+
 def _help(chat: Chat, member: Member, word: str) -> None:
     if not word:
-        rows = [(command.usage, command.does) for command in _for(member)]
-        member.tell(*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one")
+        member.tell(*_overview(tuple(_for(member))))
         return
     command = COMMANDS.get(word.lower().removeprefix("/"))
     if command is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.chat.answers import Pieces, lines
+from chatservice.chat.answers import AT_ONCE, Pieces, lines
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name
 from chatservice.chat.house import OPERATORS
@@ -40,17 +41,23 @@ def _who(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     if room is None or not room.members or not is_shown(room, member):
         member.tell(f"nobody is in #{name}")
         return None
+    there = list(islice(room.members, NAMES_LISTED))
     count = len(room.members)
-    shown = [
-        other.name if other.away is None else f"{other.name} (away)"
-        for other in islice(room.members, NAMES_LISTED)
-    ]
+
+    def told() -> Pieces:
+        if count > AT_ONCE:
+            yield b""
+        yield from lines(member, _list_people(chat, name, there, count))
+
+    return chat.answers.give(member.outlet, told())
+
+
+def _list_people(chat: Chat, room: str, there: Sequence[Member], count: int) -> list[str]:
+    shown = [other.name if other.away is None else f"{other.name} (away)" for other in there]
     more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
-    heading = wrap(f"{people(count)} in #{name}:".split())
-    told = (*heading, *listed(shown, "  "), *(f"  {line}" for line in more))
-    return chat.answers.give(
-        member.outlet, lines(member, (*told, chat.stale) if chat.stale else told)
-    )
+    heading = wrap(f"{people(count)} in #{room}:".split())
+    told = [*heading, *listed(shown, "  "), *(f"  {line}" for line in more)]
+    return [*told, chat.stale] if chat.stale else told
 
 
 def _rooms(chat: Chat, member: Member) -> Deferred[None] | None:
