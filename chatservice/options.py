@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from twisted.python.usage import Options, UsageError
+
+from chatservice.leftovers import clear_pid_file
+
+NO_TLS: Final = "TLS needs what is not installed here: pip install 'chatservice[tls]'"
+
+_NO_NUMBER: Final = re.compile(r"invalid literal for int\(\) with base (\d+): (.*)")
+
+
+def why_no_endpoint(error: Exception) -> str:
+    """Tell what is wrong with an endpoint that Twisted did not take, so that one can mend it."""
+    if isinstance(error, TypeError):
+        return "it has a part too few or too many"
+    if isinstance(error, (ImportError, NameError)):
+        # Twisted has no names for what it could not import.
+        return NO_TLS
+    no_number = _NO_NUMBER.fullmatch(str(error))
+    if no_number is not None:
+        kind = "an octal number, like 660," if no_number[1] == "8" else "a number"
+        return f"{kind} is wanted where {no_number[2]} is"
+    if str(error).startswith("Unknown endpoint type"):
+        return f"{error}: write tcp:7007, say"
+    if type(error).__module__.startswith("OpenSSL"):
+        return "its certificate or key can't be read"
+    name = getattr(error, "filename", None)
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{name}: {why}" if name else why
 
 
 class OneLineOptions(Options):
@@ -20,10 +48,30 @@ class OneLineOptions(Options):
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options, and check all that can be checked before anything starts.
 
+        A pid file that twistd would take for that of a running service, and is not, is removed.
+
         :raises SystemExit: with one line that says what is wrong; of a :exc:`UsageError`, twistd
             would show the whole usage before it.
         """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
+            if self.parent is not None:
+                _check_twistd(self.parent)
         except UsageError as error:
             raise SystemExit(f"{self.program}: {error}") from None
+
+
+def _check_twistd(options: Mapping[str, Any]) -> None:
+    """Check what twistd itself would only find once it is a daemon, or not tell in a sentence."""
+    folder, pid_file = options.get("rundir"), options.get("pidfile")
+    if folder and not os.path.isdir(folder):
+        raise UsageError(f"--rundir {folder}: there is no such folder")
+    if not pid_file:
+        return
+    try:
+        clear_pid_file(pid_file)
+    except OSError as error:
+        raise UsageError(f"--pidfile {pid_file}: {error.strerror}") from None
+    if not os.access(os.path.dirname(os.path.abspath(pid_file)), os.W_OK | os.X_OK):
+        why = "nothing can be written there: give another, or none (--pidfile=)"
+        raise UsageError(f"--pidfile {pid_file}: {why}")

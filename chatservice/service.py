@@ -7,22 +7,27 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import inlineCallbacks
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python.failure import Failure
 
 from chatservice import __version__
+from chatservice.daemon import Starter
 from chatservice.journal.base import JournalError
+from chatservice.leftovers import clear_socket, hold_pid_file
+from chatservice.logs import NAME, log_file
 from chatservice.protocols.closings import shown
 from chatservice.protocols.console import open_console
 from chatservice.protocols.factory import ChatFactory
+from chatservice.signals import Signals
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
@@ -41,7 +46,8 @@ class StartError(SystemExit, Exception):
 
     Both bases are wanted. As an :exc:`Exception`, a starting daemon reports it to the process that
     waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process without a
-    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself.
+    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself:
+    to the log, and to who starts it (:class:`.Starter`).
     """
 
     def __init__(self, why: str) -> None:
@@ -57,8 +63,8 @@ class ChatService(Service):
 
     :param endpoints: where to listen, each with how it was written; none for port 7007 on all
         addresses, IPv4 and IPv6.
-    :param history: how the history is called in the log.
     :param console: whether standard input and output are a member, too.
+    :param twistd: its options, which tell where the pid file and the log are.
     """
 
     name = "chat"
@@ -68,20 +74,42 @@ class ChatService(Service):
         reactor: IReactorCore,
         factory: ChatFactory,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
-        history: str,
         console: bool = False,
+        twistd: Mapping[str, Any] | None = None,
     ) -> None:
         self._reactor = reactor
         self.factory = factory
         self._endpoints = endpoints
-        self._history = history
         self._console = console
+        self._twistd = twistd or {}
+        self._signals = Signals(reactor, None)
+        self._starter: Starter | None = None
         self._why = ""
         self._stopping: Any = None
         self.ports: list[IListeningPort] = []
 
+    def setServiceParent(self, parent: Any) -> None:
+        """Be a part of an application; where its log is a file, it is ours.
+
+        :raises SystemExit: if that can't be opened.
+        """
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        if self._twistd and not self._twistd.get("nodaemon"):
+            with suppress(OSError):  # Whoever starts it has none either.
+                self._starter = Starter(StartError.__name__)
+        try:
+            file = log_file(self._twistd)
+        except OSError as error:
+            name = self._twistd["logfile"] or NAME
+            raise SystemExit(f"chat: --logfile {name}: {error.strerror}") from None
+        if file is not None:
+            parent.setComponent(ILogObserver, textFileLogObserver(cast(IO[str], file)))
+            self._signals = Signals(self._reactor, file)
+
     def privilegedStartService(self) -> None:
         """Listen, while the process may still bind any port."""
+        if self._twistd.get("pidfile"):
+            hold_pid_file(self._twistd["pidfile"])
         self._raise_open_files()
         for description, endpoint in self._endpoints or _everywhere(self._reactor):
             self._listen(description, endpoint)
@@ -94,6 +122,7 @@ class ChatService(Service):
         chat.connections = lambda: len(self.factory.connections)
         try:
             chat.start()
+            history = chat.journal.describe()
         except JournalError as error:
             raise StartError(str(error)) from None
         self.factory.start()
@@ -106,10 +135,13 @@ class ChatService(Service):
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
             ports=", ".join(shown(port.getHost()) for port in self.ports),
-            history=self._history,
+            history=history,
             limits=self.factory.limits,
         )
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
+        self._signals.start()
+        if self._starter is not None:
+            self._starter.close()
         if self._console:
             open_console(self._reactor, self.factory)
 
@@ -120,6 +152,7 @@ class ChatService(Service):
         if self._stopping is not None:
             self._reactor.removeSystemEventTrigger(self._stopping)
             self._stopping = None
+            self._signals.stop()
         for port in self.ports:
             yield port.stopListening()
         yield self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
@@ -135,14 +168,14 @@ class ChatService(Service):
     def _going_down(self) -> None:
         """Ignore signals that would stop what stops already: the reactor would call it an error."""
         self._stopping = None
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
+        _make_way(description, endpoint)
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            # The reason first: a starting daemon shows no more than 100 bytes of it.
             why = f"{_reason(failure.value)}: can't listen on {description}"
             raise StartError(why) from None
 
@@ -193,8 +226,20 @@ def _everywhere(reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
     return [six] if both else [six, ("tcp:7007", TCP4ServerEndpoint(reactor, 7007))]
 
 
+def _make_way(description: str, endpoint: Any) -> None:
+    """Remove what is left of a Unix socket that was listened on, if it is one."""
+    while hasattr(endpoint, "_wrappedEndpoint"):
+        endpoint = endpoint._wrappedEndpoint
+    if isinstance(endpoint, UNIXServerEndpoint):
+        try:
+            clear_socket(endpoint._address)
+        except OSError as error:
+            raise StartError(f"{_reason(error)}: can't listen on {description}") from None
+
+
 def _reason(error: BaseException | None) -> str:
     cause = error.socketError if isinstance(error, CannotListenError) else error
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
-    return str(cause)
+    # Of Twisted's lock beside a Unix socket.
+    return "address already in use" if cause == "Cannot acquire lock" else str(cause)

@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.filepath import FilePath
 from twisted.python.usage import UsageError
 
+from chatservice import logs
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
@@ -22,13 +23,10 @@ from chatservice.cluster import settings
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
-from chatservice.options import OneLineOptions
+from chatservice.options import OneLineOptions, why_no_endpoint
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.listener import Listener
 from chatservice.service import ChatService
-
-LOG_FILE = "twistd.log"
-"""Where the log is when there is a console, as it is of a daemon."""
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
@@ -104,7 +102,7 @@ class Options(OneLineOptions):
         if self.parent is not None:
             if not self.parent["nodaemon"]:
                 raise UsageError("--console: a daemon has no terminal: twistd needs -n")
-            self.parent["logfile"] = self.parent["logfile"] or LOG_FILE
+            self.parent["logfile"] = self.parent["logfile"] or logs.NAME
 
     def _number(self, option: str, least: int) -> int:
         try:
@@ -125,10 +123,7 @@ def _check_endpoint(description: str) -> None:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
         listener.open(None)
     except Exception as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        name = getattr(error, "filename", None)
-        where = f"{name}: " if name else ""
-        raise UsageError(f"--listen {description}: {where}{why}") from None
+        raise UsageError(f"--listen {description}: {why_no_endpoint(error)}") from None
 
 
 def _check_certificates(folder: str) -> None:
@@ -194,7 +189,13 @@ def makeService(options: Options) -> IService:
         chat = Chat(reactor, _file(options), *chat_is)
     endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
-    return ChatService(reactor, factory, endpoints, options["history"], bool(options["console"]))
+    return ChatService(
+        reactor,
+        factory,
+        endpoints,
+        bool(options["console"]),
+        options.parent if options.parent is not None else {},
+    )
 
 
 def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:

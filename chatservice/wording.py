@@ -18,6 +18,7 @@ MUTED: Final = "you are muted"
 """``until …`` may follow, as behind all that is said of what an operator did."""
 NOT_HERE_ANY_MORE: Final = "who wrote to you last is not here any more"
 UNSTORED: Final = "the history can't be written: what is said now waits, and is shown later"
+STORED_AGAIN: Final = "the history is written again: what waited is shown now"
 FORGOTTEN: Final = "some lines are missing here: they were forgotten before you could read them"
 WENT_WRONG: Final = "that went wrong on our side, and was written down"
 

@@ -43,6 +43,18 @@ except SystemExit:
 """
 
 
+# A module can't be imported, nor what needs it.
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None
+from chatservice.tap import Options
+
+try:
+    Options().parseOptions(["--listen", sys.argv[2]])
+except SystemExit as error:
+    print(error)
+"""
+
 NOW = datetime.now(timezone.utc)
 
 
@@ -247,8 +259,14 @@ class RefusedOptionsTests(TapTestCase):
 
     def test_endpoints_that_are_none(self) -> None:
         for endpoint, why in (
-            ("carrier-pigeon:7", "Unknown endpoint type: 'carrier-pigeon'"),
-            ("tcp:seven", "invalid literal for int() with base 10: 'seven'"),
+            ("carrier-pigeon:7", "Unknown endpoint type: 'carrier-pigeon': write tcp:7007, say"),
+            ("tcp:seven", "a number is wanted where 'seven' is"),
+            ("haproxy:tcp6:", "a number is wanted where '' is"),
+            ("tcp:7:backlog=x", "a number is wanted where 'x' is"),
+            ("unix:chat.sock:mode=rw", "an octal number, like 660, is wanted where 'rw' is"),
+            ("tcp:65536", "a port is a number from 0 to 65535"),
+            ("tcp6:-1", "a port is a number from 0 to 65535"),
+            ("ssl:7:privateKey=/dev/null", "its certificate or key can't be read"),
             ("systemd:domain=INET:index=0", "systemd passed no such socket"),
             ("tcp:23 telent", "'telent' is no option of a listener: there is telnet"),
             ("tcp:23 telnet doors=web", "'doors=web' is no option of a listener: there is telnet"),
@@ -256,6 +274,17 @@ class RefusedOptionsTests(TapTestCase):
             self.assertEqual(self.refused("--listen", endpoint), f"--listen {endpoint}: {why}")
         for endpoint in ("", "tcp", "tcp:7007:colour=red", "unix", "7007"):
             self.assertIn(f"--listen {endpoint}: ", self.refused("--listen", endpoint))
+
+    def test_what_tls_needs_and_is_not_installed(self) -> None:
+        folder = self.certificates("certificates")
+        for missing in ("OpenSSL", "cryptography"):
+            for endpoint in ("ssl:7008:privateKey=/dev/null", f"tls:{folder}:7008"):
+                (told,) = run_python(WITHOUT, missing, endpoint)
+                self.assertEqual(
+                    told,
+                    f"chat: --listen {endpoint}: TLS needs what is not installed here:"
+                    " pip install 'chatservice[tls]'",
+                )
 
     def test_certificates_that_are_missing(self) -> None:
         for endpoint in ("tls:/nowhere:7008", "tls:/nowhere", "haproxy:tls:/nowhere:7008"):

@@ -45,18 +45,21 @@ class Chat(House):
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.House.stop`."""
-        self._call_off()
+        self.call_off()
         self.returns.stop()
         return super().stop()
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
-        self._call_off()
+        self.call_off()
         self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
 
-    def _call_off(self) -> None:
-        if self._shutting_down is not None and self._shutting_down.active():
-            self._shutting_down.cancel()
+    def call_off(self) -> bool:
+        """Let the service go on after all; tell whether it was to be stopped."""
+        if self._shutting_down is None or not self._shutting_down.active():
+            return False
+        self._shutting_down.cancel()
+        return True
 
     @property
     def refusing(self) -> bool:

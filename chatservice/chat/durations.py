@@ -22,6 +22,11 @@ _TYPED: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_UNIT: Final = re.compile(
+    r"(?:weeks?|wks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[wdhms])[.,:;!]?",
+    re.IGNORECASE,
+)
+
 
 def parse(text: str) -> int | None:
     """Read a duration: ``90s``, ``30m``, ``12h``, ``7d``, ``2w``, or several, as in ``1h30m``.
@@ -35,6 +40,11 @@ def parse(text: str) -> int | None:
         return None
     seconds = sum(int(typed[unit] or 0) * size for unit, size in _UNITS.items())
     return seconds if 0 < seconds <= LONGEST else None
+
+
+def names_unit(word: str) -> bool:
+    """Tell whether a word is a unit, as in ``5 minutes``, which is no duration here."""
+    return _UNIT.fullmatch(word) is not None
 
 
 def say(seconds: float) -> str:

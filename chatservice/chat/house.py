@@ -130,6 +130,7 @@ class House:
             # A topic is kept as long as its room, which outlives a restart.
             self.rooms.setdefault(name, Room(name))
         self._pruner.start()
+        self.ticker.watch()
 
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
@@ -293,9 +294,8 @@ class House:
             member.cursor.replays.append(replay)
 
     def _trouble(self, refusing: bool) -> None:
-        written = "the history is written again: what waited is shown now"
         for member in self.members:
-            member.tell(wording.UNSTORED if refusing else written)
+            member.tell(wording.UNSTORED if refusing else wording.STORED_AGAIN)
 
     # Going
 

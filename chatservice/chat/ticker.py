@@ -5,10 +5,10 @@ One tick for the whole house, so there is one order of ids and one cursor a memb
 reader one ``send()``. So under load ticks grow by themselves and a delivered line gets cheaper.
 *When* one comes is a matter of :mod:`.pace`.
 
-When the journal refuses (a full disk), what was to be committed is kept as it is and tried again
-every second; nothing of it was shown, so nothing of it is lost by saying so. What comes meanwhile
-waits behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is *clogged* and its members
-are not read from until it is not.
+When the journal refuses (a full disk, a file that was moved), what was to be committed is kept as
+it is and tried again every second; nothing of it was shown, so nothing of it is lost by saying so.
+What comes meanwhile waits behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
+*clogged* and its members are not read from until it is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +27,8 @@ from chatservice.chat.pace import Pace
 from chatservice.journal.base import Journal, JournalUnavailable
 
 RETRY: Final = 1.0
+LOOK_EVERY: Final = 1.0
+"""Seconds after which it is looked whether the journal could store anything, if nobody speaks."""
 HELD_COUNT: Final = 1000
 HELD_SIZE: Final = 1 << 20
 TIMED: Final = 1000
@@ -69,6 +71,13 @@ class Ticker:
         self._pace = Pace(clock, lambda: self.batch.count, self.tick)
         self._waiting: list[Callable[[], None]] = []
         self._settling: Deferred[int] | None = None
+        self._looking: IDelayedCall | None = None
+
+    def watch(self) -> None:
+        """From now on, notice that the journal refuses also if there is nothing to commit."""
+        self._looking = self._clock.callLater(LOOK_EVERY, self.watch)
+        if self._committing is None and self._settling is None and self._journal.lost:
+            self.tick()
 
     def wake(self) -> None:
         """See to it that a tick comes: to be called after each change of :attr:`batch`."""
@@ -190,3 +199,5 @@ class Ticker:
     def stop(self) -> None:
         """Tick no more."""
         self._pace.stop()
+        if self._looking is not None and self._looking.active():
+            self._looking.cancel()

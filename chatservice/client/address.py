@@ -9,8 +9,12 @@ from typing import Any, Final
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 
+from chatservice.options import why_no_endpoint
+
 PORT: Final = 7007
 """Where the service listens, unless it is told otherwise."""
+
+_PORTS: Final = "a port is a number from 1 to 65535"
 
 _HOST: Final = r"[\w.-]+"
 
@@ -40,7 +44,7 @@ def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
         raise BadAddress(f"{address}: in brackets stands an IPv6 address")
     port = int(place["port"] or place["behind"] or PORT)
     if not 0 < port < 1 << 16:
-        raise BadAddress(f"{address}: a port is a number from 1 to 65535")
+        raise BadAddress(f"{address}: {_PORTS}")
     return HostnameEndpoint(reactor, place["host"] or place["literal"], port)
 
 
@@ -55,15 +59,11 @@ def _endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     try:
         endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
     except Exception as error:  # Each kind of endpoint has its own.
-        if isinstance(error, TypeError):
-            why = "it has a part too few or too many"
-        elif isinstance(error, NameError):
-            # What Twisted imports only if it can.
-            why = "TLS needs pyOpenSSL and service-identity"
-        elif str(error).startswith("Unknown endpoint type"):
+        if str(error).startswith("Unknown endpoint type"):
             why = "it is no host, no host with a port, and no endpoint"
         else:
-            cause = getattr(error, "originalException", error)
-            why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+            why = why_no_endpoint(getattr(error, "originalException", error))
         raise BadAddress(f"{description}: {why}") from None
+    if not 0 < getattr(endpoint, "_port", PORT) < 1 << 16:
+        raise BadAddress(f"{description}: {_PORTS}")
     return endpoint

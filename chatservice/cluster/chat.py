@@ -32,6 +32,7 @@ from chatservice.cluster.records import Claim
 from chatservice.cluster.registry import NOBODY, Registry
 from chatservice.journal.events import JOINED, Event, Fact
 from chatservice.wire import Code
+from chatservice.wording import STORED_AGAIN, UNSTORED
 
 OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
 IN_REACH: Final = "the other nodes can be reached again: what waited is shown now"
@@ -57,7 +58,7 @@ class ClusterChat(Chat):
         self.claims = SharedClaims(journal, self.ticker, self.sessions)
         self.ticker.unshown = self._unshown
         self._neighbours = Neighbours(self)
-        self._told = False
+        self._until = ""
         self.stale = STALE
         journal.listen(self)
 
@@ -239,14 +240,19 @@ class ClusterChat(Chat):
     def reached(self, why: str) -> None:
         """See :meth:`.Listener.reached`."""
         self.stale = STALE if why else ""
-        if why:
+        lost = self.journal.lost
+        if why and lost:
+            log.critical("this node takes no part: {why}", why=lost)
+        elif why:
             log.critical("the other nodes can't be reached: {why}", why=why)
         else:
             log.info("this node is {node}, and reads along", node=self.journal.node)
-        if bool(why) != self._told:
-            self._told = bool(why)
-            for member in self.members:
-                member.tell(OUT_OF_REACH if why else IN_REACH)
+        if bool(why) == bool(self._until):
+            return
+        begin, end = (UNSTORED, STORED_AGAIN) if lost else (OUT_OF_REACH, IN_REACH)
+        for member in self.members:
+            member.tell(begin if why else self._until)
+        self._until = end if why else ""
 
     def asked(self, fact: Fact) -> None:
         """See :meth:`.Listener.asked`."""

@@ -234,8 +234,14 @@ class Following:
     def _try(self, attempt: Callable[[], Deferred[None]]) -> Deferred[None]:
         """Store something, again and again until it is."""
 
+        told = ""
+
         def failed(failure: Failure) -> Deferred[None]:
-            log.critical("the history refuses: {why}", why=failure.getErrorMessage())
+            nonlocal told
+            why = failure.getErrorMessage()
+            if why != told:
+                told = why
+                log.critical("the history refuses: {why}", why=why)
             again: Deferred[None] = deferLater(self._clock, RETRY, lambda: None)
             return again.addCallback(lambda _: attempt()).addErrback(failed)
 

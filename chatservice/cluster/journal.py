@@ -293,6 +293,10 @@ class ClusterJournal(Replicated):
     def _look(self) -> None:
         now = self._clock.seconds()
         self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        if self.lost:
+            # Nothing that comes back can be stored, so nothing is shown; the brokers are well.
+            self._lose(self.lost)
+            return
         if not self._connected:
             return
         on_its_way = [since for since in (self._outgoing.since, self._beating) if since is not None]

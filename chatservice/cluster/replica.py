@@ -32,6 +32,15 @@ class Replicated:
         """See :class:`.Journal`."""
         return self._replica.size
 
+    def describe(self) -> str:
+        """See :meth:`.Journal.describe`."""
+        return self._replica.describe()
+
+    @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`."""
+        return self._replica.lost
+
     @property
     def last_at(self) -> int:
         """See :class:`.Journal`."""

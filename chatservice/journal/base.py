@@ -120,6 +120,19 @@ class Journal(Protocol):
     def size(self) -> int:
         """The bytes that the journal takes up on the disk."""
 
+    def describe(self) -> str:
+        """Tell where it is and how much is in it. Blocks: for the start only.
+
+        :raises JournalError: if it can't be read.
+        """
+
+    @property
+    def lost(self) -> str:
+        """Why nothing can be stored, as far as that shows without trying; ``""`` if nothing does.
+
+        What is committed meanwhile is refused, so it need only be asked when nothing is.
+        """
+
     def recent(self, limit: int) -> list[Event]:
         """Return the last ``limit`` events that can still be read, oldest first.
 

@@ -25,6 +25,15 @@ class MemoryJournal:
         self.last_at = 0
         self._now = now
 
+    def describe(self) -> str:
+        """Nothing is kept anywhere."""
+        return "none"
+
+    @property
+    def lost(self) -> str:
+        """There is nothing that could be."""
+        return ""
+
     @property
     def floor(self) -> int:
         """Nothing can be read from here, up to the head."""

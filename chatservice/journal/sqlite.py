@@ -14,6 +14,9 @@ their own:
 
 What was committed survives a ``kill -9``; a power cut may take the last moments before it, never
 the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
+
+A file that was moved or deleted would take commits all the same, and the next start would find
+none of them. So each commit sees to it that the files are where they were opened.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
 
 PRUNE_EVENTS: Final = 500
+
+COUNT_MOST: Final = 1_000_000
+"""Events that are counted at the start; it takes a tenth of a second."""
 
 MANY_ROWS: Final = 40
 """Events that one statement inserts, at most: a row then costs half of one by itself. The statement
@@ -85,6 +91,7 @@ class SqliteJournal:
         self._checkpointing = DeferredLock()
         self._checkpoint: Deferred[None] | None = None
         self._passed = 0
+        self._opened: list[tuple[str, os.stat_result]] = []
 
     def start(self, committed: Committed) -> None:
         """Open the file, alone. See :meth:`.Journal.start`."""
@@ -115,6 +122,11 @@ class SqliteJournal:
         self._reading = Reading(self._connect(), self._in_thread)
         self._checkpointer = self._connect()
         self._keeper = self._connect()
+        # Absolute: the folder may be moved, and this process's own place with it. The others are
+        # beside what a link leads to.
+        self._log = os.path.realpath(self.path) + "-wal"
+        paths = os.path.abspath(self.path), self._log, os.path.realpath(self.path) + "-shm"
+        self._opened = [(path, os.stat(path)) for path in paths]
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
         ends = self._writer.execute(
@@ -139,6 +151,11 @@ class SqliteJournal:
         return idle.addCallback(lambda _: self._close())
 
     def _close(self) -> None:
+        if self.lost:
+            # SQLite leaves alone what it does not find in its place, and the log may be elsewhere.
+            with suppress(sqlite3.Error):
+                self._keep_log(False)
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         while self._connections:
             with suppress(sqlite3.Error):
                 self._connections.pop().close()
@@ -177,6 +194,9 @@ class SqliteJournal:
         return stored.addCallback(lambda _: self._stored(events, held))
 
     def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+        lost = self.lost
+        if lost:
+            return fail(JournalUnavailable(lost))
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -206,7 +226,7 @@ class SqliteJournal:
     def _tend(self) -> None:
         """Start a checkpoint if the log has grown enough."""
         try:
-            size = os.stat(self.path + "-wal").st_size
+            size = os.stat(self._log).st_size
         except OSError:
             return
         if size > TRUNCATE_AT:
@@ -301,10 +321,36 @@ class SqliteJournal:
     def size(self) -> int:
         """See :attr:`.Journal.size`."""
         size = 0
-        for end in ("", "-wal"):
+        for path in (self.path, self._log):
             with suppress(OSError):
-                size += os.stat(self.path + end).st_size
+                size += os.stat(path).st_size
         return size
+
+    def describe(self) -> str:
+        """See :meth:`.Journal.describe`."""
+        try:
+            (count,) = self._writer.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {COUNT_MOST + 1})"
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
+        many = f"more than {COUNT_MOST:,}" if count > COUNT_MOST else f"{count:,}"
+        much = f"{many} events, {self.size / 1e6:,.1f} MB" if count else "new: nothing is in it yet"
+        return f"{os.path.abspath(self.path)} ({much})"
+
+    @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`: whether the files are where they were opened."""
+        for path, opened in self._opened:
+            try:
+                found = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return f"{path} was moved or deleted: put it back"
+            except OSError:
+                continue  # It may be there; who runs as somebody else can't see it.
+            if found.st_ino != opened.st_ino or found.st_dev != opened.st_dev:
+                return f"{path} is another file now: put the first one back"
+        return ""
 
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool

@@ -82,10 +82,10 @@ class Listener:
             raise ValueError("behind a proxy, TLS is 'tls:'")
         try:
             endpoint: Any = serverFromString(reactor, rest if proxied else text)
-        except TypeError:
-            raise ValueError("it has a part too few or too many") from None
         except LookupError:
             raise ValueError("systemd passed no such socket") from None
+        if not 0 <= getattr(endpoint, "_port", 0) < 1 << 16:
+            raise ValueError("a port is a number from 0 to 65535")
         return _Endpoint(endpoint, "telnet" in self.options, proxied)
 
 
@@ -94,14 +94,15 @@ class _Endpoint:
     """An endpoint that listens for a chat."""
 
     def __init__(self, endpoint: Any, telnet: bool, proxied: bool) -> None:
-        self._endpoint = endpoint
+        # Under the name that Twisted's own wrappers have for it.
+        self._wrappedEndpoint = endpoint
         self._telnet = telnet
         self._proxied = proxied
 
     def listen(self, factory: ChatFactory) -> Deferred[IListeningPort]:  # type: ignore[override]
         """See :meth:`.IStreamServerEndpoint.listen`."""
         made: IProtocolFactory = _Negotiating(factory) if self._telnet else factory
-        endpoint = self._endpoint
+        endpoint = self._wrappedEndpoint
         if self._proxied:
             creator = getattr(endpoint, "connectionCreator", None)
             if creator is not None:

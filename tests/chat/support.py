@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -329,6 +330,12 @@ class House:
             self.readings.release()
             self._stopped = self.chat.stop()
         return self._stopped
+
+    @property
+    def waiting(self) -> list[DelayedCall]:
+        """What is to be done later, but for the look at the journal, which is always."""
+        look = self.chat.ticker.watch
+        return [call for call in self.clock.calls if call.func != look]
 
 
 class HouseTestCase(unittest.TestCase):

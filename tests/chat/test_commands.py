@@ -128,10 +128,10 @@ class TableTests(CommandTestCase):
             ("WHO [DURATION] [REASON]", "a", ["a", "", ""]),
             ("WHO [DURATION] [REASON]", "a 1h b c", ["a", "1h", "b c"]),
             ("WHO [DURATION] [REASON]", "a b c", ["a", "", "b c"]),
-            ("[SECONDS] [REASON]", "", ["", ""]),
-            ("[SECONDS] [REASON]", "60", ["60", ""]),
-            ("[SECONDS] [REASON]", "60s is short", ["60s", "is short"]),
-            ("[SECONDS] [REASON]", "1234567", None),
+            ("[WHEN [REASON]]", "", ["", ""]),
+            ("[WHEN [REASON]]", "60", ["60", ""]),
+            ("[WHEN [REASON]]", "60s is short", ["60s", "is short"]),
+            ("[WHEN [REASON]]", "1234567", None),
         ):
             command = Command("x", takes, "", "", lambda chat, member: None)
             self.assertEqual(command.arguments(typed), taken, (takes, typed))

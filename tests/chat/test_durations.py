@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.chat.durations import LONGEST, parse, say
+from chatservice.chat.durations import LONGEST, names_unit, parse, say
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -70,6 +70,14 @@ class ParseTests(unittest.TestCase):
     @given(st.integers(1, LONGEST))
     def test_any_number_of_seconds(self, seconds: int) -> None:
         self.assertEqual(parse(f"{seconds}s"), seconds)
+
+
+class UnitTests(unittest.TestCase):
+    def test_units(self) -> None:
+        for word in ("s", "Minutes", "hrs", "day,", "week.", "sec"):
+            self.assertTrue(names_unit(word), word)
+        for word in ("", "5", "5m", "spam", "months", "so", "days-off"):
+            self.assertFalse(names_unit(word), word)
 
 
 class SayTests(unittest.TestCase):

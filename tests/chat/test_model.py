@@ -597,7 +597,7 @@ class Machine(RuleBasedStateMachine):
         return (
             all(session.idle for session in self.sessions + self.leaving)
             and not self.house.readings
-            and len(self.house.clock.getDelayedCalls()) == 0
+            and not self.house.waiting
         )
 
     # What was asked

@@ -858,7 +858,7 @@ class Machine(RuleBasedStateMachine):
         return (
             all(one.idle for one in (*self.guests, *self.leaving, *self.wires))
             and not self.house.readings
-            and all(call.getTime() > soon for call in self.house.clock.getDelayedCalls())
+            and all(call.getTime() > soon for call in self.house.waiting)
         )
 
     def everyone_comes_back_at_last(self) -> None:

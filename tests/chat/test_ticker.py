@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -212,6 +213,26 @@ class RefusalTests(TickerTestCase):
         self.assertEqual(self.ticks, [["a", "b"]])
         self.clock.advance(60)
         self.assertEqual(self.ticks, [["a", "b"]])
+
+    def test_a_file_that_was_moved_is_noticed_while_nobody_speaks(self) -> None:
+        self.ticker.watch()
+        self.clock.advance(10)
+        self.assertEqual(self.troubles, [])
+        os.rename(self.path, f"{self.path}.elsewhere")
+        self.clock.pump([1, 1])
+        self.assertEqual(self.troubles, [True])
+        self.say("waits")
+        self.clock.pump([1] * 5)
+        self.assertEqual((self.troubles, self.ticks), ([True], []))
+        os.rename(f"{self.path}.elsewhere", self.path)
+        self.clock.pump([1, 1])
+        self.assertEqual(self.troubles, [True, False])
+        self.assertEqual(self.ticks[-1], ["waits"])
+
+    def test_nothing_is_looked_for_any_more_once_it_is_stopped(self) -> None:
+        self.ticker.watch()
+        self.ticker.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_what_comes_meanwhile_waits_behind_it(self) -> None:
         self.refuse()

@@ -50,6 +50,8 @@ class AddressTests(TestCase):
             ("localhost:0", "a port is a number from 1 to 65535"),
             ("[::1]:65536", "a port is a number from 1 to 65535"),
             ("[localhost]:7007", "in brackets stands an IPv6 address"),
+            ("tcp:localhost:65536", "a port is a number from 1 to 65535"),
+            ("tcp:localhost:chat", "a number is wanted where 'chat' is"),
             ("tcp:localhost", "it has a part too few or too many"),
             ("tls:localhost:7007:colour=red", "it has a part too few or too many"),
         ):
@@ -62,12 +64,12 @@ class AddressTests(TestCase):
         self.patch(address, "clientFromString", Mock(side_effect=missing))
         with self.assertRaises(BadAddress) as refusal:
             endpoint_at(MemoryReactorClock(), "tls:h:7")
-        why = "tls:h:7: TLS needs pyOpenSSL and service-identity"
+        why = "tls:h:7: TLS needs what is not installed here: pip install 'chatservice[tls]'"
         self.assertEqual(str(refusal.exception), why)
 
     def test_certificates_that_can_not_be_read(self) -> None:
         for wanted in ("certificate=/nowhere:privateKey=/nowhere", "trustRoots=/nowhere"):
             with self.assertRaises(BadAddress) as refusal:
                 endpoint_at(MemoryReactorClock(), f"tls:h:7:{wanted}")
-            why = f"tls:h:7:{wanted}: No such file or directory"
+            why = f"tls:h:7:{wanted}: /nowhere: No such file or directory"
             self.assertEqual(str(refusal.exception), why)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
+
+from twisted.logger import capturedLogs, formatEvent
 
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
 from chatservice.cluster.entries import SEND_AWAY
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import Fact
+from chatservice.wording import STORED_AGAIN, UNSTORED
 from tests.chat.programs import Program, brief, only
 from tests.chat.support import House, Person
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog
@@ -164,6 +168,29 @@ class ReachTests(ClusterTestCase):
         self.cluster.run(4.0)
         self.assertEqual(ana.read(), [f"-- {IN_REACH}"])
         self.assertEqual(a.stored(), ["hi"])
+
+    def test_a_node_s_own_file_that_was_moved_is_not_the_fault_of_the_others(self) -> None:
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        self.cluster.run()
+        ana.read()
+        os.rename(a.path, f"{a.path}.elsewhere")
+        with capturedLogs() as events:
+            self.cluster.run(1.0)
+            self.assertEqual(ana.read(), [f"-- {UNSTORED}"])
+            ana.type("waits")
+            bob.type("goes on")
+            self.cluster.run(2.0)
+        why = f"{a.path} was moved or deleted: put it back"
+        told = [formatEvent(event) for event in events if why in str(formatEvent(event))]
+        self.assertIn(f"this node takes no part: {why}", told)
+        self.assertLessEqual(len(told), 3)
+        self.assertEqual((ana.read(), b.stored()), ([], ["goes on"]))
+        os.rename(f"{a.path}.elsewhere", a.path)
+        self.cluster.run(3.0)
+        self.assertEqual(ana.read(), [f"-- {STORED_AGAIN}", "<bob> goes on"])
+        self.assertEqual(a.stored(), ["goes on", "waits"])
+        self.assertEqual(b.stored(), ["goes on", "waits"])
 
     def test_they_are_told_once_however_often_it_is_lost_again(self) -> None:
         (a,) = self.start(1)

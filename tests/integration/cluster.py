@@ -40,7 +40,7 @@ from tests.integration.witness import (
 
 LEASE = 3.0
 
-UNREACHED = r"can't be reached|was taken for dead|the history refuses"
+UNREACHED = r"can't be reached|takes no part|was taken for dead|the history refuses"
 """What nodes write down at an error's level while they don't reach their brokers."""
 
 

@@ -135,6 +135,7 @@ class Server:
     :param folder: where it runs; the history is there too, under its usual name.
     :param troubles: what may be in the log at an error's level: a regular expression.
     :param command: what to start in place of twistd, with twistd's arguments behind.
+    :param pid: with a pid file, as twistd has it by itself.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Server:
         folder: Path | None = None,
         troubles: str | None = None,
         command: tuple[str | Path, ...] = (TWISTD,),
+        pid: bool = False,
         **popen: Any,
     ) -> None:
         self.folder = folder_for(case) if folder is None else folder
@@ -154,7 +156,7 @@ class Server:
         output, self._output = tempfile.mkstemp(prefix="output-", dir=self.folder)
         with os.fdopen(output, "wb") as file:
             self._process = subprocess.Popen(
-                [*command, "-n", "--pidfile=", "chat", *listening, *options],
+                [*command, "-n", *([] if pid else ["--pidfile="]), "chat", *listening, *options],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -234,7 +236,7 @@ class Daemon:
         if (done.returncode, done.stdout, done.stderr) != (0, "", ""):
             raise AssertionError(f"{done}\n{self.log}")
         self.process = Process(case, int(self.pid_file.read_text()))
-        ports = re.findall(r" listens on .*:(\d+); history: ", self.log)
+        ports = re.findall(r" listens on .*:(\d+)\b.*; history: ", self.log)
         self.address = ("127.0.0.1", int(ports[-1]))
 
     @property
@@ -508,6 +510,17 @@ class Program(Peer):
         data = text.encode()
         while data:
             data = data[os.write(self._keys, data) :]
+
+    def echoes(self) -> bool:
+        """Whether the terminal shows by itself what is typed, line by line."""
+        wanted = termios.ECHO | termios.ICANON
+        return termios.tcgetattr(self._keys)[3] & wanted == wanted
+
+    def be_sane(self) -> None:
+        """Make the terminal as a shell has it that gets it back."""
+        mode = termios.tcgetattr(self._keys)
+        mode[3] |= termios.ECHO | termios.ICANON
+        termios.tcsetattr(self._keys, termios.TCSANOW, mode)
 
     def end(self) -> None:
         """Close the standard input, where that is a pipe."""

@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThread
 from chatservice import wire
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, STALE
 from chatservice.journal.events import JOINED, LEFT, SAID
+from chatservice.wording import STORED_AGAIN, UNSTORED
 from tests.integration.cluster import UNREACHED, Node, same_history
 from tests.integration.company import ATTIC, ROOM, ClusterTestCase, Talk, all_of
 from tests.integration.network import Network
@@ -125,6 +126,34 @@ class NodeTests(ClusterTestCase):
             reader.say(name)
             await reader.until(lambda n=answers: len(reader.lines) > n, "an answer")
             await deferLater(reactor, 0.2)
+
+
+class FileTests(ClusterTestCase):
+    """A node's own file is not where it was."""
+
+    troubles = UNREACHED
+
+    async def test_a_file_is_moved_and_put_back(self):
+        node, other = await self.start(2)
+        ana = await Reader.come(node.port, "ana", [ROOM])
+        bob = await Reader.come(other.port, "bob", [ROOM])
+        away = node.folder / "away"
+        for number in range(2):
+            node.history.rename(away)
+            begin = len(ana.lines)
+            await ana.until(lambda b=begin: f"-- {UNSTORED}" in ana.lines[b:], "to be told")
+            self.assertIn(f"{node.history} was moved or deleted: put it back", node.log)
+            ana.say(f"waits {number}")
+            bob.say(f"goes on {number}")
+            away.rename(node.history)
+            await ana.until(lambda n=number: ana.has(f"<bob> goes on {n}"), "what was said")
+            await ana.until(lambda b=begin: f"-- {STORED_AGAIN}" in ana.lines[b:], "to be told")
+            await bob.until(lambda n=number: bob.has(f"<ana> waits {n}"), "what waited")
+        said = [e.text for e in await same_history(self, [node, other]) if e.kind == SAID]
+        self.assertEqual(sorted(said), ["goes on 0", "goes on 1", "waits 0", "waits 1"])
+        self.assertNotIn("can't be reached: /", node.log)
+        for one in (ana, bob):
+            await one.hang_up()
 
 
 class NetworkTests(ClusterTestCase):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pyte
 from twisted.trial.unittest import TestCase
 
 from tests.integration.support import (
@@ -89,6 +90,49 @@ class TerminalTests(ConsoleTestCase):
         self.assertEqual(console.wait(), -signal.SIGINT)
         self.assertIn("Received SIGINT, shutting down.", log_in(self.folder))
         self.assertIn("chatservice is down", log_in(self.folder))
+
+    def test_what_comes_in_does_not_cut_what_is_typed(self):
+        console = self.start(terminal=True)
+        self.enter(console, "eve")
+        bob = Client(self, self.address, "bob")
+        shown = console.read_until("-- bob joined\r\r\n")
+        console.type("/mute bo")
+        shown += console.read_until("/mute bo")
+        bob.say("one", "two")
+        shown += console.read_until(re.compile("two.*/mute bo$", re.S))
+        console.type("x\x7fb 10m caps\n")
+        shown += console.read_until("-- you muted bob for 10 minutes: caps\r\r\n")
+        screen = pyte.Screen(80, 24)
+        pyte.Stream(screen).feed(shown)
+        rows = [row.rstrip() for row in screen.display]
+        begin = rows.index("-- bob joined")
+        self.assertEqual(
+            rows[begin + 1 : begin + 5],
+            [
+                "<bob> one",
+                "<bob> two",
+                "/mute bob 10m caps",
+                "-- you muted bob for 10 minutes: caps",
+            ],
+        )
+
+    def test_the_terminal_is_left_as_it_was(self):
+        console = self.start(terminal=True)
+        self.enter(console, "eve")
+        self.assertFalse(console.echoes())
+        console.type("/quit\n")
+        console.read_until("the server goes on")
+        eventually(console.echoes, "the terminal to be as it was")
+
+    def test_it_takes_the_keys_again_when_it_goes_on(self):
+        console = self.start(terminal=True)
+        self.enter(console, "eve")
+        console.process.send_signal(signal.SIGSTOP)
+        console.be_sane()
+        console.process.send_signal(signal.SIGCONT)
+        eventually(lambda: not console.echoes(), "the keys to be taken")
+        console.type("/mute")
+        console.read_until("/mute")
 
     def test_it_is_an_operator_who_can_stop_the_service(self):
         console = self.start(terminal=True)

@@ -221,6 +221,109 @@ class FullDiskTests(TestCase):
         self.assertEqual(self.stored(), ["before"])
 
 
+class MovedTests(TestCase):
+    """Somebody moves the history away under the service, and puts it back."""
+
+    NOTICED = 2.0
+    """Seconds within which people are told, and then some for a busy machine."""
+
+    def setUp(self) -> None:
+        self.folder = folder_for(self) / "data"
+        self.folder.mkdir()
+        self.server = Server(
+            self, folder=self.folder, troubles=f"the history refuses what is said|{LOST}"
+        )
+        self.away = folder_for(self) / "away"
+        self.ana, self.bob = (Client(self, self.server.address, name) for name in ("ana", "bob"))
+        self.ana.say("before")
+        self.bob.read_until("<ana> before\r\n")
+        self.ana.read_until("-- bob joined\r\n")
+
+    def stored(self) -> list[str]:
+        with closing(sqlite3.connect(self.server.history)) as connection:
+            rows = connection.execute("SELECT text FROM events WHERE kind = 'said' ORDER BY id")
+            return [text for (text,) in rows]
+
+    def noticed(self, path: Path, is_now: str = "was moved or deleted") -> None:
+        """See that people and the log are told, though nobody speaks, and nothing is shown."""
+        for peer in (self.ana, self.bob):
+            self.assertEqual(peer.read_until(TROUBLE, patience=self.NOTICED + 5), TROUBLE)
+        self.assertIn(f"the history refuses what is said: {path} {is_now}", self.server.log)
+        self.ana.say("waits")
+        meanwhile = self.bob.ask("/history", until=re.compile(r"^\[.*<ana> before\r\n", re.M))
+        self.assertNotIn("waits", meanwhile)
+
+    def goes_on(self) -> None:
+        """See that it goes on where it was."""
+        heard = self.bob.read_until("<ana> waits\r\n")
+        heard += self.bob.read_until(OVER) if not OVER.search(heard) else ""
+        self.assertEqual(self.stored(), ["before", "waits"])
+        self.server.stop()
+        cleo = Client(self, Server(self, folder=self.folder).address, "cleo")
+        cleo.read_until("<ana> waits\r\n")
+
+    def test_a_file_that_is_moved_and_put_back(self):
+        for end in ("", "-wal"):
+            self.server.history.with_name(f"chat.sqlite{end}").rename(self.away)
+            self.noticed(self.server.history.with_name(f"chat.sqlite{end}"))
+            self.away.rename(self.server.history.with_name(f"chat.sqlite{end}"))
+            heard = self.bob.read_until(re.compile(r"^<ana> waits\r\n", re.M))
+            self.assertRegex(heard, OVER)
+            self.ana.read_until(OVER)
+        self.assertEqual(self.stored(), ["before", "waits", "waits"])
+
+    def test_all_of_its_files_are_moved_and_put_back(self):
+        self.away.mkdir()
+        files = list(self.folder.glob("chat.sqlite*"))
+        self.assertEqual(len(files), 3)
+        for file in files:
+            file.rename(self.away / file.name)
+        self.noticed(self.server.history)
+        for file in files:
+            (self.away / file.name).rename(file)
+        self.goes_on()
+
+    def test_its_folder_is_moved_and_put_back(self):
+        self.folder.rename(self.away)
+        for peer in (self.ana, self.bob):
+            peer.read_until(TROUBLE)
+        self.ana.say("waits")
+        self.ana.ask("/who", until="ana, bob\r\n")
+        self.away.rename(self.folder)
+        self.goes_on()
+        self.assertIn(f"{self.server.history} was moved or deleted", self.server.log)
+
+    def test_another_file_is_put_in_its_place(self):
+        self.server.history.rename(self.away)
+        shutil.copyfile(self.away, self.server.history)
+        self.noticed(self.server.history, "is another file now")
+        os.replace(self.away, self.server.history)
+        self.goes_on()
+
+    def test_it_is_deleted_and_saved_from_the_process(self):
+        files = [self.folder / "chat.sqlite", self.folder / "chat.sqlite-wal"]
+        for file in files:
+            file.unlink()
+        self.noticed(self.server.history)
+        self.away.mkdir()
+        for link in Path(f"/proc/{self.server.pid}/fd").iterdir():
+            for file in files:
+                if os.readlink(link) == f"{file} (deleted)":
+                    shutil.copyfile(link, self.away / file.name)
+
+        self.server.signal(signal.SIGTERM)
+        self.assertIn("-- the last 1 things said could not be stored", self.bob.read_rest())
+        self.ana.close()
+        self.bob.close()
+        self.server.wait()
+        self.assertIn("1 things that were said are not stored", self.server.log)
+        for file in files:
+            shutil.copyfile(self.away / file.name, file)
+        file.with_name("chat.sqlite-shm").unlink(missing_ok=True)
+        cleo = Client(self, Server(self, folder=self.folder).address, "cleo")
+        cleo.read_until("<ana> before\r\n")
+
+
 class StartingTests(TestCase):
     """On a disk that is of no use from the beginning."""
 

@@ -125,6 +125,41 @@ class ScriptTests(TestCase):
         bob.read_until("\r\n".join((*shown, "-- deploybot left\r\n")))
 
 
+class ProgramTests(TestCase):
+    """What the documents use is not on each machine; they say what brings it."""
+
+    def packages(self, document: str) -> set[str]:
+        """List what a document has one install."""
+        return set(
+            " ".join(re.findall(r"`apt-get install ([a-z0-9 -]+)`", text_of(document))).split()
+        )
+
+    def test_the_packages_bring_the_programs(self) -> None:
+        policy = [program("apt-cache"), "show", "--no-all-versions"]
+        for document in ("README.md", "docs/using.md"):
+            self.assertEqual(self.packages(document), {"telnet", "netcat-openbsd"})
+        for package in self.packages("README.md"):
+            self.assertEqual(run(*policy, package, folder=CHECKOUT).returncode, 0, package)
+
+    def test_nc_is_one_that_has_what_is_used(self) -> None:
+        usage = run(program("nc"), "-h", folder=CHECKOUT)
+        self.assertRegex(usage.stdout + usage.stderr, r"OpenBSD|-[A-Za-z]*N")
+
+    def test_the_client_is_found_as_the_documents_say(self) -> None:
+        activate = f". {TWISTD.parent.relative_to(TWISTD.parents[2])}/activate"
+        for document in ("README.md", "docs/using.md"):
+            self.assertIn(". .venv/bin/activate", text_of(document))
+        done = run(
+            "env",
+            "PATH=/usr/bin:/bin",
+            "bash",
+            "-c",
+            f"{activate} && command -v chat-client",
+            folder=TWISTD.parents[2],
+        )
+        self.assertEqual((done.stdout.strip(), done.stderr), (f"{TWISTD.parent}/chat-client", ""))
+
+
 class BackupTests(TestCase):
     """A backup is made while the service runs, and put back when it does not."""
 
@@ -233,10 +268,11 @@ class SignalTests(TestCase):
         self.assertEqual(server.stop(), -signal.SIGTERM)
         self.assertIn("chatservice is down", (folder / "twistd.log").read_text("utf-8"))
 
-    def test_without_a_file_it_kills(self) -> None:
+    def test_without_a_file_it_does_nothing(self) -> None:
         server = Server(self)
         server.signal(signal.SIGUSR1)
-        self.assertEqual(server.wait(), -signal.SIGUSR1)
+        eventually(lambda: "SIGUSR1" in server.log, "the signal to be noticed")
+        self.assertEqual(server.stop(), -signal.SIGTERM)
 
 
 class LoggingServer(Server):

@@ -518,8 +518,7 @@ class FailureTests(TestCase):
     def assert_reason_of_daemon(self, why: str, *options: str) -> None:
         """Said to who started it, and written down; nothing is left that runs."""
         done = self.start(*options, daemon=True)
-        # What a daemon's parent can pass on is limited.
-        self.assertIn(f"chat: {why}"[:60], done.stderr)
+        self.assertEqual((done.returncode, done.stderr), (1, f"chat: {why}\n"))
         self.assertEqual(done.stdout, "")
         # The daemon tells its parent first, and is not gone yet when that is.
         eventually(lambda: f"{why}\n" in self.log(), "the reason in the log")
@@ -527,6 +526,18 @@ class FailureTests(TestCase):
         log = self.log()
         self.assertEqual(log.count(why), 1, log)
         self.assertNotIn("Traceback", log)
+
+    def test_a_pid_file_that_can_not_be(self):
+        for how in (("-n",), ()):
+            done = run(TWISTD, *how, "--pidfile=/nowhere/pid", "chat", folder=self.folder)
+            said = "chat: --pidfile /nowhere/pid: nothing can be written there: give another, or"
+            self.assertEqual((done.returncode, done.stderr), (1, f"{said} none (--pidfile=)\n"))
+
+    def test_a_folder_to_run_in_that_is_not_there(self):
+        for how in (("-n",), ()):
+            done = run(TWISTD, *how, "--rundir=/nowhere", "chat", folder=self.folder)
+            said = "chat: --rundir /nowhere: there is no such folder\n"
+            self.assertEqual((done.returncode, done.stderr), (1, said))
 
     def test_a_port_in_use(self):
         why = f"address already in use: can't listen on {self.in_use}"
@@ -564,7 +575,7 @@ class FailureTests(TestCase):
         secret = self.folder / "directory.pem"
         secret.mkdir()
         for options, why in (
-            (("--listen", "bogus:7007"), r"Unknown endpoint type: 'bogus'"),
+            (("--listen", "bogus:7007"), r"Unknown endpoint type: 'bogus': .*"),
             (("--listen", "7007x"), r".+"),
             (("--listen", f"tls:{empty}:0"), r".*\.pem file.*"),
             (("--listen", f"tls:{self.folder}/none:0"), r".*\.pem file.*"),
@@ -577,6 +588,7 @@ class FailureTests(TestCase):
                 ),
                 r".+",
             ),
+            (("--listen", "tcp:abc"), r"a number is wanted where 'abc' is"),
             (("--rate", "fast"), r".*whole number.*"),
             (("--max-line", "0"), r".*1 or more.*"),
             (("--keep", "-1"), r".*0 or more.*"),

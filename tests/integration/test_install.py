@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from tests.integration.environment import CHECKOUT, environment, source, wheel
+from tests.integration.environment import CHECKOUT, environment, run, source, wheel
 
 # Checks every file that Twisted's installation wrote against the hash that pip noted then.
 VERIFY_TWISTED = """
@@ -46,6 +46,11 @@ class InstallationTests:
 
     def test_the_chat_has_options(self):
         self.assertIn("--listen", self.environment.twistd("chat", "--help"))
+
+    def test_the_client_is_in_the_environment(self):
+        activate = self.environment.folder / "bin" / "activate"
+        said = run("bash", "-c", f". {activate} && chat-client --version")
+        self.assertRegex(said, r"\Achat-client [0-9.]+\n\Z")
 
     def test_the_dependencies_agree(self):
         self.assertIn("No broken requirements", self.environment.pip("check"))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import re
 import resource
 import signal
+import socket
 import sqlite3
 import stat
+import subprocess
+import termios
 import time
 from contextlib import closing
+from pathlib import Path
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.integration.support import (
     CAP_SYS_RESOURCE,
@@ -23,10 +30,13 @@ from tests.integration.support import (
     assert_lines,
     eventually,
     folder_for,
+    program,
     run,
     troubles_in,
     without,
 )
+
+LOGROTATE = Path(__file__).parents[2] / "deploy" / "logrotate.conf"
 
 GOODBYE = "-- the server is going down: goodbye\r\n"
 
@@ -151,6 +161,210 @@ class StoppingTests(TestCase):
         return True
 
 
+class LeftoverTests(TestCase):
+    """What a ``kill -9`` leaves behind keeps nobody from starting, and who runs is left alone."""
+
+    def test_a_pid_file_that_names_nobody_s_service(self):
+        sleeping = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        self.addCleanup(sleeping.wait)
+        self.addCleanup(sleeping.kill)
+        for content in ("", "soon\n", str(sleeping.pid)):
+            folder = folder_for(self)
+            (folder / "twistd.pid").write_text(content)
+            daemon = Daemon(self, folder=folder)
+            self.assertEqual(int(daemon.pid_file.read_text()), daemon.process.pid)
+            self.assertIn("twistd.pid: the service that wrote it is gone", daemon.log)
+            daemon.process.signal(signal.SIGKILL)
+            daemon.process.wait()
+
+    def test_after_a_kill_it_starts_again(self):
+        first = Daemon(self, "--listen", "unix:chat.sock")
+        first.process.signal(signal.SIGKILL)
+        first.process.wait()
+        second = Daemon(self, "--listen", "unix:chat.sock", folder=first.folder)
+        Client(self, second.address, "ana").close()
+
+    def test_as_the_first_process_of_a_container_it_starts_again(self):
+        """There, each one is number 1."""
+        unshare = [program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child"]
+        folder = folder_for(self)
+        if run(*unshare, "true", folder=folder).returncode != 0:
+            raise SkipTest("only root can make a container")
+        for _ in range(2):
+            server = Server(
+                self,
+                listen=("unix:chat.sock",),
+                folder=folder,
+                command=(*unshare, TWISTD),
+                pid=True,
+            )
+            self.assertEqual((folder / "twistd.pid").read_text(), "1")
+            self.assertEqual(os.readlink(folder / "chat.sock.lock"), "1")
+            with closing(socket.socket(socket.AF_UNIX)) as ana:
+                ana.connect(str(folder / "chat.sock"))
+                self.assertTrue(ana.recv(100))
+            server.kill()
+            eventually(lambda: self.is_free(folder / "chat.sqlite"), "the container to end")
+
+    def is_free(self, history: Path) -> bool:
+        with history.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def test_a_service_that_runs_keeps_its_pid_file_and_its_socket(self):
+        daemon = Daemon(self, "--listen", "unix:chat.sock")
+        # As after a clock that was set forward: the process seems younger than its file.
+        os.utime(daemon.pid_file, (0, 0))
+        done = run(TWISTD, "chat", "--history", "other", folder=daemon.folder)
+        self.assertIn("Another twistd server is running", done.stderr)
+        self.assertEqual(int(daemon.pid_file.read_text()), daemon.process.pid)
+
+        listen = ("--history", "other", "--listen", "unix:chat.sock")
+        done = run(TWISTD, "-n", "--pidfile=", "chat", *listen, folder=daemon.folder)
+        self.assertEqual(
+            done.stderr.splitlines()[-1],
+            "chat: address already in use: can't listen on unix:chat.sock",
+        )
+        with closing(socket.socket(socket.AF_UNIX)) as ana:
+            ana.connect(str(daemon.folder / "chat.sock"))
+            self.assertTrue(ana.recv(100))
+
+    def test_another_twistd_keeps_its_pid_file(self):
+        folder = folder_for(self)
+        other = subprocess.Popen(
+            [TWISTD, "-n", "web", "--listen", LOOPBACK],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        pid_file = folder / "twistd.pid"
+        eventually(lambda: pid_file.exists() and pid_file.read_text(), "its pid file")
+        self.assertIn("Another twistd", run(TWISTD, "chat", folder=folder).stderr)
+        self.assertEqual(int(pid_file.read_text()), other.pid)
+        # Of one that was started later it can't be.
+        os.utime(pid_file, (0, 0))
+        Daemon(self, folder=folder)
+
+    def test_what_is_no_pid_file_and_no_socket_is_left_alone(self):
+        folder = folder_for(self)
+        for name, arguments in (
+            ("letter", ("--pidfile=letter", "chat")),
+            ("chat.sock", ("--pidfile=", "chat", "--listen", "unix:chat.sock")),
+        ):
+            (folder / name).write_text("Dear Ana, " * 10)
+            done = run(TWISTD, "-n", *arguments, folder=folder)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual((folder / name).read_text(), "Dear Ana, " * 10)
+
+
+class HangupTests(TestCase):
+    """The terminal goes, or the log was moved: SIGHUP tells of both."""
+
+    def on_terminal(self, *command: str) -> tuple[Server, int]:
+        """Start a service on a terminal of its own, which is gone once the number is closed."""
+        ours, theirs = pty.openpty()
+
+        def take() -> None:
+            os.setsid()
+            fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+        server = Server(self, command=(*command, TWISTD), preexec_fn=take)
+        os.close(theirs)
+        return server, ours
+
+    def test_when_the_terminal_is_gone_it_stops_as_told(self):
+        server, terminal = self.on_terminal()
+        ana = Client(self, server.address, "ana")
+        ana.say("my last words")
+        os.close(terminal)
+        self.assertTrue(ana.read_rest().endswith(GOODBYE))
+        ana.close()
+        self.assertEqual(server.wait(), -signal.SIGHUP)
+        self.assertIn("the terminal is gone", server.log)
+        self.assertIn("chatservice is down", server.log)
+        bob = Client(self, Server(self, folder=server.folder).address, "bob")
+        bob.read_until("<ana> my last words\r\n")
+
+    def test_nohup_holds(self):
+        server, terminal = self.on_terminal("nohup")
+        ana = Client(self, server.address, "ana")
+        os.close(terminal)
+        eventually(lambda: "SIGHUP" in server.log, "the signal to be noticed")
+        ana.ask("/who", until=" ana\r\n")
+
+    def test_with_its_terminal_or_none_it_goes_on(self):
+        server, terminal = self.on_terminal()
+        self.addCleanup(os.close, terminal)
+        for one in (server, Server(self)):
+            for number in (signal.SIGHUP, signal.SIGUSR1):
+                one.signal(number)
+                told = f"{number.name}: the log is no file"
+                eventually(lambda one=one, told=told: told in one.log, "the signal to be noticed")
+            Client(self, one.address, "ana").ask("/who", until=" ana\r\n")
+
+    def test_a_log_that_was_moved_is_opened_again(self):
+        daemon = Daemon(self)
+        path = daemon.folder / "twistd.log"
+        moved = path.rename(daemon.folder / "moved.log")
+        daemon.process.signal(signal.SIGHUP)
+        eventually(lambda: path.exists() and "opened again" in daemon.log, "the new log")
+        self.assertIn("listens on", moved.read_text())
+        self.assertNotIn("listens on", daemon.log)
+        Client(self, daemon.address, "ana").ask("/who", until=" ana\r\n")
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+        self.assertIn("chatservice is down", daemon.log)
+
+    def test_a_new_log_is_begun_when_told_so(self):
+        daemon = Daemon(self)
+        daemon.process.signal(signal.SIGUSR1)
+        old = daemon.folder / "twistd.log.1"
+        eventually(old.exists, "the old log")
+        self.assertIn("listens on", old.read_text())
+
+    def test_logrotate_has_it_all(self):
+        logrotate = program("logrotate")
+        daemon = Daemon(self)
+        mine = daemon.folder / "logrotate.conf"
+        mine.write_text(LOGROTATE.read_text().replace("/srv/chat", str(daemon.folder)))
+        mine.chmod(0o644)
+        for _ in range(2):
+            state = ("--state", str(daemon.folder / "state"))
+            done = run(logrotate, "--force", *state, str(mine), folder=daemon.folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            eventually(lambda: "opened again" in daemon.log, "the new log")
+            # Each has the second in its name.
+            at = int(time.time())
+            eventually(lambda at=at: int(time.time()) > at, "the next second")
+        old = sorted(daemon.folder.glob("twistd.log-*"))
+        self.assertEqual([path.suffix for path in old], [".gz", f".{old[1].suffix[1:]}"])
+
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+
+    def test_a_log_that_is_copied_and_emptied_has_no_holes(self):
+        daemon = Daemon(self)
+        os.truncate(daemon.folder / "twistd.log", 0)
+        daemon.process.signal(signal.SIGTERM)
+        daemon.process.wait()
+        self.assertIn("chatservice is down", daemon.log)
+        self.assertNotIn("\0", daemon.log)
+
+    def test_a_log_that_can_not_be_is_said_in_one_line(self):
+        for ways in (("-n",), ()):
+            done = run(TWISTD, *ways, "--logfile=/nowhere/log", "chat", folder=folder_for(self))
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(
+                done.stderr, "chat: --logfile /nowhere/log: No such file or directory\n"
+            )
+
+
 class HistoryTests(TestCase):
     """The file that keeps what was said."""
 
@@ -177,6 +391,17 @@ class HistoryTests(TestCase):
         )
         for line in past:
             self.assertRegex(line, r"^\[\d\d:\d\d\] ")
+
+    def test_the_log_says_which_file_it_is_and_how_much_is_in_it(self):
+        """So who starts it in another folder sees why nothing of what was said is there."""
+        first = Server(self)
+        self.say(first, "one", "two")
+        first.stop()
+        second = Server(self, folder=first.folder)
+        self.assertIn(f"; history: {first.history} (new: nothing is in it yet); ", first.log)
+        self.assertRegex(
+            second.log, rf"; history: {re.escape(str(first.history))} \([1-9] events, 0\.\d MB\); "
+        )
 
     def test_a_backup_made_while_it_runs_is_whole(self):
         server = Server(self)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -15,7 +16,7 @@ from chatservice.journal import sqlite
 from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
 from chatservice.journal.events import ANNOUNCED, DID, FILE, HOUSE, JOINED, SAID, Event, Fact
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
-from tests.journal.support import JournalTestCase, run_python, said
+from tests.journal.support import JournalTestCase, folder_for, run_python, said
 
 OPEN = """
 import os, sys
@@ -574,12 +575,6 @@ class CheckpointTests(JournalTestCase):
         self.successResultOf(stopping)
         self.assertEqual(os.listdir(self.folder), ["history"])
 
-    def test_without_a_log_there_is_nothing_to_tend(self) -> None:
-        journal = self.open()
-        os.unlink(self.path + "-wal")
-        self.commit(journal, *("x" * 2000 for _ in range(50)))
-        self.assertEqual(len(self.thread.waiting), 0)
-
     def test_the_reactor_s_thread_makes_no_fsync(self) -> None:
         trace = os.path.join(self.folder, "trace")
         strace = ["strace", "-f", "-o", trace, "-e", "trace=fsync,fdatasync,kill"]
@@ -595,6 +590,107 @@ class CheckpointTests(JournalTestCase):
         syncs = [pid for pid, call in calls[marks[0] : marks[1]] if "sync(" in call]
         self.assertGreater(len(syncs), 10)
         self.assertNotIn(main, syncs)
+
+
+class MovedTests(JournalTestCase):
+    """The file is not where it was opened, so who starts next would find nothing of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.elsewhere = os.path.join(folder_for(self), "elsewhere")
+
+    def refused(self, journal: SqliteJournal) -> str:
+        refusal = self.failureResultOf(journal.commit([said("lost")]), JournalUnavailable)
+        self.assertEqual(refusal.getErrorMessage(), journal.lost)
+        return journal.lost
+
+    def test_what_is_where_it_was_is_not_lost(self) -> None:
+        journal = self.journal()
+        self.assertEqual(journal.lost, "")
+        journal = self.open()
+        self.commit(journal, "stored")
+        self.assertEqual(journal.lost, "")
+
+    def test_each_of_the_files_is_missed_and_may_come_back(self) -> None:
+        journal = self.open()
+        for end in ("", "-wal", "-shm"):
+            os.rename(self.path + end, self.elsewhere)
+            why = f"{self.path}{end} was moved or deleted: put it back"
+            self.assertEqual(self.refused(journal), why)
+            os.rename(self.elsewhere, self.path + end)
+            self.commit(journal, "stored")
+        self.assertEqual([event.text for event in self.told], ["stored"] * 3)
+
+    def test_a_file_that_was_deleted(self) -> None:
+        journal = self.open()
+        os.unlink(self.path)
+        self.assertIn("was moved or deleted", self.refused(journal))
+
+    def test_another_file_in_its_place(self) -> None:
+        journal = self.open()
+        for end in ("", "-wal", "-shm"):
+            os.rename(self.path + end, self.elsewhere)
+            shutil.copyfile(self.elsewhere, self.path + end)
+            why = f"{self.path}{end} is another file now: put the first one back"
+            self.assertEqual(self.refused(journal), why)
+            os.replace(self.elsewhere, self.path + end)
+        self.commit(journal, "stored")
+
+    def test_a_folder_that_is_moved_with_whoever_is_in_it(self) -> None:
+        folder = os.path.join(self.folder, "folder")
+        os.mkdir(folder)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder)
+        self.path = "history"
+        journal = self.open()
+        os.rename(folder, self.elsewhere)
+        self.assertIn(f"{folder}/history was moved", self.refused(journal))
+        with open(folder, "w"):
+            self.assertIn(f"{folder}/history was moved", self.refused(journal))
+        os.unlink(folder)
+        os.rename(self.elsewhere, folder)
+        self.commit(journal, "stored")
+        os.chdir("/")
+        self.commit(journal, "from elsewhere")
+
+    def test_a_link_to_it_is_followed(self) -> None:
+        os.symlink(self.elsewhere, self.path)
+        journal = self.open()
+        self.commit(journal, "stored")
+        self.assertGreater(journal.size, os.stat(self.elsewhere).st_size)
+        for moved in (self.path, self.elsewhere, f"{self.elsewhere}-wal"):
+            os.rename(moved, f"{moved}.moved")
+            self.refused(journal)
+            os.rename(f"{moved}.moved", moved)
+            self.commit(journal, "stored")
+
+    def test_what_can_not_be_seen_may_be_there(self) -> None:
+        journal = self.open()
+
+        def forbidden(path: str) -> None:
+            raise PermissionError(path)
+
+        self.patch(sqlite.os, "stat", forbidden)
+        self.commit(journal, "stored")
+
+    def test_all_is_in_the_file_that_was_moved_when_it_is_closed(self) -> None:
+        """The log may have stayed behind, and a file without it is one all the same."""
+        journal = self.open()
+        self.commit(journal, "one", "two")
+        os.rename(self.path, self.elsewhere)
+        self.close(journal)
+        os.replace(self.elsewhere, self.path)
+        for end in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path + end)
+        self.assertEqual([event.text for event in self.open().recent(0)], ["one", "two"])
+
+    def test_nothing_is_noted_either(self) -> None:
+        journal = self.open()
+        os.rename(self.path, self.elsewhere)
+        self.failureResultOf(journal.note("a", "b"), JournalUnavailable)
+        os.rename(self.elsewhere, self.path)
+        self.successResultOf(journal.note("a", "b"))
 
 
 class FactTests(JournalTestCase):
@@ -713,6 +809,17 @@ class FactTests(JournalTestCase):
         self.assertEqual(self.schema(), fresh)
         read = self.successResultOf(journal.after(0, ["lobby"], 3, talk=False))
         self.assertEqual(read, Stretch(self.told, 3))
+
+    def test_it_is_told_where_it_is_and_how_much_is_in_it(self) -> None:
+        journal = self.open()
+        self.assertEqual(journal.describe(), f"{self.path} (new: nothing is in it yet)")
+        self.commit(journal, "one", "two")
+        told = f"{self.path} (2 events, {journal.size / 1e6:.1f} MB)"
+        self.assertEqual(journal.describe(), told)
+        self.patch(sqlite, "COUNT_MOST", 1)
+        self.assertIn("(more than 1 events, ", journal.describe())
+        self.meddle("DROP TABLE events")
+        self.assertRaises(JournalError, journal.describe)
 
     def test_its_size_is_that_of_the_file_and_its_log(self) -> None:
         journal = self.open()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import termios
 from collections.abc import Callable
 
 from twisted.trial import unittest
@@ -178,3 +179,48 @@ class ConsoleTests(unittest.TestCase):
             await self.until(self.gone)
             self.assertEqual(self.house.people(), [])
         os.close(empty)
+
+    def terminal(self) -> int:
+        """Open a console on a terminal; return its side of that."""
+        ours, theirs = os.openpty()
+        # As they are given to a process: two numbers of one terminal.
+        stdout = os.dup(theirs)
+        for end in (ours, theirs, stdout):
+            self.addCleanup(os.close, end)
+        self.open(theirs, stdout)
+        self.screen = self.keys = os.dup(ours)
+        self.opened.add(self.screen)
+        self.addCleanup(self.close, self.screen)
+        os.set_blocking(self.screen, False)
+        return theirs
+
+    def echoes(self, terminal: int) -> bool:
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    async def test_on_a_terminal_what_comes_in_is_above_what_is_typed(self) -> None:
+        bob = self.house.enter("bob")
+        terminal = self.terminal()
+        self.type("ana")
+        await self.until(lambda: b"-- you are in #lobby" in self.shown)
+        self.assertFalse(self.echoes(terminal))
+        os.write(self.keys, b"/me wa")
+        await self.until(lambda: b"/me wa" in self.shown)
+        bob.say("hello")
+        await self.until(lambda: b"\r\x1b[K<bob> hello\r\r\n/me wa" in self.shown)
+        os.write(self.keys, b"ves\n/quit\n")
+        await self.until(self.gone)
+        self.assertIn("* ana waves", bob.read())
+        self.assertTrue(self.echoes(terminal))
+
+    async def test_on_a_terminal_a_key_is_the_end_of_the_input(self) -> None:
+        terminal = self.terminal()
+        self.type("ana")
+        await self.until(self.house.people)
+        os.write(self.keys, b"\x04and more\n")
+        await self.until(self.gone)
+        self.assertEqual(self.house.people(), [])
+        self.assertTrue(self.echoes(terminal))
+
+    async def test_a_terminal_that_edits_lines_by_itself(self) -> None:
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+        self.assertTrue(self.echoes(self.terminal()))

@@ -94,7 +94,7 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     if why is not None:
         member.tell(why)
     elif values is None:
-        member.tell(f"usage: {command.usage}")
+        member.tell(command.wanted)
     else:
         return _run(command, chat, member, values)
     return None

@@ -22,12 +22,25 @@ def seconds_of(word: str) -> int | None:
     return int(word) if re.fullmatch("[0-9]{1,6}", word) else durations.parse(word)
 
 
+NOW: Final = "now"
+CANCEL: Final = "cancel"
+
+
+def when_of(word: str) -> int | str | None:
+    """Read when something is to be: in so many seconds, ``now`` being 0, or ``cancel``."""
+    word = word.lower()
+    return word if word == CANCEL else 0 if word == NOW else seconds_of(word)
+
+
 _REST: Final = ("TEXT", "REASON")
-_LOOKS: Final[dict[str, Callable[[str], int | None]]] = {
+_LOOKS: Final[dict[str, Callable[[str], object]]] = {
     "DURATION": durations.parse,
-    "SECONDS": seconds_of,
+    "WHEN": when_of,
 }
-"""What an optional word has to look like; if it does not, it belongs to what comes next."""
+"""What an optional word has to look like, else it is None; then it belongs to what comes next, if
+that can stand without it."""
+_MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
+"""What may be typed for a word that does not tell it by itself."""
 
 
 class Refused(Exception):
@@ -38,7 +51,8 @@ class Command(NamedTuple):
     """A row of the table.
 
     :ivar takes: what stands behind the command: ``TEXT`` or ``REASON`` is the rest of the line,
-        any other word one word; what stands in brackets may be left out.
+        any other word one word; what stands in brackets may be left out, and in ``[A [B]]`` there
+        is no B without an A.
     :ivar does: what it does, in a few words.
     :ivar example: what one might type.
     :ivar in_room: only for who is in a room.
@@ -58,6 +72,12 @@ class Command(NamedTuple):
         """The command as one types it."""
         return f"/{self.name} {self.takes}".rstrip()
 
+    @property
+    def wanted(self) -> str:
+        """What is told to who typed it in another way."""
+        means = [f", {word} is {_MEANS[word]}" for word in _MEANS if word in self.takes]
+        return f"usage: {self.usage}{''.join(means)}"
+
     def arguments(self, typed: str) -> list[str] | None:
         """Take apart what was typed behind the command, a string for each word of the usage.
 
@@ -70,16 +90,28 @@ class Command(NamedTuple):
                 value, typed = typed, ""
             else:
                 value, _, rest = typed.partition(" ")
-                if optional and kind in _LOOKS and _LOOKS[kind](value) is None:
-                    if value[:1].isdigit():
+                rest = rest.strip()
+                if optional and kind in _LOOKS:
+                    alone = word.endswith("]")
+                    if _LOOKS[kind](value) is not None:
+                        if _goes_on(value, rest):
+                            return None
+                    elif value[:1].isdigit() or (value and not alone):
                         return None  # It was to be one.
-                    value = ""
-                else:
-                    typed = rest.strip()
+                    else:
+                        value, rest = "", typed
+                typed = rest
             if not value and not optional:
                 return None
             values.append(value)
         return None if typed else values
+
+
+def _goes_on(first: str, rest: str) -> bool:
+    """Tell whether a time goes on behind its first word, as in ``5 minutes`` or ``1h 30m``."""
+    word = rest.partition(" ")[0]
+    more = durations.names_unit(word) if first.isdigit() else durations.parse(word)
+    return bool(more)
 
 
 def may_not(member: Member, command: Command) -> str | None:

@@ -6,7 +6,7 @@ from chatservice import wording
 from chatservice.chat import durations
 from chatservice.chat.addresses import BadAddress, counted, parse_network
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.base import Command, Refused, room_name, seconds_of, somebody
+from chatservice.chat.commands.base import CANCEL, Command, Refused, room_name, somebody, when_of
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
@@ -101,13 +101,13 @@ def _unban(chat: Chat, member: Member, address: str) -> None:
     _act(chat, member, f"unbanned {_short(network)}", Fact(BAN, network, ""))
 
 
-def _mute(chat: Chat, member: Member, name: str, duration: str) -> None:
+def _mute(chat: Chat, member: Member, name: str, duration: str, reason: str) -> None:
     other = somebody(chat, name)
     if other.operator:
         raise Refused(f"{other.name} is an operator")
     if len(chat.standing.held_mutes()) >= MUTES_MOST:
         raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
-    term, words = _term(chat, other.name, duration, "")
+    term, words = _term(chat, other.name, duration, reason)
     _act(chat, member, f"muted {other.name}{words}", term.fact(MUTE, key(other.name)))
     chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
 
@@ -179,8 +179,16 @@ def _stats(chat: Chat, member: Member) -> None:
     member.tell(*table(rows))
 
 
-def _shutdown(chat: Chat, member: Member, seconds: str, reason: str) -> None:
-    wait = seconds_of(seconds) or 0
+def _shutdown(chat: Chat, member: Member, when: str, reason: str) -> None:
+    asked = when_of(when)
+    if asked == CANCEL:
+        if not chat.call_off():
+            raise Refused(f"{chat.called} was not to go down")
+        why = because(reason)
+        chat.say(member, HOUSE, ANNOUNCED, f"{chat.called} does not go down{why}")
+        _act(chat, member, f"called the shutdown of {chat.called} off{why}")
+        return
+    wait = asked if isinstance(asked, int) else 0
     words = f" in {durations.say(wait)}" if wait else ""
     down = f"{words or ' now'}{because(reason)}"
     chat.say(member, HOUSE, ANNOUNCED, f"{chat.called} goes down{down}")
@@ -201,7 +209,13 @@ OPERATING = tuple(
         ),
         ("bans", "", "list the bans", "/bans", _bans),
         ("unban", "ADDRESS", "take a ban back", "/unban 192.0.2.0/24", _unban),
-        ("mute", "NAME [DURATION]", "let nobody hear them", "/mute bob 10m", _mute),
+        (
+            "mute",
+            "NAME [DURATION] [REASON]",
+            "let nobody hear them",
+            "/mute bob 10m caps",
+            _mute,
+        ),
         ("unmute", "NAME", "hear them again", "/unmute bob", _unmute),
         ("announce", "TEXT", "tell everybody", "/announce cake in the lobby", _announce),
         ("lock", "ROOM", "let nobody else in", "/lock dev", _lock),
@@ -210,7 +224,7 @@ OPERATING = tuple(
         ("clock", "[RIGHT]", "is the time right?", f"/clock {CLOCK_IS_RIGHT}", _clock),
         (
             "shutdown",
-            "[SECONDS] [REASON]",
+            "[WHEN [REASON]]",
             "stop the server",
             "/shutdown 60 back in five minutes",
             _shutdown,

@@ -52,6 +52,29 @@ class ArgumentsTests(CrewTestCase):
         for typed in ("0s", "99999y", "1 h", "²h", "1h1h", "1hour", "3 strikes"):
             self.assertIsNone(self.taken("WHO [DURATION] [REASON]", f"bo {typed}"), typed)
 
+    def test_a_time_that_goes_on_is_not_cut_short(self) -> None:
+        for typed in ("1h 30m", "1h 30m spam", "2h 5s"):
+            self.assertIsNone(self.taken("WHO [DURATION] [REASON]", f"bo {typed}"), typed)
+        for typed in ("5 minutes", "5 min", "60 s", "1 hour, please", "90 Seconds."):
+            self.assertIsNone(self.taken("[WHEN [REASON]]", typed), typed)
+        for typed in ("1h second time", "60 5 bugs are mended", "1h 30"):
+            self.assertEqual(self.taken("[WHEN [REASON]]", typed), typed.split(" ", 1))
+
+    def test_without_what_comes_first_there_is_nothing_behind_it(self) -> None:
+        takes = "[WHEN [REASON]]"
+        self.assertEqual(self.taken(takes, ""), ["", ""])
+        self.assertEqual(self.taken(takes, "Now  it is"), ["Now", "it is"])
+        self.assertEqual(self.taken(takes, "CANCEL"), ["CANCEL", ""])
+        for typed in ("abc", "soon back", "canceled", "-5", "five minutes", "1.5h"):
+            self.assertIsNone(self.taken(takes, typed), typed)
+
+    def test_what_is_wanted_is_told(self) -> None:
+        for takes, wanted in (
+            ("WHO [DURATION]", "usage: /x WHO [DURATION]"),
+            ("[WHEN [REASON]]", "usage: /x [WHEN [REASON]], WHEN is 90, 10m, now or cancel"),
+        ):
+            self.assertEqual(Command("x", takes, "", "", nothing).wanted, wanted)
+
     def test_a_duration_that_is_none_is_no_more_than_is_taken(self) -> None:
         for typed in ("bo 0s", "bo 1h more", "bo 1h 1h"):
             self.assertIsNone(self.taken("NAME [DURATION]", typed))

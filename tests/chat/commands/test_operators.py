@@ -410,6 +410,23 @@ class MuteTests(CrewTestCase):
         self.assertEqual(self.bo.tries("hi"), muted)
         self.assertEqual(self.ana.read(), [])
 
+    def test_it_has_a_reason(self) -> None:
+        self.assertEqual(
+            self.eve.tries("/mute bo 10m caps"), ["-- you muted bo for 10 minutes: caps"]
+        )
+        muted = ["-- you are muted until 2026-03-14 09:36 UTC: caps"]
+        self.assertEqual(self.bo.read(), muted)
+        self.assertEqual(self.bo.tries("hi"), muted)
+        self.come_back()
+        self.assertEqual(self.bo.tries("hi"), muted)
+        told = "-- muted  until 2026-03-14 09:36 UTC: caps"
+        self.assertIn("caps", " ".join(self.eve.tries("/whois bo")), told)
+        self.eve.tries("/mute bo not in this tone")
+        self.bo.read()
+        self.assertEqual(self.bo.tries("hi"), ["-- you are muted: not in this tone"])
+        acts = ["eve muted bo for 10 minutes: caps", "eve muted bo: not in this tone"]
+        self.assertEqual(self.acts(), acts)
+
     def test_it_ends_by_itself(self) -> None:
         self.eve.tries("/mute bo 10m", "/mute ana")
         self.hush()
@@ -465,7 +482,9 @@ class MuteTests(CrewTestCase):
     def test_operators_are_not_muted_nor_is_nobody(self) -> None:
         self.assertEqual(self.eve.tries("/mute eve"), ["-- eve is an operator"])
         self.assertEqual(self.eve.tries("/mute cy"), ["-- there is no cy here: /who shows who is"])
-        self.assertEqual(self.eve.tries("/mute bo later"), ["-- usage: /mute NAME [DURATION]"])
+        self.assertEqual(
+            self.eve.tries("/mute bo 5 minutes"), ["-- usage: /mute NAME [DURATION] [REASON]"]
+        )
         self.assertEqual(self.eve.tries("/unmute bo"), ["-- bo is not muted"])
         self.assertEqual(self.facts(), [])
 
@@ -614,7 +633,12 @@ class ShutdownTests(CrewTestCase):
         self.assertEqual([reason for _, reason in self.stopped], ["update"])
 
     def test_at_once(self) -> None:
-        for typed, reason in (("/shutdown", ""), ("/shutdown 0 x", "x"), ("/shutdown now", "now")):
+        for typed, reason in (
+            ("/shutdown", ""),
+            ("/shutdown 0 x", "x"),
+            ("/shutdown now", ""),
+            ("/shutdown NOW back soon", "back soon"),
+        ):
             self.stopped.clear()
             self.eve.tries(typed)
             self.assertEqual([r for _, r in self.stopped], [reason])
@@ -633,6 +657,33 @@ class ShutdownTests(CrewTestCase):
         self.eve.tries("/shutdown 1 three")
         self.house.tick(1)
         self.assertEqual(self.stopped[-1][1], "three")
+
+    def test_what_is_no_time_stops_nothing(self) -> None:
+        usage = ["-- usage: /shutdown [WHEN [REASON]], WHEN is 90, 10m, now or cancel"]
+        for typed in ("abc", "cancelled", "5 minutes", "update 60", "5x", "-5"):
+            self.assertEqual(self.eve.tries(f"/shutdown {typed}"), usage, typed)
+        self.house.tick(400)
+        self.assertEqual((self.stopped, self.ana.read()), ([], []))
+
+    def test_it_can_be_called_off(self) -> None:
+        for typed, why in (("/shutdown cancel", ""), ("/shutdown Cancel not yet", ": not yet")):
+            self.eve.tries("/shutdown 10 update")
+            self.ana.read()
+            self.assertEqual(
+                self.eve.tries(typed), [f"-- you called the shutdown of the server off{why}"]
+            )
+            told = [f"-- eve announces: the server does not go down{why}"]
+            self.assertEqual(self.ana.read(), told)
+            self.house.tick(20)
+            self.assertEqual(self.stopped, [])
+            self.assertEqual(
+                self.eve.tries("/shutdown cancel"), ["-- the server was not to go down"]
+            )
+        self.assertEqual(self.ana.read(), [])
+        self.assertEqual(self.acts()[-1], "eve called the shutdown of the server off: not yet")
+        self.eve.tries("/shutdown 10")
+        self.house.tick(10)
+        self.assertEqual(len(self.stopped), 1)
 
     def test_a_house_that_stops_before_is_left_alone(self) -> None:
         self.eve.tries("/shutdown 10")

@@ -1,0 +1,120 @@
+"""What a process that was killed left behind, and what would keep the next one from starting.
+
+A pid file and a lock both name a process by its number. By the next start that number may be
+somebody else's; in a container it is most likely our own. So whoever runs holds a lock on its pid
+file, which ends with the process, and whoever listens on a Unix socket can be asked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from twisted.logger import Logger
+
+LONGEST: Final = 32
+"""Bytes that a pid file has, at most; what is longer is something else, and left alone."""
+
+SLACK: Final = 1.0
+"""Seconds by which the kernel's time of a start may be wrong: it counts from a whole second."""
+
+_TWISTD: Final = {b"twistd", b"twistd3", b"twistd.py"}
+
+log = Logger()
+
+
+def clear_pid_file(path: str) -> None:
+    """Remove a pid file unless the service that wrote it may still run.
+
+    :raises OSError: if it can't be read or removed.
+    """
+    try:
+        with open(path, "rb") as file:
+            held = not _lock(file.fileno(), fcntl.LOCK_SH)
+            written = os.fstat(file.fileno()).st_mtime
+            content = file.read(LONGEST + 1)
+    except FileNotFoundError:
+        return
+    # A power cut may leave a file of no bytes, or of NULs.
+    pid = content.strip(b"\0 \t\r\n")
+    if held or len(content) > LONGEST or (pid.isdigit() and _may_run(int(pid), written)):
+        return
+    os.remove(path)
+    log.warn("removed {path}: the service that wrote it is gone", path=path)
+
+
+def hold_pid_file(path: str) -> None:
+    """Keep others from taking this process for gone, until it is."""
+    with suppress(OSError):
+        _lock(os.open(path, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
+
+
+def clear_socket(path: str) -> None:
+    """Remove a Unix socket, and the lock that Twisted has beside it, if nobody listens there.
+
+    :raises OSError: if they can't be removed.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            probe.connect(path)
+    except FileNotFoundError:
+        pass
+    except ConnectionRefusedError:
+        # So it is told of a file of another kind, too.
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        os.remove(path)
+        log.warn("removed {path}: nobody listens there any more", path=path)
+    except OSError:
+        return
+    else:
+        return
+    lock = f"{path}.lock"
+    if os.path.islink(lock):
+        os.remove(lock)
+
+
+def _lock(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # A file system without locks tells nothing.
+    return True
+
+
+def _may_run(pid: int, written: float) -> bool:
+    """Tell whether a process may be the twistd that wrote its number down then."""
+    if pid in (0, os.getpid()):
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return (
+            any(os.path.basename(w) in _TWISTD for w in words) and _started(pid) < written + SLACK
+        )
+    except (OSError, ValueError, IndexError):
+        return True  # It is there, and no more is to be known.
+
+
+def _started(pid: int) -> float:
+    """Tell when a process began, in seconds since 1970 (proc(5))."""
+    # The name of the program, in parentheses, may have anything in it.
+    _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    ticks = int(fields.split()[19])
+    boot = next(
+        line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime ")
+    )
+    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
