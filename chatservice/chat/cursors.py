@@ -24,6 +24,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.chat.answers import PIECES_A_LINE
 from chatservice.chat.past import Past
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
@@ -252,6 +253,8 @@ class Readers:
         replay = cursor.replays[0]
         replay.found = True
         replay.position = found.position
+        if replay.asked:
+            cursor.member.outlet.charge(found.length / PIECES_A_LINE)
         if found.length:
             lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
             cursor.member.tell(f"{lines} of #{replay.room}, times in {replay.view.zone_name}:")

@@ -21,9 +21,11 @@ from twisted.logger import Logger
 from chatservice import wording
 from chatservice.chat.absences import Absences
 from chatservice.chat.addressed import deliver_addressed
+from chatservice.chat.answers import Answers
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
+from chatservice.chat.directory import Directory
 from chatservice.chat.members import Member
 from chatservice.chat.past import Past
 from chatservice.chat.pruning import Pruner
@@ -58,6 +60,8 @@ class House:
     :ivar wall: the time of day, and whether anything may be deleted by it.
     :ivar began: when that was, in milliseconds since 1970: to be shown.
     :ivar started: the same by the clock, in seconds: to be measured.
+    :ivar directory: the rooms, as they are listed.
+    :ivar answers: lets answers be given that cost more than a line.
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
@@ -83,6 +87,7 @@ class House:
         self.permanent = tuple(permanent)
         self.motd = tuple(motd)
         self.rooms = {name: Room(name) for name in permanent}
+        self.directory = Directory(self.rooms)
         self.sessions: dict[int, Member] = {}
         self.standing = Standing(clock, now)
         self.clock = clock
@@ -93,6 +98,7 @@ class House:
         self.started = clock.seconds()
         self.past = Past(journal, limits.recent)
         self.readers = Readers(clock, self.past, now)
+        self.answers = Answers(clock)
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self.claims = Claims()
@@ -130,6 +136,7 @@ class House:
         """Tick no more, and close the journal."""
         self.ticker.stop()
         self.readers.stop()
+        self.answers.stop()
         self.absences.stop()
         self._pruner.stop()
         self.wall.stop()
@@ -170,6 +177,7 @@ class House:
     def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         """Let a commit take effect, and show it; a step that fails is not the end of the others."""
         before = self.past.head
+        self.directory.changed()
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
         self.past.append(events)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chatservice.chat.views import View
@@ -44,6 +45,22 @@ class Outlet(Protocol):
     def write(self, data: bytes) -> None:
         """Take all, whatever waits: for answers and for the rest of a line."""
 
+    def begin(self, drained: Callable[[], None]) -> None:
+        """Keep the way for one answer, piece by piece: until :meth:`end` it is blocked, and what is
+        written waits.
+
+        :param drained: called when there is room for a piece again, or the outlet is closed.
+        """
+
+    def give(self, piece: bytes) -> bool:
+        """Take a piece of the answer. Returns whether there is room for the next."""
+
+    def end(self) -> None:
+        """Let what was written meanwhile go, and all else again; an unfinished line is ended."""
+
+    def charge(self, lines: float) -> None:
+        """Count so many lines as if the peer had said them."""
+
     def finish(self) -> None:
         """Close, once what was written is gone."""
 
@@ -67,6 +84,19 @@ class Nowhere:
 
     def write(self, data: bytes) -> None:
         """See :meth:`Outlet.write`."""
+
+    def begin(self, drained: Callable[[], None]) -> None:
+        """See :meth:`Outlet.begin`."""
+
+    def give(self, piece: bytes) -> bool:
+        """See :meth:`Outlet.give`."""
+        return False
+
+    def end(self) -> None:
+        """See :meth:`Outlet.end`."""
+
+    def charge(self, lines: float) -> None:
+        """See :meth:`Outlet.charge`."""
 
     def finish(self) -> None:
         """See :meth:`Outlet.finish`."""

@@ -16,6 +16,10 @@ from fontTools.unicodedata import script_extension, script_name
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
+KEYED_MOST: Final = 256
+"""Code points of the longest text that is compared as a name: to normalise takes time that grows
+with the square of them."""
+
 MARKS_IN_A_ROW: Final = 5
 """How many combining marks may follow one character of a name; Burmese needs that many."""
 
@@ -124,8 +128,11 @@ def key(name: str) -> str:
     section 4: one who holds ``ace`` is not to be mistaken for another ``асе``.
 
     :param name: a name as :func:`nickname` returned it, or any text to look for among names.
-    :return: a string for comparing only, not for showing. It is its own key.
+    :return: a string for comparing only, not for showing. It is its own key. A text of more than
+        :data:`KEYED_MOST` code points is but itself.
     """
+    if len(name) > KEYED_MOST:
+        return name
     folded = _JOINERS.sub("", name)
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())

@@ -33,6 +33,7 @@ class Past:
         self._recent = recent
         self._events: list[Event] = []
         self._rooms: dict[str, list[Event]] = {}
+        self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
         self.talked = 0
         self._last_at = 0
@@ -71,6 +72,8 @@ class Past:
                 self._rooms[event.room].append(event)
             except KeyError:
                 self._rooms[event.room] = [event]
+            if event.seq > 0:
+                self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
                 # Who wrote it has it among its own: a program, for its receipt.
                 self._rooms.setdefault(inbox(event.origin), []).append(event)
@@ -87,6 +90,7 @@ class Past:
         # Where the clock was set back, old ones may stand among new ones.
         if self._turned > self.floor:
             events[:] = _since(before, events, last)
+            self._numbered = {(e.origin, e.seq): e for e in events if e.seq > 0}
             for room, happened in list(self._rooms.items()):
                 self._rooms[room] = _since(before, happened, last)
                 if not self._rooms[room]:
@@ -99,6 +103,8 @@ class Past:
         forgotten = self._events[:count]
         del self._events[:count]
         self.floor = forgotten[-1].id
+        for event in forgotten:
+            self._numbered.pop((event.origin, event.seq), None)
         rooms = Counter(event.room for event in forgotten)
         rooms.update(inbox(event.origin) for event in forgotten if event.kind == PRIVATE)
         for room, number in rooms.items():
@@ -149,9 +155,9 @@ class Past:
 
     def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
         """Find the event to which a session has given a number, which is above 0."""
-        for event in reversed(self._events):
-            if event.seq == seq and event.origin == origin:
-                return event
+        event = self._numbered.get((origin, seq))
+        if event is not None:
+            return event
         return self._journal.find(origin, seq) if self.floor > self._journal.floor else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
@@ -38,18 +39,20 @@ def talk_before(
     """
     upto = min(before - 1, past.head)
     found: Found = yield maybeDeferred(past.locate, room, upto, limit + 1)
-    events: list[Event] = []
-    if found.length:
-        events = yield _read(past, room, max(found.position, past.start), upto, limit + 1)
-    kept = events[-limit:]
+    kept: deque[Event] = deque()
     size = 0
-    for count, event in enumerate(reversed(kept)):
-        size += len(event.text)
-        if size > CHARACTERS_MOST and count:
-            kept = kept[-count:]
-            break
-    more = len(kept) < len(events)
-    return Talk(kept, more, gap=past.start > 0 and not more and len(kept) < limit)
+    position = max(found.position, past.start) if found.length else upto
+    more = found.length > limit
+    while position < upto:
+        stretch: Stretch = yield maybeDeferred(past.read, position, [room], upto, True)
+        kept += stretch.events
+        size += sum(len(event.text) for event in stretch.events)
+        position = stretch.reached
+        # At once: the rest of so much talk may be many times as long.
+        while len(kept) > limit or (size > CHARACTERS_MOST and len(kept) > 1):
+            size -= len(kept.popleft().text)
+            more = True
+    return Talk(list(kept), more, gap=past.start > 0 and not more and len(kept) < limit)
 
 
 @inlineCallbacks
@@ -61,24 +64,17 @@ def talk_after(
     The Deferred fails with :exc:`.JournalUnavailable`.
     """
     start = past.start
-    events = yield _read(past, room, max(after, start), past.head, limit + 1)
-    kept = events[:limit]
+    kept: list[Event] = []
     size = 0
-    for count, event in enumerate(kept):
-        size += len(event.text)
-        if size > CHARACTERS_MOST and count:
-            kept = kept[:count]
-            break
-    return Talk(kept, more=len(kept) < len(events), gap=after < start)
-
-
-@inlineCallbacks
-def _read(
-    past: Past, room: str, position: int, upto: int, limit: int
-) -> Generator[Deferred[Any], Any, list[Event]]:
-    events: list[Event] = []
-    while position < upto and len(events) < limit:
+    position, upto = max(after, start), past.head
+    more = False
+    while position < upto and not more:
         stretch: Stretch = yield maybeDeferred(past.read, position, [room], upto, True)
-        events += stretch.events
+        for event in stretch.events:
+            size += len(event.text)
+            more = len(kept) == limit or (size > CHARACTERS_MOST and bool(kept))
+            if more:
+                break
+            kept.append(event)
         position = stretch.reached
-    return events[:limit]
+    return Talk(kept, more, gap=after < start)

@@ -103,7 +103,7 @@ def edited(text: str) -> str:
     if not _EDITING.search(text):
         return text
     pieces = iter(_EDITING.split(text))
-    kept = list(iter_graphemes(next(pieces)))
+    kept = _characters(next(pieces))
     for key, run in zip(pieces, pieces, strict=True):
         if key == _ERASE_LINE:
             kept.clear()
@@ -115,19 +115,24 @@ def edited(text: str) -> str:
         else:
             while kept and _is_invisible(kept.pop()):
                 pass
-        _append(kept, run)
+        if run:
+            _append(kept, run)
     return "".join(kept)
 
 
 def _append(kept: list[str], run: str) -> None:
     """Append characters, the first of which may be a part of the last that is there."""
-    if kept and run and not (run[0].isascii() and kept[-1].isascii()):
+    if kept and not (run[0].isascii() and kept[-1].isascii()):
         last = kept.pop()
         begin, run = last[:-_LOOK_BACK], last[-_LOOK_BACK:] + run
         first, *rest = iter_graphemes(run)
         kept += begin + first, *rest
     else:
-        kept += iter_graphemes(run)
+        kept += _characters(run)
+
+
+def _characters(run: str) -> list[str]:
+    return list(run) if len(run) < 2 or run.isascii() else list(iter_graphemes(run))
 
 
 def _is_word(character: str) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -19,11 +20,13 @@ from twisted.python.failure import Failure
 
 from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import Event, Fact
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, TALK_ONLY
+from chatservice.journal.sqlite_schema import ADDRESSED_ONLY, NUMBERED_ONLY, REST_ONLY, TALK_ONLY
 
 READ_EVENTS: Final = 512
 READ_CHARACTERS: Final = 64 << 10
 """One reading gives at most so many events, and ends past so many characters."""
+LONG_TURN: Final = 4
+"""One reading of so many is for who reads on, even while others look something up."""
 KEPT: Final = 16
 """So many stretches that were read last are kept."""
 
@@ -45,6 +48,10 @@ class _Kept(NamedTuple):
     stretch: Stretch
 
 
+def _among(column: str, values: Sequence[object]) -> str:
+    return f"{column} IN ({', '.join('?' * len(values))})"
+
+
 class Reading:
     """Reads events on a connection of its own, one reading at a time.
 
@@ -55,7 +62,9 @@ class Reading:
         self._connection = connection
         self._in_thread = in_thread
         self._kept: deque[_Kept] = deque(maxlen=KEPT)
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._quick: deque[Callable[[], None]] = deque()
+        self._long: deque[Callable[[], None]] = deque()
+        self._turns = 0
         self._busy = False
 
     def recent(self, limit: int) -> list[Event]:
@@ -90,7 +99,8 @@ class Reading:
             else:
                 self._read(answer, keep, self._after, wanted, position, upto)
 
-        self._queue(begin)
+        # Who reads on comes again and again; who looks something up waits for one answer.
+        self._queue(begin, self._quick if talk else self._long)
         return answer
 
     def _keeps(self, wanted: _Wanted, position: int, upto: int) -> Stretch | None:
@@ -103,17 +113,14 @@ class Reading:
         return None
 
     def _after(self, wanted: _Wanted, position: int, upto: int) -> Stretch:
-        marks = ", ".join("?" * len(wanted.rooms))
-        rooms = f"room IN ({marks})"
         if wanted.talk:
-            rooms += f" AND {TALK_ONLY}"
+            chosen = f"{_among('room', wanted.rooms)} AND {TALK_ONLY} AND id > ? AND id <= ?"
+            values: Sequence[object] = (*wanted.rooms, position, upto)
         else:
-            # Whoever it is for: so that readers of the same rooms share a reading.
-            rooms = f"({rooms} OR room GLOB '@*')"
+            values = self._ids(wanted.rooms, position, upto)
+            chosen = _among("id", values)
         cursor = self._connection.execute(
-            f"SELECT * FROM events WHERE id > ? AND id <= ? AND {rooms} "
-            f"ORDER BY id LIMIT {READ_EVENTS}",
-            (position, upto, *wanted.rooms),
+            f"SELECT * FROM events WHERE {chosen} ORDER BY id LIMIT {READ_EVENTS}", values
         )
         events: list[Event] = []
         reached = upto
@@ -126,6 +133,28 @@ class Reading:
                 reached = events[-1].id
                 break
         return Stretch(events, reached)
+
+    def _ids(self, rooms: Sequence[str], position: int, upto: int) -> list[int]:
+        """Find the next events, at most as many as one reading gives, by indexes alone.
+
+        However many others there are between them: no reading takes long, so the next in line does
+        not wait for long.
+        """
+        # Whoever it is for: so that readers of the same rooms share a reading.
+        places: list[tuple[str, tuple[str, ...]]] = [(f"addressed WHERE {ADDRESSED_ONLY}", ())]
+        places += [(f"talk WHERE room = ? AND {TALK_ONLY}", (room,)) for room in rooms]
+        places += [(f"rest WHERE room = ? AND {REST_ONLY}", (room,)) for room in rooms]
+        found: list[int] = []
+        for place, values in places:
+            rows = self._connection.execute(
+                f"SELECT id FROM events INDEXED BY {place} AND id > ? AND id <= ? "
+                f"ORDER BY id LIMIT {READ_EVENTS}",
+                (*values, position, upto),
+            )
+            found = sorted([*found, *(id for (id,) in rows)])[:READ_EVENTS]
+            if len(found) == READ_EVENTS:
+                upto = found[-1]
+        return found
 
     def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
@@ -158,20 +187,34 @@ class Reading:
 
     def idle(self) -> Deferred[None]:
         """Wait until what was asked for before has been read."""
-        return self._when_free(lambda: None)
+        idle: Deferred[None] = Deferred()
+
+        def look() -> None:
+            if self._quick or self._long:
+                self._queue(look, self._long)
+            else:
+                idle.callback(None)
+
+        self._queue(look, self._long)
+        return idle
 
     def _when_free(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
         answer: Deferred[_T] = Deferred()
-        self._queue(lambda: self._read(answer, lambda result: result, reading, *args))
+        begin = partial(self._read, answer, lambda result: result, reading, *args)
+        self._queue(begin, self._quick)
         return answer
 
-    def _queue(self, begin: Callable[[], None]) -> None:
-        self._waiting.append(begin)
+    def _queue(self, begin: Callable[[], None], line: deque[Callable[[], None]]) -> None:
+        line.append(begin)
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._waiting and not self._busy:
-            self._waiting.popleft()()
+        while (self._quick or self._long) and not self._busy:
+            self._turns += 1
+            first, second = self._quick, self._long
+            if not self._turns % LONG_TURN:
+                first, second = second, first
+            (first or second).popleft()()
 
     def _read(
         self,

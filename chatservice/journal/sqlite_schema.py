@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from chatservice.journal.base import JournalError
-from chatservice.journal.events import TALK, Fact
+from chatservice.journal.events import HOUSE, TALK, Fact
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
 TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
 """What an index holds for, and what is asked of it, in the same words: so SQLite knows that it may
 be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
+
+REST_ONLY: Final = f"NOT {TALK_ONLY}"
+"""All else that happens in rooms: each event is in one of two indexes by room."""
+
+ADDRESSED_ONLY: Final = f"room >= '{HOUSE}' AND room < '{chr(ord(HOUSE) + 1)}'"
+"""What is for everybody, or for one session: its rooms are many, so it is found by id."""
 
 NUMBERED_ONLY: Final = "seq > 0"
 """What a program has numbered; all else costs the index of it nothing."""
@@ -31,6 +37,10 @@ CREATE TABLE facts (
 """
 
 _TALK: Final = f"CREATE INDEX talk ON events (room, id) WHERE {TALK_ONLY};"
+
+_REST: Final = f"CREATE INDEX IF NOT EXISTS rest ON events (room, id) WHERE {REST_ONLY};"
+
+_ADDRESSED: Final = f"CREATE INDEX IF NOT EXISTS addressed ON events (id) WHERE {ADDRESSED_ONLY};"
 
 _NUMBERED: Final = f"CREATE INDEX numbered ON events (origin, seq) WHERE {NUMBERED_ONLY};"
 
@@ -49,6 +59,8 @@ CREATE TABLE events (
     seq INTEGER NOT NULL
 );
 {_TALK}
+{_REST}
+{_ADDRESSED}
 {_NUMBERED}
 {_FACTS}
 """
@@ -57,6 +69,7 @@ _UPGRADES: Final = {
     1: _FACTS,
     2: f"DROP INDEX talk; {_TALK}",
     3: _NUMBERED,
+    4: f"{_REST} {_ADDRESSED}",
 }
 """What brings a file of a schema version to the next."""
 

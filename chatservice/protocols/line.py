@@ -217,6 +217,7 @@ class ChatProtocol(RecognisingFramer):
         self._finished = self._greeted = True
         self._leave()
         self.factory.closing(self)
+        self.outbox.end()
         self.outbox.close()
         self.release(self._holds)
         tls = ISSLTransport.providedBy(self.transport)

@@ -33,6 +33,9 @@ class Owner(Protocol):
     def drained(self) -> None:
         """The outbox was blocked and no longer is; this may be told in the midst of ``send``."""
 
+    def pace(self, lines: float) -> None:
+        """The peer is to be charged for so many lines."""
+
     def finish(self) -> None:
         """The member has read all that it was to read."""
 
@@ -60,11 +63,24 @@ class Outbox:
     """Writes to any transport; an :class:`.Outlet`.
 
     :ivar unsent: bytes written that wait, as far as is known, since it was blocked.
+    :ivar blocked: the transport has enough, or an answer has the way for itself.
     :ivar broken: the connection was found to be lost. A socket tells that once: who reads it
         afterwards is told that the peer has ended its half.
     """
 
-    __slots__ = ("_owner", "_transport", "blocked", "broken", "closed", "unsent")
+    __slots__ = (
+        "_answering",
+        "_behind",
+        "_full",
+        "_giving",
+        "_half",
+        "_owner",
+        "_transport",
+        "blocked",
+        "broken",
+        "closed",
+        "unsent",
+    )
 
     def __init__(self, transport: Any, owner: Owner) -> None:
         self._transport = transport
@@ -73,6 +89,11 @@ class Outbox:
         self.broken = False
         self.unsent = 0
         self.closed = False
+        self._answering: Callable[[], None] | None = None
+        self._behind = b""
+        self._full = False
+        self._giving = False
+        self._half = False
         self._register()
 
     def _register(self) -> None:
@@ -93,13 +114,52 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if not self.closed:
+        if self._answering is not None and not self._giving:
+            self._behind += data
+            self.unsent += len(data)
+        elif not self.closed:
             self._write(data)
             if self.blocked:
                 self.unsent += len(data)
 
     def _write(self, data: bytes) -> None:
         self._transport.write(data)
+
+    def begin(self, drained: Callable[[], None]) -> None:
+        """See :meth:`.Outlet.begin`."""
+        self._answering = drained
+        self._full, self.blocked = self.blocked, True
+
+    def give(self, piece: bytes) -> bool:
+        """See :meth:`.Outlet.give`."""
+        if piece:
+            self._half = not piece.endswith(b"\n")
+            self._giving, self.blocked = True, self._full
+            self.write(piece)
+            self._giving = False
+            self._full, self.blocked = self.blocked, True
+        return not self._full
+
+    def end(self) -> None:
+        """See :meth:`.Outlet.end`."""
+        if self._answering is None:
+            return
+        behind, self._behind = self._behind, b""
+        self._answering = None
+        self.unsent -= len(behind)
+        self.blocked = self._full or self.closed
+        if self._half:
+            self._half = False
+            behind = b"\r\n" + behind
+        if behind:
+            self.write(behind)
+        if not self.blocked:
+            self._owner.drained()
+
+    def charge(self, lines: float) -> None:
+        """See :meth:`.Outlet.charge`."""
+        if not self.closed:
+            self._owner.pace(lines)
 
     def finish(self) -> None:
         """See :meth:`.Outlet.finish`."""
@@ -115,17 +175,27 @@ class Outbox:
         if not self.closed:
             self.closed = self.blocked = True
             self.unsent = 0
+            answering, self._answering = self._answering, None
+            self._behind = b""
             self._transport.unregisterProducer()
+            if answering is not None:
+                answering()
 
     def pauseProducing(self) -> None:
         """The transport has enough."""
-        self.blocked = True
+        self.blocked = self._full = True
 
     def resumeProducing(self) -> None:
         """The transport can take more."""
-        self.blocked = False
-        self.unsent = 0
-        self._owner.drained()
+        self._full = False
+        self.unsent = len(self._behind)
+        if self._giving:
+            self.blocked = False
+        elif self._answering is not None:
+            self._answering()
+        else:
+            self.blocked = False
+            self._owner.drained()
 
     def stopProducing(self) -> None:
         """The transport is gone; the owner's ``connectionLost`` is called as well."""
@@ -191,6 +261,9 @@ class DirectOutbox(Outbox):
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
+        if self._answering is not None and not self._giving:
+            super().write(data)
+            return
         data = data[self.send(data) :]
         if data and not self.closed:
             self._transport.write(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from datetime import datetime, timezone
 from functools import cache, lru_cache
@@ -21,6 +22,12 @@ SEQ_MOST: Final = (1 << 53) - 1
 REF_LONGEST: Final = 64
 """Characters of a ``ref``."""
 
+FIELD_LONGEST: Final = 1024
+"""Characters of what else a program gives, but for a ``text``."""
+
+LIST_LONGEST: Final = 256
+"""Items of a list that a program gives."""
+
 LINE_OVERHEAD: Final = 4 << 10
 BYTES_A_CHARACTER: Final = 12
 """A line has at most so many bytes beside its text, and for each character of that, which may be
@@ -34,6 +41,21 @@ def encode(message: Request | Reply) -> bytes:
     line = _dumps({"type": message.type, **_plain(message)})
     # Half of a surrogate pair has no UTF-8; what stands for it instead is its escape in JSON too.
     return line.encode("utf-8", "backslashreplace") + b"\r\n"
+
+
+def in_parts(message: Reply, name: str, things: Iterable[Any]) -> Iterator[bytes]:
+    """Write a message as its line, in parts: each thing of a long list is made when it is its turn.
+
+    :param name: the field that is the list; empty in ``message``.
+    """
+    # Nowhere else: within a string a quotation mark would have a backslash in front of it.
+    begin, field, end = encode(message).partition(f'"{name}":['.encode())
+    yield begin + field
+    comma = ""
+    for thing in things:
+        yield (comma + _dumps(_plain(thing))).encode("utf-8", "backslashreplace")
+        comma = ","
+    yield end
 
 
 def _plain(thing: Any) -> dict[str, Any]:
@@ -67,7 +89,7 @@ def request(line: str) -> Request:
         shown = f"{kind[:24]!r} is no type" if isinstance(kind, str) else "it has no type"
         raise BadMessage(Code.UNKNOWN_TYPE, f"{shown} of a message", None, ref)
     try:
-        return _read(REQUESTS[kind], found)
+        return _read(REQUESTS[kind], found, _bounded)
     except _Unfit as error:
         raise BadMessage(Code.BAD_FIELD, str(error), kind, ref, seq) from None
 
@@ -98,17 +120,12 @@ _Kind = TypeVar("_Kind")
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        # A number of thousands of digits takes its time, and nobody needs one.
-        found = json.loads(line, parse_int=_integer)
+        found = json.loads(line)
     except (ValueError, RecursionError):
         raise BadMessage(Code.NOT_JSON, "that is no JSON") from None
     if not isinstance(found, dict):
         raise BadMessage(Code.NOT_JSON, "that is no JSON object")
     return found
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= 20 else float(digits)
 
 
 @cache
@@ -117,11 +134,26 @@ def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
     return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
 
 
-def _read(kind: type[_Kind], found: dict[str, Any]) -> _Kind:
+def _bounded(value: Any, name: str) -> None:
+    """Look at how much a field holds, before anything is done with it."""
+    if isinstance(value, str) and name != "text" and len(value) > FIELD_LONGEST:
+        raise _Unfit(f"{name} has at most {FIELD_LONGEST:,} characters")
+    if isinstance(value, list) and len(value) > LIST_LONGEST:
+        raise _Unfit(f"{name} has at most {LIST_LONGEST} items")
+
+
+def _any(value: Any, name: str) -> None:
+    """Take a field of any length: the server is believed."""
+
+
+def _read(
+    kind: type[_Kind], found: dict[str, Any], check: Callable[[Any, str], None] = _any
+) -> _Kind:
     values = {}
     for name, hint, needed in _fields(cast("Any", kind)):
         value = found.get(name)
         if value is not None:
+            check(value, name)
             values[name] = _fitting(value, hint, name)
         elif needed:
             raise _Unfit(f"{name} is missing")

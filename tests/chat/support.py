@@ -40,6 +40,7 @@ class RecordingOutlet:
     :ivar window: bytes that it takes until it is blocked; None for any number.
     :ivar received: every byte that it took, in order, or will send once it is drained.
     :ivar finished: it was told to close.
+    :ivar charged: the lines that answers counted as.
     :ivar lost: its peer is gone, so nobody should send to it.
     """
 
@@ -51,6 +52,9 @@ class RecordingOutlet:
         self.sends = 0
         self.finished = False
         self.lost = False
+        self.charged = 0.0
+        self._answering: Callable[[], None] | None = None
+        self._behind = b""
         self.drained: Callable[[], None] = lambda: None
         self.replaced: Callable[[], None] = lambda: None
 
@@ -74,10 +78,36 @@ class RecordingOutlet:
     def write(self, data: bytes) -> None:
         if self.lost or self.finished:
             return
+        if self._answering is not None:
+            self._behind += data
+            return
         self.received += data
         if self.window is not None:
             self.window -= len(data)
             self.blocked = self.blocked or self.window < 0
+
+    def begin(self, drained: Callable[[], None]) -> None:
+        self._answering = drained
+        self.blocked = True
+
+    def give(self, piece: bytes) -> bool:
+        answering, self._answering = self._answering, None
+        self.blocked = False
+        self.write(piece)
+        full, self.blocked = self.blocked, True
+        self._answering = answering
+        return not full
+
+    def end(self) -> None:
+        behind, self._behind = self._behind, b""
+        self._answering = None
+        self.blocked = self.window is not None and self.window < 0
+        self.write(behind)
+        if not self.blocked:
+            self.drained()
+
+    def charge(self, lines: float) -> None:
+        self.charged += lines
 
     def finish(self) -> None:
         if self.finished:
@@ -93,7 +123,9 @@ class RecordingOutlet:
     def drain(self, window: int | None = None) -> None:
         """Let the peer read all that waits, and then ``window`` bytes more."""
         self.window = window
-        if self.blocked and not self.finished:
+        if self._answering is not None:
+            self._answering()
+        elif self.blocked and not self.finished:
             self.blocked = False
             self.drained()
 

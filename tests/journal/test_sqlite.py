@@ -14,7 +14,7 @@ from unittest import SkipTest
 
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import DID, FILE, JOINED, SAID, Event, Fact
+from chatservice.journal.events import ANNOUNCED, DID, FILE, HOUSE, JOINED, SAID, Event, Fact
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
 from tests.journal.support import JournalTestCase, folder_for, run_python, said
 
@@ -768,8 +768,8 @@ class FactTests(JournalTestCase):
         self.commit(journal, "a", "b")
         self.close(journal)
         self.meddle("DROP TABLE facts")
-        self.meddle("DROP INDEX numbered")
-        self.meddle("DROP INDEX talk")
+        for index in ("numbered", "rest", "addressed", "talk"):
+            self.meddle(f"DROP INDEX {index}")
         kinds = "kind IN ('said', 'did')"
         self.meddle(f"CREATE INDEX talk ON events (room, id) WHERE {kinds}")
         self.meddle("PRAGMA user_version = 1")
@@ -786,14 +786,29 @@ class FactTests(JournalTestCase):
         self.successResultOf(journal.commit([said("x")._replace(origin=5, seq=7)]))
         self.commit_facts(journal, self.topic)
         self.close(journal)
-        self.meddle("DROP INDEX numbered")
+        for index in ("numbered", "rest", "addressed"):
+            self.meddle(f"DROP INDEX {index}")
         self.meddle("PRAGMA user_version = 3")
         journal = self.open()
         self.assertEqual(self.schema(), fresh)
         self.assertEqual((journal.recent(0), journal.facts()), (self.told, [self.topic]))
         self.assertEqual(self.successResultOf(journal.find(5, 7)), self.told[0])
         (version,) = self.meddler().execute("PRAGMA user_version").fetchone()
-        self.assertEqual(version, 4)
+        self.assertEqual(version, 5)
+
+    def test_a_file_of_the_fourth_version_is_brought_up_to_date(self) -> None:
+        journal = self.open()
+        fresh = self.schema()
+        drafts = [said("x"), said("", kind=JOINED), said("y", room=HOUSE, kind=ANNOUNCED)]
+        self.successResultOf(journal.commit(drafts))
+        self.close(journal)
+        for index in ("rest", "addressed"):
+            self.meddle(f"DROP INDEX {index}")
+        self.meddle("PRAGMA user_version = 4")
+        journal = self.open()
+        self.assertEqual(self.schema(), fresh)
+        read = self.successResultOf(journal.after(0, ["lobby"], 3, talk=False))
+        self.assertEqual(read, Stretch(self.told, 3))
 
     def test_it_is_told_where_it_is_and_how_much_is_in_it(self) -> None:
         journal = self.open()

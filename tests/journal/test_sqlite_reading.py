@@ -104,6 +104,24 @@ class ReadingTests(JournalTestCase):
             steps = self.meddler().execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
             self.assertIn("INDEX talk (room=? AND id", str(steps))
 
+    def test_what_else_happened_is_found_without_looking_at_what_is_not_wanted(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a", "b")
+        asked: list[str] = []
+        journal._reading._connection.set_trace_callback(asked.append)
+        self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
+        steps = [
+            str(self.meddler().execute(f"EXPLAIN QUERY PLAN {query}").fetchall()) for query in asked
+        ]
+        wanted = (
+            "INDEX addressed (id",
+            "INDEX talk (room=? AND id",
+            "INDEX rest (room=? AND id",
+            "INTEGER PRIMARY KEY (rowid=?)",
+        )
+        for step, index in zip(steps, wanted, strict=True):
+            self.assertIn(index, step)
+
     def test_recent_is_the_end_of_it(self) -> None:
         journal = self.open()
         self.commit(journal, "a", "b", "c")
@@ -121,6 +139,23 @@ class ReadingTests(JournalTestCase):
         self.thread.run()
         self.assertEqual(self.successResultOf(first), Stretch(self.told, 1))
         self.assertEqual(self.successResultOf(second), Found(1, 0))
+
+    def test_who_looks_something_up_waits_for_few_who_read_on(self) -> None:
+        journal = self.open()
+        self.commit(journal, *"abcdefgh")
+        self.thread.held = True
+        done: list[str] = []
+        for n in range(20):
+            reading = journal.after(0, [f"room{n}"], 8, talk=False)
+            reading.addCallback(lambda _: done.append("reads on"))
+        for _ in range(4):
+            journal.locate("lobby", 8, 1).addCallback(lambda _: done.append("looks up"))
+        journal.after(0, ["lobby"], 8, talk=True).addCallback(lambda _: done.append("looks up"))
+        while self.thread.waiting:
+            self.thread.run()
+        self.assertEqual((len(done), done.count("looks up")), (25, 5))
+        self.assertLess(len(done) - done[::-1].index("looks up"), 9)
+        self.assertIn("reads on", done[:5])
 
     def test_stopping_waits_for_a_reading(self) -> None:
         journal = self.open()

@@ -54,6 +54,7 @@ class Owner(Protocol):
         self.lost: Deferred[None] = Deferred()
         self.drainings = 0
         self.finishes = 0
+        self.charged: list[float] = []
         self.on_drained: Callable[[], None] = lambda: None
 
     def connectionMade(self) -> None:
@@ -71,6 +72,9 @@ class Owner(Protocol):
     def drained(self) -> None:
         self.drainings += 1
         self.on_drained()
+
+    def pace(self, lines: float) -> None:
+        self.charged.append(lines)
 
     def finish(self) -> None:
         self.finishes += 1
@@ -143,6 +147,69 @@ class AnyOutbox:
         await reader.wait_for(lambda: len(reader.received) >= 13)
         self.assertEqual(reader.received, b"one two three")
         self.assertEqual((owner.outbox.unsent, owner.drainings), (0, 0))
+
+    async def test_an_answer_has_the_way_for_itself(self: Any) -> None:
+        owner, reader = await self.connected()
+        owner.outbox.begin(lambda: None)
+        self.assertTrue(owner.outbox.give(b"half "))
+        self.assertEqual((owner.outbox.blocked, owner.outbox.send(b"live")), (True, 0))
+        owner.outbox.write(b"behind\r\n")
+        self.assertTrue(owner.outbox.give(b"a line\r\n"))
+        self.assertEqual(owner.drainings, 0)
+        owner.outbox.end()
+        self.assertEqual((owner.outbox.blocked, owner.drainings), (False, 1))
+        self.assertEqual(owner.outbox.send(b"live"), 4)
+        await reader.wait_for(lambda: len(reader.received) >= 25)
+        self.assertEqual(reader.received, b"half a line\r\nbehind\r\nlive")
+        self.assertEqual(owner.outbox.unsent, 0)
+
+    async def test_an_answer_that_ends_in_a_line_ends_the_line(self: Any) -> None:
+        owner, reader = await self.connected()
+        owner.outbox.begin(lambda: None)
+        owner.outbox.give(b"half")
+        owner.outbox.write(b"behind")
+        owner.outbox.end()
+        owner.outbox.end()
+        await reader.wait_for(lambda: len(reader.received) >= 12)
+        self.assertEqual(reader.received, b"half\r\nbehind")
+
+    async def test_an_answer_goes_on_when_its_reader_does(self: Any) -> None:
+        owner, reader = await self.connected()
+        reader.transport.pauseProducing()
+        drained: Deferred[None] = Deferred()
+        given = b""
+        owner.outbox.begin(lambda: drained.called or drained.callback(None))
+        while owner.outbox.give(CHUNK):
+            given += CHUNK
+            self.assertLess(len(given), 100 << 20)
+        given += CHUNK
+        self.assertLessEqual(owner.outbox.unsent, len(CHUNK))
+        owner.outbox.write(b"behind")
+        self.assertEqual((owner.drainings, drained.called), (0, False))
+        reader.transport.resumeProducing()
+        await drained
+        self.assertEqual((owner.drainings, owner.outbox.blocked), (0, True))
+        owner.outbox.end()
+        await reader.wait_for(lambda: len(reader.received) >= len(given) + 8)
+        self.assertEqual(bytes(reader.received), given + b"\r\nbehind")
+        self.assertFalse(owner.outbox.blocked)
+
+    async def test_an_answer_is_told_that_it_is_closed(self: Any) -> None:
+        owner, _ = await self.connected()
+        told: list[bool] = []
+        owner.outbox.begin(lambda: told.append(owner.outbox.closed))
+        owner.outbox.write(b"behind")
+        owner.outbox.close()
+        self.assertEqual(told, [True])
+        owner.outbox.end()
+        self.assertTrue(owner.outbox.blocked)
+
+    async def test_what_an_answer_costs_is_the_owners_to_count(self: Any) -> None:
+        owner, _ = await self.connected()
+        owner.outbox.charge(2.5)
+        owner.outbox.close()
+        owner.outbox.charge(1)
+        self.assertEqual(owner.charged, [2.5])
 
     async def test_a_reader_that_stops_blocks_it_and_one_that_goes_on_drains_it(self: Any) -> None:
         owner, reader = await self.connected()

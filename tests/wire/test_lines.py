@@ -233,9 +233,25 @@ class RequestTests(unittest.TestCase):
             {"type": "ping", "ref": 1.5},
             {"type": "ping", "ref": "x" * 65},
             {"type": "ping", "ref": []},
+            {"type": "private", "text": "hi", "to": "x" * 1025},
+            {"type": "private", "text": "hi", "session": "x" * 1025},
+            {"type": "say", "room": "x" * 1025, "text": "hi"},
+            {"type": "hello", "token": "x" * 1025},
+            {"type": "hello", "journal": "x" * 1025},
+            {"type": "hello", "rooms": ["x"] * 257},
         ):
             error = self.refused(line(**bad))
             self.assertEqual((error.code, error.to), (Code.BAD_FIELD, bad["type"]), bad)
+
+    def test_only_a_text_is_long(self) -> None:
+        long = "x" * 28_000
+        self.assertEqual(wire.request(line(type="away", text=long)), wire.Away(text=long))
+        self.assertEqual(
+            wire.request(line(type="nick", name="x" * 1024)), wire.Nick(name="x" * 1024)
+        )
+        told = wire.Person(name=long)
+        reply = wire.reply(line(type="who", room=long, people=[{"name": long}], count=1))
+        self.assertEqual(reply, wire.WhoIs(room=long, people=[told], count=1))
 
     def test_what_is_wrong_is_told_with_ref_and_seq_if_these_are_known(self) -> None:
         error = self.refused(line(type="say", ref="r", seq=7))

@@ -7,6 +7,7 @@ One table: what a command takes is checked by its usage, who may by its row, eac
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -31,6 +32,9 @@ from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.journal.events import SAID
+
+WORD_SHOWN: Final = 24
+"""Characters of a word that is no command, of which is made anything."""
 
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
@@ -80,9 +84,9 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
         return None
     if command is None:
         there = [command.name for command in _for(member)]
-        near = get_close_matches(word.lower(), there, n=1)
+        near = get_close_matches(word[:WORD_SHOWN].lower(), there, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
-        member.tell(f"there is no /{word[:24]}: {hint}")
+        member.tell(f"there is no /{word[:WORD_SHOWN]}: {hint}")
         return None
     typed = typed.strip()
     why = may_not(member, command)
@@ -114,14 +118,22 @@ def _for(member: Member) -> list[Command]:
     return [c for c in COMMANDS.values() if member.operator or not c.operator]
 
 
+@lru_cache(maxsize=4)
+def _overview(commands: tuple[Command, ...]) -> list[str]:
+    """List commands, once for all who may use the same."""
+    rows = [(command.usage, command.does) for command in commands]
+    return [*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one"]
+
+
 def _help(chat: Chat, member: Member, word: str) -> None:
     if not word:
-        rows = [(command.usage, command.does) for command in _for(member)]
-        member.tell(*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one")
+        member.tell(*_overview(tuple(_for(member))))
         return
     command = COMMANDS.get(word.lower().removeprefix("/"))
     if command is None:
-        raise Refused(f"there is no /{word.removeprefix('/')[:24]}: /help shows what there is")
+        raise Refused(
+            f"there is no /{word.removeprefix('/')[:WORD_SHOWN]}: /help shows what there is"
+        )
     lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
     member.tell(*(part for line in lines for part in wrap(line.split())))
 

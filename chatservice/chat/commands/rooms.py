@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from chatservice.chat.answers import AT_ONCE, Pieces, lines
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name
 from chatservice.chat.house import OPERATORS
@@ -23,32 +25,52 @@ ROOMS_LISTED: Final = 100
 
 def is_shown(room: Room, member: Member) -> bool:
     """Tell whether a member may know who is in a room."""
-    return room.name != OPERATORS or member.operator
+    return room.name != hidden(member)
 
 
-def _who(chat: Chat, member: Member, typed: str) -> None:
+def hidden(member: Member) -> str:
+    """Name the room of which a member may not know who is in it; ``""`` if there is none."""
+    return "" if member.operator else OPERATORS
+
+
+def _who(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     if not typed and member.current is None:
         raise Refused("you are in no room: /who ROOM")
     name = room_name(chat, typed) if typed else current(member)
     room = chat.rooms.get(name)
     if room is None or not room.members or not is_shown(room, member):
         member.tell(f"nobody is in #{name}")
-        return
+        return None
+    there = list(islice(room.members, NAMES_LISTED))
     count = len(room.members)
-    shown = [
-        other.name if other.away is None else f"{other.name} (away)"
-        for other in islice(room.members, NAMES_LISTED)
-    ]
+
+    def told() -> Pieces:
+        if count > AT_ONCE:
+            yield b""
+        yield from lines(member, _list_people(chat, name, there, count))
+
+    return chat.answers.give(member.outlet, told())
+
+
+def _list_people(chat: Chat, room: str, there: Sequence[Member], count: int) -> list[str]:
+    shown = [other.name if other.away is None else f"{other.name} (away)" for other in there]
     more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
-    heading = wrap(f"{people(count)} in #{name}:".split())
-    member.tell(*heading, *listed(shown, "  "), *(f"  {line}" for line in more))
-    if chat.stale:
-        member.tell(chat.stale)
+    heading = wrap(f"{people(count)} in #{room}:".split())
+    told = [*heading, *listed(shown, "  "), *(f"  {line}" for line in more)]
+    return [*told, chat.stale] if chat.stale else told
 
 
-def _rooms(chat: Chat, member: Member) -> None:
-    shown = [room for room in chat.rooms.values() if is_shown(room, member)]
-    shown.sort(key=lambda room: (-len(room.members), room.name))
+def _rooms(chat: Chat, member: Member) -> Deferred[None] | None:
+    def told() -> Pieces:
+        if chat.directory.dear:
+            yield b""
+        yield from lines(member, _list_rooms(chat, member))
+
+    return chat.answers.give(member.outlet, told())
+
+
+def _list_rooms(chat: Chat, member: Member) -> list[str]:
+    shown, count = chat.directory.first(ROOMS_LISTED, hidden(member))
     yours = {
         m.room: " (you are here)" if m is member.current else " (yours)" for m in member.rooms()
     }
@@ -56,14 +78,14 @@ def _rooms(chat: Chat, member: Member) -> None:
     rows = [
         f"{len(r.members):>{columns},}  #{r.name}{yours.get(r, '')}"
         + (" (locked)" if r.name in chat.standing.locks else "")
-        for r in shown[:ROOMS_LISTED]
+        for r in shown
     ]
     if member.operator:
         empty = sorted(chat.standing.locks - chat.rooms.keys())
         rows += [f"{0:>{columns}}  #{name} (locked)" for name in empty[:ROOMS_LISTED]]
-    if len(shown) > ROOMS_LISTED:
-        rows.append(f"and {len(shown) - ROOMS_LISTED:,} more")
-    member.tell(*rows)
+    if count > ROOMS_LISTED:
+        rows.append(f"and {count - ROOMS_LISTED:,} more")
+    return rows
 
 
 def _join(chat: Chat, member: Member, typed: str) -> None:

@@ -9,8 +9,9 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from chatservice import wire
+from chatservice.chat.answers import Pieces, made
 from chatservice.chat.chat import Chat
-from chatservice.chat.commands.rooms import HISTORY_MOST, is_shown
+from chatservice.chat.commands.rooms import HISTORY_MOST, hidden, is_shown
 from chatservice.chat.json_view import told
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
@@ -21,6 +22,8 @@ from chatservice.wire import Code
 
 PEOPLE_TOLD: Final = 500
 ROOMS_TOLD: Final = 500
+HISTORY_SHORT: Final = 50
+"""So much of the past is read at once, if it is in memory."""
 
 
 def _join(chat: Chat, member: Member, request: wire.Join) -> None:
@@ -40,37 +43,49 @@ def _leave(chat: Chat, member: Member, request: wire.Leave) -> None:
     chat.ticker.batch.then(lambda: answer(member, ok))
 
 
-def _who(chat: Chat, member: Member, request: wire.Who) -> None:
+def _who(chat: Chat, member: Member, request: wire.Who) -> Deferred[None] | None:
     name = room_name(chat, request.room)
     room = chat.rooms.get(name)
     people: Iterable[Member] = room.members if room and is_shown(room, member) else ()
-    told = [wire.Person(name=p.name, away=p.away) for p in islice(people, PEOPLE_TOLD)]
-    count = len(room.members) if told and room is not None else 0
-    answer(member, wire.WhoIs(room=name, people=told, count=count, ref=request.ref))
+    there = list(islice(people, PEOPLE_TOLD))
+    count = len(room.members) if there and room is not None else 0
+    reply = wire.WhoIs(room=name, people=[], count=count, ref=request.ref)
+    told = (wire.Person(name=p.name, away=p.away) for p in there)
+    return chat.answers.give(member.outlet, made(wire.in_parts(reply, "people", told)))
 
 
-def _rooms(chat: Chat, member: Member, request: wire.Rooms) -> None:
-    shown = [room for room in chat.rooms.values() if is_shown(room, member)]
-    shown.sort(key=lambda room: (-len(room.members), room.name))
-    rooms = [seen(chat, room) for room in shown[:ROOMS_TOLD]]
-    answer(member, wire.RoomList(rooms=rooms, count=len(shown), ref=request.ref))
+def _rooms(chat: Chat, member: Member, request: wire.Rooms) -> Deferred[None] | None:
+    def told() -> Pieces:
+        if chat.directory.dear:
+            yield b""
+        shown, count = chat.directory.first(ROOMS_TOLD, hidden(member))
+        reply = wire.RoomList(rooms=[], count=count, ref=request.ref)
+        yield from wire.in_parts(reply, "rooms", (seen(chat, room) for room in shown))
+
+    return chat.answers.give(member.outlet, told())
 
 
-def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None]:
+def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None] | None:
     if request.before is not None and request.after is not None:
         raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
     room = membership_in(chat, member, request.room).room.name
     limit = min(max(request.limit, 1), HISTORY_MOST)
 
-    def give(talk: Talk) -> None:
-        events = [told(event) for event in talk.events if event.origin not in member.hidden]
-        past = wire.Past(room=room, events=events, more=talk.more, gap=talk.gap, ref=request.ref)
-        answer(member, past)
-
-    if request.after is not None:
-        return talk_after(chat.past, room, request.after, limit).addCallback(give)
     before = request.before if request.before is not None else chat.past.head + 1
-    return talk_before(chat.past, room, before, limit).addCallback(give)
+
+    def given() -> Pieces:
+        if limit > HISTORY_SHORT:
+            yield b""
+        talk: Talk
+        if request.after is not None:
+            talk = yield talk_after(chat.past, room, request.after, limit)
+        else:
+            talk = yield talk_before(chat.past, room, before, limit)
+        past = wire.Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
+        seen = (told(event) for event in talk.events if event.origin not in member.hidden)
+        yield from wire.in_parts(past, "events", seen)
+
+    return chat.answers.give(member.outlet, given())
 
 
 ROOMS: Final[dict[type[wire.Request], Asking]] = {

@@ -79,13 +79,13 @@ def _reader(chat: Chat, request: wire.Private) -> Member:
         if to is None:
             raise Refusal(Code.NOT_HERE, wording.NOT_HERE_ANY_MORE)
         if request.to is not None and chat.find(request.to) is not to:
-            raise Refusal(Code.NOT_HERE, f"who wrote that is not {safe(request.to)[:24]}")
+            raise Refusal(Code.NOT_HERE, f"who wrote that is not {safe(request.to[:24])}")
         return to
     if request.to is None:
         raise Refusal(Code.BAD_FIELD, "to is missing")
     found = chat.find(request.to)
     if found is None:
-        raise Refusal(Code.NOT_HERE, f"there is no {safe(request.to)[:24]} here")
+        raise Refusal(Code.NOT_HERE, f"there is no {safe(request.to[:24])} here")
     return found
 
 

@@ -223,3 +223,48 @@ class LookingTests(RoomsTestCase):
         journal._reading._connection.close()  # type: ignore[attr-defined]
         messages = bot.tries("history", room="lobby")
         self.assertEqual(brief(messages), ["error went_wrong"])
+
+
+class LongAnswersTests(RoomsTestCase):
+    """Answers that are made piece by piece, as far as they are read."""
+
+    def talk(self, count: int) -> None:
+        for n in range(count):
+            self.ana.type(f"line {n}")
+            if n % 50 == 0:
+                self.house.tick()
+        self.house.tick()
+        self.bot.tries("join", room="dev")
+        self.bot.read()
+
+    def test_one_that_is_not_read_is_not_made_and_nothing_comes_between(self) -> None:
+        self.talk(300)
+        self.bot.outlet.window = 100
+        self.bot.ask("history", room="dev", limit=300, ref=1)
+        self.bot.ask("ping", ref=2)
+        for _ in range(3):
+            self.house.tick()
+        self.ana.type("live")
+        self.house.tick()
+        # Only the first step: its end, and all that is behind, is not made yet.
+        self.assertEqual(self.bot.read(), [])
+        for _ in range(40):
+            self.bot.outlet.drain(4000)
+            self.house.tick()
+        self.bot.outlet.drain()
+        self.house.tick()
+        past, *behind = self.bot.read()
+        self.assertEqual((past["type"], past["ref"], len(past["events"])), ("history", 1, 300))
+        self.assertEqual(sorted(brief(behind)), ["ana said live", "pong"])
+
+    def test_it_counts_as_lines(self) -> None:
+        self.talk(300)
+        self.bot.tries("history", room="dev", limit=20)
+        self.assertLess(self.bot.outlet.charged, 0.5)
+        self.bot.tries("history", room="dev", limit=300)
+        self.assertGreater(self.bot.outlet.charged, 2.9)
+
+    def test_who_looks_back_by_a_command_is_charged_too(self) -> None:
+        self.talk(300)
+        self.ana.tries("/history 300")
+        self.assertAlmostEqual(self.ana.outlet.charged, 3, 1)

@@ -1,0 +1,109 @@
+"""What one line costs, whatever it is: no more than some ordinary ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import inf
+from time import process_time
+from typing import Final
+
+from chatservice.chat import names
+from chatservice.chat.text import decode, edited, safe
+from tests.chat.programs import ProgramTestCase
+from tests.chat.support import HouseTestCase
+
+MOST: Final = 0.02
+"""Seconds that a line may cost: many times what it does, and a fraction of what it could."""
+
+MARKS: Final = "a" + "\u0301" * 6850 + "\u0316" * 6850
+"""Two blocks of marks that a normalisation puts in order, one by one."""
+
+WORDS: Final = (
+    MARKS[:2000],
+    "a" + "\u0301" * 990 + "\u0316" * 990,
+    "\ufdfa" * 1990,
+    "\u1100\u1161" * 990,
+    "Europe/" * 280,
+    "0" * 1990,
+    "hel" * 660,
+    "1.2.3.4/" * 200,
+    "a\u200d" * 990,
+)
+
+
+def cost(do: Callable[..., object], *args: object) -> float:
+    """Return the seconds of CPU that a call takes; of one that seems dear, the least of three."""
+    taken = inf
+    for _ in range(3):
+        begun = process_time()
+        do(*args)
+        taken = min(taken, process_time() - begun)
+        if taken < MOST / 20:
+            break
+    return taken
+
+
+class NamesTests(HouseTestCase):
+    def test_a_text_that_no_name_is_as_long_as_is_not_normalised(self) -> None:
+        self.assertEqual(names.key(MARKS), MARKS)
+        self.assertLess(cost(names.key, MARKS), MOST / 20)
+
+    def test_the_longest_that_is_costs_little(self) -> None:
+        half = names.KEYED_MOST // 2
+        for text in ("\u0301" * half + "\u0316" * half, "\ufdfa" * 2 * half):
+            self.assertLess(cost(names.key, text), MOST, text[:1])
+
+
+class LineTests(HouseTestCase):
+    def test_no_line_of_a_person_costs_much(self) -> None:
+        house = self.open()
+        (ana,) = house.gather("ana", operator=True)
+        commands = (
+            *("msg", "whois", "ignore", "unignore", "nick", "join", "leave", "who", "say"),
+            *("set zone", "set timestamps", "set", "topic", "away", "help", "history", ""),
+            *("kick", "ban", "unban", "mute", "unmute", "lock", "unlock", "shutdown"),
+        )
+        for command in commands:
+            for word in WORDS:
+                line = f"/{command} {word}"[:2000] if command else f"/{word}"[:2000]
+                for typed in (line, f"{line} x"):
+                    self.assertLess(cost(ana.type, typed), MOST, typed[:40])
+                    for _ in range(4):
+                        house.tick()
+                    self.assertTrue(ana.idle, typed[:40])
+
+    def test_nothing_that_is_typed_costs_much(self) -> None:
+        def show(line: bytes) -> None:
+            safe(edited(decode(line)))
+
+        texts = (
+            *("\b".join(word) for word in WORDS),
+            *(word[:1000] + "\b" * 1000 for word in WORDS),
+            *("a \x17" * 2600, "\u0301\b" * 2600, "a\b" * 4000, *WORDS),
+        )
+        for text in texts:
+            self.assertLess(cost(show, text.encode()[:8000]), MOST, text[:4])
+
+
+class RequestTests(ProgramTestCase):
+    def test_no_request_costs_much(self) -> None:
+        (bot,) = self.gather("bot")
+        for asked in (
+            *({"type": "private", "text": "x", "to": word} for word in (MARKS, *WORDS)),
+            *({"type": "private", "text": "x", "session": word} for word in (MARKS, *WORDS)),
+            *({"type": "nick", "name": word} for word in (MARKS, *WORDS)),
+            *({"type": "say", "text": "x", "room": word} for word in (MARKS, *WORDS)),
+            *({"type": "history", "room": word} for word in (MARKS, *WORDS)),
+            {"type": "hello", "name": "x", "rooms": ["a"] * 7000},
+            {"type": "hello", "token": MARKS},
+            {"type": "ping", "ref": MARKS},
+            {"type": MARKS},
+            {"type": "ping", "x": [1] * 13_000},
+            {"type": "ping", "x": dict.fromkeys(map(str, range(2800)), 1)},
+        ):
+            line = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+            self.assertLessEqual(len(line.encode()), 28_096)
+            self.assertLess(cost(bot.line, line), MOST, line[:60])
+        for line in ('{"a":' * 5000, "[" * 28_000, '{"x":' + "9" * 28_000, '{"x":.' + "9" * 28_000):
+            self.assertLess(cost(bot.line, line), MOST, line[:60])
