@@ -32,7 +32,7 @@ def deliver_addressed(
         sends += _deliver(events, [member], step_back)
         # What was cut counts as shown; what comes after it is shown by the cursor.
         upto = events[-1].id if member.cursor is None else member.cursor.position
-        heard = [e.origin for e in events if e.id <= upto and e.origin not in member.hidden]
+        heard = [e.origin for e in events if e.id <= upto and not member.hides(e)]
         if heard:
             member.correspondent = heard[-1]
     return sends

@@ -73,11 +73,23 @@ class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.
 
     :param asked: somebody asked for it, and is told if there is nothing.
+    :ivar heading: what stands above the first of them, until that was given.
     :ivar day: of the last of them that was given.
     :ivar done: fires when all of them were given, or the connection is lost.
     """
 
-    __slots__ = ("asked", "count", "day", "done", "found", "position", "room", "upto", "view")
+    __slots__ = (
+        "asked",
+        "count",
+        "day",
+        "done",
+        "found",
+        "heading",
+        "position",
+        "room",
+        "upto",
+        "view",
+    )
 
     def __init__(self, room: str, count: int, upto: int, view: TextView, asked: bool) -> None:
         self.room = room
@@ -87,6 +99,7 @@ class Replay:
         self.view = view
         self.found = False
         self.position = 0
+        self.heading = b""
         self.day: date | None = None
         self.done: Deferred[None] = Deferred()
 
@@ -244,6 +257,8 @@ class Readers:
             return self._when(cursor, found, self._found)
         if replay.position >= replay.upto:
             cursor.replays.popleft()
+            if replay.heading and replay.asked:
+                cursor.member.tell(f"all that was said last in #{replay.room} is by who you ignore")
             replay.done.callback(None)
             return True
         stretch = self._past.read(replay.position, [replay.room], replay.upto, talk=True)
@@ -257,7 +272,9 @@ class Readers:
             cursor.member.outlet.charge(found.length / PIECES_A_LINE)
         if found.length:
             lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
-            cursor.member.tell(f"{lines} of #{replay.room}, times in {replay.view.zone_name}:")
+            # It goes out with the first line: answers to other commands may come before that.
+            heading = f"{lines} of #{replay.room}, times in {replay.view.zone_name}:"
+            replay.heading = replay.view.notice(heading)
         elif replay.asked:
             cursor.member.tell(f"nothing was said in #{replay.room} yet")
 
@@ -265,13 +282,12 @@ class Readers:
         replay = cursor.replays[0]
         rendered = self._rendered_past(cursor.member, replay, stretch.events)
         replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
-        hidden = cursor.member.hidden
+        hides = cursor.member.hides
         given = [
-            event
-            for event in stretch.events
-            if event.id <= replay.position and event.origin not in hidden
+            event for event in stretch.events if event.id <= replay.position and not hides(event)
         ]
         if given:
+            replay.heading = b""
             replay.day = replay.view.local(given[-1].at).date()
 
     def _rendered_past(
@@ -279,13 +295,14 @@ class Readers:
     ) -> Iterator[tuple[Event, bytes]]:
         view = replay.view
         last = replay.day or view.local(self._now()).date()
+        above = replay.heading
         for event in events:
-            if event.origin in member.hidden:
+            if member.hides(event):
                 continue
             day = view.local(event.at).date()
             heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
-            yield event, heading + self._shown(view, view.past, event)
-            last = day
+            yield event, above + heading + self._shown(view, view.past, event)
+            above, last = b"", day
 
     def _shown(self, view: View, show: Callable[[Event], bytes], event: Event) -> bytes:
         """Render an event; in place of one that can't be, that something is missing."""

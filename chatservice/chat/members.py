@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
+from chatservice.journal.events import HOUSE, PERSONAL, PRIVATE, Event, inbox
 from chatservice.wire import Code
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Member:
         while it is behind the head those that it left.
     :ivar current: where its lines go; None if it is in no room.
     :ivar operator: it may do what the table of commands keeps for operators.
-    :ivar hidden: the sessions whose events it does not want to see.
+    :ivar hidden: the sessions of which it does not want to see what they say.
     :ivar ignored: whose these are, by key of the name (:func:`.names.key`).
     :ivar correspondent: the session whose private line it was shown last; 0 if there was none.
     :ivar away: why it is away; None if it is not.
@@ -226,13 +226,17 @@ class Member:
         """Return the membership of a room that the member is in or is about to be in."""
         return next((m for m in self.rooms() if m.room.name == room), None)
 
+    def hides(self, event: Event) -> bool:
+        """Tell whether an event is of the kind that is hidden, of who the member ignores."""
+        return event.origin in self.hidden and event.kind in PERSONAL
+
     def sees(self, event: Event) -> bool:
         """Tell whether an event is for this member: of its rooms, while it is in.
 
-        Also what is for everybody, or for it alone; nothing of who it ignores. Its own are for a
-        program, which gets its receipts so.
+        Also what is for everybody, or for it alone; nothing that is said by who it ignores. Its own
+        are for a program, which gets its receipts so.
         """
-        if event.origin in self.hidden or (self.until is not None and self.until <= event.id):
+        if self.hides(event) or (self.until is not None and self.until <= event.id):
             return False
         if event.origin == self.origin and (self.session is None or event.kind == PRIVATE):
             return self.session is not None

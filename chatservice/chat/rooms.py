@@ -20,7 +20,7 @@ from chatservice.chat.cursors import Cursor, taken
 from chatservice.chat.members import Member
 from chatservice.chat.sessions import Reading
 from chatservice.chat.views import View
-from chatservice.journal.events import JOINED, Event
+from chatservice.journal.events import JOINED, PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
 """Makes a member a cursor that reads on after an id (:meth:`.House.step_back`)."""
@@ -144,6 +144,7 @@ def deliver(
     short: list[tuple[Member, int]] = []
     astray: list[Member] = []
     for view, here, group in groups:
+        personal: dict[int, list[_Span]] | None = None
         try:
             parts = [view.live(event, here) for event in events]
             blob = b"".join(parts)
@@ -157,12 +158,19 @@ def deliver(
             try:
                 cut = spans.get(member.origin)
                 if member.hidden:
-                    hidden = ([(s, e, ()) for s, e, _ in spans.get(o, ())] for o in member.hidden)
+                    if personal is None:
+                        personal = _spans(events, parts, PERSONAL)
+                    # Of those who spoke, which may be fewer than those whom one ignores.
+                    hidden = (
+                        [(start, end, ()) for start, end, _ in own]
+                        for origin, own in personal.items()
+                        if origin in member.hidden
+                    )
                     cut = sorted(chain(cut or (), *hidden), key=itemgetter(0, 1))
                 seen = _without(blob, cut, view) if cut else blob
                 sent = member.outlet.send(seen)
                 if sent < len(seen):
-                    kept = [event.origin not in member.hidden for event in events]
+                    kept = [not member.hides(event) for event in events]
                     mine = [
                         view.own(event) if event.origin == member.origin else part
                         for event, part in zip(events, parts, strict=True)
@@ -184,12 +192,19 @@ _Span = tuple[int, int, Sequence[Event]]
 """From where to where something is to be cut out of a blob, and the reader's own in its place."""
 
 
-def _spans(events: Sequence[Event], parts: Sequence[bytes]) -> dict[int, list[_Span]]:
-    """Tell where in the blob each author's lines are; those side by side are one span."""
+def _spans(
+    events: Sequence[Event], parts: Sequence[bytes], kinds: Collection[str] = ()
+) -> dict[int, list[_Span]]:
+    """Tell where in the blob each author's lines are; those side by side are one span.
+
+    :param kinds: of which they are; of any, if none are given.
+    """
     spans: dict[int, list[_Span]] = {}
     end = 0
     for event, part in zip(events, parts, strict=True):
         start, end = end, end + len(part)
+        if kinds and event.kind not in kinds:
+            continue
         own = spans.setdefault(event.origin, [])
         mine = [event]
         if own and own[-1][1] == start:

@@ -17,6 +17,10 @@ ACTED: Final = "acted"
 TALK: Final = (SAID, DID, ACTED)
 """The kinds that history shows: what people said and did, not their coming and going."""
 
+PERSONAL: Final = (SAID, DID, PRIVATE)
+"""The kinds of which somebody sees nothing who ignores their author. A new name, a topic and what
+an operator tells everybody are for them too."""
+
 FILE: Final = "node"
 """The kind of the facts that concern one file alone, and no other node of a cluster: how the node
 is called (``""``), the id up to which nothing can be read (``floor``), and whether its clock can be

@@ -20,6 +20,7 @@ from chatservice.journal.events import (
     ANNOUNCED,
     DID,
     HOUSE,
+    PERSONAL,
     PRIVATE,
     RENAMED,
     SAID,
@@ -31,6 +32,7 @@ from chatservice.journal.events import (
 from tests.chat.support import House, Person, RecordingOutlet
 
 _HEADER: Final = re.compile(r"-- the last (line|\d+ lines) of #(\w+), times in UTC:")
+_ALL_HIDDEN: Final = re.compile(r"-- all that was said last in #(.+) is by who you ignore")
 _NOTHING: Final = re.compile(r"-- nothing was said in #(\w+) yet")
 _HEADING: Final = re.compile(r"-- \w+day, \d+ \w+ \d{4}:")
 _PAST: Final = re.compile(r"\[\d\d:\d\d\] ")
@@ -273,7 +275,8 @@ class Session(Person):
         """Tell whether at any moment from one to another they did not want to see an event."""
         first = bisect_right(self.hidden, since, key=itemgetter(0)) - 1
         return any(
-            moment <= until and event.origin in hidden for moment, hidden in self.hidden[first:]
+            moment <= until and event.origin in hidden and event.kind in PERSONAL
+            for moment, hidden in self.hidden[first:]
         )
 
     def awaits(self, event: Event) -> bool:
@@ -305,13 +308,18 @@ class Session(Person):
             return
         assert not self.heading, f"{line!r} after {self.heading!r}"
         if header := _HEADER.fullmatch(line):
-            block = self._next_block(mark.moment)
             count = 1 if header[1] == "line" else int(header[1].removesuffix(" lines"))
+            block = self._next_block(mark.moment, header[2], count)
             assert (header[2], count) == (block.room, block.length), line
             self.block = block
         elif nothing := _NOTHING.fullmatch(line):
             block = self._next_block(mark.moment)
             assert block.asked and not block.length and block.room == nothing[1], line
+        elif hidden := _ALL_HIDDEN.fullmatch(line):
+            block = self._next_block(mark.moment, hidden[1])
+            assert block.asked and block.length and block.room == hidden[1], line
+            while block.left:
+                self._pass_over(block, mark.moment)
         elif _HEADING.fullmatch(line):
             self.heading = line
         elif line.startswith(_SENT):
@@ -321,9 +329,19 @@ class Session(Person):
         elif not line.startswith("-- ") or _EVENT.fullmatch(line):
             self._check_live(line, mark)
 
-    def _next_block(self, moment: int) -> Block:
+    def _next_block(self, moment: int, room: str = "", count: int = 0) -> Block:
+        """Go on to the look into the past that is told of next.
+
+        Of one that nobody asked for, and that shows nothing, nothing is told.
+        """
         self._end_block(moment)
-        while self.blocks[0].length == 0 and not self.blocks[0].asked:
+        while not self.blocks[0].asked and (
+            self.blocks[0].length == 0
+            or (
+                (self.blocks[0].room, self.blocks[0].length) != (room, count)
+                and all(self.hides(e, self.blocks[0].since, moment) for e in self.blocks[0].left)
+            )
+        ):
             self.blocks.popleft()
         return self.blocks.popleft()
 
@@ -380,7 +398,10 @@ class Session(Person):
         self._end_block(mark.moment)
         event = self.expected[self.shown[0] - 1]
         for block in self.blocks:
-            assert block.upto >= event.id or not (block.length or block.asked), "the past is late"
+            told = block.asked or not all(
+                self.hides(e, block.since, mark.moment) for e in block.left
+            )
+            assert block.upto >= event.id or not told, "the past is late"
         self.last = mark.moment
         if event.kind == PRIVATE:
             self.correspondent = event.origin
@@ -406,7 +427,10 @@ class Session(Person):
         assert not missing, f"{self.name} was not shown {missing}"
         self.shown = [len(self.expected)]
         self._end_block(now)
-        assert not any(block.length or block.asked for block in self.blocks)
+        moment = self.world.pass_moment()
+        for block in self.blocks:
+            assert not block.asked
+            assert all(self.hides(event, block.since, moment) for event in block.left)
         assert self.followed == len(self.outlet.received), "half a line"
         if self.kicked is None and not self.seen_off:
             assert self.confirmed == len(self.confirmations), "they were not told"

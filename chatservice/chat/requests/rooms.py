@@ -82,7 +82,7 @@ def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None
         else:
             talk = yield talk_before(chat.past, room, before, limit)
         past = wire.Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
-        seen = (told(event) for event in talk.events if event.origin not in member.hidden)
+        seen = (told(event) for event in talk.events if not member.hides(event))
         yield from wire.in_parts(past, "events", seen)
 
     return chat.answers.give(member.outlet, given())

@@ -238,7 +238,8 @@ class BehindTests(HouseTestCase):
             for number in range(8):
                 self.assertEqual(head.count(f"[09:26] [ana -> you] private {number}"), 1)
                 self.assertEqual(head.count(f"[09:26] -- eve announces: cake {number}"), 1)
-            for word in ("ignored", "loud", "shouts", "two", "rude", "joined", " left"):
+                self.assertIn("[09:26] -- #dev: rude set the topic: two", head)
+            for word in ("ignored", "loud", "shouts", "joined", " left"):
                 self.assertNotIn(word, str(head))
 
     def test_wherever_it_is_cut_nothing_is_lost_or_doubled(self) -> None:
@@ -421,7 +422,8 @@ class IgnoreTests(CrewTestCase):
             self.bo.tries("hi", "/me waves", "/topic x", "/msg ana hi"),
             ["-- the topic: x", "[you -> ana] hi"],
         )
-        self.assertEqual(self.ana.read(), [])
+        # The topic is for them, too.
+        self.assertEqual(self.ana.read(), ["-- bo set the topic: x"])
         self.assertEqual(len(self.eve.read()), 3)
         self.eve.tries("hi")
         self.assertEqual(self.ana.read(), ["<eve> hi"])
@@ -429,7 +431,7 @@ class IgnoreTests(CrewTestCase):
     def test_it_follows_a_change_of_name(self) -> None:
         self.ana.tries("/ignore bo")
         self.bo.tries("/nick rob", "hi")
-        self.assertEqual(self.ana.read(), [])
+        self.assertEqual(self.ana.read(), ["-- bo is now rob"])
         self.assertEqual(self.ana.tries("/ignored"), ["-- you ignore:", "--   rob"])
         (other,) = self.house.gather("bo")
         self.ana.read()
@@ -468,6 +470,14 @@ class IgnoreTests(CrewTestCase):
             shown = ["[09:26] <bo> before", "[09:26] <bo> after", "[09:26] <cy> hi"]
             self.assertEqual(ana.tries("/history")[1:], shown)
 
+    def test_a_history_of_them_alone_says_so(self) -> None:
+        self.bo.tries("before", "after")
+        self.ana.tries("/ignore bo")
+        self.assertEqual(
+            self.ana.tries("/history"),
+            ["-- all that was said last in #lobby is by who you ignore"],
+        )
+
     def test_on_joining_a_room_too(self) -> None:
         self.bo.tries("/join dev", "hi")
         self.ana.tries("/ignore bo")
@@ -479,6 +489,7 @@ class IgnoreTests(CrewTestCase):
     def test_they_are_seen_again(self) -> None:
         self.ana.tries("/ignore bo")
         self.bo.tries("/nick rob")
+        self.ana.read()
         self.assertEqual(self.ana.tries("/unignore bo"), ["-- you don't ignore bo"])
         self.assertEqual(self.ana.tries("/unignore ROB"), ["-- you see rob again"])
         self.bo.tries("hi")
