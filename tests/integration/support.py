@@ -238,6 +238,9 @@ class Daemon:
         self.process = Process(case, int(self.pid_file.read_text()))
         ports = re.findall(r" listens on .*:(\d+)\b.*; history: ", self.log)
         self.address = ("127.0.0.1", int(ports[-1]))
+        # Before its reactor runs, a signal is not heeded yet: it ends the process without a word.
+        with socket.create_connection(self.address, PATIENCE) as peer:
+            peer.recv(1)
 
     @property
     def log(self) -> str:
