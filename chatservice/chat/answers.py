@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 SLICE: Final = 0.00005
 """Seconds."""
 AT_ONCE: Final = 16
-"""So many pieces are made at once; an answer of no more is given before anything else happens."""
+"""Pieces that are made in one step. An answer with no more pieces than this is sent at once."""
 CHUNK: Final = 16 << 10
 """Bytes that are given to an outlet at once, give or take a piece."""
 PIECES_A_LINE: Final = 100
 BYTES_A_LINE: Final = 64 << 10
-"""So many pieces, or bytes, of an answer count as one line more that was read."""
+"""An answer is charged as one line for each so many pieces, or for each so many bytes."""
 
 Pieces = Generator[bytes | Deferred[Any], Any, None]
 """Makes an answer: bytes to give, or a Deferred whose result is needed before it goes on. Nothing

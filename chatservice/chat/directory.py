@@ -9,7 +9,7 @@ from typing import Final
 from chatservice.chat.rooms import Room
 
 MANY: Final = 200
-"""So many rooms take as long to bring in order as a short answer."""
+"""Rooms from which on sorting them gets a turn of the reactor of its own."""
 
 
 class Directory:

@@ -181,7 +181,7 @@ class House:
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
         self.past.append(events)
-        # First: who moves is shown, and takes away, what holds from now on.
+        # Facts first: joins and leaves below show topics, and may remove them.
         if facts:
             with log.failuresHandled("what holds from now on failed"):
                 self._hold(facts)

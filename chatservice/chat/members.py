@@ -227,7 +227,7 @@ class Member:
         return next((m for m in self.rooms() if m.room.name == room), None)
 
     def hides(self, event: Event) -> bool:
-        """Tell whether an event is of the kind that is hidden, of who the member ignores."""
+        """Tell whether the member ignores the author of an event, and so does not see it."""
         return event.origin in self.hidden and event.kind in PERSONAL
 
     def sees(self, event: Event) -> bool:

@@ -1,7 +1,7 @@
-"""Who may bring words of their own before others: the one place where that is decided.
+"""Mutes: the one place that decides whether others may read new words of a member.
 
-A word is whatever others come to read: a line, a topic, why one is away, also the name that one
-takes, or gives to a room.
+Words are everything that others read: lines, topics, away texts, parting words, and also a new
+nickname and the name of a new room.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from chatservice.wire import Code
 
 
 def is_heard(standing: Standing, name: str) -> bool:
-    """Tell whether others are to read anything new of somebody."""
+    """Tell whether the holder of a name is not muted."""
     return standing.muted(name) is None
 
 
 def check_heard(standing: Standing, name: str, kind: str = "") -> None:
-    """Let nobody bring anything new before others whom an operator has muted.
+    """Refuse new words of a member whom an operator has muted.
 
-    :param kind: of the event that tells it; what operators do as such is told whoever they are.
+    :param kind: the kind of the event. Operators' acts and announcements are never refused.
     :raises Refusal: with the code ``muted``.
     """
     term = standing.muted(name)

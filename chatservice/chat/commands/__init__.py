@@ -1,4 +1,4 @@
-"""What a line does: it is said, or, if what it shows begins with ``/``, it is a command.
+"""Handle a line: a line that shows a ``/`` first is a command, any other line is said.
 
 One table: what a command takes is checked by its usage, who may by its row, each in one place, and
 /help is made from it.

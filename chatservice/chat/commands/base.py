@@ -37,10 +37,10 @@ _LOOKS: Final[dict[str, Callable[[str], object]]] = {
     "DURATION": durations.parse,
     "WHEN": when_of,
 }
-"""What an optional word has to look like, else it is None; then it belongs to what comes next, if
-that can stand without it."""
+"""Parsers of optional words. A parser returns None for a word of another kind; that word is then
+read as the next argument, if the next argument may stand without this one."""
 _MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
-"""What may be typed for a word that does not tell it by itself."""
+"""Values that a usage sentence lists, for a word of the usage whose name does not explain them."""
 
 
 class Refused(Exception):
@@ -74,7 +74,7 @@ class Command(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """What is told to who typed it in another way."""
+        """The usage sentence that answers a command with wrong arguments."""
         means = [f", {word} is {_MEANS[word]}" for word in _MEANS if word in self.takes]
         return f"usage: {self.usage}{''.join(means)}"
 
@@ -108,16 +108,16 @@ class Command(NamedTuple):
 
 
 def _goes_on(first: str, rest: str) -> bool:
-    """Tell whether a time goes on behind its first word, as in ``5 minutes`` or ``1h 30m``."""
+    """Tell whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
     word = rest.partition(" ")[0]
     more = durations.names_unit(word) if first.isdigit() else durations.parse(word)
     return bool(more)
 
 
 def may_not(member: Member, command: Command) -> str | None:
-    """Tell why a member may not use a command, or None.
+    """Return the sentence that refuses a command to a member, or None if the command is allowed.
 
-    What it may bring before others is decided where it does (:mod:`.permissions`).
+    A mute is not checked here: :mod:`.permissions` checks it where words reach others.
     """
     if command.operator and not member.operator:
         return f"/{command.name} is for operators"
