@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import HOUSE, PERSONAL, PRIVATE, Event, inbox
+from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
 from chatservice.wire import Code
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class Member:
 
     def hides(self, event: Event) -> bool:
         """Tell whether the member ignores the author of an event, and so does not see it."""
-        return event.origin in self.hidden and event.kind in PERSONAL
+        return is_hidden(event.kind, event.origin, self.hidden)
 
     def sees(self, event: Event) -> bool:
         """Tell whether an event is for this member: of its rooms, while it is in.

@@ -24,7 +24,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from itertools import chain
 from typing import Final
@@ -358,9 +358,9 @@ class SqliteJournal:
         """See :meth:`.Journal.after`."""
         return self._reading.after(position, tuple(rooms), upto, talk)
 
-    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._reading.locate(room, upto, count)
+        return self._reading.locate(room, upto, count, hidden)
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""
