@@ -182,7 +182,7 @@ class Chat(House):
             check_heard(self.standing, member.name)
             if limits.max_rooms and len(self.rooms) >= limits.max_rooms:
                 raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
-            room = self.rooms[name] = Room(name)
+            room = self.room(name)
         room.population += 1
         membership = Membership(member, room)
         member.memberships.append(membership)
