@@ -156,7 +156,7 @@ class Member:
     :ivar since: when it came, in milliseconds since 1970.
     :ivar came: the same by the clock of this process, in seconds.
     :ivar active: when it typed something last, by that clock.
-    :ivar spoke: it has said something in a room.
+    :ivar spoke: it, or the session, has said something in a room.
     :ivar gone: it leaves, and is to read what was there until then.
     :ivar until: the id from which on a program that left is told nothing: what comes there, in any
         of its rooms, is for when it comes back.
@@ -226,7 +226,7 @@ class Member:
         self.told: frozenset[int] = _NOBODY
         self.since = now
         self.came = self.active = active
-        self.spoke = False
+        self.spoke = session is not None and session.seq > 0
         self.gone = False
         self.until: int | None = None
         self.lost = False
