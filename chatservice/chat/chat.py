@@ -154,14 +154,14 @@ class Chat(House):
             member.tell("you are back")
         member.spoke = member.spoke or kind in TALK
         self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
-        self._spend(member, room, len(text.encode()))
+        self._spend(member, room, text)
         if seq is not None and member.session is not None:
             member.session.unstored[seq] = kind, room, text
         self.ask(member)
 
-    def _spend(self, member: Member, room: str, size: int = 0, lines: float = 1.0) -> None:
+    def _spend(self, member: Member, room: str, text: str = "", lines: float = 1.0) -> None:
         """Let a member's next line wait, if its address says too much."""
-        due = self.shares.said(member.outlet.site, room, size, lines)
+        due = self.shares.said(member.outlet.site, room, text, lines)
         if due:
             member.outlet.wait_until(due)
 

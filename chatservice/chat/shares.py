@@ -104,17 +104,18 @@ class Shares:
         for rate in (self.connections, self._names, self._lines, self._stored):
             rate.lift()
 
-    def said(self, address: str, room: str, size: int, lines: float = 1.0) -> float:
+    def said(self, address: str, room: str, text: str = "", lines: float = 1.0) -> float:
         """Count what somebody brings before those in a room.
 
-        :param size: bytes that are stored of it, beside what each event takes.
+        :param text: what is stored of it, beside what each event takes.
         :param lines: lines that they are shown.
         :returns: when the next may be handled, by the clock; 0.0 if that is now.
         """
         if not (address and self._counts):
             return 0.0
         shown = self._lines.count((address, room), lines)
-        return max(shown, self._stored.count(address, size + lines * BYTES_AN_EVENT))
+        size = len(text.encode()) + lines * BYTES_AN_EVENT
+        return max(shown, self._stored.count(address, size))
 
     def check_name(self, address: str, code: Code = Code.CROWDED) -> None:
         """Refuse another name to an address that takes too many.

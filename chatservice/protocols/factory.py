@@ -164,7 +164,9 @@ class ChatFactory(ServerFactory):
             self.note(protocol, Cause.BANNED)
             protocol.part(banned, code=Code.BANNED)
             return False
-        site = counted(host)
+        protocol.outbox.site = site = counted(host)
+        if not self.limits.max_per_address:
+            return True
         if not self.chat.shares.connections.allows(site):
             self.note(protocol, Cause.HURRIED)
             protocol.part(
@@ -172,10 +174,9 @@ class ChatFactory(ServerFactory):
                 code=Code.CROWDED,
             )
             return False
-        if self._is_full(self._waiting, site):
+        if self._waiting[site] >= self.limits.max_per_address:
             return self._crowded(protocol)
         self.chat.shares.connections.count(site)
-        protocol.outbox.site = site
         self._count(protocol, self._waiting)
         return True
 
@@ -185,10 +186,11 @@ class ChatFactory(ServerFactory):
         :param token: of a program that may replace a connection of the same address: it takes the
             place of that one.
         """
-        site = protocol.outbox.site
-        if not site or protocol.counted_in is self._places:
+        if protocol.counted_in is not self._waiting:
             return True
-        if self._is_full(self._places, site) and not self._replaces(site, token):
+        site = protocol.outbox.site
+        full = self._places[site] >= self.limits.max_per_address
+        if full and not self._replaces(site, token):
             return self._crowded(protocol)
         self._count(protocol, self._places)
         return True
@@ -203,10 +205,6 @@ class ChatFactory(ServerFactory):
         protocol.counted_in = counts
         if counts is not None:
             counts[site] += 1
-
-    def _is_full(self, counts: Counter[str], site: str) -> bool:
-        most = self.limits.max_per_address
-        return 0 < most <= counts[site]
 
     def _replaces(self, site: str, token: str | None) -> bool:
         session = None if token is None else self.chat.tokens.find(token)

@@ -80,17 +80,19 @@ class SharesTests(unittest.TestCase):
 
     def test_lines_in_one_room_have_a_rate(self) -> None:
         shares = self.shares(room_rate=10, room_burst=5)
-        waits = [shares.said(ANA, "lobby", 10) for _ in range(25)]
+        waits = [shares.said(ANA, "lobby", "hi") for _ in range(25)]
         self.assertEqual(waits[:4], [0.0] * 4)
         self.assertEqual(round(waits[-1]), 2)
-        self.assertEqual(shares.said(ANA, "dev", 10), 0.0)
-        self.assertEqual(shares.said(BOB, "lobby", 10), 0.0)
+        self.assertEqual(shares.said(ANA, "dev", "hi"), 0.0)
+        self.assertEqual(shares.said(BOB, "lobby", "hi"), 0.0)
 
     def test_so_has_what_is_stored(self) -> None:
         shares = self.shares(stored_per_address=1, room_burst=0)
         at_once = STORED_AT_ONCE * 1024
         size = 1024 - BYTES_AN_EVENT
-        waits = [shares.said(ANA, f"room{n}", size) for n in range(at_once // 1024 + 10)]
+        waits = [
+            shares.said(ANA, f"room{n}", "ü" * (size // 2)) for n in range(at_once // 1024 + 10)
+        ]
         self.assertEqual(set(waits[: at_once // 1024 - 1]), {0.0})
         self.assertEqual(round(waits[-1]), 10)
 
@@ -122,7 +124,7 @@ class SharesTests(unittest.TestCase):
 
     def test_without_a_rate_of_lines_rooms_have_none(self) -> None:
         shares = self.shares(rate=0, room_rate=1, room_burst=1)
-        self.assertEqual({shares.said(ANA, "lobby", 10) for _ in range(1000)}, {0.0})
+        self.assertEqual({shares.said(ANA, "lobby", "hi") for _ in range(1000)}, {0.0})
 
     def test_without_a_number_of_connections_nothing_is_counted(self) -> None:
         shares = self.shares(max_per_address=0)
@@ -133,7 +135,7 @@ class SharesTests(unittest.TestCase):
                 shares.check_name(address)
                 shares.named(address)
                 shares.new_room(address)
-                self.assertEqual(shares.said(address, "lobby", 8000), 0.0)
+                self.assertEqual(shares.said(address, "lobby", "x" * 8000), 0.0)
 
     def test_without_an_address_nothing_is_counted(self) -> None:
         shares = self.shares()
@@ -141,7 +143,7 @@ class SharesTests(unittest.TestCase):
             shares.check_name("")
             shares.named("")
             shares.new_room("")
-            self.assertEqual(shares.said("", "lobby", 8000), 0.0)
+            self.assertEqual(shares.said("", "lobby", "x" * 8000), 0.0)
 
 
 class MemberTests(HouseTestCase):
