@@ -73,7 +73,8 @@ class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.
 
     :param asked: somebody asked for it, and is told if there is nothing.
-    :ivar search: looks for those that the member sees.
+    :ivar search: looks for those that the member sees, as it was then: see
+        :attr:`.Member.hidings`.
     :ivar found: it is done, and it was told so.
     :ivar heading: what stands above the first of them, until that was given.
     :ivar day: of the last of them that was given.
@@ -87,6 +88,7 @@ class Replay:
         "done",
         "found",
         "heading",
+        "hidings",
         "position",
         "room",
         "search",
@@ -101,6 +103,7 @@ class Replay:
         self.asked = asked
         self.view = view
         self.search: Search | None = None
+        self.hidings = 0
         self.found = False
         self.position = 0
         self.heading = b""
@@ -277,9 +280,11 @@ class Readers:
     def _search(self, member: Member, replay: Replay) -> Search:
         """Return what looks for the lines; anew if the member began to ignore others meanwhile."""
         search = replay.search
-        if search is None or (search.hidden is not member.hidden and not replay.day):
-            search = Search(self._past, replay.room, replay.upto, replay.count, member.hidden)
+        if search is None or (replay.hidings != member.hidings and not replay.day):
+            hidden = frozenset(member.hidden)
+            search = Search(self._past, replay.room, replay.upto, replay.count, hidden)
             replay.search = search
+            replay.hidings = member.hidings
             replay.found = False
         return search
 

@@ -31,6 +31,7 @@ from chatservice.chat.past import Past
 from chatservice.chat.pruning import Pruner
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Session
+from chatservice.chat.shares import Shares
 from chatservice.chat.standing import BAN, Standing
 from chatservice.chat.ticker import Ticker
 from chatservice.chat.tokens import Tokens
@@ -65,6 +66,7 @@ class House:
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
+    :ivar shares: what each address may do.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
     :ivar called: what this process is called when people are told of it.
     :ivar ignorers: who ignores anybody.
@@ -102,7 +104,8 @@ class House:
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self.claims = Claims()
-        self.tokens = Tokens(clock, now, limits.token_life, limits.max_tokens)
+        self.shares = Shares(clock, limits)
+        self.tokens = Tokens(clock, now, limits)
         self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
         self.stale = ""
@@ -280,10 +283,13 @@ class House:
         member.memberships.append(membership)
         self.directory.changed()
 
-    def room(self, name: str) -> Room:
-        """Return a room, which exists from now on."""
+    def room(self, name: str, made_from: str = "") -> Room:
+        """Return a room, which exists from now on.
+
+        :param made_from: the address that it counts for, if it is a new one.
+        """
         if name not in self.rooms:
-            self.rooms[name] = Room(name)
+            self.rooms[name] = Room(name, made_from)
             self.directory.changed()
         return self.rooms[name]
 
@@ -293,6 +299,8 @@ class House:
         room.population -= 1
         if not room.population and room.name not in self.permanent:
             del self.rooms[room.name]
+            if room.made_from:
+                self.shares.room_gone(room.made_from)
             if room.name in self.standing.topics:
                 self.ticker.batch.hold(Fact(TOPIC, room.name, ""))
                 self.ticker.wake()

@@ -89,12 +89,14 @@ class Room:
     :ivar members: who is in, in the order of their coming.
     :ivar head: those who read at the head, by view and by whether the room is their current one.
     :ivar population: how many are in, or about to be.
+    :ivar made_from: the address that it counts for; ``""`` if for none.
     """
 
-    __slots__ = ("head", "members", "name", "population")
+    __slots__ = ("head", "made_from", "members", "name", "population")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, made_from: str = "") -> None:
         self.name = name
+        self.made_from = made_from
         self.members: dict[Member, None] = {}
         self.head: dict[tuple[View, bool], dict[Member, None]] = {}
         self.population = 0

@@ -37,6 +37,7 @@ from chatservice import wording
 from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import obey
+from chatservice.chat.refusals import Refusal
 from chatservice.chat.text import typed
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
@@ -66,7 +67,11 @@ def naming(connection: ChatProtocol, line: bytes) -> None:
         failure.trap(NameTaken)
         _ask_again(connection, failure.getErrorMessage())
 
-    entering = factory.chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+    try:
+        entering = factory.chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+    except Refusal as error:
+        _ask_again(connection, str(error))
+        return
     connection.wait_for(entering.addCallbacks(connection.named, taken))
 
 

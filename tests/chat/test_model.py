@@ -849,7 +849,7 @@ class Machine(RuleBasedStateMachine):
             session.check_all_came()
             assert session.kicked is None, f"{session.name} stays"
             assert session.member.cursor is None, f"{session.name} is behind"
-            assert session.member.hidden == session.hidden[-1][1]
+            assert set(session.member.hidden) == session.hidden[-1][1]
         for session in self.leaving:
             assert session.outlet.lost or session.outlet.finished, f"{session.name} hangs on"
             if not session.outlet.lost:
@@ -919,7 +919,7 @@ class ModelTests(unittest.TestCase):
         run_state_machine_as_test(
             WatchedMachine,
             settings=settings(
-                max_examples=examples(500),
+                max_examples=examples(150),
                 stateful_step_count=STEPS,
                 suppress_health_check=list(HealthCheck),
             ),

@@ -1172,7 +1172,7 @@ class SessionsTests(unittest.TestCase):
             run_state_machine_as_test(
                 WatchedMachine,
                 settings=settings(
-                    max_examples=examples(300),
+                    max_examples=examples(120),
                     stateful_step_count=STEPS,
                     suppress_health_check=list(HealthCheck),
                 ),

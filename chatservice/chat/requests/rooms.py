@@ -76,10 +76,11 @@ def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None
     def given() -> Pieces:
         if limit > HISTORY_SHORT:
             yield b""
+        unseen = frozenset(member.hidden)
         if request.after is not None:
-            talk = yield from talk_after(chat.past, room, request.after, limit, member.hidden)
+            talk = yield from talk_after(chat.past, room, request.after, limit, unseen)
         else:
-            talk = yield from talk_before(chat.past, room, before, limit, member.hidden)
+            talk = yield from talk_before(chat.past, room, before, limit, unseen)
         past = wire.Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
         yield from wire.in_parts(past, "events", map(told, talk.events))
 
