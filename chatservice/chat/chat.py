@@ -201,7 +201,7 @@ class Chat(House):
                 raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
             if not member.operator:
                 self.shares.new_room(member.outlet.site)
-            room = self.rooms[name] = Room(name, "" if member.operator else member.outlet.site)
+            room = self.room(name, "" if member.operator else member.outlet.site)
         room.population += 1
         membership = Membership(member, room)
         member.memberships.append(membership)

@@ -131,7 +131,7 @@ class House:
         self.standing.apply(facts, just_now=self.tokens.in_doubt)
         for name in self.standing.topics:
             # A topic is kept as long as its room, which outlives a restart.
-            self.rooms.setdefault(name, Room(name))
+            self.room(name)
         self._pruner.start()
         self.ticker.watch()
 
@@ -180,7 +180,6 @@ class House:
     def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         """Let a commit take effect, and show it; a step that fails is not the end of the others."""
         before = self.past.head
-        self.directory.changed()
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
         self.past.append(events)
@@ -242,6 +241,7 @@ class House:
                     # Who comes back reads on from when it joined at first.
                     membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
+                self.directory.changed()
             else:
                 membership.until = membership.until or event.id
                 if membership.kept:
@@ -273,8 +273,29 @@ class House:
             member, Replay(room.name, HISTORY_ON_JOINING, upto, text_view(member.view), asked=False)
         )
 
+    def put(self, member: Member, name: str, since: int) -> None:
+        """Let a member be in a room, from an event on that is stored."""
+        room = self.room(name)
+        room.population += 1
+        room.members[member] = None
+        membership = Membership(member, room)
+        membership.since = since
+        member.memberships.append(membership)
+        self.directory.changed()
+
+    def room(self, name: str, made_from: str = "") -> Room:
+        """Return a room, which exists from now on.
+
+        :param made_from: the address that it counts for, if it is a new one.
+        """
+        if name not in self.rooms:
+            self.rooms[name] = Room(name, made_from)
+            self.directory.changed()
+        return self.rooms[name]
+
     def vacate(self, room: Room) -> None:
         """Note that somebody is no more in a room; an empty one is forgotten."""
+        self.directory.changed()
         room.population -= 1
         if not room.population and room.name not in self.permanent:
             del self.rooms[room.name]

@@ -52,6 +52,7 @@ def _hide(member: Member, key: str, other: Member) -> None:
     if member.ignored is None:
         member.ignored, member.hidden = {}, {}
     ignored, hidden, origin = member.ignored, member.hidden, other.origin
+    member.hidings += 1
     before = hidden.get(origin)
     if key not in ignored and len(ignored) >= MOST and before is not None:
         # All who had the name before are hidden under the new one: there are no more names.
@@ -74,6 +75,7 @@ def _show(member: Member, origin: int) -> None:
     """Hide a session no more, nor a name under which there is no other."""
     assert member.ignored is not None
     key = member.hidden.pop(origin)
+    member.hidings += 1
     sessions = member.ignored[key].sessions
     del sessions[origin]
     if not sessions:

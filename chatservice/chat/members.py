@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import HOUSE, PERSONAL, PRIVATE, Event, inbox
+from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
 from chatservice.wire import Code
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class Member:
     :ivar operator: it may do what the table of commands keeps for operators.
     :ivar hidden: the sessions of which it does not want to see what they say, each with the key
         (:func:`.names.key`) of the name that they had last.
+    :ivar hidings: how often that has changed.
     :ivar ignored: the names, by key; None if there are none.
     :ivar correspondent: the session whose private line it was shown last; 0 if there was none.
     :ivar away: why it is away; None if it is not.
@@ -177,6 +178,7 @@ class Member:
         "cursor",
         "gone",
         "hidden",
+        "hidings",
         "ignored",
         "lost",
         "memberships",
@@ -220,6 +222,7 @@ class Member:
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
         self.hidden = NOBODY
+        self.hidings = 0
         self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0
         self.away: str | None = None
@@ -249,7 +252,7 @@ class Member:
 
     def hides(self, event: Event) -> bool:
         """Tell whether the member ignores the author of an event, and so does not see it."""
-        return event.origin in self.hidden and event.kind in PERSONAL
+        return is_hidden(event.kind, event.origin, self.hidden)
 
     def sees(self, event: Event) -> bool:
         """Tell whether an event is for this member: of its rooms, while it is in.

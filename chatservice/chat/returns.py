@@ -23,7 +23,7 @@ from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
 from chatservice.chat.permissions import check_heard
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.rooms import Room, over, put, reads
+from chatservice.chat.rooms import over, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
@@ -313,7 +313,7 @@ class Returns:
             chat.sessions[member.origin] = member
             chat.claim(member.name, member)
             for name, since in session.reading.rooms.items():
-                put(member, chat.rooms.setdefault(name, Room(name)), since)
+                chat.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             chat.absences.add(member)
         self._look_after()

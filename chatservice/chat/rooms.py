@@ -107,15 +107,6 @@ class Room:
         return deliver(events, groups, step_back)
 
 
-def put(member: Member, room: Room, since: int) -> None:
-    """Let a member be in a room, from an event on that is stored."""
-    room.population += 1
-    room.members[member] = None
-    membership = Membership(member, room)
-    membership.since = since
-    member.memberships.append(membership)
-
-
 def over(member: Member, room: str, since: int, until: int) -> Membership:
     """Return what a member was in, and has left."""
     membership = Membership(member, Room(room))

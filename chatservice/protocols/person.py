@@ -38,7 +38,7 @@ from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import obey
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.text import decode, edited, safe
+from chatservice.chat.text import typed
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
 from chatservice.protocols.closings import Cause
@@ -93,10 +93,7 @@ def chatting(connection: ChatProtocol, line: bytes) -> None:
 
 def _typed(connection: ChatProtocol, line: bytes) -> str | None:
     """Return what a person typed, safe to show; None if it was too long, which it is told."""
-    text = decode(line)
-    if not text.isprintable():
-        text = edited(text)
-    if len(text) > connection.factory.limits.max_line:
+    text = typed(line, connection.factory.limits.max_line)
+    if text is None:
         connection.tell_too_long()
-        return None
-    return safe(text)
+    return text

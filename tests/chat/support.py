@@ -136,6 +136,12 @@ class RecordingOutlet:
             self.drained()
 
 
+def assert_rooms_are_listed(chat: Chat) -> None:
+    """Check that nothing has changed of the rooms that their list has not taken note of."""
+    listed, _ = chat.directory.first(len(chat.rooms))
+    assert listed == sorted(chat.rooms.values(), key=lambda r: (-len(r.members), r.name)), listed
+
+
 class Readings:
     """Where a journal reads: at once, or, while it is :attr:`held`, when the test lets it."""
 

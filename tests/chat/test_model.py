@@ -57,7 +57,7 @@ from chatservice.journal.events import (
 )
 from chatservice.journal.sqlite import SqliteJournal
 from tests.chat.model import Period, Session, session_of
-from tests.chat.support import DAY, START, House
+from tests.chat.support import DAY, START, House, assert_rooms_are_listed
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
@@ -827,6 +827,7 @@ class Machine(RuleBasedStateMachine):
             return
         assert self.flush_errors() == []
         assert self.house.failures == []
+        assert_rooms_are_listed(self.house.chat)
         self.read_log()
         for session in self.sessions + self.leaving:
             session.follow()
