@@ -14,6 +14,9 @@ from twisted.internet.defer import Deferred
 from chatservice.journal.base import Found, Journal, Stretch, found
 from chatservice.journal.events import PRIVATE, TALK, Event, inbox, is_hidden
 
+PASSED_MOST: Final = 10_000
+"""A look back passes over so many hidden things, about, and then goes back no further."""
+
 READ_EVENTS: Final = 512
 """One reading from memory gives at most so many events."""
 
@@ -166,7 +169,8 @@ class Past:
 class Search:
     """A look for the last ``count`` things said or done in a room, up to an id, that somebody sees.
 
-    It goes step by step, each of which looks at a bounded number of events.
+    It goes step by step, each of which looks at a bounded number of events, and passes over
+    :data:`PASSED_MOST` at most: nobody has to wait for a look through millions.
 
     :param hidden: the sessions of which nothing counts that they say and do.
     :ivar length: how many were found.
@@ -198,8 +202,9 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Whether enough was found, or there is no more."""
-        return self.length >= self._count or self._reached <= self._past.start
+        """Whether enough was found, or there is no more, or not near."""
+        found = self.length >= self._count or self.passed >= PASSED_MOST
+        return found or self._reached <= self._past.start
 
     def go_on(self) -> Deferred[None] | None:
         """Take a step, which is done when the Deferred fires; at once if there is none."""

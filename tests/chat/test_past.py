@@ -196,6 +196,14 @@ class PastTests(JournalTestCase):
         self.happens(("a", SAID))
         self.assertEqual(self.past.floor, 16)
 
+    def test_it_is_not_looked_for_behind_thousands_that_are_hidden(self) -> None:
+        self.patch(past, "PASSED_MOST", 12)
+        self.start(recent=5)
+        self.twenty()
+        found, passed = self.search("a", 20, 3, {event.origin for event in self.told})
+        self.assertEqual(found, [])
+        self.assertIn(passed, range(12, 16))
+
     def test_what_is_recent_is_answered_at_once(self) -> None:
         self.start(recent=5)
         self.twenty()

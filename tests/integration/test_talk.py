@@ -97,7 +97,7 @@ class ProgramsTests(TestCase):
     def test_telnet_ends_when_somebody_quits(self):
         ana, bob = self.telnet("ana"), self.nc("bob")
         ana.read_until("-- bob joined\r\n")
-        ana.type("/quit tea time\n")
+        ana.type("bye\n/quit tea time\n")
 
         self.assertIn("-- goodbye, ana\r\nConnection closed by foreign host.", ana.read_rest())
         ana.wait()
