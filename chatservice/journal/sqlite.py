@@ -82,6 +82,7 @@ class SqliteJournal:
     """
 
     largest: int | None = None
+    unbroken = 0
 
     def __init__(
         self, path: str, now: Callable[[], int], in_thread: InThread, ages: bool = False
