@@ -242,6 +242,14 @@ class ClusterChat(Chat):
                 if not membership.leaving and self.claims.holder(member.name) is member:
                     self.ticker.batch.join(membership)
                     self.ask(member)
+            elif (
+                not member.gone
+                and member in membership.room.members
+                and self.claims.holder(member.name) is member
+            ):
+                # It was told under a name that it has lost since: it leaves under the other one.
+                self.ticker.batch.leave(membership)
+                self.ask(member)
             elif member in membership.room.members or membership.since is None:
                 membership.until = membership.until or self.past.head
                 membership.room.members.pop(member, None)
