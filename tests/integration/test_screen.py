@@ -14,8 +14,8 @@ from twisted.trial.unittest import TestCase
 
 from tests.client.screen.tty import Tty, seen
 from tests.integration.proxy import How, Proxy
-from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for
-from tests.integration.test_client import COMMAND, free_port
+from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for, lasting_ports
+from tests.integration.test_client import COMMAND
 from tests.profiles import size
 
 BATCHES = 5
@@ -136,7 +136,7 @@ class PrivateTests(ScreenTestCase):
         self.assertNotIn("secret", stranger.read_until("[ana -> you] psst\r\n"))
 
     def test_nor_does_one_that_is_typed_while_there_is_no_connection(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         ana = self.come_in()
         Client(self, self.server.address, "zoe").say("/msg ana hi")
@@ -309,7 +309,7 @@ class ConnectionTests(ScreenTestCase):
     timeout = 120 + 5 * DROPS
 
     def test_what_is_typed_while_there_is_no_connection_is_sent_later(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         folder = self.server.folder
         ana = self.come_in()
