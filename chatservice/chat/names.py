@@ -16,6 +16,10 @@ from fontTools.unicodedata import script_extension, script_name
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
+RULES: Final = 2
+"""The version of the rules by which :func:`key` compares. Who stores keys stores it beside them,
+for by other rules other names are one."""
+
 KEYED_MOST: Final = 256
 """Code points of the longest text that is compared as a name: to normalise takes time that grows
 with the square of them."""
