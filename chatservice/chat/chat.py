@@ -226,6 +226,8 @@ class Chat(House):
         old, member.name = member.name, name
         if member.record is not None:
             member.record.name = name
+        if member.session is not None:
+            member.session.was = ""
         ignoring.renamed(member, old, self.ignorers)
         ignoring.recognise(member, self.ignorers)
 

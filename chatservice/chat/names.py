@@ -36,7 +36,7 @@ RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """The :func:`key` of every name that nobody may take: our own voice, and words of our sentences."""
 
 # Our own markup, and what stands around a name, or in front of it, where else people chat.
-_FORBIDDEN: Final = frozenset("<>#/,[]()!@:?*{}")
+FORBIDDEN: Final = frozenset("<>#/,[]()!@:?*{}")
 _NOT_FIRST: Final = frozenset("-.")
 # Signs of rank, and of rooms.
 _NOT_FIRST_OF_PEOPLE: Final = _NOT_FIRST | frozenset("&+~%")
@@ -223,7 +223,7 @@ def _check_markup(name: str, what: str) -> None:
     says.
     """
     for character in name:
-        if character in _FORBIDDEN:
+        if character in FORBIDDEN:
             raise BadName(f"{_shown(character)} can't be part of {what}")
     if name[-1] == _NOT_LAST:
         raise BadName(f"{what} can't end with {_shown(name[-1])}")

@@ -114,6 +114,7 @@ class Session:
     :ivar here: it has not left.
     :ivar dropped: it is not remembered any more.
     :ivar heard: its program has said something since it was told the token, so it has that.
+    :ivar was: its name before the service had to give it another one; ``""`` if that was not so.
     """
 
     __slots__ = (
@@ -130,6 +131,7 @@ class Session:
         "seen",
         "seq",
         "unstored",
+        "was",
     )
 
     def __init__(self, digest: str, origin: int, name: str, seen: int) -> None:
@@ -144,6 +146,7 @@ class Session:
         self.expires = math.inf
         self.here = True
         self.dropped = self.heard = False
+        self.was = ""
 
     @property
     def highest(self) -> int:
@@ -162,6 +165,7 @@ class Session:
             "seen": self.seen,
             "here": self.here if here is None else here,
             "heard": self.heard,
+            **({"was": self.was} if self.was else {}),
         }
         self.noted = self.seq
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -179,4 +183,5 @@ class Session:
         session.seq = session.noted = value["seq"]
         session.here = value["here"]
         session.heard = value["heard"]
+        session.was = value.get("was", "")
         return session
