@@ -221,7 +221,7 @@ def _unused(check: Check, name: str, used: Callable[[str], bool], longest: int) 
     unused = name
     while used(unused):
         number += 1
-        end = f"-{number}"
+        end = str(number)
         try:
             unused = check(name[: longest - len(end)] + end, longest)
         except BadName:

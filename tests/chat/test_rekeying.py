@@ -80,11 +80,11 @@ class PeopleTests(unittest.TestCase):
 
     def test_who_was_seen_last_keeps_a_name(self) -> None:
         revision = revised(session("bob", 5), session("ЬоЬ", 6), session("вов", 4))
-        self.assertEqual(called(revision), {"bob": "bob-2", "вов": "вов-3"})
+        self.assertEqual(called(revision), {"bob": "bob2", "вов": "вов3"})
 
     def test_a_name_that_is_one_keeps_it_before_one_that_becomes_it(self) -> None:
-        revision = revised(session("a!", 9), session("a_", 1), session("a_-2", 1))
-        self.assertEqual(called(revision), {"a!": "a_-3"})
+        revision = revised(session("a!", 9), session("a_", 1), session("a_2", 1))
+        self.assertEqual(called(revision), {"a!": "a_3"})
 
     def test_who_has_left_holds_no_name(self) -> None:
         self.assertEqual(called(revised(session("bob", 5), session("ЬоЬ", 6, here=False))), {})
@@ -118,7 +118,7 @@ class PeopleTests(unittest.TestCase):
         facts = [fact for fact in revised(*held).facts if fact.kind == MUTE]
         self.assertEqual(
             {fact.name: json.loads(fact.value)[0] for fact in facts if fact.value},
-            {key("ЬоЬ-2"): "ЬоЬ-2", "a_": "a_"},
+            {key("ЬоЬ2"): "ЬоЬ2", "a_": "a_"},
         )
         self.assertEqual({fact.name for fact in facts if not fact.value}, {"ь-key", "a!"})
 
@@ -158,8 +158,8 @@ class RoomTests(unittest.TestCase):
         )
 
     def test_no_room_becomes_another(self) -> None:
-        revision = revised(rooms=("a!", "a?", "a_", "a_-2"))
-        self.assertEqual(revision.rooms, {"a!": "a_-3", "a?": "a_-4"})
+        revision = revised(rooms=("a!", "a?", "a_", "a_2"))
+        self.assertEqual(revision.rooms, {"a!": "a_3", "a?": "a_4"})
 
 
 older_names = st.text(
