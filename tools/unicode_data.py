@@ -119,24 +119,32 @@ def look_alikes() -> dict[str, str]:
     return {part: as_ for part, as_ in looks.items() if part != as_}
 
 
-def capitals(looks: dict[str, str]) -> dict[str, str]:
-    """Return the capitals that look like an ASCII letter which their small letter is not like.
+def shapes(looks: dict[str, str]) -> dict[str, str]:
+    """Return what letters look like in ASCII as they are shown, and not as they are compared.
 
-    A bar may be an I, an l or a 1 in both, a circle an O or a 0.
+    Only of scripts in which that makes a difference: a capital looks like one letter, and its
+    small letter like another. A bar may be an I, an l or a 1 in both, a circle an O or a 0.
     """
     alike = str.maketrans("i10", "llo")
     found = {}
-    for capital in sorted(KNOWN):
-        small, seen = folded(capital), prototype(capital)
-        key = looks.get(small, small)
-        letter = unicode.category(capital)[0] == "L" and capital == unicode.normalize(
-            "NFKC", capital
-        )
-        if letter and small != capital and not capital.isascii() and seen.isascii():
-            seen = seen.casefold()
-            if seen.translate(alike) != key.translate(alike):
-                found[capital] = seen
-    return found
+    differ: set[str] = set()
+    for letter in sorted(KNOWN):
+        shape = prototype(letter)
+        if (
+            not letter.isascii()
+            and unicode.category(letter)[0] == "L"
+            and unicode.normalize("NFKC", letter) == letter
+            and shape
+            and shape.isascii()
+        ):
+            small = folded(letter)
+            if shape == "l" and small != letter:
+                shape = "I"
+            found[letter] = shape
+            key = looks.get(small, small)
+            if key.translate(alike) != shape.casefold().translate(alike):
+                differ |= script_extension(letter)
+    return {letter: s for letter, s in found.items() if differ & script_extension(letter)}
 
 
 # Ranges
@@ -270,9 +278,9 @@ from typing import Final
         mapping("SCRIPT_NAMES", script_names(by_script), "What the scripts are called."),
         mapping("LOOK_ALIKES", grouped(looks), "What stands for all that look like it, in keys."),
         mapping(
-            "CAPITALS",
-            grouped(capitals(looks)),
-            "For what capitals are taken, where that is not what their small letters are.",
+            "SHAPES",
+            grouped(shapes(looks)),
+            "What looks like ASCII as it is shown, in scripts where the case makes a difference.",
         ),
         listing("PLAIN", plain(), "What is safe to show in whatever order it comes."),
         listing("MARKS", marks(), "Combining marks, but those that are ignored by default."),

@@ -54,10 +54,11 @@ LOOK_ALIKES: Final = {
 }
 """What characters look like (UTS #39), for ``str.translate``: parts of keys of names, by code."""
 
-CAPITALS: Final = {
-    ord(character): look for look, all_ in unicode_data.CAPITALS.items() for character in all_
+SHAPES: Final = {
+    ord(character): shape for shape, all_ in unicode_data.SHAPES.items() for character in all_
 }
-"""What capitals look like where that is not what their small letters look like."""
+"""What letters look like in ASCII as they are shown, in scripts where that is not in both cases the
+same."""
 
 
 def _class(ranges: str, end: int) -> str:

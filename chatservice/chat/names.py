@@ -15,7 +15,7 @@ from typing import Final
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
-from chatservice.chat.characters import CAPITALS, LOOK_ALIKES, script_name, scripts
+from chatservice.chat.characters import LOOK_ALIKES, SHAPES, script_name, scripts
 from chatservice.chat.text import MARKS_PER_CHARACTER
 
 RULES: Final = 2
@@ -64,6 +64,9 @@ _SECOND_DOT: Final = re.compile(
     "([ij\u0249\u0268\u029d\u03f3\u0456\u0458][\u0316-\u0319\u0321-\u0328\u032d-\u0338]*)\u0307+"
 )
 
+# In capitals, what is shown as a bar or as a circle.
+_SAME: Final = str.maketrans("i10", "llo")
+
 _JOINERS: Final = re.compile("[\u200c\u200d]")
 
 
@@ -81,7 +84,7 @@ def nickname(text: str, max_length: int = 24) -> str:
     Enforces the PRECIS profile UsernameCasePreserved (RFC 8265, section 3.4), one script (UTS #39,
     section 5.1: the string is "single script") and the rules of this service: nothing that looks
     like its markup, no digit and no sign of rank in front, no reserved word, no mark without a
-    letter, no stack of marks, no capitals that look like another name than the one it is.
+    letter, no stack of marks, and nothing that looks like another name than the one it is.
 
     :param text: what they typed; white space around it does not count.
     :param max_length: how long a name may be, in code points after normalisation.
@@ -96,7 +99,7 @@ def nickname(text: str, max_length: int = 24) -> str:
     folded = key(name)
     if folded in RESERVED:
         raise BadName(f"'{folded}' is reserved")
-    _check_capitals(name, folded)
+    _check_shape(name, folded)
     return name
 
 
@@ -204,7 +207,7 @@ def _check_first(name: str, what: str, forbidden: frozenset[str]) -> None:
         raise BadName(f"{what} can't begin with {_shown(name[0])}")
 
 
-def _check_capitals(name: str, folded: str) -> None:
+def _check_shape(name: str, folded: str) -> None:
     """:raises BadName: if the name as it is shown looks like another one in ASCII.
 
     Names are compared without case, but a few letters look like one letter when they are small
@@ -213,9 +216,9 @@ def _check_capitals(name: str, folded: str) -> None:
     :param folded: the key of the name.
     """
     if not name.isascii():
-        seen = key(name.translate(CAPITALS))
-        if seen.isascii() and seen != folded:
-            raise BadName(f"in these capitals, the name looks like '{seen}'")
+        shape = name.translate(SHAPES)
+        if shape.isascii() and key(shape).translate(_SAME) != folded.translate(_SAME):
+            raise BadName(f"a name can't look like another: this one looks like '{shape}'")
 
 
 def _check_markup(name: str, what: str) -> None:

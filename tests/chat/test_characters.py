@@ -14,7 +14,7 @@ from tests.integration.environment import CHECKOUT, Environment, run
 from tests.profiles import NOT_NIGHTLY
 
 WRITTEN = Path(unicode_data.__file__)
-DIGEST = "68f8bf071cc0aa00e311a8828681206d5c76d252222db4420f8abddb1c4073b2"
+DIGEST = "55b5a5068cdf9a7576f8173de789a6625f87e571fc5da0e2ec19ea77c2a4939e"
 
 
 class TablesTests(unittest.TestCase):
