@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import string
+import sys
 import time
 import unicodedata
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from chatservice.chat.characters import LOOK_ALIKES, SHAPES, scripts
 from chatservice.chat.names import (
     KEYED_MOST,
     RESERVED,
+    RULES,
     BadName,
     key,
     nickname,
@@ -151,6 +154,9 @@ REFUSED_OF_PEOPLE = {
 
 # The planes between hold nothing, those at the end are for private use.
 EVERY_USED_CHARACTER = [chr(number) for number in (*range(0x33480), *range(0xE0000, 0xE0200))]
+
+KEYS = {2: "7ff5934f96b40986b1d8e4c5804f7551001466b84dac4fac2e4379119e7362a0"}
+"""By rules, what comes of all keys; it is the same on every Python."""
 
 FORBIDDEN = set("<>#/,[]()!@:?*{} \t\r\n")
 
@@ -315,6 +321,14 @@ class KeyTests(unittest.TestCase):
         for character in EVERY_USED_CHARACTER:
             once = key(character)
             self.assertEqual(key(once), once, ascii(character))
+
+    def test_other_keys_are_other_rules(self) -> None:
+        digest = hashlib.sha256()
+        for character in map(chr, range(sys.maxunicode + 1)):
+            if scripts(character):
+                keys = f"{key(character)} {key(f'a{character}b')}\n"
+                digest.update(keys.encode("utf-8", "surrogatepass"))
+        self.assertEqual(digest.hexdigest(), KEYS.get(RULES))
 
     @given(names)
     @settings(max_examples=examples(500))
