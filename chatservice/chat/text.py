@@ -194,6 +194,7 @@ def _in_context(text: str) -> str:
     waiting_joiner = ""
     joinable = selectable = False
     marks = base = 0
+    category_of, newer = unicodedata.category, characters.newer
     # Hardly any line has a flag with tags, and to look for them takes a fifth of the time.
     for character in _CHARACTER.findall(text) if _LAST_TAG in text else text:
         if character in _JOINERS:
@@ -205,9 +206,11 @@ def _in_context(text: str) -> str:
                 kept.append(character)
                 selectable = False
             continue
-        category = unicodedata.category(character[0])
+        category = category_of(character[0])
         if category == "Cn":
-            category = characters.newer(character) or category
+            category = newer(character)
+            if not category:
+                character, category = _REPLACEMENT, "So"
         if category == "Cf" and character not in _PREPENDED:
             continue
         if category[0] == "M":
@@ -222,13 +225,13 @@ def _in_context(text: str) -> str:
                 continue
             joinable, selectable = True, False
         else:
-            marks, base = 0, 0
-            if category == "Cn":
-                character = _REPLACEMENT
-            visible = category != "Zs"
-            joinable = visible and not character.isascii()
-            selectable = visible and len(character) == 1
-            anything_visible = anything_visible or (visible and character != _BRAILLE_BLANK)
+            marks = base = 0
+            if category == "Zs":
+                joinable = selectable = False
+            else:
+                joinable, selectable = not character.isascii(), len(character) == 1
+                if not anything_visible:
+                    anything_visible = character != _BRAILLE_BLANK
         if waiting_joiner:
             if joinable:
                 kept.append(waiting_joiner)
