@@ -114,6 +114,7 @@ class Session:
     :ivar here: it has not left.
     :ivar dropped: it is not remembered any more.
     :ivar heard: its program has said something since it was told the token, so it has that.
+    :ivar site: where it was connected from last, as it is counted; ``""`` if nobody knows.
     :ivar was: its name before the service had to give it another one; ``""`` if that was not so.
     """
 
@@ -130,6 +131,7 @@ class Session:
         "rooms",
         "seen",
         "seq",
+        "site",
         "unstored",
         "was",
     )
@@ -146,6 +148,7 @@ class Session:
         self.expires = math.inf
         self.here = True
         self.dropped = self.heard = False
+        self.site = ""
         self.was = ""
 
     @property
