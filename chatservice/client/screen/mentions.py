@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from fontTools.unicodedata import script
 from wcwidth import iter_graphemes
 
 from chatservice.chat import names
+from chatservice.chat.characters import scripts
 
 _UNSPACED: Final = frozenset(
     ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii")
@@ -57,7 +57,7 @@ def _in_word(one: str, other: str) -> bool:
     """Tell whether two characters that stand together belong to one word."""
     if not (_is_letter(one) and _is_letter(other)):
         return False
-    return script(one) not in _UNSPACED and script(other) not in _UNSPACED
+    return scripts(one).isdisjoint(_UNSPACED) and scripts(other).isdisjoint(_UNSPACED)
 
 
 def _is_letter(character: str) -> bool:
