@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,7 @@ def state_folder() -> Path | None:
 
 def server_at(address: str) -> str:
     """Return what a server is called that was named on the command line."""
-    plain = address.replace(".", "").replace("-", "").isalnum()
+    plain = re.fullmatch(r"[\w.-]+", address)
     return f"{address}:{PORT}".lower() if plain else address
 
 

@@ -28,7 +28,7 @@ from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.chat.text import decode, safe
-from chatservice.client.address import BadAddress, endpoint_at
+from chatservice.client.address import BadAddress, endpoint_at, joined
 from chatservice.client.entrance import Entrance
 from chatservice.client.jsonlines import JsonLines
 from chatservice.client.pipe import Pipe
@@ -45,7 +45,7 @@ class Options(OneLineOptions):
     """The options of the client, whichever way it is started."""
 
     program = "chat-client"
-    arguments = "[options] [HOST[:PORT] | ENDPOINT]"
+    arguments = "[options] [HOST[:PORT] | HOST PORT | ENDPOINT]"
     longdesc = (
         "Talks to a chat: on a terminal until you type /quit or Ctrl-D; what is piped into it is"
         " said, line by line. Without an address it is that of localhost:7007. An endpoint is one"
@@ -88,9 +88,15 @@ class Options(OneLineOptions):
         """room to be in [default: the first of the house]; may be repeated, but not for a pipe"""
         self["rooms"].append(_line(room))
 
-    def parseArgs(self, address: str = "localhost:7007") -> None:
-        """Take the address."""
-        self["address"] = address
+    def parseArgs(self, address: str = "localhost:7007", port: str | None = None) -> None:
+        """Take the address.
+
+        :raises UsageError: if it is given in two words, and these are no host and port.
+        """
+        try:
+            self["address"] = address if port is None else joined(address, port)
+        except BadAddress as error:
+            raise UsageError(str(error)) from None
 
     def postOptions(self) -> None:
         """Make a name one line; have twistd leave the terminal to the chat.

@@ -254,7 +254,8 @@ class ConnectionTests(PipeTestCase):
     def test_the_server_closes_at_once(self) -> None:
         desk = self.pipe()
         desk.connect().cut(ConnectionDone())
-        self.assert_ended(1, "the connection to there was lost: the server closed it")
+        why = "the server closed it without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assert_ended(1, f"the connection to there was lost: {why}")
 
     def test_the_server_says_why_it_closes_at_once(self) -> None:
         desk = self.pipe()

@@ -59,7 +59,7 @@ class OptionsTests(TestCase):
 
     def test_help_names_all(self) -> None:
         text = str(Options())
-        self.assertIn("Usage: chat-client [options] [HOST[:PORT] | ENDPOINT]", text)
+        self.assertIn("Usage: chat-client [options] [HOST[:PORT] | HOST PORT | ENDPOINT]", text)
         for option in ("name=", "room=", "json", "plain", "new", "version", "help"):
             self.assertIn(f"--{option}", text)
         text = " ".join(text.split())
@@ -77,7 +77,7 @@ class OptionsTests(TestCase):
         options.parent = Parent()
         self.assertEqual(
             options.getSynopsis(),
-            "Usage: twistd [options] chat-client [options] [HOST[:PORT] | ENDPOINT]",
+            "Usage: twistd [options] chat-client [options] [HOST[:PORT] | HOST PORT | ENDPOINT]",
         )
 
     def test_version(self) -> None:

@@ -604,14 +604,25 @@ class ScreenTests(ClientTestCase):
 class PlaceTests(ClientTestCase):
     """The ways to say where the server is."""
 
-    def assert_reaches(self, where: str) -> None:
-        done = self.pipe("hi\n", "--name", "bot", where)
+    def assert_reaches(self, *where: str) -> None:
+        done = self.pipe("hi\n", "--name", "bot", *where)
         self.assertEqual((done.returncode, done.stderr), (0, ""), where)
 
     def test_tcp(self):
         self.serve()
         for where in ("localhost:{}", "127.0.0.1:{}", "tcp:127.0.0.1:{}"):
             self.assert_reaches(where.format(self.server.port))
+        self.assert_reaches("localhost", str(self.server.port))
+
+    def test_a_port_is_a_number(self):
+        why = "localhost telnet: a port is a number from 1 to 65535"
+        self.assert_fails(why, "localhost", "telnet")
+
+    def test_a_zone(self):
+        """Nobody is there; what is told is what connecting to that address comes to."""
+        done = self.pipe("hi\n", "--name", "bot", "[fe80::1%nowhere]:7127")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[fe80::1%nowhere]:7127 is not there: ", done.stderr)
 
     def test_ipv6(self):
         try:
@@ -649,6 +660,38 @@ class PlaceTests(ClientTestCase):
         lost = f"chat-client: the connection to {re.escape(self.where)} was lost: "
         ana.expect(rf"{lost}[^\n]*; trying again in \d s\r\n")
         self.assertRegex(bot.read_line(), rf"\A{lost}.*; trying again\Z")
+
+    def test_a_port_of_the_other_kind_is_named(self):
+        certificate = Certificate(self.folder)
+        self.serve(
+            "--handshake-timeout", "1", listen=f"tls:{certificate.folder}:0:interface=127.0.0.1"
+        )
+        done = self.pipe("hi\n", "--name", "bot", self.where)
+        hint = "without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assertRegex(done.stderr, rf"\Achat-client: [^\n]* {re.escape(hint)}\n\Z")
+        for plain in (False, True):
+            ana = self.sit_down("--name", "ana", self.where, plain=plain)
+            ana.expect_exact("TLS")
+        self.serve()
+        where = f"tls:{self.where}"
+        why = f"{where} talks no TLS: leave out tls:"
+        self.assertEqual(self.assert_fails(why, "--name", "bot", where), "")
+        for plain in (False, True):
+            ana = self.sit_down("--name", "ana", where, plain=plain)
+            ana.expect_exact(f"chat-client: {why}\r\n")
+            self.assert_exits(ana, 1)
+
+    def test_a_port_that_tells_in_tls_that_it_talks_tls(self):
+        """As those do that are made with Go or GnuTLS."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        where = f"localhost:{listening.getsockname()[1]}"
+        bot = self.program("--name", "bot", where)
+        taken, _ = listening.accept()
+        self.addCleanup(taken.close)
+        taken.sendall(b"\x15\x03\x01\x00\x02\x02\x0a")
+        why = f"chat-client: {where} talks TLS: write tls:HOST:PORT\n"
+        self.assertEqual((bot.read_rest(), bot.wait()), (why, 1))
 
     def test_tls_with_a_certificate_that_is_not(self):
         certificate = Certificate(self.folder)
