@@ -55,13 +55,13 @@ class Memory:
     def recall(self, server: str, name: str | None, person: bool = False) -> Place:
         """Find the session that was had at a server, and lock it.
 
-        :param name: under which; without one, it is the last that a person had.
+        :param name: under which; without one, it is the last.
         :param person: whether the client is one for people.
         :return: the place of that session, or of a new one if there is none, or if another client
             has it at this moment.
         """
         place = Place(self, server, person)
-        found = next(iter(self._sessions(server, name)), None)
+        found = next(iter(self._sessions(server, name, person)), None)
         if found is None:
             return place
         try:
@@ -75,12 +75,17 @@ class Memory:
         else:
             # Who had it until now may have written it after it was read.
             found = self._session(found.path) or found
-            place.take(found.path, found.remembered, lock, person or found.person)
+            place.take(found.path, found.remembered, lock)
         return place
 
-    def forget(self, server: str, name: str | None) -> None:
+    def name_at(self, server: str) -> str | None:
+        """Return the name that a person had last: at a server, or else anywhere."""
+        found = next(iter(self._sessions(server, None, True)), None)
+        return self.settings.name if found is None else found.remembered.name
+
+    def forget(self, server: str, name: str | None, person: bool = False) -> None:
         """Forget what would be recalled, unless another client has it."""
-        for found in self._sessions(server, name):
+        for found in self._sessions(server, name, person):
             with contextlib.suppress(OSError):
                 lock = files.lock(found.path)
                 self.remove(found.path)
@@ -99,15 +104,21 @@ class Memory:
             return None
         return path
 
-    def _sessions(self, server: str, name: str | None) -> list[_Session]:
-        """List the sessions at a server, of a name or of people, the last one first."""
+    def _sessions(self, server: str, name: str | None, person: bool) -> list[_Session]:
+        """List the sessions at a server, of people or of programs, the last one first.
+
+        Neither goes on with one of the other's: what it reads would be missed there.
+
+        :param name: None for all names.
+        """
         paths = [] if self.folder is None else self.folder.glob("session-*.json")
         found = [
             session
             for session in map(self._session, paths)
             if session is not None
             and session.server == server
-            and (session.person if name is None else session.has(name))
+            and session.person == person
+            and (name is None or session.has(name))
         ]
         return sorted(found, key=lambda session: session.written, reverse=True)
 
@@ -211,12 +222,11 @@ class Place:
         folder = memory.folder
         self._path = None if folder is None else folder / f"session-{secrets.token_hex(8)}.json"
 
-    def take(self, path: Path, remembered: Remembered, lock: int, person: bool) -> None:
+    def take(self, path: Path, remembered: Remembered, lock: int) -> None:
         """Go on with a session that was found, and locked."""
         self._path = path
         self.remembered = remembered
         self._lock = lock
-        self._person = person
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this from now on."""

@@ -24,6 +24,7 @@ from chatservice.client.connection import (
     reason_of,
     wrong_with,
 )
+from chatservice.cluster.chat import OUT_OF_REACH
 from tests.client.support import ASK_NAME, TAKEN, Wire, hello
 
 
@@ -167,5 +168,9 @@ class ReasonTests(TestCase):
 
 
 class WordingTests(TestCase):
+    def test_why_lines_wait_is_recognised(self) -> None:
+        for sentence in (wording.UNSTORED, OUT_OF_REACH):
+            self.assertTrue(sentence.endswith(wording.WAITS))
+
     def test_no_answer_to_a_name_is_taken_for_a_greeting(self) -> None:
         self.assertNotIn("{name}", wording.ASK_NAME + wording.ASK_AGAIN)
