@@ -151,6 +151,38 @@ class MentionTests(TestCase):
         self.assert_found("ana", "anaさん", "ana")
         self.assert_found("สมชาย", "สวัสดีสมชายครับ", "สมชาย")
 
+    def test_a_part_of_a_longer_name_is_none(self) -> None:
+        self.assert_found("ana", "ana-maria: lunch? mary-ana, ana.maria, x.ana ana+1 ana‑maria")
+        self.assert_found("maria", "ana-maria: lunch?")
+        self.assert_found("ana-maria", "ana-maria: lunch?", "ana-maria")
+        self.assert_found("ana", "ana- ana. ana... -ana ana—bob (ana)", *["ana"] * 6)
+
+    def test_nor_is_what_stands_in_an_address(self) -> None:
+        self.assert_found(
+            "ana", "see https://chat.example/ana?x=ana#ana WWW.example/~ana/ ana", "ana"
+        )
+        self.assert_found("ana", "git://ana/ana ana@chat.example bob@ana.example")
+        self.assert_found("小林", "https://h/小 小林", "小林")
+
+    def test_what_korean_writes_onto_a_name_is_no_part_of_it(self) -> None:
+        for said in (
+            "민수야",
+            "민수가 왔어",
+            "민수님께서는",
+            "안녕, 민수씨!",
+            "민수에게만",
+            "민수: 밥?",
+        ):
+            self.assert_found("민수", said, "민수")
+        self.assert_found("민수", "김민수야 민수진 민수진아 민수야-x")
+        self.assert_found("수", "수도 수야")
+        self.assert_found("ana", "ana야, bob님 ana김", "ana")
+
+    def test_a_long_line(self) -> None:
+        self.assert_found("ana", "x" * 300 + " ANA " + "y" * 300, "ANA")
+        self.assert_found("민수", "민수" + "이" * 1998)
+        self.assert_found("ana", "a" * 1000 + "://" + "a" * 1000)
+
     def test_signs_in_names(self) -> None:
         self.assert_found("l33t-bot", "hey l33t-bot, stop", "l33t-bot")
 
