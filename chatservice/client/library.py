@@ -156,6 +156,14 @@ class Chat(AsyncIterator[wire.Event]):
         """Ask which rooms there are."""
         return self._ask(wire.Rooms(), wire.RoomList)
 
+    def whois(self, name: str) -> Deferred[wire.About]:
+        """Ask about one person."""
+        return self._ask(wire.LookUp(name=name), wire.About)
+
+    def uptime(self) -> Deferred[wire.Up]:
+        """Ask since when the server runs."""
+        return self._ask(wire.Uptime(), wire.Up)
+
     def history(
         self, room: str, before: int | None = None, after: int | None = None, limit: int = 50
     ) -> Deferred[wire.Past]:

@@ -140,7 +140,7 @@ class Lines(LineReceiver):
             return
         with contextlib.suppress(wire.BadMessage):
             reply = wire.reply(text)
-            if reply is not None and _is_told_in_time(reply):
+            if reply is not None:
                 self._take(_safe(reply))
 
     def _take(self, reply: wire.Reply) -> None:
@@ -245,12 +245,3 @@ def _safe(thing: _Thing) -> _Thing:
         values = {field.name: _safe(getattr(thing, field.name)) for field in fields(thing)}
         return cast("_Thing", replace(thing, **values))
     return thing
-
-
-def _is_told_in_time(reply: wire.Reply) -> bool:
-    """Tell whether each event in a message has a time that can be read."""
-    events = reply.events if isinstance(reply, wire.Past) else [reply]
-    try:
-        return all(event.time is not None for event in events if isinstance(event, wire.Event))
-    except ValueError:
-        return False

@@ -11,9 +11,11 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from zoneinfo import ZoneInfo
 
 from chatservice.client import files
 from chatservice.client.address import PORT
@@ -21,6 +23,8 @@ from chatservice.client.bookmark import Remembered
 
 Bell = Literal["off", "mentions", "all"]
 BELLS: Final[tuple[Bell, ...]] = get_args(Bell)
+Stamps = Literal["off", "short", "full"]
+STAMPS: Final[tuple[Stamps, ...]] = get_args(Stamps)
 
 
 def state_folder() -> Path | None:
@@ -170,10 +174,19 @@ class Settings:
 
     :ivar bell: when it rings.
     :ivar name: under which they last came in anywhere.
+    :ivar timestamps: how much of the time stands in front of what happens.
+    :ivar zone: whose time that is: ``local``, or a time zone.
+    :ivar joins: whether they are shown who comes and goes.
+    :ivar ignored: whom they don't want to see, by server, with the names that these had before and
+        the ids of the events up to which they had them.
     """
 
     bell: Bell = "mentions"
     name: str | None = None
+    timestamps: Stamps = "short"
+    zone = "local"
+    joins = True
+    ignored: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType({})
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -187,20 +200,56 @@ class Settings:
             memory.fail(error)
         except ValueError:
             memory.tell(f"{self._path} is broken: it does not count")
-        if found.get("bell") in BELLS:
-            self.bell = cast(Bell, found["bell"])
-        if isinstance(found.get("name"), str):
-            self.name = found["name"]
+        for setting, fits in _FITS.items():
+            if setting in found and fits(found[setting]):
+                setattr(self, setting, found[setting])
 
-    def change(self, *, bell: Bell | None = None, name: str | None = None) -> None:
+    def change(self, **settings: object) -> None:
         """Change some of them, for this time and the next ones."""
-        before = (self.bell, self.name)
-        self.bell = bell or self.bell
-        self.name = name or self.name
-        if self._path is not None and (self.bell, self.name) != before:
-            file = self._memory.write(self._path, {"bell": self.bell, "name": self.name})
+        before = self._record()
+        for setting, value in settings.items():
+            assert _FITS[setting](value), (setting, value)
+            setattr(self, setting, value)
+        record = self._record()
+        if self._path is not None and record != before:
+            file = self._memory.write(self._path, record)
             if file is not None:
                 os.close(file)
+
+    def _record(self) -> dict[str, Any]:
+        return {setting: getattr(self, setting) for setting in _FITS} | {
+            "ignored": dict(self.ignored)
+        }
+
+
+def _are_ignored(value: object) -> bool:
+    return _is_dict(value, lambda people: _is_dict(people, lambda former: _is_dict(former, _is_id)))
+
+
+def _is_dict(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_zone(value: object) -> bool:
+    try:
+        return value == "local" or (isinstance(value, str) and ZoneInfo(value) is not None)
+    except (ValueError, OSError, KeyError):
+        return False  # Another version of the client, or of the system, may have more of them.
+
+
+_FITS: Final[dict[str, Callable[[object], bool]]] = {
+    "bell": lambda value: value in BELLS,
+    "name": lambda value: isinstance(value, str),
+    "timestamps": lambda value: value in STAMPS,
+    "zone": _is_zone,
+    "joins": lambda value: isinstance(value, bool),
+    "ignored": _are_ignored,
+}
+"""What is one of the settings, as far as it is remembered."""
 
 
 class Place:

@@ -340,6 +340,26 @@ class SettingsTests(StateTestCase):
         settings = self.memory().settings
         self.assertEqual((settings.bell, settings.name), ("all", "ana"))
 
+    def test_how_one_sees_it_lasts_too(self) -> None:
+        settings = self.memory().settings
+        settings.change(timestamps="full", zone="Europe/Berlin", joins=False)
+        ignored = {"there": {"bob": {}, "cleo": {"clea": 41}}}
+        settings.change(ignored=ignored)
+        for _ in range(2):
+            self.assertEqual((settings.timestamps, settings.zone), ("full", "Europe/Berlin"))
+            self.assertEqual((settings.joins, settings.ignored), (False, ignored))
+            settings = self.memory().settings
+        wrong = {
+            "timestamps": "long",
+            "zone": "../Berlin",
+            "joins": "off",
+            "ignored": {"there": {"bob": {"rob": "7"}}},
+        }
+        (self.folder / "settings.json").write_text(json.dumps({"version": 1, **wrong}))
+        settings = self.memory().settings
+        self.assertEqual((settings.timestamps, settings.zone), ("short", "local"))
+        self.assertEqual((settings.joins, settings.ignored), (True, {}))
+
     def test_the_name_is_the_last_of_a_person(self) -> None:
         self.remember(ANA)
         self.remember(ANA._replace(name="bot"), person=False)

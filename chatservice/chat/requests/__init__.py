@@ -17,6 +17,7 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
 from chatservice.chat.requests.base import REFUSALS, Asking, complaint, refusal
 from chatservice.chat.requests.oneself import ONESELF
+from chatservice.chat.requests.people import PEOPLE
 from chatservice.chat.requests.rooms import ROOMS
 from chatservice.chat.requests.talking import TALKING
 
@@ -65,4 +66,4 @@ def _run(
     return doing.addErrback(refused) if doing is not None else None
 
 
-_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **ONESELF}
+_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **PEOPLE, **ONESELF}

@@ -48,8 +48,11 @@ PROMPT: Final = "> "
 class Host(Protocol):
     """Who is told what is typed, and knows what stands around it."""
 
-    def typed(self, text: str) -> bool:
-        """Take what was typed; returns whether the editor is to be emptied."""
+    def typed(self, text: str) -> None:
+        """Take what was typed."""
+
+    def touched(self) -> None:
+        """A key was pressed: somebody is looking."""
 
     def pasted(self, text: str, whole: str) -> bool:
         """Look at what is pasted; returns whether it is taken care of, and not to be inserted.
@@ -129,6 +132,8 @@ class Editor:
             output=self._output,
             after_render=lambda _: self._output.release(),
         )
+
+        self.app.key_processor.after_key_press += lambda _: host.touched()
 
     def _layout(self) -> Layout:
         asking = Condition(lambda: self._answered is not None)
@@ -243,18 +248,20 @@ class Editor:
         self.app.layout.focus(self._asking)
         self.app.invalidate()
 
-    def fill(self, text: str) -> None:
-        """Put something else in the line."""
+    def enter(self, text: str) -> None:
+        """Take a text as if it had been typed in place of the line."""
         self._buffer.document = Document(text)
+        self._enter()
 
     # What is typed
 
     def _enter(self) -> None:
-        remembered = self._prompt == PROMPT
-        if self._host.typed(self._buffer.text):
-            if remembered and self._buffer.text.strip():
-                self._buffer.append_to_history()
-            self._buffer.reset()
+        """Empty the line, whatever comes of it: what can't be done is mended with the key Up."""
+        text = self._buffer.text
+        if self._prompt == PROMPT and text.strip():
+            self._buffer.append_to_history()
+        self._buffer.reset()
+        self._host.typed(text)
 
     def _paste(self, text: str) -> None:
         document = self._buffer.document
