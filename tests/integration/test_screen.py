@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import TestCase
+from wcwidth import wcswidth
 
+from chatservice.client.screen.editor import EDGE
 from tests.client.screen.tty import Tty, seen
 from tests.integration.proxy import How, Proxy
-from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for
+from tests.integration.support import (
+    LOOPBACK,
+    PATIENCE,
+    UNHURRIED,
+    Client,
+    Server,
+    eventually,
+    folder_for,
+    program,
+)
 from tests.integration.test_client import COMMAND, free_port
 from tests.profiles import size
 
@@ -310,6 +324,89 @@ class TypingTests(ScreenTestCase):
 
 class NarrowTypingTests(TypingTests):
     columns, rows = 40, 10
+
+
+class Tmux:
+    """A terminal that folds what it has no room for, as most do, and keeps what scrolls out."""
+
+    def __init__(self, case: ScreenTestCase, command: Sequence[str | Path]) -> None:
+        self._tmux = (program("tmux"), "-L", f"chat-{os.getpid()}-{id(self)}", "-f", os.devnull)
+        case.addCleanup(subprocess.run, (*self._tmux, "kill-server"), capture_output=True)
+        size = ("-x", str(case.columns), "-y", str(case.rows))
+        state = f"XDG_STATE_HOME={case.folder}"
+        self._run("new-session", "-d", *size, "env", state, "TERM=screen-256color", *command)
+
+    def _run(self, *words: str | Path) -> str:
+        done = subprocess.run(
+            [*self._tmux, *map(str, words)], capture_output=True, check=True, timeout=PATIENCE
+        )
+        return done.stdout.decode()
+
+    def type(self, text: str) -> None:
+        self._run("send-keys", "-l", text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+
+    @property
+    def everything(self) -> list[str]:
+        """All rows, also those that have scrolled out."""
+        return [row.rstrip() for row in self._run("capture-pane", "-p", "-S", "-").splitlines()]
+
+    def until(self, look: Callable[[list[str]], object], what: str) -> None:
+        eventually(lambda: look(self.everything), what)
+
+
+class ResizeTests(ScreenTestCase):
+    """However the size changes, one prompt and one status are there, and every line once."""
+
+    TYPED = ("short", "long " * 30, "日本語、한국어 " * 8)
+
+    def assert_whole(self, tmux: Tmux, columns: int, typed: str) -> None:
+        """See that what was typed is there once, folded for so many columns."""
+        room = columns - columns // EDGE
+        folded = wcswidth(typed) > room
+
+        def is_whole(rows: list[str]) -> bool:
+            tops = [y for y, row in enumerate(rows) if row.startswith(">")]
+            bars = [y for y, row in enumerate(rows) if row.startswith(" #lobby ·")]
+            if len(tops) != 1 or len(bars) != 1:
+                return False
+            shown = rows[tops[0] : bars[0]]
+            widest = max(map(wcswidth, shown))
+            return bare("".join(shown).removeprefix(">")) == bare(typed) and (
+                room - 3 <= widest <= room or not folded
+            )
+
+        tmux.until(is_whole, f"one prompt with {typed!r} at {columns} columns")
+
+    def test_no_copy_of_the_prompt_stays(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        where = f"localhost:{self.server.port}"
+        for number, typed in enumerate(self.TYPED):
+            tmux = Tmux(self, (*COMMAND, "--name", f"ana{number}", where))
+            tmux.until(lambda rows: any("you are in #lobby" in row for row in rows), "the lobby")
+            said = [f"{number}-{n}" for n in range(40)]
+            bob.say(*said)
+            tmux.until(lambda rows: any(said[-1] in row for row in rows), "the last")  # noqa: B023
+            tmux.type(typed)
+            step = self.columns // 30
+            for columns, rows in (
+                *((self.columns - step * n, self.rows) for n in range(1, 10)),
+                (self.columns, self.rows),
+                (self.columns + 20, self.rows + 6),
+                *((self.columns, self.rows - 2 * n) for n in range(1, 5)),
+                (self.columns, self.rows),
+            ):
+                tmux.resize(columns, rows)
+                self.assert_whole(tmux, columns, typed)
+            lines = [row.partition("> ")[2] for row in tmux.everything if "> " + said[0][:2] in row]
+            self.assertEqual(lines, said)
+
+
+class NarrowResizeTests(ResizeTests):
+    columns, rows = 40, 24
 
 
 class TerminalTests(ScreenTestCase):

@@ -742,7 +742,7 @@ class PasteTests(TestCase):
         self.desk.type("\x1b[A")
         shown = "\n".join(self.desk.cells.rows)
         self.assertIn("-- a line has at most 200 characters; that one has 2,001", shown)
-        self.assertIn("x" * 78, shown)
+        self.assertIn("x" * 70, shown)
         self.assertEqual(self.texts(), [])
 
     def test_lines_to_one_person_all_go_there(self) -> None:
