@@ -28,7 +28,16 @@ class Limits:
     rate: int = _limit(5, "lines a second that are read from one connection")
     burst: int = _limit(20, "lines that are read at once before --rate counts")
     max_connections: int = _limit(10_000, "connections at once")
-    max_per_address: int = _limit(64, "connections at once from one address (IPv6: one /64)")
+    max_per_address: int = _limit(256, "connections at once from one address (IPv6: one /64)")
+    connects_per_address: int = _limit(60, "new connections a minute from one address")
+    names_per_address: int = _limit(60, "new names a minute from one address")
+    tokens_per_address: int = _limit(
+        1000, "programs that left and are remembered, from one address"
+    )
+    rooms_per_address: int = _limit(1000, "rooms that one address may have made")
+    stored_per_address: int = _limit(64, "how much is stored a second from one address, in KiB")
+    room_rate: int = _limit(20, "lines a second in one room from one address")
+    room_burst: int = _limit(60, "lines in one room from one address before --room-rate counts")
     max_rooms_per_member: int = _limit(20, "rooms that one member may be in")
     max_rooms: int = _limit(10_000, "rooms that there may be")
     stall_timeout: int = _limit(120, "seconds without a byte taken until a peer is given up")

@@ -26,14 +26,14 @@ from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
 from chatservice.protocols.closings import shown
 from chatservice.protocols.console import open_console
-from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.factory import PARTING_MOST, ChatFactory
 from chatservice.signals import Signals
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
 
-SPARE_FILES = 64
-"""Open files that are not connections: ports, the history, the log."""
+SPARE_FILES = 32 + PARTING_MOST
+"""Open files that are not connections that count: ports, the history, the log, who is refused."""
 
 GARBAGE_AT = 20_000
 """So many more objects than before make the collector of garbage look at the new ones."""

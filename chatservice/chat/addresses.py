@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -72,6 +73,7 @@ def written(host: str) -> str:
     return host if address is None else str(address)
 
 
+@lru_cache(maxsize=1024)
 def counted(host: str) -> str:
     """Tell under what the connections of a peer are counted.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -19,8 +20,12 @@ from chatservice.chat.returns import Returns
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Session
 from chatservice.chat.views import View, text_view
-from chatservice.journal.events import PRIVATE, RENAMED, TOPIC, Draft, Fact, inbox
+from chatservice.journal.events import PRIVATE, RENAMED, TALK, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
+from chatservice.wire import Code
+
+MOMENT: Final = 10.0
+"""Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""
 
 log = Logger()
 
@@ -72,10 +77,14 @@ class Chat(House):
         """Let somebody in under a name that :func:`.names.nickname` has accepted.
 
         The Deferred fails with :exc:`.NameTaken`.
+
+        :raises Refusal: if the address takes too many names.
         """
+        self.shares.check_name(outlet.site)
         member = Member(name, outlet, view, operator, self.now(), active=self.clock.seconds())
 
         def named(_: None) -> Member:
+            self.shares.named(outlet.site)
             self.sessions[member.origin] = member
             banned = self.unwanted(member)
             if banned is not None:
@@ -143,10 +152,18 @@ class Chat(House):
         if member.away is not None:
             self.be_away(member, None)
             member.tell("you are back")
+        member.spoke = member.spoke or kind in TALK
         self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
+        self._spend(member, room, text)
         if seq is not None and member.session is not None:
             member.session.unstored[seq] = kind, room, text
         self.ask(member)
+
+    def _spend(self, member: Member, room: str, text: str = "", lines: float = 1.0) -> None:
+        """Let a member's next line wait, if its address says too much."""
+        due = self.shares.said(member.outlet.site, room, text, lines)
+        if due:
+            member.outlet.wait_until(due)
 
     def join(self, member: Member, name: str) -> Membership:
         """Bring a member into a room, which exists from then on, and make it the current one.
@@ -182,7 +199,9 @@ class Chat(House):
             check_heard(self.standing, member.name)
             if limits.max_rooms and len(self.rooms) >= limits.max_rooms:
                 raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
-            room = self.rooms[name] = Room(name)
+            if not member.operator:
+                self.shares.new_room(member.outlet.site)
+            room = self.room(name, "" if member.operator else member.outlet.site)
         room.population += 1
         membership = Membership(member, room)
         member.memberships.append(membership)
@@ -196,6 +215,8 @@ class Chat(House):
             member.turn_to(next(reversed(member.rooms()), None))
         self.ticker.batch.leave(membership)
         self.ask(member)
+        # As soon as it is back, both have been shown.
+        self._spend(member, membership.room.name, lines=2)
 
     def rename(self, member: Member, name: str) -> Deferred[None]:
         """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
@@ -203,6 +224,7 @@ class Chat(House):
         :raises Refusal: if others are to read nothing of the member; by then, the Deferred fails.
         """
         check_heard(self.standing, member.name)
+        self.shares.check_name(member.outlet.site, Code.NOT_LET_IN)
 
         def named(_: None) -> None:
             if member.gone or member.remote or not is_heard(self.standing, member.name):
@@ -210,6 +232,7 @@ class Chat(House):
                 check_heard(self.standing, member.name)
                 return
             old = member.name
+            self.shares.named(member.outlet.site)
             self.call(member, name)
             if member.record is not None:
                 self.ticker.batch.note(member.record)
@@ -217,21 +240,30 @@ class Chat(House):
             for membership in member.rooms():
                 draft = self._draft(member, membership.room.name, RENAMED, old, name)
                 self.ticker.batch.rename(draft)
+                self._spend(member, membership.room.name)
             self.ask(member)
 
         return self.claim(name, member).addCallback(named)
 
     def call(self, member: Member, name: str) -> None:
         """Give a member a name that it holds."""
-        old, member.name = member.name, name
+        member.name = name
         if member.record is not None:
             member.record.name = name
-        ignoring.renamed(member, old, self.ignorers)
         ignoring.recognise(member, self.ignorers)
 
-    def take_leave(self, member: Member, words: str) -> None:
-        """Let a member go who wants to; parting words are shown if others are to read them."""
-        self.quit(member, words if is_heard(self.standing, member.name) else "")
+    def parting_words(self, member: Member, words: str) -> str:
+        """Return what others are to read of a member's parting words; tell if that is nothing.
+
+        They are shown of whoever has spoken or stayed a moment: to come and go is no way to be
+        read.
+        """
+        if not (words and is_heard(self.standing, member.name)):
+            return ""
+        if member.spoke or self.clock.seconds() - member.came >= MOMENT:
+            return words
+        member.tell("parting words are shown of those who have said something, or stayed a moment")
+        return ""
 
     def disconnect(self, member: Member) -> None:
         """Forget the outlet of a member whose connection was lost.

@@ -25,8 +25,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.answers import PIECES_A_LINE
-from chatservice.chat.past import Past
-from chatservice.journal.base import Found, JournalUnavailable, Stretch
+from chatservice.chat.past import Past, Search
+from chatservice.journal.base import JournalUnavailable, Stretch
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.
 
     :param asked: somebody asked for it, and is told if there is nothing.
+    :ivar search: looks for those that the member sees, as it was then: see
+        :attr:`.Member.hidings`.
+    :ivar found: it is done, and it was told so.
     :ivar heading: what stands above the first of them, until that was given.
     :ivar day: of the last of them that was given.
     :ivar done: fires when all of them were given, or the connection is lost.
@@ -85,8 +88,10 @@ class Replay:
         "done",
         "found",
         "heading",
+        "hidings",
         "position",
         "room",
+        "search",
         "upto",
         "view",
     )
@@ -97,6 +102,8 @@ class Replay:
         self.upto = upto
         self.asked = asked
         self.view = view
+        self.search: Search | None = None
+        self.hidings = 0
         self.found = False
         self.position = 0
         self.heading = b""
@@ -252,53 +259,66 @@ class Readers:
         cursor.position = self._give(cursor, rendered, cursor.position, stretch.reached)
 
     def _look_back(self, cursor: Cursor, replay: Replay) -> bool:
+        search = self._search(cursor.member, replay)
+        if not search.done:
+            return self._when(cursor, search.go_on(), lambda *_: None)
         if not replay.found:
-            found = self._past.locate(replay.room, replay.upto, replay.count)
-            return self._when(cursor, found, self._found)
+            self._found(cursor.member, replay, search)
         if replay.position >= replay.upto:
             cursor.replays.popleft()
-            if replay.heading and replay.asked:
-                cursor.member.tell(f"all that was said last in #{replay.room} is by who you ignore")
+            if replay.asked and not replay.day:
+                cursor.member.tell(
+                    f"all that was said last in #{replay.room} is by who you ignore"
+                    if search.passed
+                    else f"nothing was said in #{replay.room} yet"
+                )
             replay.done.callback(None)
             return True
         stretch = self._past.read(replay.position, [replay.room], replay.upto, talk=True)
         return self._when(cursor, stretch, self._replay)
 
-    def _found(self, cursor: Cursor, found: Found) -> None:
-        replay = cursor.replays[0]
+    def _search(self, member: Member, replay: Replay) -> Search:
+        """Return what looks for the lines; anew if the member began to ignore others meanwhile."""
+        search = replay.search
+        if search is None or (replay.hidings != member.hidings and not replay.day):
+            hidden = frozenset(member.hidden)
+            search = Search(self._past, replay.room, replay.upto, replay.count, hidden)
+            replay.search = search
+            replay.hidings = member.hidings
+            replay.found = False
+        return search
+
+    def _found(self, member: Member, replay: Replay, search: Search) -> None:
         replay.found = True
-        replay.position = found.position
+        replay.position = search.position()
         if replay.asked:
-            cursor.member.outlet.charge(found.length / PIECES_A_LINE)
-        if found.length:
-            lines = "the last line" if found.length == 1 else f"the last {found.length:,} lines"
-            # It goes out with the first line: answers to other commands may come before that.
-            heading = f"{lines} of #{replay.room}, times in {replay.view.zone_name}:"
-            replay.heading = replay.view.notice(heading)
-        elif replay.asked:
-            cursor.member.tell(f"nothing was said in #{replay.room} yet")
+            member.outlet.charge(search.length / PIECES_A_LINE)
+        lines = "the last line" if search.length == 1 else f"the last {search.length:,} lines"
+        # It goes out with the first line: answers to other commands may come before that.
+        heading = f"{lines} of #{replay.room}, times in {replay.view.zone_name}:"
+        replay.heading = replay.view.notice(heading)
 
     def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
-        replay = cursor.replays[0]
-        rendered = self._rendered_past(cursor.member, replay, stretch.events)
-        replay.position = self._give(cursor, rendered, replay.position, stretch.reached)
-        hides = cursor.member.hides
-        given = [
-            event for event in stretch.events if event.id <= replay.position and not hides(event)
-        ]
+        member, replay = cursor.member, cursor.replays[0]
+        search = self._search(member, replay)
+        if not replay.found:
+            return
+        events = [e for e in stretch.events if not (search.hides(e) or member.hides(e))]
+        rendered = self._rendered_past(replay, events)
+        reached = self._give(cursor, rendered, replay.position, stretch.reached)
+        given = [event for event in events if event.id <= reached]
+        replay.position = search.position(reached)
         if given:
             replay.heading = b""
             replay.day = replay.view.local(given[-1].at).date()
 
     def _rendered_past(
-        self, member: Member, replay: Replay, events: Sequence[Event]
+        self, replay: Replay, events: Sequence[Event]
     ) -> Iterator[tuple[Event, bytes]]:
         view = replay.view
         last = replay.day or view.local(self._now()).date()
         above = replay.heading
         for event in events:
-            if member.hides(event):
-                continue
             day = view.local(event.at).date()
             heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
             yield event, above + heading + self._shown(view, view.past, event)

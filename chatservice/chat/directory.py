@@ -24,27 +24,23 @@ class Directory:
         self._sorted = False
 
     def changed(self) -> None:
-        """Take note that people may have come or gone."""
+        """Take note that people came or went, or that there is another room, or one less."""
         self._sorted = False
 
     @property
     def dear(self) -> bool:
         """Whether it takes some time to tell the :meth:`first`."""
-        return not self._is_sorted() and len(self._rooms) > MANY
+        return not self._sorted and len(self._rooms) > MANY
 
     def first(self, most: int, without: str = "") -> tuple[list[Room], int]:
         """Return the first ``most`` rooms, and how many there are.
 
         :param without: a room that counts as not there.
         """
-        if not self._is_sorted():
+        if not self._sorted:
             self._order = sorted(
                 self._rooms.values(), key=lambda room: (-len(room.members), room.name)
             )
             self._sorted = True
         shown = (room for room in self._order if room.name != without)
         return list(islice(shown, most)), len(self._order) - (without in self._rooms)
-
-    def _is_sorted(self) -> bool:
-        # Before anybody is in it, a new room is no event.
-        return self._sorted and len(self._order) == len(self._rooms)

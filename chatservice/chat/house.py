@@ -31,6 +31,7 @@ from chatservice.chat.past import Past
 from chatservice.chat.pruning import Pruner
 from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Session
+from chatservice.chat.shares import Shares
 from chatservice.chat.standing import BAN, Standing
 from chatservice.chat.ticker import Ticker
 from chatservice.chat.tokens import Tokens
@@ -65,6 +66,7 @@ class House:
     :ivar sessions: who is here, by origin.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar absences: those of them who are away, and not yet shown as left.
+    :ivar shares: what each address may do.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
     :ivar called: what this process is called when people are told of it.
     :ivar ignorers: who ignores anybody.
@@ -102,7 +104,8 @@ class House:
         self._origin = secrets.randbits(63)
         self.ticker = Ticker(clock, journal, self._origin, self._trouble)
         self.claims = Claims()
-        self.tokens = Tokens(clock, now, limits.token_life, limits.max_tokens)
+        self.shares = Shares(clock, limits)
+        self.tokens = Tokens(clock, now, limits)
         self.absences = Absences(clock, limits, self.quit)
         self.journal = journal
         self.stale = ""
@@ -128,7 +131,7 @@ class House:
         self.standing.apply(facts, just_now=self.tokens.in_doubt)
         for name in self.standing.topics:
             # A topic is kept as long as its room, which outlives a restart.
-            self.rooms.setdefault(name, Room(name))
+            self.room(name)
         self._pruner.start()
         self.ticker.watch()
 
@@ -177,7 +180,6 @@ class House:
     def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
         """Let a commit take effect, and show it; a step that fails is not the end of the others."""
         before = self.past.head
-        self.directory.changed()
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
         self.past.append(events)
@@ -239,6 +241,7 @@ class House:
                     # Who comes back reads on from when it joined at first.
                     membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
+                self.directory.changed()
             else:
                 membership.until = membership.until or event.id
                 if membership.kept:
@@ -270,11 +273,34 @@ class House:
             member, Replay(room.name, HISTORY_ON_JOINING, upto, text_view(member.view), asked=False)
         )
 
+    def put(self, member: Member, name: str, since: int) -> None:
+        """Let a member be in a room, from an event on that is stored."""
+        room = self.room(name)
+        room.population += 1
+        room.members[member] = None
+        membership = Membership(member, room)
+        membership.since = since
+        member.memberships.append(membership)
+        self.directory.changed()
+
+    def room(self, name: str, made_from: str = "") -> Room:
+        """Return a room, which exists from now on.
+
+        :param made_from: the address that it counts for, if it is a new one.
+        """
+        if name not in self.rooms:
+            self.rooms[name] = Room(name, made_from)
+            self.directory.changed()
+        return self.rooms[name]
+
     def vacate(self, room: Room) -> None:
         """Note that somebody is no more in a room; an empty one is forgotten."""
+        self.directory.changed()
         room.population -= 1
         if not room.population and room.name not in self.permanent:
             del self.rooms[room.name]
+            if room.made_from:
+                self.shares.room_gone(room.made_from)
             if room.name in self.standing.topics:
                 self.ticker.batch.hold(Fact(TOPIC, room.name, ""))
                 self.ticker.wake()

@@ -1,26 +1,27 @@
 """Who does not want to see whom.
 
-It is by session, so it follows a change of name, and by name, so it outlives a new connection.
+It is by session, so it follows a change of name, and by name, so it outlives a new connection. A
+session is hidden under one name: the last that it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from chatservice.chat import names
-from chatservice.chat.members import Ignored, Member
+from chatservice.chat.members import NOBODY, Ignored, Member
 
 MOST: Final = 100
-"""So many people may be ignored by one."""
+"""So many names may be ignored by one."""
 
 SESSIONS_MOST: Final = 100
-"""So many sessions of one of them are known; at the next, those before are forgotten."""
+"""So many sessions under one of them are known; at the next, those before are forgotten."""
 
 
 def ignore(member: Member, other: Member) -> None:
     """Let a member see no more of another."""
-    _keep(member, _with(member.ignored or {}, other))
+    _hide(member, names.key(other.name), other)
 
 
 def heed(member: Member, name: str) -> str | None:
@@ -28,45 +29,56 @@ def heed(member: Member, name: str) -> str | None:
 
     :returns: the name as it was ignored; None if it was not.
     """
-    ignored = dict(member.ignored or {})
-    heeded = ignored.pop(names.key(name), None)
+    heeded = (member.ignored or {}).get(names.key(name))
     if heeded is None:
         return None
-    _keep(member, ignored)
+    for origin in list(heeded.sessions):
+        _show(member, origin)
     return heeded.name
 
 
 def recognise(member: Member, people: Iterable[Member]) -> None:
-    """Hide somebody who takes a name, perhaps again, from those who ignore it."""
-    for other in people:
-        if other.ignored and names.key(member.name) in other.ignored:
-            _keep(other, _with(other.ignored, member))
+    """Hide somebody who has taken a name from those who ignore that name, or the session.
 
-
-def renamed(member: Member, old: str, people: Iterable[Member]) -> None:
-    """Let those who ignore a member know it by its new name.
-
-    Under the old one they still ignore whoever else had it.
+    Under the name before it is still ignored whoever else had that.
     """
+    key, origin = names.key(member.name), member.origin
     for other in people:
-        if other.ignored and member.origin in other.hidden:
-            ignored = _with(other.ignored, member)
-            if names.key(old) != names.key(member.name):
-                was = ignored.pop(names.key(old))
-                rest = was.sessions - {member.origin}
-                if rest:
-                    ignored[names.key(old)] = Ignored(was.name, rest)
-            _keep(other, ignored)
+        if other.ignored and (key in other.ignored or origin in other.hidden):
+            _hide(other, key, member)
 
 
-def _with(ignored: Mapping[str, Ignored], other: Member) -> dict[str, Ignored]:
-    key = names.key(other.name)
-    sessions = ignored[key].sessions if key in ignored else frozenset()
-    if len(sessions) >= SESSIONS_MOST:
-        sessions = frozenset()
-    return {**ignored, key: Ignored(other.name, sessions | {other.origin})}
+def _hide(member: Member, key: str, other: Member) -> None:
+    if member.ignored is None:
+        member.ignored, member.hidden = {}, {}
+    ignored, hidden, origin = member.ignored, member.hidden, other.origin
+    member.hidings += 1
+    before = hidden.get(origin)
+    if key not in ignored and len(ignored) >= MOST and before is not None:
+        # All who had the name before are hidden under the new one: there are no more names.
+        ignored[key] = ignored.pop(before)
+        hidden.update(dict.fromkeys(ignored[key].sessions, key))
+    elif before is not None and before != key:
+        _show(member, origin)
+    entry = ignored.setdefault(key, Ignored(other.name))
+    if len(entry.sessions) >= SESSIONS_MOST and origin not in entry.sessions:
+        for over in entry.sessions:
+            del hidden[over]
+        entry.sessions.clear()
+    entry.name = other.name
+    entry.sessions[origin] = None
+    hidden[origin] = key
+    member.ignored, member.hidden = ignored, hidden
 
 
-def _keep(member: Member, ignored: dict[str, Ignored]) -> None:
-    member.ignored = ignored or None
-    member.hidden = frozenset().union(*(one.sessions for one in ignored.values()))
+def _show(member: Member, origin: int) -> None:
+    """Hide a session no more, nor a name under which there is no other."""
+    assert member.ignored is not None
+    key = member.hidden.pop(origin)
+    member.hidings += 1
+    sessions = member.ignored[key].sessions
+    del sessions[origin]
+    if not sessions:
+        del member.ignored[key]
+    if not member.ignored:
+        member.ignored, member.hidden = None, NOBODY

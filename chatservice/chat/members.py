@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chatservice.chat.views import View
-from chatservice.journal.events import HOUSE, PERSONAL, PRIVATE, Event, inbox
+from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
 from chatservice.wire import Code
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 _NOBODY: Final[frozenset[int]] = frozenset()
+NOBODY: Final[dict[int, str]] = {}
+"""What is hidden from a member who ignores nobody: it is the same for all, and stays empty."""
 
 
 class Outlet(Protocol):
@@ -35,6 +37,10 @@ class Outlet(Protocol):
     @property
     def address(self) -> str:
         """Where the connection comes from: an IP address, or ``""`` if it has none."""
+
+    @property
+    def site(self) -> str:
+        """Under what it is counted (:func:`.addresses.counted`); ``""`` if it is not."""
 
     def send(self, data: bytes) -> int:
         """Take as much as goes out now, and return how many bytes that is; 0 when blocked.
@@ -61,6 +67,9 @@ class Outlet(Protocol):
     def charge(self, lines: float) -> None:
         """Count so many lines as if the peer had said them."""
 
+    def wait_until(self, due: float) -> None:
+        """Have the next line of the peer handled at that time by the clock, and not before."""
+
     def finish(self) -> None:
         """Close, once what was written is gone."""
 
@@ -76,7 +85,7 @@ class Nowhere:
 
     blocked = True
     closed = True
-    address = ""
+    address = site = ""
 
     def send(self, data: bytes) -> int:
         """See :meth:`Outlet.send`."""
@@ -98,6 +107,9 @@ class Nowhere:
     def charge(self, lines: float) -> None:
         """See :meth:`Outlet.charge`."""
 
+    def wait_until(self, due: float) -> None:
+        """See :meth:`Outlet.wait_until`."""
+
     def finish(self) -> None:
         """See :meth:`Outlet.finish`."""
 
@@ -108,15 +120,18 @@ class Nowhere:
 NOWHERE: Final = Nowhere()
 
 
-class Ignored(NamedTuple):
-    """Somebody whom a member does not want to see.
+class Ignored:
+    """A name that a member does not want to see.
 
     :ivar name: as it was written last.
-    :ivar sessions: those in which somebody was called so, also such that are over.
+    :ivar sessions: those in which somebody was called so last, also such that are over.
     """
 
-    name: str
-    sessions: frozenset[int]
+    __slots__ = ("name", "sessions")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sessions: dict[int, None] = {}
 
 
 class Member:
@@ -132,13 +147,17 @@ class Member:
         while it is behind the head those that it left.
     :ivar current: where its lines go; None if it is in no room.
     :ivar operator: it may do what the table of commands keeps for operators.
-    :ivar hidden: the sessions of which it does not want to see what they say.
-    :ivar ignored: whose these are, by key of the name (:func:`.names.key`).
+    :ivar hidden: the sessions of which it does not want to see what they say, each with the key
+        (:func:`.names.key`) of the name that they had last.
+    :ivar hidings: how often that has changed.
+    :ivar ignored: the names, by key; None if there are none.
     :ivar correspondent: the session whose private line it was shown last; 0 if there was none.
     :ivar away: why it is away; None if it is not.
     :ivar told: the sessions that were told so.
     :ivar since: when it came, in milliseconds since 1970.
-    :ivar active: when it typed something last, by the clock of this process, in seconds.
+    :ivar came: the same by the clock of this process, in seconds.
+    :ivar active: when it typed something last, by that clock.
+    :ivar spoke: it, or the session, has said something in a room.
     :ivar gone: it leaves, and is to read what was there until then.
     :ivar until: the id from which on a program that left is told nothing: what comes there, in any
         of its rooms, is for when it comes back.
@@ -153,11 +172,13 @@ class Member:
         "active",
         "asked",
         "away",
+        "came",
         "correspondent",
         "current",
         "cursor",
         "gone",
         "hidden",
+        "hidings",
         "ignored",
         "lost",
         "memberships",
@@ -170,6 +191,7 @@ class Member:
         "seq",
         "session",
         "since",
+        "spoke",
         "told",
         "until",
         "view",
@@ -199,13 +221,15 @@ class Member:
         self.memberships: list[Membership] = []
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
-        self.hidden: frozenset[int] = _NOBODY
+        self.hidden = NOBODY
+        self.hidings = 0
         self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0
         self.away: str | None = None
         self.told: frozenset[int] = _NOBODY
         self.since = now
-        self.active = active
+        self.came = self.active = active
+        self.spoke = session is not None and session.seq > 0
         self.gone = False
         self.until: int | None = None
         self.lost = False
@@ -228,7 +252,7 @@ class Member:
 
     def hides(self, event: Event) -> bool:
         """Tell whether the member ignores the author of an event, and so does not see it."""
-        return event.origin in self.hidden and event.kind in PERSONAL
+        return is_hidden(event.kind, event.origin, self.hidden)
 
     def sees(self, event: Event) -> bool:
         """Tell whether an event is for this member: of its rooms, while it is in.

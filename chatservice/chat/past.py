@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from itertools import chain, islice
+from collections.abc import Sequence, Set
+from itertools import chain
 from operator import attrgetter
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Journal, Stretch
-from chatservice.journal.events import PRIVATE, TALK, Event, inbox
+from chatservice.journal.base import Found, Journal, Stretch, found
+from chatservice.journal.events import PRIVATE, TALK, Event, inbox, is_hidden
+
+PASSED_MOST: Final = 10_000
+"""A look back passes over so many hidden things, about, and then goes back no further."""
 
 READ_EVENTS: Final = 512
 """One reading from memory gives at most so many events."""
@@ -143,15 +146,17 @@ class Past:
         last = min(bisect_right(events, upto, key=_id), first + READ_EVENTS)
         return events[first:last]
 
-    def locate(self, room: str, upto: int, count: int) -> Found | Deferred[Found]:
-        """Find where the last ``count`` things said or done in a room, up to an id, begin."""
+    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found | Deferred[Found]:
+        """See :meth:`.Journal.locate`; a :class:`Search` goes on until it has found enough."""
+        if upto <= self.floor:
+            return self._journal.locate(room, upto, count, hidden)
         events = self._rooms.get(room, [])
         end = bisect_right(events, upto, key=_id)
-        back = (events[index] for index in range(end - 1, -1, -1))
-        last = list(islice((event for event in back if event.kind in TALK), count))
-        if len(last) < count and self.floor > self._journal.floor:
-            return self._journal.locate(room, upto, count)
-        return Found(len(last), last[-1].id - 1 if last else upto)
+        first = max(0, end - READ_EVENTS)
+        back = ((e.id, e.kind, e.origin) for e in reversed(events[first:end]))
+        last = found(back, upto, count, hidden)
+        over = not first and len(last.ids) < count
+        return last._replace(reached=self.floor) if over else last
 
     def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
         """Find the event to which a session has given a number, which is above 0."""
@@ -159,6 +164,75 @@ class Past:
         if event is not None:
             return event
         return self._journal.find(origin, seq) if self.floor > self._journal.floor else None
+
+
+class Search:
+    """A look for the last ``count`` things said or done in a room, up to an id, that somebody sees.
+
+    It goes step by step, each of which looks at a bounded number of events, and passes over
+    :data:`PASSED_MOST` at most: nobody has to wait for a look through millions.
+
+    :param hidden: the sessions of which nothing counts that they say and do.
+    :ivar length: how many were found.
+    :ivar passed: how many were passed over, since they are hidden.
+    """
+
+    __slots__ = (
+        "_count",
+        "_ids",
+        "_past",
+        "_reached",
+        "hidden",
+        "length",
+        "passed",
+        "room",
+        "upto",
+    )
+
+    def __init__(self, past: Past, room: str, upto: int, count: int, hidden: Set[int]) -> None:
+        self.room = room
+        self.upto = upto
+        self.hidden = hidden
+        self.length = 0
+        self.passed = 0
+        self._past = past
+        self._count = count
+        self._ids: list[int] = []
+        self._reached = upto
+
+    @property
+    def done(self) -> bool:
+        """Whether enough was found, or there is no more, or not near."""
+        found = self.length >= self._count or self.passed >= PASSED_MOST
+        return found or self._reached <= self._past.start
+
+    def go_on(self) -> Deferred[None] | None:
+        """Take a step, which is done when the Deferred fires; at once if there is none."""
+        count = self._count - self.length
+        last = self._past.locate(self.room, self._reached, count, self.hidden)
+        if isinstance(last, Deferred):
+            return last.addCallback(self._add)
+        self._add(last)
+        return None
+
+    def _add(self, last: Found) -> None:
+        self._ids += last.ids
+        self.length += len(last.ids)
+        self.passed += last.passed
+        self._reached = last.reached
+
+    def position(self, given: int = 0) -> int:
+        """Return the id after which the first is that was found, but for those up to an id.
+
+        That is where to read on: whatever was passed over before it need not be read.
+        """
+        while self._ids and self._ids[-1] <= given:
+            self._ids.pop()
+        return self._ids[-1] - 1 if self._ids else self.upto
+
+    def hides(self, event: Event) -> bool:
+        """Tell whether an event is one of those that were passed over."""
+        return is_hidden(event.kind, event.origin, self.hidden)
 
 
 def _since(before: int, events: Sequence[Event], last: int) -> list[Event]:

@@ -23,7 +23,7 @@ from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
 from chatservice.chat.permissions import check_heard
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.rooms import Room, over, put, reads
+from chatservice.chat.rooms import over, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
@@ -146,8 +146,13 @@ class Returns:
     ) -> Deferred[Member]:
         """Make a session a member that has no connection, and connect it once that is stored."""
         chat = self._chat
-        member = Member(name, outlet, JSON, now=chat.now(), session=session)
-        member.lost, member.active = True, chat.clock.seconds()
+        new = token != hello.token or names.key(name) != names.key(session.name)
+        if new:
+            chat.shares.check_name(outlet.site)
+        member = Member(
+            name, outlet, JSON, now=chat.now(), session=session, active=chat.clock.seconds()
+        )
+        member.lost = True
         welcomed: Deferred[Member] = Deferred()
         began = chat.past.head
 
@@ -163,6 +168,8 @@ class Returns:
                 each.callback(member)
 
         def granted(_: None) -> Deferred[Member]:
+            if new:
+                chat.shares.named(outlet.site)
             session.name = name
             chat.tokens.here(session)
             self._look_after()
@@ -215,6 +222,7 @@ class Returns:
         chat.absences.discard(member)
         member.detach()
         member.outlet, member.lost = outlet, False
+        session.site = outlet.site
         since, gap = self._since(session, hello, resumed, began)
         member.memberships += [
             over(member, period.room, period.since, period.until)
@@ -293,12 +301,19 @@ class Returns:
         for session in chat.tokens.all():
             session.seq = max(session.seq, chat.journal.last_seq(session.origin))
         for session in here:
-            member = Member(session.name, NOWHERE, JSON, now=chat.now(), session=session)
-            member.lost, member.active = True, chat.clock.seconds()
+            member = Member(
+                session.name,
+                NOWHERE,
+                JSON,
+                now=chat.now(),
+                session=session,
+                active=chat.clock.seconds(),
+            )
+            member.lost = True
             chat.sessions[member.origin] = member
             chat.claim(member.name, member)
             for name, since in session.reading.rooms.items():
-                put(member, chat.rooms.setdefault(name, Room(name)), since)
+                chat.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             chat.absences.add(member)
         self._look_after()

@@ -89,12 +89,14 @@ class Room:
     :ivar members: who is in, in the order of their coming.
     :ivar head: those who read at the head, by view and by whether the room is their current one.
     :ivar population: how many are in, or about to be.
+    :ivar made_from: the address that it counts for; ``""`` if for none.
     """
 
-    __slots__ = ("head", "members", "name", "population")
+    __slots__ = ("head", "made_from", "members", "name", "population")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, made_from: str = "") -> None:
         self.name = name
+        self.made_from = made_from
         self.members: dict[Member, None] = {}
         self.head: dict[tuple[View, bool], dict[Member, None]] = {}
         self.population = 0
@@ -103,15 +105,6 @@ class Room:
         """Give a tick's events of this room to everyone at the head; see :func:`deliver`."""
         groups = [(view, here, group) for (view, here), group in self.head.items()]
         return deliver(events, groups, step_back)
-
-
-def put(member: Member, room: Room, since: int) -> None:
-    """Let a member be in a room, from an event on that is stored."""
-    room.population += 1
-    room.members[member] = None
-    membership = Membership(member, room)
-    membership.since = since
-    member.memberships.append(membership)
 
 
 def over(member: Member, room: str, since: int, until: int) -> Membership:

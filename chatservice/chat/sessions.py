@@ -114,6 +114,7 @@ class Session:
     :ivar here: it has not left.
     :ivar dropped: it is not remembered any more.
     :ivar heard: its program has said something since it was told the token, so it has that.
+    :ivar site: where it was connected from last, as it is counted; ``""`` if nobody knows.
     """
 
     __slots__ = (
@@ -129,6 +130,7 @@ class Session:
         "rooms",
         "seen",
         "seq",
+        "site",
         "unstored",
     )
 
@@ -144,6 +146,7 @@ class Session:
         self.expires = math.inf
         self.here = True
         self.dropped = self.heard = False
+        self.site = ""
 
     @property
     def highest(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Set
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred
 
-from chatservice.chat.past import Past
-from chatservice.journal.base import Found, Stretch
-from chatservice.journal.events import Event
+from chatservice.chat.past import Past, Search
+from chatservice.journal.base import Stretch
+from chatservice.journal.events import Event, is_hidden
 
 CHARACTERS_MOST: Final = 256 << 10
 """A piece ends before it has more characters than this; but for one event it may."""
@@ -29,39 +29,48 @@ class Talk(NamedTuple):
     gap: bool
 
 
-@inlineCallbacks
-def talk_before(
-    past: Past, room: str, before: int, limit: int
-) -> Generator[Deferred[Any], Any, Talk]:
-    """Read the last ``limit`` things said in a room before an id.
+Reading = Generator[bytes | Deferred[Any], Any, Talk]
+"""Reads a piece, as a part of an answer (:data:`.answers.Pieces`): with ``b""``, others have their
+turn before it looks at more."""
 
-    The Deferred fails with :exc:`.JournalUnavailable`.
+
+def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]) -> Reading:
+    """Read the last ``limit`` things said in a room before an id, and not by who is hidden.
+
+    The reading fails with :exc:`.JournalUnavailable`.
     """
     upto = min(before - 1, past.head)
-    found: Found = yield maybeDeferred(past.locate, room, upto, limit + 1)
+    search = Search(past, room, upto, limit + 1, hidden)
+    while not search.done:
+        step = search.go_on()
+        if step is not None:
+            yield step
+        elif not search.done:
+            yield b""
     kept: deque[Event] = deque()
     size = 0
-    position = max(found.position, past.start) if found.length else upto
-    more = found.length > limit
+    more = search.length > limit
+    position = search.position()
     while position < upto:
-        stretch: Stretch = yield maybeDeferred(past.read, position, [room], upto, True)
-        kept += stretch.events
-        size += sum(len(event.text) for event in stretch.events)
-        position = stretch.reached
+        stretch = yield from _read(past, room, position, upto)
+        for event in stretch.events:
+            if not search.hides(event):
+                kept.append(event)
+                size += len(event.text)
         # At once: the rest of so much talk may be many times as long.
         while len(kept) > limit or (size > CHARACTERS_MOST and len(kept) > 1):
             size -= len(kept.popleft().text)
             more = True
+        position = search.position(stretch.reached)
+        if position < upto:
+            yield b""
     return Talk(list(kept), more, gap=past.start > 0 and not more and len(kept) < limit)
 
 
-@inlineCallbacks
-def talk_after(
-    past: Past, room: str, after: int, limit: int
-) -> Generator[Deferred[Any], Any, Talk]:
-    """Read the first ``limit`` things said in a room after an id.
+def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) -> Reading:
+    """Read the first ``limit`` things said in a room after an id, and not by who is hidden.
 
-    The Deferred fails with :exc:`.JournalUnavailable`.
+    The reading fails with :exc:`.JournalUnavailable`.
     """
     start = past.start
     kept: list[Event] = []
@@ -69,12 +78,26 @@ def talk_after(
     position, upto = max(after, start), past.head
     more = False
     while position < upto and not more:
-        stretch: Stretch = yield maybeDeferred(past.read, position, [room], upto, True)
+        stretch = yield from _read(past, room, position, upto)
         for event in stretch.events:
+            if is_hidden(event.kind, event.origin, hidden):
+                continue
             size += len(event.text)
             more = len(kept) == limit or (size > CHARACTERS_MOST and bool(kept))
             if more:
                 break
             kept.append(event)
         position = stretch.reached
+        if position < upto and not more:
+            yield b""
     return Talk(kept, more, gap=after < start)
+
+
+def _read(
+    past: Past, room: str, position: int, upto: int
+) -> Generator[Deferred[Stretch], Any, Stretch]:
+    stretch = past.read(position, [room], upto, talk=True)
+    if isinstance(stretch, Deferred):
+        read: Stretch = yield stretch
+        return read
+    return stretch

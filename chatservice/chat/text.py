@@ -2,7 +2,7 @@
 
 A line that one person types is printed on the terminals of all the others, and a terminal obeys
 what it prints. So every line passes through :func:`safe` once, on its way in. What was typed on a
-terminal that sends each key at once is :func:`edited` before.
+terminal that sends each key at once is :func:`edited` before. :func:`typed` does both.
 """
 
 from __future__ import annotations
@@ -33,9 +33,13 @@ _PLAIN: Final = re.compile(
 # Default_Ignorable_Code_Point (UAX #44) where the category alone does not tell: fillers, the
 # grapheme joiner, inherent vowels, and what is reserved for more of the kind. Category Cf is
 # dealt with later.
+_FILLERS: Final = (
+    *((0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180E, 0x180E), (0x2065, 0x2065)),
+    *((0x3164, 0x3164), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8)),
+    *((0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), (0xE01F0, 0xE0FFF)),
+)
 _INVISIBLE: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180e\u2065\u3164\uffa0\ufff0-\ufff8"
-    "\U000e0000\U000e0002-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U000e0fff]+"
+    "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _FILLERS) + "]+"
 )
 
 _VISUALISED: Final[dict[int, str]] = {
@@ -70,15 +74,27 @@ _PREPENDED: Final = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
 
+# Grapheme_Cluster_Break=Prepend (UAX #29): what follows one is a part of the same character, also
+# if it is ASCII.
+_PREPENDING: Final = _PREPENDED.union(
+    "\u0d4e\U000111c2\U000111c3\U000113d1\U0001193f\U00011941\U00011a84\U00011a85\U00011a86"
+    "\U00011a87\U00011a88\U00011a89\U00011d46\U00011f02"
+)
+
+_UNSEEN: Final = _SELECTORS.union(
+    chr(code) for first, last in _FILLERS for code in range(first, last + 1)
+)
+
 _BRAILLE_BLANK: Final = "\u2800"
 
 
-_EDITING: Final = re.compile("([\b\x7f\x15\x17])")
+_EDITING: Final = re.compile("([\b\x7f\x17])")
 _ERASE_LINE: Final = "\x15"
 _ERASE_WORD: Final = "\x17"
 
-_LOOK_BACK: Final = 8
-"""So many code points decide whether the next one is part of the same character."""
+_LONGEST: Final = 32
+"""A character of so many code points is not looked at again when more are typed behind it: those
+are another one. People write shorter ones (UAX #15, section 13, has at most 30 marks in a row)."""
 
 
 def decode(line: bytes) -> str:
@@ -88,6 +104,18 @@ def decode(line: bytes) -> str:
     :return: its text, which is not yet safe to show.
     """
     return line.decode("utf-8", "replace")
+
+
+def typed(line: bytes, most: int) -> str | None:
+    """Return what a person typed, edited and safe to show; None if it was too long.
+
+    :param line: the bytes of one line, without its end.
+    :param most: so many characters it may have; before it is edited, twice as many.
+    """
+    text = decode(line)
+    if len(text) <= 2 * most and not text.isprintable():
+        text = edited(text)
+    return safe(text) if len(text) <= most else None
 
 
 def edited(text: str) -> str:
@@ -100,55 +128,39 @@ def edited(text: str) -> str:
     :param text: one decoded line.
     :return: what is left of it; the time that takes grows with the length of ``text``, not faster.
     """
+    text = text[text.rfind(_ERASE_LINE) + 1 :]
     if not _EDITING.search(text):
         return text
     pieces = iter(_EDITING.split(text))
-    kept = _characters(next(pieces))
+    first = next(pieces)
+    kept = list(first if first.isascii() else iter_graphemes(first))
     for key, run in zip(pieces, pieces, strict=True):
-        if key == _ERASE_LINE:
-            kept.clear()
-        elif key == _ERASE_WORD:
-            while kept and not _is_word(kept[-1]):
+        if key == _ERASE_WORD:
+            while kept and ((last := kept[-1]).isspace() or (last > "~" and _is_invisible(last))):
                 kept.pop()
-            while kept and (_is_word(kept[-1]) or _is_invisible(kept[-1])):
+            while kept and not kept[-1].isspace():
                 kept.pop()
         else:
-            while kept and _is_invisible(kept.pop()):
+            while kept and (erased := kept.pop()) > "~" and _is_invisible(erased):
                 pass
-        if run:
-            _append(kept, run)
+        if not run:
+            continue
+        if not kept or (run[0] <= "~" and kept[-1][-1] not in _PREPENDING):
+            kept += run if len(run) == 1 or run.isascii() else iter_graphemes(run)
+        elif len(kept[-1]) < _LONGEST:
+            # It may be a part of the last character.
+            kept += iter_graphemes(kept.pop() + run)
+        else:
+            kept += iter_graphemes(run)
     return "".join(kept)
-
-
-def _append(kept: list[str], run: str) -> None:
-    """Append characters, the first of which may be a part of the last that is there."""
-    if kept and not (run[0].isascii() and kept[-1].isascii()):
-        last = kept.pop()
-        begin, run = last[:-_LOOK_BACK], last[-_LOOK_BACK:] + run
-        first, *rest = iter_graphemes(run)
-        kept += begin + first, *rest
-    else:
-        kept += _characters(run)
-
-
-def _characters(run: str) -> list[str]:
-    return list(run) if len(run) < 2 or run.isascii() else list(iter_graphemes(run))
-
-
-def _is_word(character: str) -> bool:
-    return not character.isspace() and not _is_invisible(character)
 
 
 def _is_invisible(character: str) -> bool:
     """Tell whether a character that stands alone is one that :func:`safe` removes."""
     first = character[0]
-    if first.isascii() or first in _PREPENDED:
-        return False
-    return (
-        unicodedata.category(first) == "Cf"
-        or first in _SELECTORS
-        or _INVISIBLE.match(first) is not None
-    )
+    if unicodedata.category(first) == "Cf":
+        return first not in _PREPENDED
+    return first in _UNSEEN
 
 
 def safe(text: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
 from chatservice.chat.sessions import SESSION, Session
 from chatservice.journal.events import Fact
+from chatservice.limits import Limits
 
 TOKEN_BYTES: Final = 24
 """Random bytes of a token: no more can be guessed of it than of a key of 192 bits."""
@@ -31,19 +33,21 @@ class Tokens:
 
     :param clock: by which tokens expire while this process runs.
     :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
-    :param life: days after which a token that was not used expires.
-    :param most: so many sessions that have left are remembered; those that left first are not.
+    :param limits: after which time a token that was not used expires, and how many sessions that
+        have left are remembered, of all and of one address; those that left first are not.
     :ivar in_doubt: what the time of day is may be wrong, so what was stored has not expired.
     """
 
-    def __init__(self, clock: IReactorTime, now: Callable[[], int], life: int, most: int) -> None:
+    def __init__(self, clock: IReactorTime, now: Callable[[], int], limits: Limits) -> None:
         self.in_doubt = False
         self._clock = clock
         self._now = now
-        self._life = life * _DAY
-        self._most = most
+        self._life = limits.token_life * _DAY
+        self._most = limits.max_tokens
+        self._most_of_one = limits.tokens_per_address if limits.max_per_address else 0
         self._sessions: dict[str, Session] = {}
         self._away: dict[str, Session] = {}
+        self._sites: dict[str, dict[str, Session]] = {}
         self._origins: dict[int, Session] = {}
 
     def __len__(self) -> int:
@@ -62,9 +66,18 @@ class Tokens:
     def _add(self, session: Session) -> None:
         self._sessions[session.digest] = session
         self._origins[session.origin] = session
-        self._away.pop(session.digest, None)
+        self._not_away(session)
         if not session.here:
             self._away[session.digest] = session
+            if session.site:
+                self._sites.setdefault(session.site, {})[session.digest] = session
+
+    def _not_away(self, session: Session) -> None:
+        if self._away.pop(session.digest, None) is not None and session.site:
+            same = self._sites[session.site]
+            del same[session.digest]
+            if not same:
+                del self._sites[session.site]
 
     def find(self, token: str) -> Session | None:
         """Return the session of a token; None if there is none, or if it has expired."""
@@ -81,15 +94,21 @@ class Tokens:
         session.seen = self._now()
         session.expires = self._clock.seconds() + self._life
         self._add(session)
+        forgotten = []
+        same = self._sites.get(session.site, {})
+        if 0 < self._most_of_one < len(same):
+            forgotten.append(self.forget(next(iter(same.values()))))
         excess = len(self._away) - self._most
-        return [self.forget(self._away[name]) for name in list(self._away)[: max(0, excess)]]
+        return forgotten + [
+            self.forget(s) for s in list(islice(self._away.values(), max(0, excess)))
+        ]
 
     def forget(self, session: Session) -> Fact:
         """Forget a session; return the fact by which the journal is to do the same."""
         session.dropped = True
         del self._sessions[session.digest]
         del self._origins[session.origin]
-        self._away.pop(session.digest, None)
+        self._not_away(session)
         return Fact(SESSION, session.digest, "")
 
     def learn(self, fact: Fact, here: bool, just_now: bool = True) -> Session:

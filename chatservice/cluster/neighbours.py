@@ -17,7 +17,7 @@ from chatservice.chat import ignoring
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member
 from chatservice.chat.returns import REPLACED
-from chatservice.chat.rooms import Membership, Room, put
+from chatservice.chat.rooms import Membership
 from chatservice.chat.sessions import SESSION, Session
 from chatservice.chat.views import TEXT
 from chatservice.cluster.entries import LEASE, PERSON
@@ -131,7 +131,7 @@ class Neighbours:
             if name in there:
                 there[name].since = since
             else:
-                put(member, chat.rooms.setdefault(name, Room(name)), since)
+                chat.put(member, name, since)
         member.current = next(iter(member.memberships), None)
 
     def _leave(self, membership: Membership) -> None:
@@ -139,6 +139,7 @@ class Neighbours:
         membership.member.memberships.remove(membership)
         if membership.member in room.members:
             del room.members[membership.member]
+            self._chat.directory.changed()
             room.population -= 1
             if not room.population and room.name not in self._chat.permanent:
                 self._chat.rooms.pop(room.name, None)

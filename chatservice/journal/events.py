@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 SAID: Final = "said"
@@ -36,6 +37,11 @@ def inbox(origin: int) -> str:
     No room of people has a name that begins with ``@``.
     """
     return f"@{origin:x}"
+
+
+def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
+    """Tell whether somebody sees nothing of an event who ignores some sessions."""
+    return origin in hidden and kind in PERSONAL
 
 
 class Fact(NamedTuple):

@@ -16,7 +16,9 @@ What was committed survives a ``kill -9``; a power cut may take the last moments
 the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
 
 A file that was moved or deleted would take commits all the same, and the next start would find
-none of them. So each commit sees to it that the files are where they were opened.
+none of them. So each commit sees to it that the files are where they were opened. To move or delete
+one changes the time of the folder that it is in (POSIX, ``rename()`` and ``unlink()``), so while
+that stays as it is, a commit need not look at more.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from itertools import chain
 from typing import Final
@@ -48,6 +51,10 @@ from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
+
+SETTLED: Final = 3.0
+"""Seconds after which a change of a folder is sure to have another time than the one before: file
+systems count in steps, of two seconds at most."""
 
 PRUNE_EVENTS: Final = 500
 
@@ -92,6 +99,10 @@ class SqliteJournal:
         self._checkpoint: Deferred[None] | None = None
         self._passed = 0
         self._opened: list[tuple[str, os.stat_result]] = []
+        self._folder = ""
+        self._folder_was: tuple[int, ...] = ()
+        self._folder_since = 0.0
+        self._all_there = False
 
     def start(self, committed: Committed) -> None:
         """Open the file, alone. See :meth:`.Journal.start`."""
@@ -127,6 +138,8 @@ class SqliteJournal:
         self._log = os.path.realpath(self.path) + "-wal"
         paths = os.path.abspath(self.path), self._log, os.path.realpath(self.path) + "-shm"
         self._opened = [(path, os.stat(path)) for path in paths]
+        # Behind a link, there are more folders than one.
+        self._folder = "" if os.path.islink(paths[0]) else os.path.dirname(paths[0])
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
         ends = self._writer.execute(
@@ -194,7 +207,7 @@ class SqliteJournal:
         return stored.addCallback(lambda _: self._stored(events, held))
 
     def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
-        lost = self.lost
+        lost = "" if self._is_all_there() else self.lost
         if lost:
             return fail(JournalUnavailable(lost))
         try:
@@ -345,12 +358,31 @@ class SqliteJournal:
             try:
                 found = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
-                return f"{path} was moved or deleted: put it back"
+                why = "was moved or deleted: put it back"
             except OSError:
                 continue  # It may be there; who runs as somebody else can't see it.
-            if found.st_ino != opened.st_ino or found.st_dev != opened.st_dev:
-                return f"{path} is another file now: put the first one back"
+            else:
+                if found.st_ino == opened.st_ino and found.st_dev == opened.st_dev:
+                    continue
+                why = "is another file now: put the first one back"
+            self._all_there = False
+            return f"{path} {why}"
         return ""
+
+    def _is_all_there(self) -> bool:
+        """Tell, by one look at the folder, whether nothing can be :attr:`lost`."""
+        try:
+            found = os.stat(self._folder)
+        except OSError:
+            return False
+        folder = found.st_dev, found.st_ino, found.st_mtime_ns
+        if folder != self._folder_was:
+            self._folder_was, self._folder_since = folder, time.monotonic()
+            self._all_there = False
+        elif not self._all_there and time.monotonic() - self._folder_since > SETTLED:
+            # After the look at the folder: what is moved from now on changes it.
+            self._all_there = not self.lost
+        return self._all_there
 
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool
@@ -358,9 +390,9 @@ class SqliteJournal:
         """See :meth:`.Journal.after`."""
         return self._reading.after(position, tuple(rooms), upto, talk)
 
-    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._reading.locate(room, upto, count)
+        return self._reading.locate(room, upto, count, hidden)
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from chatservice.journal.base import Found, JournalUnavailable, Stretch
+from chatservice.journal.base import Found, JournalUnavailable, Stretch, found
 from chatservice.journal.events import Event, Fact
 from chatservice.journal.sqlite_schema import ADDRESSED_ONLY, NUMBERED_ONLY, REST_ONLY, TALK_ONLY
 
@@ -156,17 +156,20 @@ class Reading:
                 upto = found[-1]
         return found
 
-    def locate(self, room: str, upto: int, count: int) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._when_free(self._locate, room, upto, count)
+        return self._when_free(self._locate, room, upto, count, hidden)
 
-    def _locate(self, room: str, upto: int, count: int) -> Found:
-        found, first = self._connection.execute(
-            "SELECT count(*), min(id) FROM (SELECT id FROM events WHERE room = ? AND id <= ? "
-            f"AND {TALK_ONLY} ORDER BY id DESC LIMIT ?)",
-            (room, upto, count),
-        ).fetchone()
-        return Found(found, first - 1 if found else upto)
+    def _locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
+        most = READ_EVENTS if hidden else min(count, READ_EVENTS)
+        rows = self._connection.execute(
+            "SELECT id, kind, origin FROM events WHERE room = ? AND id <= ? "
+            f"AND {TALK_ONLY} ORDER BY id DESC LIMIT ?",
+            (room, upto, most),
+        ).fetchall()
+        last = found(rows, upto, count, hidden)
+        over = len(rows) < most and len(last.ids) < count
+        return last._replace(reached=0) if over else last
 
     def facts(self) -> Deferred[list[Fact]]:
         """See :meth:`.SqliteJournal.facts_later`."""

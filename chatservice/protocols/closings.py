@@ -40,6 +40,8 @@ class Cause(Enum):
     BANNED = "banned"
     TOO_MANY = "too many connections"
     CROWDED = "too many connections from its address"
+    HURRIED = "too many new connections from its address"
+    NAMES = "too many new names from its address"
     HTTP = "an HTTP request"
     TLS = "a TLS hello on a port without TLS"
 

@@ -6,7 +6,7 @@ There is no timer a connection. Each kind of timeout is the same for all, so one
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from math import inf
 from typing import Final
 
@@ -41,6 +41,9 @@ SWEEP: Final = 1.0
 
 STALL_LOOKS: Final = 12
 """A connection is looked at so many times in a stall timeout, at most."""
+
+PARTING_MOST: Final = 32
+"""So many connections that were never let in may be closing at once; they take nobody's place."""
 
 
 class ChatFactory(ServerFactory):
@@ -77,7 +80,11 @@ class ChatFactory(ServerFactory):
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
         self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
-        self._addresses: Counter[str] = Counter()
+        # Those who were never let in and are closing; the last of them that may take their time.
+        self._parting: dict[ChatProtocol, None] = {}
+        self._patient_with: deque[ChatProtocol] = deque()
+        self._places: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
         self.progress = Progress()
         self._closings = Closings(clock)
         self._sweep_due: IDelayedCall | None = None
@@ -100,7 +107,7 @@ class ChatFactory(ServerFactory):
             self._ungreeted.add(protocol)
         if self._stopping is not None:
             protocol.part("the server is going down")
-        elif self.most and len(self.connections) > self.most:
+        elif self.most and len(self.connections) - len(self._parting) > self.most:
             self.note(protocol, Cause.TOO_MANY)
             protocol.part(
                 "too many people are connected: please try again later", code=Code.CROWDED
@@ -120,7 +127,7 @@ class ChatFactory(ServerFactory):
     def _silent(self, protocol: RecognisingFramer) -> None:
         """Greet who was silent for a moment, or later who may be a stranger that is late."""
         if self.admit(protocol):
-            if protocol.silent and protocol.address in self._strangers:
+            if protocol.silent and protocol.outbox.site in self._strangers:
                 self._awaited.add(protocol)
             else:
                 protocol.greet()
@@ -138,15 +145,17 @@ class ChatFactory(ServerFactory):
             self._strangers.add(counted(protocol.outbox.address))
 
     def admit(self, protocol: RecognisingFramer) -> bool:
-        """Count a connection under its address; if that is banned or has too many, part with it.
+        """Let a connection on, unless its address is banned, comes too fast or has too many.
 
         At the greeting, since behind a PROXY header the address is not known before; under TLS at
-        once, since a handshake may take its time.
+        once, since a handshake may take its time. It has no place of its address yet: there may be
+        as many that wait for one.
         """
         self._ungreeted.discard(protocol)
         self._awaited.discard(protocol)
-        if protocol.address is not None:
+        if protocol.admitted:
             return True
+        protocol.admitted = True
         host = protocol.outbox.address
         if not host:
             return True
@@ -155,21 +164,75 @@ class ChatFactory(ServerFactory):
             self.note(protocol, Cause.BANNED)
             protocol.part(banned, code=Code.BANNED)
             return False
-        address = counted(host)
-        if self.limits.max_per_address and self._addresses[address] >= self.limits.max_per_address:
-            self.note(protocol, Cause.CROWDED)
-            protocol.part("too many connections from your address", code=Code.CROWDED)
+        protocol.outbox.site = site = counted(host)
+        if not self.limits.max_per_address:
+            return True
+        if not self.chat.shares.connections.allows(site):
+            self.note(protocol, Cause.HURRIED)
+            protocol.part(
+                "too many new connections from your address: please wait a minute",
+                code=Code.CROWDED,
+            )
             return False
-        protocol.address = address
-        self._addresses[address] += 1
+        if self._waiting[site] >= self.limits.max_per_address:
+            return self._crowded(protocol)
+        self.chat.shares.connections.count(site)
+        self._count(protocol, self._waiting)
         return True
+
+    def place(self, protocol: RecognisingFramer, token: str | None = None) -> bool:
+        """Give a connection a place among those of its address; if there is none, part with it.
+
+        :param token: of a program that may replace a connection of the same address: it takes the
+            place of that one.
+        """
+        if protocol.counted_in is not self._waiting:
+            return True
+        site = protocol.outbox.site
+        full = self._places[site] >= self.limits.max_per_address
+        if full and not self._replaces(site, token):
+            return self._crowded(protocol)
+        self._count(protocol, self._places)
+        return True
+
+    def _count(self, protocol: RecognisingFramer, counts: Counter[str] | None) -> None:
+        """Count a connection for its address there, or with None nowhere."""
+        site, before = protocol.outbox.site, protocol.counted_in
+        if before is not None:
+            before[site] -= 1
+            if not before[site]:
+                del before[site]
+        protocol.counted_in = counts
+        if counts is not None:
+            counts[site] += 1
+
+    def _replaces(self, site: str, token: str | None) -> bool:
+        session = None if token is None else self.chat.tokens.find(token)
+        member = None if session is None else self.chat.sessions.get(session.origin)
+        return member is not None and not member.outlet.closed and member.outlet.site == site
+
+    def _crowded(self, protocol: RecognisingFramer) -> bool:
+        self.note(protocol, Cause.CROWDED)
+        protocol.part("too many connections from your address", code=Code.CROWDED)
+        return False
 
     def named(self, protocol: ChatProtocol) -> None:
         """Somebody has a name."""
         self._unnamed.discard(protocol)
 
     def closing(self, protocol: ChatProtocol) -> None:
-        """Our half of a connection is closed: see to it that the other follows."""
+        """Our half of a connection is closed: see to it that the other follows.
+
+        It takes no place any more; of those that were never let in, only so many may stay.
+        """
+        self._count(protocol, None)
+        if protocol.member is None and self._stopping is None:
+            self._parting[protocol] = None
+            self._patient_with.append(protocol)
+            if len(self._patient_with) > PARTING_MOST:
+                oldest = self._patient_with.popleft()
+                if oldest in self._parting:
+                    self._abort(oldest)
         self._closing[protocol] = self.clock.seconds()
         self._ungreeted.discard(protocol)
         self._awaited.discard(protocol)
@@ -185,13 +248,11 @@ class ChatFactory(ServerFactory):
         """Forget a connection."""
         self.connections.pop(protocol, None)
         self._closing.pop(protocol, None)
+        self._parting.pop(protocol, None)
+        self._count(protocol, None)
         self.progress.forget(protocol)
         for deadlines in (self._handshaking, self._ungreeted, self._awaited, self._unnamed):
             deadlines.discard(protocol)
-        if protocol.address is not None:
-            self._addresses[protocol.address] -= 1
-            if not self._addresses[protocol.address]:
-                del self._addresses[protocol.address]
         if self._stopping is not None:
             self._look_whether_all_are_gone(self._stopping)
 
@@ -243,7 +304,9 @@ class ChatFactory(ServerFactory):
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """
         self.interval = 0.0
+        self.chat.shares.lift()
         for protocol in (*self.lingering, *self.connections):
+            protocol.wait_no_more()
             protocol.release(PACE)
             if protocol in self.connections and protocol not in self._closing:
                 protocol.hold(STOPPING)

@@ -246,6 +246,7 @@ class ChatProtocol(RecognisingFramer):
     def give_up(self) -> None:
         """Drop what still waits to be handled of a peer that is no more."""
         self.drop_lines()
+        self.wait_no_more()
         self.release(self._holds)
 
     # Called by the outbox

@@ -15,7 +15,7 @@ ask       is what it asks for         closing, if another    is away; closing   
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.python.failure import Failure
 
@@ -27,6 +27,12 @@ from chatservice.protocols.closings import Cause
 
 if TYPE_CHECKING:
     from chatservice.protocols.line import ChatProtocol
+
+_CLOSING: Final[dict[wire.Code | None, Cause]] = {
+    wire.Code.BANNED: Cause.BANNED,
+    wire.Code.CROWDED: Cause.NAMES,
+}
+"""Why a connection is closed whose hello is refused so; after others it may try again."""
 
 
 def longest(characters: int) -> int:
@@ -55,6 +61,8 @@ def hello(connection: ChatProtocol, line: bytes) -> None:
         connection.outbox.write(complaint(first))
         return
     chat = connection.factory.chat
+    if not connection.factory.place(connection, request.token):
+        return
     if chat.ticker.refusing:
         connection.tell(wording.UNSTORED)
     connection.wait_for(
@@ -68,8 +76,9 @@ def _refused(connection: ChatProtocol, request: wire.Hello, failure: Failure) ->
     failure.trap(*REFUSALS)
     assert isinstance(failure.value, Exception)
     connection.outbox.write(refusal(failure.value, request))
-    if getattr(failure.value, "code", None) is wire.Code.BANNED:
-        connection.factory.note(connection, Cause.BANNED)
+    cause = _CLOSING.get(getattr(failure.value, "code", None))
+    if cause is not None:
+        connection.factory.note(connection, cause)
         connection.finish()
 
 

@@ -36,6 +36,9 @@ class Owner(Protocol):
     def pace(self, lines: float) -> None:
         """The peer is to be charged for so many lines."""
 
+    def wait_until(self, due: float) -> None:
+        """The next line of the peer is to be handled at that time, and not before."""
+
     def finish(self) -> None:
         """The member has read all that it was to read."""
 
@@ -64,6 +67,7 @@ class Outbox:
 
     :ivar unsent: bytes written that wait, as far as is known, since it was blocked.
     :ivar blocked: the transport has enough, or an answer has the way for itself.
+    :ivar site: see :attr:`.Outlet.site`; to be set when it is known.
     :ivar broken: the connection was found to be lost. A socket tells that once: who reads it
         afterwards is told that the peer has ended its half.
     """
@@ -79,10 +83,12 @@ class Outbox:
         "blocked",
         "broken",
         "closed",
+        "site",
         "unsent",
     )
 
     def __init__(self, transport: Any, owner: Owner) -> None:
+        self.site = ""
         self._transport = transport
         self._owner = owner
         self.blocked = False
@@ -160,6 +166,10 @@ class Outbox:
         """See :meth:`.Outlet.charge`."""
         if not self.closed:
             self._owner.pace(lines)
+
+    def wait_until(self, due: float) -> None:
+        """See :meth:`.Outlet.wait_until`."""
+        self._owner.wait_until(due)
 
     def finish(self) -> None:
         """See :meth:`.Outlet.finish`."""

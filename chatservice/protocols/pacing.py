@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from twisted.internet.interfaces import IDelayedCall
+
 from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.outbox import Outbox
 
@@ -20,9 +22,12 @@ COMMANDS_A_LINE: Final = 64
 UNSENT_MOST: Final = 64 << 10
 """Bytes of answers that may wait for a peer before it is no longer read from."""
 
-ASKING, PACE, UNREAD, CLOGGED, STOPPING = (1 << bit for bit in range(5))
+ASKING, PACE, UNREAD, CLOGGED, STOPPING, SHARE = (1 << bit for bit in range(6))
 """Why a connection is held: an answer is awaited, it is too fast, it does not read, the journal
-refuses, the house closes."""
+refuses, the house closes, its address has used up its share."""
+
+NOTICEABLE: Final = 0.3
+"""Seconds for which a line has to wait before its author is told why."""
 
 
 class PacedFramer(LineFramer):
@@ -32,6 +37,8 @@ class PacedFramer(LineFramer):
     outbox: Outbox
 
     _next_line_at = 0.0
+    _share_due: IDelayedCall | None = None
+    _told_to_wait = False
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; telnet commands have their price as well as lines."""
@@ -69,6 +76,28 @@ class PacedFramer(LineFramer):
             self.factory.paced.add(self)
         else:
             self.release(PACE)
+
+    def wait_until(self, due: float) -> None:
+        """Handle the next line at that time and not before; tell why, once."""
+        if self._share_due is not None:
+            self._share_due.cancel()
+        clock = self.factory.clock
+        wait = max(0.0, due - clock.seconds())
+        if wait >= NOTICEABLE and not self._told_to_wait:
+            self._told_to_wait = True
+            self.tell("much is said from your address: what you say waits for its turn")
+        self.hold(SHARE)
+        self._share_due = clock.callLater(wait, self.wait_no_more)
+
+    def wait_no_more(self) -> None:
+        """Handle the next line, whatever the share of its address is."""
+        due, self._share_due = self._share_due, None
+        if due is not None and due.active():
+            due.cancel()
+        self.release(SHARE)
+
+    def tell(self, *lines: str) -> None:
+        """Say something of the service's own: to be overridden."""
 
     def _mind_unread(self) -> None:
         if self.outbox.unsent > UNSENT_MOST:

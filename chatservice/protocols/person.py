@@ -37,7 +37,8 @@ from chatservice import wording
 from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import obey
-from chatservice.chat.text import decode, edited, safe
+from chatservice.chat.refusals import Refusal
+from chatservice.chat.text import typed
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
 from chatservice.protocols.closings import Cause
@@ -66,7 +67,11 @@ def naming(connection: ChatProtocol, line: bytes) -> None:
         failure.trap(NameTaken)
         _ask_again(connection, failure.getErrorMessage())
 
-    entering = factory.chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+    try:
+        entering = factory.chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+    except Refusal as error:
+        _ask_again(connection, str(error))
+        return
     connection.wait_for(entering.addCallbacks(connection.named, taken))
 
 
@@ -88,10 +93,7 @@ def chatting(connection: ChatProtocol, line: bytes) -> None:
 
 def _typed(connection: ChatProtocol, line: bytes) -> str | None:
     """Return what a person typed, safe to show; None if it was too long, which it is told."""
-    text = decode(line)
-    if not text.isprintable():
-        text = edited(text)
-    if len(text) > connection.factory.limits.max_line:
+    text = typed(line, connection.factory.limits.max_line)
+    if text is None:
         connection.tell_too_long()
-        return None
-    return safe(text)
+    return text

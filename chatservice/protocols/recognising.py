@@ -6,6 +6,8 @@ speak. Who was greeted is still recognised by the first bytes, whenever they com
 
 from __future__ import annotations
 
+from collections import Counter
+
 from chatservice import wording
 from chatservice.protocols.closings import Cause
 from chatservice.protocols.first_bytes import PREAMBLE_MOST, after_preamble, answer_to_stranger
@@ -16,8 +18,11 @@ from chatservice.wire import OPENING, Code
 class RecognisingFramer(PacedFramer):
     """The beginning of a :class:`.ChatProtocol`."""
 
-    address: str | None = None
-    """Under which the connection is counted, once it is."""
+    admitted = False
+    """Whether its address may have it: this is found out once."""
+
+    counted_in: Counter[str] | None = None
+    """Where it is counted for its address: among those that wait for a place, or have one."""
 
     cause: Cause | None = None
     """Why it is closed, if the service has a cause."""
@@ -89,7 +94,7 @@ class RecognisingFramer(PacedFramer):
         if self._greeted:
             return
         self._greeted = True
-        if self.factory.admit(self):
+        if self.factory.admit(self) and self.factory.place(self):
             if self.negotiates:
                 self.negotiate()
             self.tell(wording.ASK_NAME)
@@ -122,9 +127,6 @@ class RecognisingFramer(PacedFramer):
 
     def be_machine(self) -> None:
         """Speak JSON from now on: to be overridden."""
-
-    def tell(self, *lines: str) -> None:
-        """Say something of the service's own: to be overridden."""
 
     def part(self, *why: str, code: Code | None = None) -> None:
         """Say why, and close: to be overridden."""

@@ -130,16 +130,26 @@ class Period:
 
 
 class Block:
-    """Lines of the past that somebody is to be shown.
+    """Lines of the past that somebody is to be shown: the last ``count`` that they see.
 
+    :ivar talk: what was said in the room, by whomever.
+    :ivar left: those of it that are still to come, once the heading has.
     :ivar since: the moment at which they were asked for, or the last of them was given.
     """
 
     def __init__(
-        self, talk: Sequence[Event], room: str, upto: int, asked: bool, today: date, since: int
+        self,
+        talk: Sequence[Event],
+        count: int,
+        room: str,
+        upto: int,
+        asked: bool,
+        today: date,
+        since: int,
     ) -> None:
-        self.left = deque(talk)
-        self.length = len(talk)
+        self.talk = talk
+        self.count = count
+        self.left: deque[Event] = deque()
         self.room = room
         self.upto = upto
         self.asked = asked
@@ -310,16 +320,18 @@ class Session(Person):
         if header := _HEADER.fullmatch(line):
             count = 1 if header[1] == "line" else int(header[1].removesuffix(" lines"))
             block = self._next_block(mark.moment, header[2], count)
-            assert (header[2], count) == (block.room, block.length), line
+            seen = self._seen(block, mark.moment)
+            assert (header[2], count) == (block.room, len(seen)), line
+            block.left += seen
+            block.since = mark.moment
             self.block = block
         elif nothing := _NOTHING.fullmatch(line):
             block = self._next_block(mark.moment)
-            assert block.asked and not block.length and block.room == nothing[1], line
+            assert block.asked and not block.talk and block.room == nothing[1], line
         elif hidden := _ALL_HIDDEN.fullmatch(line):
             block = self._next_block(mark.moment, hidden[1])
-            assert block.asked and block.length and block.room == hidden[1], line
-            while block.left:
-                self._pass_over(block, mark.moment)
+            assert block.asked and block.talk and block.room == hidden[1], line
+            assert not self._seen(block, mark.moment), line
         elif _HEADING.fullmatch(line):
             self.heading = line
         elif line.startswith(_SENT):
@@ -335,15 +347,20 @@ class Session(Person):
         Of one that nobody asked for, and that shows nothing, nothing is told.
         """
         self._end_block(moment)
-        while not self.blocks[0].asked and (
-            self.blocks[0].length == 0
-            or (
-                (self.blocks[0].room, self.blocks[0].length) != (room, count)
-                and all(self.hides(e, self.blocks[0].since, moment) for e in self.blocks[0].left)
-            )
-        ):
-            self.blocks.popleft()
-        return self.blocks.popleft()
+        while True:
+            block = self.blocks.popleft()
+            may_be_passed = not block.asked and self._shows_nothing(block, moment)
+            told = (block.room, len(self._seen(block, moment))) == (room, count)
+            if not may_be_passed or (told and count):
+                return block
+
+    def _seen(self, block: Block, moment: int) -> list[Event]:
+        """Return what a look into the past shows at a moment."""
+        return [e for e in block.talk if not self.hides(e, moment, moment)][-block.count :]
+
+    def _shows_nothing(self, block: Block, moment: int) -> bool:
+        """Tell whether there may have been nothing to show, at some moment until now."""
+        return all(self.hides(event, block.since, moment) for event in block.talk)
 
     def _end_block(self, moment: int) -> None:
         """Of a look into the past, nothing may be left but what they did not want to see."""
@@ -398,9 +415,7 @@ class Session(Person):
         self._end_block(mark.moment)
         event = self.expected[self.shown[0] - 1]
         for block in self.blocks:
-            told = block.asked or not all(
-                self.hides(e, block.since, mark.moment) for e in block.left
-            )
+            told = block.asked or not self._shows_nothing(block, mark.moment)
             assert block.upto >= event.id or not told, "the past is late"
         self.last = mark.moment
         if event.kind == PRIVATE:
@@ -429,8 +444,7 @@ class Session(Person):
         self._end_block(now)
         moment = self.world.pass_moment()
         for block in self.blocks:
-            assert not block.asked
-            assert all(self.hides(event, block.since, moment) for event in block.left)
+            assert not block.asked and self._shows_nothing(block, moment)
         assert self.followed == len(self.outlet.received), "half a line"
         if self.kicked is None and not self.seen_off:
             assert self.confirmed == len(self.confirmations), "they were not told"
@@ -445,7 +459,7 @@ class Session(Person):
         talk = [e for e in log if e.room == room and e.kind in TALK and e.id <= upto]
         today = day_of(self.house.now())
         since = self.world.moment if asked else self.world.stored_at(log[-1])
-        self.blocks.append(Block(talk[-count:], room, upto, asked, today, since))
+        self.blocks.append(Block(talk, count, room, upto, asked, today, since))
 
 
 def session_of(member: Member) -> Session:

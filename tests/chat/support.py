@@ -41,11 +41,14 @@ class RecordingOutlet:
     :ivar received: every byte that it took, in order, or will send once it is drained.
     :ivar finished: it was told to close.
     :ivar charged: the lines that answers counted as.
+    :ivar waits_until: when its next line may be handled, as it was told.
     :ivar lost: its peer is gone, so nobody should send to it.
     """
 
     def __init__(self) -> None:
         self.address = "192.0.2.1"
+        self.site = ""
+        self.waits_until = 0.0
         self.blocked = False
         self.window: int | None = None
         self.received = bytearray()
@@ -109,6 +112,9 @@ class RecordingOutlet:
     def charge(self, lines: float) -> None:
         self.charged += lines
 
+    def wait_until(self, due: float) -> None:
+        self.waits_until = due
+
     def finish(self) -> None:
         if self.finished:
             raise AssertionError("finished twice")
@@ -128,6 +134,12 @@ class RecordingOutlet:
         elif self.blocked and not self.finished:
             self.blocked = False
             self.drained()
+
+
+def assert_rooms_are_listed(chat: Chat) -> None:
+    """Check that nothing has changed of the rooms that their list has not taken note of."""
+    listed, _ = chat.directory.first(len(chat.rooms))
+    assert listed == sorted(chat.rooms.values(), key=lambda r: (-len(r.members), r.name)), listed
 
 
 class Readings:

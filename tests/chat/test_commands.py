@@ -493,6 +493,8 @@ class QuitTests(CommandTestCase):
         self.assertEqual(self.bo.read(), ["-- ana left"])
 
     def test_parting_words_are_shown(self) -> None:
+        self.ana.tries("hi")
+        self.bo.read()
         self.ana.tries("/quit  good night, all ")
         self.assertEqual(self.bo.read(), ["-- ana left (good night, all)"])
 

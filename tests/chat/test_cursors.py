@@ -5,9 +5,10 @@ from typing import cast
 
 from twisted.trial import unittest
 
-from chatservice.chat import cursors
+from chatservice.chat import cursors, past
 from chatservice.chat.cursors import CHUNK, FAR_TURN, RETRY, SLICE, taken
 from chatservice.chat.views import TEXT, TextView
+from chatservice.journal import sqlite_reading
 from chatservice.journal.events import SAID, Event
 from tests.chat.programs import ProgramTestCase, brief
 from tests.chat.support import DAY, START, House, HouseTestCase, Person, RecordingOutlet
@@ -550,6 +551,35 @@ class HistoryTests(HouseTestCase):
                 "<ana> one",
                 "<ana> two",
             ],
+        )
+
+    def test_a_search_through_what_is_hidden_has_others_look_things_up_between(self) -> None:
+        self.patch(past, "READ_EVENTS", 4)
+        self.patch(sqlite_reading, "READ_EVENTS", 4)
+        (cy,) = self.house.gather("cy")
+        cy.tries("first")
+        self.speak(*(f"line {number}" for number in range(100)))
+        self.bo.tries("/ignore ana")
+        cy.read()
+        self.house.readings.held = True
+        self.bo.type("/history")
+        self.house.tick()
+        cy.type("/history 10")
+        got: list[str] = []
+        readings = 0
+        while len(got) < 11:
+            self.house.tick()
+            self.house.readings.finish()
+            got += cy.read()
+            readings += 1
+        # Every other reading is for its own search.
+        self.assertLess(readings, 16)
+        self.assertEqual(self.bo.read(), [])
+        self.house.readings.release()
+        for _ in range(100):
+            self.house.tick()
+        self.assertEqual(
+            self.bo.read(), ["-- the last line of #lobby, times in UTC:", "[09:26] <cy> first"]
         )
 
     def test_who_lost_its_connection_gets_none(self) -> None:

@@ -33,8 +33,10 @@ class DirectoryTests(unittest.TestCase):
         self.directory.changed()
         self.assertEqual(self.names()[0][0], "lobby")
         self.rooms["annex"] = Room("annex")
+        self.directory.changed()
         self.assertIn("annex", self.names()[0])
         del self.rooms["annex"]
+        self.directory.changed()
         self.assertNotIn("annex", self.names()[0])
 
     def test_only_to_sort_many_is_dear(self) -> None:

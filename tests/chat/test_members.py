@@ -64,7 +64,7 @@ class MemberTests(unittest.TestCase):
 
     def test_it_sees_nothing_of_who_is_hidden(self) -> None:
         self.put_in("lobby")
-        self.member.hidden = frozenset((7,))
+        self.member.hidden = {7: "x"}
         for room in ("lobby", inbox(self.member.origin)):
             self.assertFalse(self.member.sees(said(room, 5, 7)))
             self.assertTrue(self.member.sees(said(room, 5, 8)))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TypeVar
 
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from chatservice.chat import past
-from chatservice.chat.past import Past
+from chatservice.chat.past import Past, Search
 from chatservice.journal import sqlite, sqlite_reading
 from chatservice.journal.base import Found, Journal, Stretch
 from chatservice.journal.events import (
@@ -74,7 +74,10 @@ class PastTests(JournalTestCase):
         self.past.append(events)
 
     def happens(self, *events: tuple[str, str]) -> None:
-        drafts = [said("hi", room, kind) for room, kind in events]
+        drafts = [
+            said("hi", room, kind)._replace(origin=1 + (len(self.told) + number) % 3)
+            for number, (room, kind) in enumerate(events)
+        ]
         self.successResultOf(self.journal_.commit(drafts))
 
     def test_an_old_one_among_new_ones_goes_alone(self) -> None:
@@ -89,8 +92,7 @@ class PastTests(JournalTestCase):
             # The very last event stays, whatever its time.
             self.assertEqual(texts, [5000, 5001, 5002, 5003])
             self.assertEqual([e.at for e in self.read(0, 14, "b", True)], [*texts, 90])
-            found = self.result(self.past.locate("a", 14, 3))
-            self.assertEqual((found.length, found.position), (3, 2))
+            self.assertEqual(self.search("a", 14, 3), ([11, 7, 3], 0))
             self.assertEqual((self.past.floor, self.past.head), (0, 14))
             self.successResultOf(self.journal_.stop())
 
@@ -104,6 +106,25 @@ class PastTests(JournalTestCase):
 
     def result(self, answer: _T | Deferred[_T]) -> _T:
         return self.successResultOf(answer) if isinstance(answer, Deferred) else answer
+
+    def search(
+        self, room: str, upto: int, count: int, hidden: Set[int] = frozenset()
+    ) -> tuple[list[int], int]:
+        """Search step by step; returns what was found, the newest first, and what was passed."""
+        search = Search(self.past, room, upto, count, hidden)
+        while not search.done:
+            seen = search.length + search.passed
+            step = search.go_on()
+            if step is not None:
+                self.successResultOf(step)
+            self.assertLessEqual(search.length + search.passed, seen + 4)
+        ids: list[int] = []
+        position = search.position()
+        while position < upto:
+            ids.insert(0, position + 1)
+            position = search.position(position + 1)
+        self.assertEqual(search.length, len(ids))
+        return ids, search.passed
 
     def read(self, position: int, upto: int, room: str, talk: bool) -> list[Event]:
         """Read on and on, and keep what is wanted."""
@@ -163,9 +184,10 @@ class PastTests(JournalTestCase):
             talked = [event for event in in_room if event.kind in TALK]
             wanted = [event for event in (talked if talk else in_room) if event.id > position]
             self.assertEqual(self.read(position, upto, room, talk), wanted)
-            last = talked[-(first % 7) :] if first % 7 else []
-            found = Found(len(last), last[0].id - 1 if last else upto)
-            self.assertEqual(self.result(self.past.locate(room, upto, first % 7)), found)
+            hidden = {1, 2} if second % 3 == 0 else {second % 3}
+            seen = [e.id for e in talked if e.origin not in hidden]
+            found, _ = self.search(room, upto, first % 7, hidden)
+            self.assertEqual(found, seen[::-1][: first % 7])
 
     def test_events_of_one_commit_are_remembered_until_the_next(self) -> None:
         self.start(recent=5)
@@ -174,22 +196,33 @@ class PastTests(JournalTestCase):
         self.happens(("a", SAID))
         self.assertEqual(self.past.floor, 16)
 
+    def test_it_is_not_looked_for_behind_thousands_that_are_hidden(self) -> None:
+        self.patch(past, "PASSED_MOST", 12)
+        self.start(recent=5)
+        self.twenty()
+        found, passed = self.search("a", 20, 3, {event.origin for event in self.told})
+        self.assertEqual(found, [])
+        self.assertIn(passed, range(12, 16))
+
     def test_what_is_recent_is_answered_at_once(self) -> None:
         self.start(recent=5)
         self.twenty()
         self.assertEqual(self.past.floor, 15)
         self.assertEqual(self.past.read(17, ["a"], 20), Stretch(self.told[17:], 20))
-        self.assertEqual(self.past.locate("a", 20, 3), Found(3, 17))
+        self.assertEqual(self.past.locate("a", 20, 3, set()), Found([20, 19, 18], 0, 17))
 
     def test_what_is_old_comes_from_the_journal(self) -> None:
         self.start(recent=5)
         self.twenty()
         self.thread.held = True
-        reading, locating = self.past.read(13, ["a"], 20), self.past.locate("a", 20, 8)
+        reading = self.past.read(13, ["a"], 20)
+        self.assertEqual(self.past.locate("a", 20, 8, set()), Found([20, 19, 18, 17], 0, 16))
+        self.assertEqual(self.past.locate("a", 16, 4, set()), Found([16], 0, 15))
+        locating = self.past.locate("a", 15, 3, set())
         self.thread.run()
         assert isinstance(reading, Deferred) and isinstance(locating, Deferred)
         self.assertEqual(self.successResultOf(reading), Stretch(self.told[13:15], 15))
-        self.assertEqual(self.successResultOf(locating), Found(8, 12))
+        self.assertEqual(self.successResultOf(locating), Found([15, 14, 13], 0, 12))
 
     def test_a_start_remembers_what_is_recent(self) -> None:
         self.start(recent=5)
@@ -219,7 +252,7 @@ class PastTests(JournalTestCase):
         self.start(recent=5, stored=False)
         self.twenty()
         self.assertEqual(self.past.start, 15)
-        self.assertEqual(self.past.locate("a", 20, 8), Found(5, 15))
+        self.assertEqual(self.search("a", 20, 8), ([20, 19, 18, 17, 16], 0))
 
     def test_only_what_is_older_is_forgotten(self) -> None:
         self.start(recent=5, stored=False)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatservice.chat import sessions
+from chatservice.chat.chat import MOMENT
 from chatservice.chat.returns import TEND_EVERY
 from chatservice.chat.standing import BAN, LOCK, MUTE, Term
 from chatservice.journal.events import Fact
@@ -461,6 +462,7 @@ class ComingBackTests(ProgramTestCase):
         self.assertEqual(only(bot.read(), "welcome")["resumed"], True)
 
     def test_quit_is_a_leave_at_once(self) -> None:
+        self.house.tick(MOMENT)
         self.assertEqual(brief(self.bot.tries("quit", text="so long")), ["ok quit"])
         self.assertTrue(self.bot.outlet.finished)
         self.assertEqual(self.ana.read(), ["-- bot left (so long)"])

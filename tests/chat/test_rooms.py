@@ -127,8 +127,8 @@ class DeliverTests(RoomTestCase):
 
     def test_whoever_speaks_in_whatever_order_each_is_sent_what_it_is_to_see(self) -> None:
         ana, bo, cleo = people = [self.member() for _ in range(3)]
-        bo.hidden = frozenset([ana.origin])
-        cleo.hidden = frozenset([ana.origin, bo.origin])
+        bo.hidden = {ana.origin: "ana"}
+        cleo.hidden = {ana.origin: "ana", bo.origin: "bo"}
         for authors in product([*people, None], repeat=4):
             events = [
                 said(f"{number}", origin=author.origin if author else STRANGER, first=number)[0]
@@ -224,7 +224,7 @@ class ReceiptTests(RoomTestCase):
 
     def test_also_between_lines_of_who_is_hidden(self) -> None:
         bot = self.member(JSON)
-        bot.hidden = frozenset({77})
+        bot.hidden = {77: "x"}
         self.deliver(
             [
                 *said("hidden", first=11, origin=77),
@@ -241,7 +241,7 @@ class ReceiptTests(RoomTestCase):
             size, cut = 1, 0
             while cut < size:
                 bot = self.member(JSON, window=cut)
-                bot.hidden = frozenset({77} if hides else ())
+                bot.hidden = {77: "x"} if hides else {}
                 events = [
                     *said("mine", first=11, origin=bot.origin),
                     *said("theirs", first=12, origin=77),

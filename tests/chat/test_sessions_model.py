@@ -53,7 +53,7 @@ from chatservice.journal.events import (
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.wire import Code
 from tests.chat.sessions_model import Guest, Message, Party, Seat, Talk, Wire
-from tests.chat.support import DAY, START, House
+from tests.chat.support import DAY, START, House, assert_rooms_are_listed
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
@@ -1028,6 +1028,7 @@ class Machine(RuleBasedStateMachine):
             raise problem
         assert self.flush_errors() == []
         assert self.house.failures == []
+        assert_rooms_are_listed(self.house.chat)
         self.read_log()
         for one in (*self.guests, *self.leaving, *self.wires):
             one.follow()
@@ -1171,7 +1172,7 @@ class SessionsTests(unittest.TestCase):
             run_state_machine_as_test(
                 WatchedMachine,
                 settings=settings(
-                    max_examples=examples(300),
+                    max_examples=examples(120),
                     stateful_step_count=STEPS,
                     suppress_health_check=list(HealthCheck),
                 ),

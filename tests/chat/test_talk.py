@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from chatservice.chat import past, talk
 from chatservice.chat.past import Past
-from chatservice.chat.talk import Talk, talk_after, talk_before
+from chatservice.chat.talk import Reading, Talk, talk_after, talk_before
 from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.events import JOINED, SAID, TALK, Event, Fact
+from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Event, Fact
 from tests.journal.support import JournalTestCase, said
 
 
@@ -43,11 +44,24 @@ class TalkTests(JournalTestCase):
             pass
         self.past.prune(before)
 
-    def before(self, id: int, limit: int) -> Talk:
-        return self.successResultOf(talk_before(self.past, "a", id, limit))
+    def read(self, reading: Reading) -> Talk:
+        """Read it to its end, as an answer does, and count the turns that others have meanwhile."""
+        self.turns = 0
+        result: object = None
+        while True:
+            try:
+                step = reading.send(result)
+            except StopIteration as end:
+                piece: Talk = end.value
+                return piece
+            result = self.successResultOf(step) if isinstance(step, Deferred) else None
+            self.turns += 1
 
-    def after(self, id: int, limit: int) -> Talk:
-        return self.successResultOf(talk_after(self.past, "a", id, limit))
+    def before(self, id: int, limit: int, hidden: Set[int] = frozenset()) -> Talk:
+        return self.read(talk_before(self.past, "a", id, limit, hidden))
+
+    def after(self, id: int, limit: int, hidden: Set[int] = frozenset()) -> Talk:
+        return self.read(talk_after(self.past, "a", id, limit, hidden))
 
     def texts(self, piece: Talk) -> str:
         return " ".join(event.text for event in piece.events)
@@ -98,24 +112,53 @@ class TalkTests(JournalTestCase):
         self.assertEqual((self.texts(self.after(0, 9)), self.after(0, 9).gap), ("3 4 5 6", True))
         self.assertEqual((self.texts(self.after(2, 9)), self.after(2, 9).gap), ("3 4 5 6", False))
 
+    def test_others_have_their_turn_while_much_is_passed_over(self) -> None:
+        self.begin(recent=0)
+        self.say(*"12", kind=ACTED)
+        for _ in range(40):
+            self.say("hidden")
+        self.assertEqual(self.texts(self.before(99, 9, {1})), "1 2")
+        self.assertEqual(self.turns, 10)
+        self.assertEqual(self.texts(self.after(0, 9, {1})), "1 2")
+        self.assertEqual(self.turns, 10)
+        self.before(99, 2)
+        self.assertEqual(self.turns, 0)
+
     @given(
         st.lists(
-            st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([SAID, JOINED])), min_size=1),
+            st.lists(
+                st.tuples(
+                    st.sampled_from("ab"), st.sampled_from([SAID, ACTED, JOINED]), st.integers(1, 3)
+                ),
+                min_size=1,
+            ),
             max_size=8,
         ),
         st.integers(0, 30),
         st.integers(1, 8),
         st.integers(1, 6),
+        st.sets(st.integers(1, 3)),
     )
     def test_it_is_what_a_list_of_all_would_give(
-        self, commits: list[list[tuple[str, str]]], id: int, limit: int, recent: int
+        self,
+        commits: list[list[tuple[str, str, int]]],
+        id: int,
+        limit: int,
+        recent: int,
+        hidden: set[int],
     ) -> None:
         self.begin(recent)
         for commit in commits:
-            drafts = [said("hi", room, kind) for room, kind in commit]
+            drafts = [said("hi", room, kind)._replace(origin=by) for room, kind, by in commit]
             self.successResultOf(self.kept.commit(drafts))
-        talked = [e for e in self.told if e.room == "a" and e.kind in TALK]
+        talked = [
+            e
+            for e in self.told
+            if e.room == "a" and e.kind in TALK and not (e.kind in PERSONAL and e.origin in hidden)
+        ]
         before = [e for e in talked if e.id < id]
         after = [e for e in talked if e.id > id]
-        self.assertEqual(self.before(id, limit), Talk(before[-limit:], len(before) > limit, False))
-        self.assertEqual(self.after(id, limit), Talk(after[:limit], len(after) > limit, False))
+        wanted = Talk(before[-limit:], len(before) > limit, False)
+        self.assertEqual(self.before(id, limit, hidden), wanted)
+        wanted = Talk(after[:limit], len(after) > limit, False)
+        self.assertEqual(self.after(id, limit, hidden), wanted)

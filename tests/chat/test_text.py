@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 from wcwidth import iter_graphemes
 
-from chatservice.chat.text import MARKS_PER_CHARACTER, decode, edited, safe
+from chatservice.chat import text as texts
+from chatservice.chat.text import MARKS_PER_CHARACTER, decode, edited, safe, typed
 from tests.profiles import examples
 
 EVERY_CHARACTER = [chr(number) for number in range(0x110000)]
@@ -308,6 +309,18 @@ class DecodeTests(unittest.TestCase):
         self.assertEqual(decode(b"\x1b[0m "), "\x1b[0m ")
 
 
+class TypedTests(unittest.TestCase):
+    def test_it_is_edited_and_made_safe(self) -> None:
+        self.assertEqual(typed(b"helo\x7flo \xe2\x80\xae\x1b ", 20), "hello \u241b")
+
+    def test_it_may_be_twice_as_long_until_it_is_edited(self) -> None:
+        self.assertEqual(typed(b"xy\x7f" * 6 + b"xx", 10), "x" * 8)
+        self.assertEqual(typed(b"xy\x7f" * 6 + b"z\x7f", 10), "x" * 6)
+        self.assertIsNone(typed(b"xy\x7f" * 7, 10))
+        self.assertEqual(typed(b"x" * 10, 10), "x" * 10)
+        self.assertIsNone(typed(b"x" * 11, 10))
+
+
 class EditedTests(unittest.TestCase):
     def test_a_key_erases_what_is_one_character_to_the_eye(self) -> None:
         for name, character in WHOLE.items():
@@ -316,8 +329,8 @@ class EditedTests(unittest.TestCase):
                 self.assertEqual(edited(f"{2 * character}{key}"), character, name)
 
     def test_what_each_key_does(self) -> None:
-        for name, (typed, expected) in EDITED.items():
-            self.assertEqual(ascii(edited(typed)), ascii(expected), name)
+        for name, (line, expected) in EDITED.items():
+            self.assertEqual(ascii(edited(line)), ascii(expected), name)
 
     @given(any_text)
     @settings(deadline=None)
@@ -326,7 +339,7 @@ class EditedTests(unittest.TestCase):
             text = text.replace(key, "")
         self.assertEqual(edited(text), text)
 
-    @given(st.text(st.sampled_from("ab \x7f\x15\x17é日🇩e\u0301\u200d👩क्"), max_size=40))
+    @given(st.text(st.sampled_from("ab \x7f\x15\x17é日🇩e\u0301\u200d👩क्"), max_size=32))
     @settings(deadline=None, max_examples=300)
     def test_keys_do_one_after_the_other_what_they_do_together(self, text: str) -> None:
         left = ""
@@ -344,6 +357,29 @@ class EditedTests(unittest.TestCase):
                     pass
             left = "".join(kept) if key in "\x15\x17\x7f" else left + key
         self.assertEqual(ascii(edited(text)), ascii(left))
+
+    def test_a_prefix_joins_what_follows_and_is_erased_with_it(self) -> None:
+        for code in range(0x80, 0x110000):
+            character = chr(code)
+            joined = len(list(iter_graphemes(f"{character}a"))) == 1
+            self.assertEqual(character in texts._PREPENDING, joined, hex(code))
+        for character in texts._PREPENDING:
+            self.assertEqual(edited(f"日{character}x\x7fa\x7f"), "日", ascii(character))
+            self.assertEqual(edited(f"日{character}b\x7f\x7fa"), "a", ascii(character))
+
+    def test_what_is_typed_behind_very_many_marks_is_another_character(self) -> None:
+        many = "a" + 31 * "\u0301"
+        self.assertEqual(edited(f"日{many}x\x7f\u0301\x7f"), f"日{many}")
+        self.assertEqual(edited(f"日{many[:-1]}x\x7f\u0301\x7f"), "日")
+        self.assertEqual(edited(f"日{many}\u0301\x7f"), "日")
+
+    def test_what_is_invisible_is_what_is_taken_out(self) -> None:
+        for code in range(0x110000):
+            alone = safe(f"x{chr(code)}x")
+            gone = alone == "xx" or chr(code) in JOINERS
+            self.assertEqual(
+                texts._is_invisible(chr(code)), gone or chr(code) in SELECTORS, hex(code)
+            )
 
     def test_a_hostile_line_takes_no_longer_than_its_length(self) -> None:
         began = time.process_time()

@@ -6,6 +6,7 @@ from twisted.trial import unittest
 from chatservice.chat.sessions import Period, Reading, Session
 from chatservice.chat.tokens import Tokens, digest
 from chatservice.journal.events import Fact
+from chatservice.limits import Limits
 from tests.chat.support import START
 
 DAY = 86_400
@@ -21,7 +22,7 @@ class TokensTestCase(unittest.TestCase):
         return START + self.wrong + round(self.clock.seconds() * 1000)
 
     def make(self, life: int = 7, most: int = 3) -> Tokens:
-        return Tokens(self.clock, self.now, life, most)
+        return Tokens(self.clock, self.now, Limits(token_life=life, max_tokens=most))
 
     def issue(self, name: str = "bot") -> tuple[str, Session]:
         """A session that has come in."""

@@ -20,7 +20,10 @@ from chatservice.client.outgoing import WINDOW
 from chatservice.client.seat import Refused, Remembered, Seat, Sent
 from chatservice.client.session import OVER
 from tests.client.machine import AT, Endpoint, House, Link, Member
-from tests.profiles import examples
+from tests.profiles import examples, size
+
+CUT_EVERY: Final = size(7, 1)
+"""Bytes from one place at which a connection is cut to the next."""
 
 
 class Notes:
@@ -1214,7 +1217,7 @@ class ExactlyOnceTests(TestCase):
 
     def test_cut_at_each_byte(self) -> None:
         for up in (True, False):
-            for most in count():
+            for most in count(step=CUT_EVERY):
                 chatter = Chatter()
                 chatter.flow()
                 left = chatter.cut_after(*((most, FAR) if up else (FAR, most)))

@@ -27,7 +27,7 @@ from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from tests.chat.programs import Program
-from tests.chat.support import START, Person, Readings
+from tests.chat.support import START, Person, Readings, assert_rooms_are_listed
 
 STEP: Final = 0.05
 """Seconds by which the clocks of all nodes go on at once."""
@@ -312,6 +312,7 @@ class Node:
 
     def rooms(self) -> dict[str, list[str]]:
         """List the rooms in which anybody is, and who."""
+        assert_rooms_are_listed(self.chat)
         return {
             room.name: sorted(member.name for member in room.members)
             for room in self.chat.rooms.values()

@@ -261,7 +261,9 @@ class ReadingTests(ClusterJournalTestCase):
         self.assertGreater(node.size, 0)
         stretch = self.successResultOf(node.after(0, ["lobby"], head, talk=True))
         self.assertEqual(stretch, Stretch(events, head))
-        self.assertEqual(self.successResultOf(node.locate("lobby", head, 1)), Found(1, head - 1))
+        self.assertEqual(
+            self.successResultOf(node.locate("lobby", head, 1, set())), Found([head], 0, head - 1)
+        )
         self.assertEqual(self.successResultOf(node.find(7, 1)), events[0])
         self.assertFalse(node.prune(0))
 

@@ -392,6 +392,7 @@ class Client(Peer):
     :param tls: to speak TLS.
     :param first: bytes to be sent before all else, outside of TLS.
     :param window: bytes that the kernel holds for this client to read, about.
+    :param source: the address from which to connect.
     """
 
     def __init__(
@@ -403,6 +404,7 @@ class Client(Peer):
         tls: ssl.SSLContext | None = None,
         first: bytes = b"",
         window: int | None = None,
+        source: str | None = None,
     ) -> None:
         if isinstance(address, Path):
             self.socket = socket.socket(socket.AF_UNIX)
@@ -411,6 +413,8 @@ class Client(Peer):
             self.socket = socket.socket(family)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         case.addCleanup(self.close)
+        if source is not None:
+            self.socket.bind((source, 0))
         if window is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.settimeout(PATIENCE)

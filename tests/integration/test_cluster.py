@@ -243,7 +243,7 @@ class PeopleTests(ClusterTestCase):
         self.there(ana, "attic", "bob")
         dora.ask("/leave attic", until=re.compile("^-- .*attic.*\n", re.M))
 
-        cleo.say("/quit good night")
+        cleo.say("that is all", "/quit good night")
         cleo.read_rest()
         for one in (ana, bob):
             one.read_until("-- cleo left (good night)\r\n")

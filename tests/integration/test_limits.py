@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 import time
+from contextlib import closing
+from threading import Thread
 
 from twisted.trial.unittest import TestCase
 
@@ -20,6 +24,8 @@ from tests.integration.support import (
 
 TOO_MANY = "-- too many people are connected: please try again later\r\n"
 TOO_MANY_THERE = "-- too many connections from your address\r\n"
+TOO_FAST = "-- too many new connections from your address: please wait a minute\r\n"
+WAITS = "-- much is said from your address: what you say waits for its turn\r\n"
 TOO_SLOW = "-- that took too long, goodbye\r\n"
 
 
@@ -135,6 +141,143 @@ class ConnectionsTests(TestCase):
         people = [Client(self, server.address) for _ in range(100)]
         for peer in people:
             self.assertIn("welcome", peer.read_line())
+
+
+FLOOD = "127.0.0.2"
+"""The address from which too much comes."""
+
+
+class SharesTests(TestCase):
+    """What one address may do, while somebody at another one talks as ever."""
+
+    def start(self, *options: str) -> tuple[Server, Client]:
+        server = Server(self, *options)
+        return server, Client(self, server.address, "witness")
+
+    def flooder(self, server: Server, name: str | None = None) -> Client:
+        return Client(self, server.address, name, source=FLOOD)
+
+    others = 0
+
+    def talks(self, server: Server, witness: Client) -> str:
+        """Somebody else comes, speaks and is heard at once; return what was heard until then."""
+        self.others += 1
+        other = Client(self, server.address, "other", source=f"127.0.1.{self.others}")
+        began = time.monotonic()
+        other.say("I am heard")
+        heard = witness.read_until("<other> I am heard\r\n")
+        self.assertLess(time.monotonic() - began, 1)
+        other.say("/quit")
+        other.read_rest()
+        return heard
+
+    def program(self, server: Server, **hello: object) -> tuple[Client, dict[str, object]]:
+        program = self.flooder(server)
+        program.say(json.dumps({"type": "hello", **hello}))
+        return program, json.loads(program.read_line())
+
+    def test_who_comes_and_goes_again_and_again_is_not_seen_each_time(self):
+        server, witness = self.start("--connects-per-address", "30", "--max-per-address", "10")
+        answers = []
+        for number in range(150):
+            peer = self.flooder(server)
+            peer.say(f"f{number}", "/quit BUY COINS")
+            answers.append(peer.read_rest())
+        heard = self.talks(server, witness) + witness.read_for(0.5)
+        self.assertLessEqual(heard.count("left"), 50)
+        self.assertNotIn("BUY COINS", heard)
+        refused = [answer for answer in answers if answer == TOO_FAST]
+        self.assertGreater(len(refused), 75)
+        self.assertIn("goodbye, f0", answers[0])
+        self.assertIn("closed (too many new connections from its address): 127.0.0.2", server.log)
+
+    def test_who_is_refused_takes_no_place(self):
+        server, witness = self.start(
+            "--max-connections", "100", "--connects-per-address", "1", "--max-per-address", "3"
+        )
+        kept = []
+        for _ in range(20):
+            for _ in range(25):
+                peer = self.flooder(server)
+                kept.append(peer)  # None of them hangs up.
+                peer.send("x\n")
+            self.talks(server, witness)
+        self.assertNotIn("too many connections:", server.log)
+
+    def test_one_address_says_so_much_in_a_room_and_none_of_it_is_lost(self):
+        server, witness = self.start("--room-rate", "25", "--room-burst", "20", "--rate", "1000")
+        peers = [self.flooder(server, f"f{number}") for number in range(10)]
+        began = time.monotonic()
+        for peer in peers:
+            peer.say(*(f"line {number} of {peer.name}" for number in range(12)))
+        heard = self.talks(server, witness)
+        heard += witness.read_for(2 - (time.monotonic() - began))
+        waited = time.monotonic() - began
+        self.assertLessEqual(heard.count("line"), 20 + len(peers) + 25 * (waited + 0.2))
+        for peer in peers:
+            if f"line 11 of {peer.name}\r\n" not in heard:
+                heard += witness.read_until(f"line 11 of {peer.name}\r\n")
+        self.assertGreater(time.monotonic() - began, (120 - 20 - len(peers)) / 25 - 0.5)
+        for peer in peers:
+            lines = re.findall(rf"<{peer.name}> line (\d+) of", heard)
+            self.assertEqual(lines, [str(number) for number in range(12)])
+        told = [peer.read_for(0.1).count(WAITS) for peer in peers]
+        self.assertEqual((max(told), told.count(1) >= len(peers) - 2), (1, True), "once")
+
+    def test_one_address_has_so_much_stored(self):
+        server, witness = self.start("--stored-per-address", "64", "--rate", "0")
+        peer = self.flooder(server, "f")
+        peer.say("/join elsewhere")
+        count = 1000
+        began = time.monotonic()
+        sending = Thread(
+            target=peer.say, args=[f"{number:05}" + "x" * 1900 for number in range(count)]
+        )
+        sending.start()
+        self.addCleanup(sending.join)
+        self.talks(server, witness)
+        time.sleep(max(0.0, began + 2 - time.monotonic()))  # So long is it let go on.
+        with closing(sqlite3.connect(f"file:{server.history}?mode=ro", uri=True)) as history:
+            (stored,) = history.execute("SELECT sum(length(text)) FROM events").fetchone()
+        seconds = time.monotonic() - began
+        self.assertLessEqual(stored, (64 << 10) * (16 + seconds))
+        self.assertGreaterEqual(stored, (64 << 10) * 15)
+        peer.close()
+
+    def test_who_comes_back_behind_one_address_takes_the_place_of_a_ghost(self):
+        server, _ = self.start("--max-per-address", "40")
+        ghosts = [self.program(server, name=f"bot{number}") for number in range(40)]
+        for ghost, welcome in ghosts:
+            _, again = self.program(server, token=welcome["token"], since=0)
+            self.assertEqual((again["type"], again["name"]), ("welcome", welcome["name"]))
+            self.assertIn('"replaced"', ghost.read_rest())
+        self.assertEqual(self.program(server, name="bot40")[1]["code"], "crowded")
+
+    def test_one_address_pushes_nobody_out_of_memory(self):
+        server, _ = self.start("--max-tokens", "20", "--tokens-per-address", "5")
+        ana = Client(self, server.address)
+        ana.say('{"type":"hello","name":"ana"}', '{"type":"quit"}')
+        token = json.loads(ana.read_line())["token"]
+        ana.read_rest()
+        tokens = []
+        for number in range(30):
+            peer, welcome = self.program(server, name=f"f{number}")
+            peer.say('{"type":"quit"}')
+            peer.read_rest()
+            tokens.append(welcome["token"])
+        back = Client(self, server.address)
+        back.say(json.dumps({"type": "hello", "token": token}))
+        self.assertEqual(json.loads(back.read_line())["type"], "welcome")
+        self.assertEqual(self.program(server, token=tokens[-6])[1]["code"], "unknown_token")
+        self.assertEqual(self.program(server, token=tokens[-5])[1]["type"], "welcome")
+
+    def test_without_a_number_of_connections_nothing_of_an_address_is_counted(self):
+        server, witness = self.start(*UNHURRIED, "--connects-per-address", "1")
+        for number in range(30):
+            peer = self.flooder(server, f"f{number}")
+            peer.say(*["x" * 1900] * 30, "/quit")
+            self.assertNotIn(WAITS, peer.read_rest())
+        self.talks(server, witness)
 
 
 class TimeoutsTests(TestCase):

@@ -31,7 +31,7 @@ from tests.integration.witness import (
 )
 from tests.profiles import seed_of_run, size
 
-CUTS = size(300, None)
+CUTS = size(120, None)
 """At how many bytes, picked at random, a connection is cut; None: at every one."""
 AT_ONCE = 64
 MARGIN = 48

@@ -36,7 +36,7 @@ from tests.integration.witness import (
 )
 from tests.profiles import seed_of_run, size
 
-ROUNDS = size(6, 100)
+ROUNDS = size(3, 100)
 ROOMS = ("den", "hall")
 SITTERS = ("ana", "bob", "cleo", "dora", "emil")
 PEOPLE = ("tess", "tom")

@@ -97,7 +97,7 @@ class ProgramsTests(TestCase):
     def test_telnet_ends_when_somebody_quits(self):
         ana, bob = self.telnet("ana"), self.nc("bob")
         ana.read_until("-- bob joined\r\n")
-        ana.type("/quit tea time\n")
+        ana.type("bye\n/quit tea time\n")
 
         self.assertIn("-- goodbye, ana\r\nConnection closed by foreign host.", ana.read_rest())
         ana.wait()
@@ -169,6 +169,22 @@ class ProgramsTests(TestCase):
         )
         late = Client(self, self.server.address, "late")
         late.read_until("<robot> bye\r\n")
+
+    def test_a_history_has_as_many_lines_as_it_says_whoever_is_ignored(self):
+        server = Server(self, *UNHURRIED, "--recent", "10")
+        ana, bob, eve = (Client(self, server.address, name) for name in ("ana", "bob", "eve"))
+        eve.say(*(f"from eve {number}" for number in range(22)))
+        ana.read_until("<eve> from eve 21\r\n")
+        bob.say(*(f"from bob {number}" for number in range(600)))
+        ana.read_until("<bob> from bob 599\r\n")
+        ana.ask("/ignore bob", "-- you see no more of bob\r\n")
+        ana.say("/history", "/leave", "/join lobby")
+        shown = ana.read_until("-- you are in #lobby with bob and eve\r\n")
+        shown += ana.read_until("<eve> from eve 21\r\n")
+        lines = "".join(rf"\[\d\d:\d\d\] <eve> from eve {number}\r\n" for number in range(2, 22))
+        heading = "-- the last 20 lines of #lobby, times in UTC:\r\n"
+        self.assertEqual(len(re.findall(heading + lines, shown)), 2, shown)
+        self.assertNotIn("<bob>", shown)
 
     def test_a_pipe_of_hundreds_of_lines_arrives_whole(self):
         server = Server(self, *UNHURRIED)

@@ -664,6 +664,66 @@ class MovedTests(JournalTestCase):
             os.rename(f"{moved}.moved", moved)
             self.commit(journal, "stored")
 
+    def test_one_look_at_the_folder_is_enough_while_nothing_is_moved(self) -> None:
+        self.patch(sqlite, "SETTLED", -1)
+        journal = self.open()
+        looked: list[str] = []
+        stat = os.stat
+
+        def watched(path: str) -> os.stat_result:
+            looked.append(path)
+            return stat(path)
+
+        def settle() -> None:
+            # As if it had not been touched for long: the next change has another time.
+            os.utime(self.folder, (1, 1))
+            for _ in range(3):
+                self.commit(journal, "stored")
+            looked.clear()
+
+        self.patch(sqlite.os, "stat", watched)
+        settle()
+        self.commit(journal, "stored")
+        self.assertEqual(looked, [self.folder, f"{self.path}-wal"])
+        for end in ("", "-wal", "-shm"):
+            settle()
+            os.rename(self.path + end, self.elsewhere)
+            self.assertIn(f"{self.path}{end} was moved", self.refused(journal))
+            os.rename(self.elsewhere, self.path + end)
+            settle()
+            os.rename(self.path + end, self.elsewhere)
+            shutil.copyfile(self.elsewhere, self.path + end)
+            self.assertIn(f"{self.path}{end} is another file", self.refused(journal))
+            os.replace(self.elsewhere, self.path + end)
+        settle()
+        os.rename(self.folder, self.elsewhere)
+        self.assertIn(f"{self.path} was moved", self.refused(journal))
+        os.rename(self.elsewhere, self.folder)
+        self.commit(journal, "stored")
+
+    def test_a_folder_that_has_just_changed_is_not_believed(self) -> None:
+        """Two changes may have one time, so the files are looked at for some seconds more."""
+        journal = self.open()
+        self.commit(journal, "stored", "stored")
+        changed = os.stat(self.folder).st_mtime_ns
+        os.rename(self.path, self.elsewhere)
+        os.utime(self.folder, ns=(changed, changed))
+        self.assertIn(f"{self.path} was moved", self.refused(journal))
+        os.rename(self.elsewhere, self.path)
+        self.commit(journal, "stored")
+
+    def test_what_is_missed_between_commits_is_refused_by_the_next(self) -> None:
+        """Also if its file system told nothing of it by the time of the folder."""
+        self.patch(sqlite, "SETTLED", -1)
+        journal = self.open()
+        self.commit(journal, "stored", "stored", "stored")
+        changed = os.stat(self.folder).st_mtime_ns
+        os.rename(self.path, self.elsewhere)
+        os.utime(self.folder, ns=(changed, changed))
+        self.assertIn(f"{self.path} was moved", journal.lost)
+        self.assertIn(f"{self.path} was moved", self.refused(journal))
+        os.rename(self.elsewhere, self.path)
+
     def test_what_can_not_be_seen_may_be_there(self) -> None:
         journal = self.open()
 

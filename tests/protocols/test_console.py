@@ -111,7 +111,7 @@ class ConsoleTests(unittest.TestCase):
         self.type(*["a b"] * LOGIN_TRIES)
         await self.until(lambda: self.lines().count(NO_NAME) == LOGIN_TRIES)
         self.house.run(100, step=1)
-        self.assertIsNone(self.console.address)
+        self.assertIsNone(self.console.counted_in)
         self.type("ana")
         await self.until(self.house.people)
 

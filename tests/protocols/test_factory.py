@@ -18,7 +18,7 @@ from zope.interface import directlyProvides
 from chatservice.chat.chat import Chat
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
-from chatservice.protocols.factory import ChatFactory
+from chatservice.protocols.factory import PARTING_MOST, ChatFactory
 from chatservice.protocols.line import ChatProtocol
 from tests.protocols.support import (
     ALONE,
@@ -38,6 +38,7 @@ from tests.protocols.support import (
 
 FULL = "-- too many people are connected: please try again later"
 CROWDED = "-- too many connections from your address"
+HURRIED = "-- too many new connections from your address: please wait a minute"
 GOING_DOWN = "-- the server is going down"
 GOODBYE = "the server is going down: goodbye"
 
@@ -179,6 +180,77 @@ class PerAddressTests(unittest.TestCase):
             house.run(3)
         ana.lose()
         self.assertEqual(house.connect().hear(), [GREETING])
+
+
+class NewPerAddressTests(unittest.TestCase):
+    """How many may come in a minute; and what is closed takes no place."""
+
+    def test_they_have_a_rate(self) -> None:
+        house = House(connects_per_address=6, max_per_address=4)
+        for _ in range(10):
+            peer = house.connect()
+            self.assertEqual(peer.hear(), [GREETING])
+            peer.lose()
+        self.assertEqual(house.connect().hear(), [HURRIED])
+        self.assertEqual(house.connect("192.0.2.2").hear(), [GREETING])
+        house.run(10)
+        again = house.connect()
+        self.assertEqual(again.hear(), [GREETING])
+        again.lose()
+        self.assertEqual(house.connect().hear(), [HURRIED])
+
+    def test_who_is_refused_does_not_make_it_longer(self) -> None:
+        house = House(connects_per_address=6, max_per_address=1)
+        for _ in range(7):
+            house.connect().lose()
+            house.run(0.1)
+            peer = house.connect()
+            house.run(0.1)
+            peer.lose()
+        house.run(11)
+        self.assertEqual(house.connect().hear(), [GREETING])
+
+    def test_after_a_restart_all_may_be_back_at_once(self) -> None:
+        house = House(connects_per_address=1, max_per_address=50)
+        peers = [house.connect() for _ in range(50)]
+        self.assertEqual([peer.hear(0.05) for peer in peers], [[GREETING]] * 50)
+
+    def test_nought_is_any_number(self) -> None:
+        for limits in ({"connects_per_address": 0}, {"max_per_address": 0}):
+            house = House(**limits)
+            for _ in range(500):
+                peer = house.connect()
+                self.assertEqual(peer.hear(0.03), [GREETING])
+                peer.lose()
+
+    def test_a_flood_of_them_keeps_nobody_out(self) -> None:
+        house = House(max_connections=100, connects_per_address=6, max_per_address=4)
+        peers = [house.connect() for _ in range(90)]
+        house.run(0.05)
+        for _ in range(20):
+            peers += [house.connect() for _ in range(90)]
+            house.run(0.05)
+        self.assertLessEqual(len(house.factory.connections), 4 + PARTING_MOST + 90)
+        self.assertEqual(house.connect("192.0.2.2").hear(0.05), [GREETING])
+
+    def test_nor_do_those_who_take_us_for_something_else(self) -> None:
+        house = House(max_connections=50)
+        for _ in range(200):
+            peer = house.connect()
+            peer.send(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(house.connect("192.0.2.2").hear(0.05), [GREETING])
+        self.assertLessEqual(len(house.factory.connections), PARTING_MOST + 1)
+
+    def test_who_is_closed_takes_no_place_while_it_does_not_hang_up(self) -> None:
+        house = House(max_per_address=1)
+        ana = house.enter("ana")
+        ana.say("/quit")
+        self.assertEqual(ana.hear(0.15), ["-- goodbye, ana"])
+        self.assertTrue(ana.connected)
+        bob = house.connect()
+        self.assertEqual(bob.hear(0.05), [GREETING])
+        ana.lose()
+        self.assertEqual(house.connect().hear(), [CROWDED])
 
 
 class BannedTests(unittest.TestCase):
@@ -538,7 +610,7 @@ class RealSweepTests(unittest.TestCase):
     timeout = 20
 
     def setUp(self) -> None:
-        self.limits = Limits(rate=0, stall_timeout=1)
+        self.limits = Limits(rate=0, max_per_address=0, stall_timeout=1)
         self.chat = Chat(reactor, MemoryJournal(lambda: NOON), lambda: NOON, self.limits)
         self.factory = ChatFactory(reactor, self.chat, self.limits)
         self.chat.start()

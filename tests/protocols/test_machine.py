@@ -123,6 +123,46 @@ class FirstBytesTests(MachineTestCase):
         third = self.house.connect()
         self.assertEqual(brief(self.asks(third, line("hello", name="b3")))[0], "welcome")
 
+    def test_who_takes_the_place_of_a_ghost_does_not_count_twice(self) -> None:
+        self.house = House(rate=0, max_per_address=3)
+        programs = [self.enter(f"bot{number}") for number in range(3)]
+        # Their connections are lost, of which nobody here has heard yet.
+        for ghost, token in programs:
+            peer = self.house.connect()
+            answers = self.asks(peer, line("hello", token=token, since=0))
+            self.assertEqual(brief(answers)[0], "welcome")
+            self.assertTrue(ghost.wire.half_closed)
+        refused = self.asks(self.house.connect(), line("hello", name="bot4"))
+        self.assertEqual(brief(refused), ["error crowded"])
+        away = self.asks(self.house.connect("192.0.2.2"), line("hello", token=token, since=0))
+        self.assertEqual(brief(away)[0], "welcome")
+        elsewhere = self.asks(self.house.connect(), line("hello", name="bot4"))
+        self.assertEqual(brief(elsewhere)[0], "welcome")
+        # The place of somebody who is connected from elsewhere is not one here.
+        refused = self.asks(self.house.connect(), line("hello", token=token, since=0))
+        self.assertEqual(brief(refused), ["error crowded"])
+
+    def test_as_many_may_be_about_to_say_hello(self) -> None:
+        self.house = House(rate=0, max_per_address=2)
+        self.enter("bot1")
+        self.enter("bot2")
+        waiting = []
+        for _ in range(3):
+            waiting.append(self.house.connect())
+            waiting[-1].send(b"{")
+            self.house.run(0.1)
+        self.assertEqual([brief(read(peer)) for peer in waiting], [[], [], ["error crowded"]])
+
+    def test_who_takes_too_many_names_is_closed(self) -> None:
+        self.house = House(rate=0, max_per_address=1, names_per_address=1)
+        for number, answer in enumerate(("welcome", "welcome", "error crowded")):
+            peer = self.house.connect()
+            answers = self.asks(peer, line("hello", name=f"bot{number}"))
+            self.assertEqual(brief(answers)[0], answer)
+            if answer == "welcome":
+                self.asks(peer, line("quit"))
+            self.assertTrue(peer.wire.half_closed or not peer.connected)
+
     def test_who_is_banned_is_told_in_its_own_tongue_and_closed(self) -> None:
         self.house.chat.standing.apply([Term("192.0.2.0/24").fact(BAN, "192.0.2.0/24")])
         peer = self.house.connect()

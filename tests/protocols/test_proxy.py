@@ -131,8 +131,8 @@ class ProxyTestCase(unittest.TestCase):
         return Behind(self.house, self.factory, peer)
 
     @property
-    def addresses(self) -> list[str | None]:
-        return [protocol.address for protocol in self.house.factory.connections]
+    def addresses(self) -> list[str]:
+        return [protocol.outbox.site for protocol in self.house.factory.connections]
 
 
 class ConnectingTests(ProxyTestCase):
@@ -149,7 +149,7 @@ class ConnectingTests(ProxyTestCase):
             ana.protocol.dataReceived(stream[start:end])
         self.assertEqual(ana.hear(), [GREETING, hello("ana"), ALONE])
         host = HEADERS[header]
-        known = None if header == OF_A_UNIX_SOCKET else counted(host or PROXY.host)
+        known = "" if header == OF_A_UNIX_SOCKET else counted(host or PROXY.host)
         self.assertEqual(self.addresses, [known])
 
     def test_nobody_is_there_before_the_header(self) -> None:

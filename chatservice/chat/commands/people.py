@@ -110,8 +110,9 @@ def _set(chat: Chat, member: Member, what: str, value: str) -> None:
 
 
 def _quit(chat: Chat, member: Member, text: str) -> None:
+    words = chat.parting_words(member, text)
     member.tell(wording.GOODBYE.format(name=member.name))
-    chat.take_leave(member, text)
+    chat.quit(member, words)
 
 
 PEOPLE = (

@@ -42,8 +42,9 @@ def _ping(chat: Chat, member: Member, request: wire.Ping) -> None:
 
 def _quit(chat: Chat, member: Member, request: wire.Quit) -> None:
     text = one_line(chat, request.text)
+    words = chat.parting_words(member, text)
     answer(member, wire.Ok(to=request.type, ref=request.ref))
-    chat.take_leave(member, text)
+    chat.quit(member, words)
 
 
 ONESELF: Final[dict[type[wire.Request], Asking]] = {

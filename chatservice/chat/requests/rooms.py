@@ -16,7 +16,7 @@ from chatservice.chat.json_view import told
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, answer, membership_in, room_name
-from chatservice.chat.talk import Talk, talk_after, talk_before
+from chatservice.chat.talk import talk_after, talk_before
 from chatservice.chat.telling import joined, seen
 from chatservice.wire import Code
 
@@ -76,14 +76,13 @@ def _history(chat: Chat, member: Member, request: wire.History) -> Deferred[None
     def given() -> Pieces:
         if limit > HISTORY_SHORT:
             yield b""
-        talk: Talk
+        unseen = frozenset(member.hidden)
         if request.after is not None:
-            talk = yield talk_after(chat.past, room, request.after, limit)
+            talk = yield from talk_after(chat.past, room, request.after, limit, unseen)
         else:
-            talk = yield talk_before(chat.past, room, before, limit)
+            talk = yield from talk_before(chat.past, room, before, limit, unseen)
         past = wire.Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
-        seen = (told(event) for event in talk.events if not member.hides(event))
-        yield from wire.in_parts(past, "events", seen)
+        yield from wire.in_parts(past, "events", map(told, talk.events))
 
     return chat.answers.give(member.outlet, given())
 

@@ -470,6 +470,49 @@ class IgnoreTests(CrewTestCase):
             shown = ["[09:26] <bo> before", "[09:26] <bo> after", "[09:26] <cy> hi"]
             self.assertEqual(ana.tries("/history")[1:], shown)
 
+    def test_as_many_lines_are_shown_as_are_told_however_many_of_them_are_between(self) -> None:
+        for recent in (0, 1):
+            house = self.open(f"{self.path}.{recent}", recent=recent)
+            ana, bo, cy = house.gather("ana", "bo", "cy")
+            for who in (cy, bo, cy, bo):
+                for number in range(12 if who is cy else 700):
+                    who.type(f"{number}")
+                    house.tick()
+            ana.tries("/ignore bo")
+            ana.read()
+            seen = [f"<cy> {number}" for number in (*range(12), *range(12))]
+            for asked, count in ((1, 1), (12, 12), (13, 13), (20, 20), (24, 24), (1000, 24)):
+                header, *shown = ana.tries(f"/history {asked}")
+                lines = "line" if count == 1 else f"{count} lines"
+                self.assertEqual(header, f"-- the last {lines} of #lobby, times in UTC:")
+                self.assertEqual([line.partition(" ")[2] for line in shown], seen[-count:])
+            ana.tries("/leave")
+            shown = ana.tries("/join lobby")[-21:]
+            self.assertEqual(shown[0], "-- the last 20 lines of #lobby, times in UTC:")
+            self.assertEqual([line.partition(" ")[2] for line in shown[1:]], seen[-20:])
+
+    def test_who_ignores_somebody_before_a_history_is_shown_is_told_how_much_is_left(self) -> None:
+        house = self.open(f"{self.path}.2", recent=1)
+        ana, bo, cy = house.gather("ana", "bo", "cy")
+        for number in range(9):
+            bo.tries(f"bo {number}")
+            cy.tries(f"cy {number}")
+        ana.read()
+        for held in (2, 1):
+            house.readings.held = True
+            ana.type("/history 6")
+            house.tick()
+            for _ in range(held - 1):
+                house.readings.finish()
+                house.tick()
+            ignoring.ignore(ana.member, bo.member)
+            house.readings.release()
+            house.tick()
+            header, *shown = ana.read()
+            self.assertEqual(header, "-- the last 6 lines of #lobby, times in UTC:")
+            self.assertEqual(shown, [f"[09:26] <cy> cy {number}" for number in range(3, 9)])
+            ignoring.heed(ana.member, "bo")
+
     def test_a_history_of_them_alone_says_so(self) -> None:
         self.bo.tries("before", "after")
         self.ana.tries("/ignore bo")
