@@ -28,13 +28,14 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     assert member.session is not None
-    member.active = chat.clock.seconds()
     chat.returns.hear(member.session)
     try:
         request = wire.request(line)
     except wire.BadMessage as error:
         member.outlet.write(complaint(error))
         return None
+    if not isinstance(request, wire.Ping):  # Clients ask by themselves whether anybody is there.
+        member.active = chat.clock.seconds()
     asking = _TABLE[type(request)]
     settled = chat.settled(member) if asking.settled else None
     if settled is None:

@@ -29,6 +29,15 @@ class PeopleTests(ProgramTestCase):
             },
         )
 
+    def test_a_ping_does_not_end_that_somebody_is_idle(self) -> None:
+        (zoe,) = self.gather("zoe")
+        zoe.tries("say", room="lobby", text="hi")
+        self.house.clock.advance(100)
+        zoe.tries("ping")
+        self.assertGreaterEqual(only(self.bot.tries("whois", name="zoe"), "whois")["idle"], 100)
+        zoe.tries("who", room="lobby")
+        self.assertEqual(only(self.bot.tries("whois", name="zoe"), "whois")["idle"], 0)
+
     def test_whois_of_nobody_is_refused(self) -> None:
         for name in ("zoe", "", "x" * 1024, "\u0301" * 1000):
             self.assertEqual(brief(self.bot.tries("whois", name=name)), ["error not_here"])
