@@ -31,6 +31,7 @@ from tests.integration.support import (
     Server,
     assert_lines,
     folder_for,
+    lasting_ports,
     memory_of,
     run,
 )
@@ -38,13 +39,6 @@ from tests.integration.support import (
 COMMAND: tuple[str | Path, ...] = (Path(sys.executable).with_name("chat-client"),)
 MODULE: tuple[str | Path, ...] = (sys.executable, "-m", "chatservice.client")
 PLUGIN: tuple[str | Path, ...] = (TWISTD, "-n", "chat-client")
-
-
-def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fill(pipe: int) -> int:
@@ -163,7 +157,7 @@ class EachWay:
         bob.read_until("-- bot joined\r\n<bot> hi\r\n<bot> last\r\n-- bot left\r\n")
 
     def test_a_server_that_is_not_there(self):
-        where = f"localhost:{free_port()}"
+        where = f"localhost:{lasting_ports(1)[0]}"
         why = f"{where} is not there: Connection refused"
         self.assertEqual(self.assert_fails(why, "--name", "bot", where), "")
         ana = self.sit_down(where)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.integration.support import (
     client_through,
     eventually,
     folder_for,
+    lasting_ports,
     program,
     run,
 )
@@ -253,9 +253,7 @@ class EndpointTests(TestCase):
         (config,) = re.findall(
             r"^```haproxy\n(.*?)^```$", text_of("docs/operating.md"), re.DOTALL | re.MULTILINE
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = lasting_ports(1)
         config = config.replace(PORT, str(port)).replace("7009", str(server.port))
         (server.folder / "haproxy.cfg").write_text(config)
         proxy = Program(self, haproxy, "-db", "-f", server.folder / "haproxy.cfg")

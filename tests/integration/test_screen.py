@@ -27,9 +27,10 @@ from tests.integration.support import (
     Server,
     eventually,
     folder_for,
+    lasting_ports,
     program,
 )
-from tests.integration.test_client import COMMAND, free_port
+from tests.integration.test_client import COMMAND
 from tests.profiles import size
 
 BATCHES = 5
@@ -150,7 +151,7 @@ class PrivateTests(ScreenTestCase):
         self.assertNotIn("secret", stranger.read_until("[ana -> you] psst\r\n"))
 
     def test_nor_does_one_that_is_typed_while_there_is_no_connection(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         ana = self.come_in()
         Client(self, self.server.address, "zoe").say("/msg ana hi")
@@ -493,7 +494,7 @@ class ConnectionTests(ScreenTestCase):
     timeout = 120 + 5 * DROPS
 
     def test_what_is_typed_while_there_is_no_connection_is_sent_later(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         folder = self.server.folder
         ana = self.come_in()
@@ -513,7 +514,7 @@ class ConnectionTests(ScreenTestCase):
         self.assertEqual("\n".join(ana.everything).count("half a line"), 1)
 
     def test_who_is_gone_with_a_server_that_was_killed_is_told(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         Client(self, self.server.address, "bob")
         cleo = self.come_in("cleo")
