@@ -1,7 +1,8 @@
 """How what happens looks: the same marks as in the chat's own text view, with times and colours.
 
-``[14:02] <ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev``
-stands before what is of another room, and ``-- `` before all that is the service's own.
+``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev`` stands
+before what is of another room, and ``-- `` before all that is the service's own. When it was stands
+in front of that (:mod:`.times`) once it is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.styles import of_name
 from chatservice.client.state import Bell
 
-STAMP: Final = len("[14:02] ")
 MARK: Final = len("-- ")
 
 WIDE: Final = 60
@@ -47,21 +47,26 @@ class Line(NamedTuple):
     """A line to show.
 
     :ivar fragments: what it looks like.
-    :ivar at: when it happened, in local time; None if it is not of a time.
+    :ivar timed: it is of a time, and that stands in front of it.
+    :ivar at: the time; None if that is not known.
     :ivar weight: whether it may ring the bell.
     :ivar id: of the event, if it is one.
     """
 
     fragments: StyleAndTextTuples
+    timed: bool = False
     at: datetime | None = None
     weight: Weight = Weight.NONE
     id: int = 0
 
-    def indent(self, columns: int) -> int:
-        """Return by how much its second row is indented."""
-        if self.at is not None and columns >= WIDE:
-            return STAMP
-        return NARROW_INDENT if self.at is not None else MARK
+    def indent(self, columns: int, stamp: int) -> int:
+        """Return by how much its second row is indented.
+
+        :param stamp: columns of the time in front of it.
+        """
+        if not self.timed:
+            return MARK
+        return max(stamp, NARROW_INDENT) if columns >= WIDE else NARROW_INDENT
 
 
 def notice(text: str) -> Line:
@@ -86,7 +91,7 @@ def happened(event: wire.Event, here: str | None, me: str) -> Line | None:
     :param me: one's own name.
     :return: None if there is nothing to be shown.
     """
-    at = event.time.astimezone()
+    at = event.time
     room = event.room or ""
     # Who has another name has it everywhere.
     elsewhere = bool(room) and room != here and event.type != "renamed"
@@ -171,7 +176,7 @@ def past(event: wire.Event, me: str) -> Line:
         words: StyleAndTextTuples = [(QUIET, "-- "), (of_name(author), author), ("", f" {text}")]
     else:
         words = _talk("did" if event.type == "did" else "said", author, text, me, author == me)
-    return _line(event.time.astimezone(), [], words, id=event.id)
+    return _line(event.time, [], words, id=event.id)
 
 
 def _talk(type: str, author: str, text: str, me: str, own: bool = False) -> StyleAndTextTuples:
@@ -197,14 +202,14 @@ def _room(room: str, elsewhere: bool) -> StyleAndTextTuples:
 
 
 def _line(
-    at: datetime,
+    at: datetime | None,
     before: StyleAndTextTuples,
     words: StyleAndTextTuples,
     weight: Weight = Weight.NONE,
     id: int = 0,
 ) -> Line:
-    fragments: StyleAndTextTuples = [(QUIET, f"[{at:%H:%M}] "), *before, *words]
-    return Line([fragment for fragment in fragments if fragment[1]], at, weight, id)
+    fragments = [fragment for fragment in (*before, *words) if fragment[1]]
+    return Line(fragments, True, at, weight, id)
 
 
 def missed(count: int) -> Line:
