@@ -131,6 +131,8 @@ class ChatService(Service):
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_AT, *gc.get_threshold()[1:])
+        self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
+        self._signals.start()
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
@@ -138,8 +140,6 @@ class ChatService(Service):
             history=history,
             limits=self.factory.limits,
         )
-        self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
-        self._signals.start()
         if self._starter is not None:
             self._starter.close()
         if self._console:

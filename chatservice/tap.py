@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from twisted.application.service import IService
@@ -17,9 +18,11 @@ from chatservice import logs
 from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
+from chatservice.chat.rekeying import revise, revise_alone
 from chatservice.chat.text import decode, safe
 from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
+from chatservice.journal.base import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -186,7 +189,7 @@ def makeService(options: Options) -> IService:
     elif options["history"] == "none":
         chat = Chat(reactor, MemoryJournal(_now), *chat_is)
     else:
-        chat = Chat(reactor, _file(options), *chat_is)
+        chat = Chat(reactor, _file(options, revise), *chat_is)
     endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
     return ChatService(
@@ -206,12 +209,19 @@ def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:
 
     assert options.brokers is not None
     log = NatsLog(options.brokers)
-    journal = ClusterJournal(reactor, _file(options), log, float(options.limits.lease))
+    file = _file(options, revise_alone)
+    journal = ClusterJournal(reactor, file, log, float(options.limits.lease))
     return ClusterChat(reactor, journal, *chat_is)
 
 
-def _file(options: Options) -> SqliteJournal:
-    return SqliteJournal(options["history"], _now, deferToThread, ages=options["keep"] > 0)
+def _file(options: Options, revised: Callable[..., Revision | None]) -> SqliteJournal:
+    return SqliteJournal(
+        options["history"],
+        _now,
+        deferToThread,
+        ages=options["keep"] > 0,
+        revise=partial(revised, longest=options.limits.max_name),
+    )
 
 
 def _now() -> int:

@@ -245,6 +245,8 @@ class Chat(House):
         member.name = name
         if member.record is not None:
             member.record.name = name
+        if member.session is not None:
+            member.session.was = ""
         ignoring.recognise(member, self.ignorers)
 
     def parting_words(self, member: Member, words: str) -> str:

@@ -25,6 +25,7 @@ from chatservice.chat.answers import Answers
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
+from chatservice.chat.directions import directed_room
 from chatservice.chat.directory import Directory
 from chatservice.chat.members import Member
 from chatservice.chat.past import Past
@@ -273,7 +274,7 @@ class House:
         first = islice(room.members, FACES + 2)
         others = [other.name for other in first if other is not member][: FACES + 1]
         company = f" with {faces(others, len(room.members) - 1)}" if others else ": no one else yet"
-        member.tell(f"you are in #{room.name}{company}")
+        member.tell(f"you are in #{directed_room(room.name)}{company}")
         topic = self.standing.topics.get(room.name)
         if topic:
             member.tell(f"the topic: {topic}")

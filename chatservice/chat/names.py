@@ -12,19 +12,19 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from fontTools.unicodedata import script_extension, script_name
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
+from chatservice.chat.characters import LOOK_ALIKES, SHAPES, script_name, scripts
+from chatservice.chat.text import MARKS_PER_CHARACTER
+
 RULES: Final = 2
-"""The version of the rules by which names are compared."""
+"""The version of the rules by which :func:`key` compares. Who stores keys stores it beside them,
+for by other rules other names are one."""
 
 KEYED_MOST: Final = 256
 """Code points of the longest text that is compared as a name: to normalise takes time that grows
 with the square of them."""
-
-MARKS_IN_A_ROW: Final = 5
-"""How many combining marks may follow one character of a name; Burmese needs that many."""
 
 _RESERVED_WORDS: Final = """
     admin administrator all and anonymous anybody anyone chat chatservice console daemon everybody
@@ -35,11 +35,13 @@ _RESERVED_WORDS: Final = """
 RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """The :func:`key` of every name that nobody may take: our own voice, and words of our sentences."""
 
-_FORBIDDEN: Final = frozenset("<>#/,[]()")
-# An object of the machine protocol begins with a brace.
-_NOT_FIRST: Final = frozenset("-*.:@{")
-# U+02D0 is a letter, but it looks like a colon.
-_NOT_LAST: Final = frozenset(":\u02d0")
+# Our own markup, and what stands around a name, or in front of it, where else people chat.
+FORBIDDEN: Final = frozenset("<>#/,[]()!@:?*{}")
+_NOT_FIRST: Final = frozenset("-.")
+# Signs of rank, and of rooms.
+_NOT_FIRST_OF_PEOPLE: Final = _NOT_FIRST | frozenset("&+~%")
+# It is a letter, but it looks like a colon.
+_NOT_LAST: Final = "\u02d0"
 
 _CASE_PRESERVED: Final = get_profile("UsernameCasePreserved")
 _CASE_MAPPED: Final = get_profile("UsernameCaseMapped")
@@ -55,28 +57,15 @@ _AUGMENTED: Final = {
     "Hang": frozenset(("Kore",)),
 }
 
-# By script: Cyrillic, Greek, Armenian, Latin itself, Cherokee, Lisu.
-_LOOK_ALIKES: Final = str.maketrans(
-    "авсԁеһніјкӏморԛѕтуѵԝхү"
-    "αβεηικμνορτυχζ"
-    "օսհոզց"
-    "ɑɡɩᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ"
-    "ᎠᎡᎢᎥᎪᎫᎬᎳᎷᎻᎽᏀᏃᏏᏒᏔᏚᏙᏞᏟᏢᏦᏴ"
-    "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ",
-    "abcdehhijklmopqstyvwxy"
-    "abehikmvoptyxz"
-    "ouhnqg"
-    "agiabcdefghijklmnopqrstuvwyz"
-    "drtiajewmhygzbrwsvlcpkb"
-    "bpdtgkjczfmnlsrvhwxyaeiou",
-)
-
 # A dot above an i is the dot that it has already (Soft_Dotted, UAX #44), so it is nothing that
 # tells two names apart. To be used on NFD; the marks between are those below and through a
 # letter.
 _SECOND_DOT: Final = re.compile(
     "([ij\u0249\u0268\u029d\u03f3\u0456\u0458][\u0316-\u0319\u0321-\u0328\u032d-\u0338]*)\u0307+"
 )
+
+# In capitals, what is shown as a bar or as a circle.
+_SAME: Final = str.maketrans("i10", "llo")
 
 _JOINERS: Final = re.compile("[\u200c\u200d]")
 
@@ -94,52 +83,69 @@ def nickname(text: str, max_length: int = 24) -> str:
 
     Enforces the PRECIS profile UsernameCasePreserved (RFC 8265, section 3.4), one script (UTS #39,
     section 5.1: the string is "single script") and the rules of this service: nothing that looks
-    like its markup, no reserved word, no mark without a letter, no stack of marks.
+    like its markup, no digit and no sign of rank in front, no reserved word, no mark without a
+    letter, no stack of marks, and nothing that looks like another name than the one it is.
 
     :param text: what they typed; white space around it does not count.
     :param max_length: how long a name may be, in code points after normalisation.
     :return: the name as it is to be shown. To check it again changes nothing.
     :raises BadName: if it is none.
     """
-    name = _checked(text, max_length, "a name", _CASE_PRESERVED)
+    what = "a name"
+    name = _checked(text, max_length, what, _CASE_PRESERVED)
+    if unicodedata.category(name[0]) == "Nd":
+        raise BadName(f"{what} can't begin with a digit")
+    _check_first(name, what, _NOT_FIRST_OF_PEOPLE)
     folded = key(name)
     if folded in RESERVED:
         raise BadName(f"'{folded}' is reserved")
+    _check_shape(name, folded)
     return name
 
 
 def room_name(text: str, max_length: int = 24) -> str:
     """Check the name of a room, and bring it into its one form.
 
-    The rules are those of :func:`nickname`, but no word is reserved and the profile is
-    UsernameCaseMapped (RFC 8265, section 3.3): ``#Dev`` and ``dev`` are one room.
+    The rules are those of :func:`nickname`, but it may begin with a digit or a sign, no word is
+    reserved and the profile is UsernameCaseMapped (RFC 8265, section 3.3): ``#Dev`` and ``dev`` are
+    one room.
 
     :param text: what somebody typed, with or without one ``#`` in front.
     :param max_length: how long the name may be, in code points after normalisation.
     :return: the name in lower case and without ``#``. To check it again changes nothing.
     :raises BadName: if it is none.
     """
-    return _checked(text.strip().removeprefix("#"), max_length, "a room's name", _CASE_MAPPED)
+    what = "a room's name"
+    name = _checked(text.strip().removeprefix("#"), max_length, what, _CASE_MAPPED)
+    _check_first(name, what, _NOT_FIRST)
+    return name
 
 
 def key(name: str) -> str:
     """By what two names are compared: names with the same key are one name.
 
     It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
-    so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter.
-    Letters of other scripts that look like Latin ones count as these, after the idea of UTS #39,
-    section 4: one who holds ``ace`` is not to be mistaken for another ``асе``.
+    so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter;
+    and of that the skeleton (UTS #39, section 4), so that one who holds ``ace`` is not to be
+    mistaken for another ``асе``. What looks like something in ASCII in but one of its two cases
+    counts as that. But ASCII itself stays: ``ana1`` and ``anal``, ``tom`` and ``torn`` are two.
+
+    Two processes of the same :data:`RULES` give a name the same key, whatever their Pythons are.
 
     :param name: a name as :func:`nickname` returned it, or any text to look for among names.
     :return: a string for comparing only, not for showing. It is its own key. A text of more than
-        :data:`KEYED_MOST` code points is but itself.
+        :data:`KEYED_MOST` code points, or that is normalised to more, is but itself.
     """
     if len(name) > KEYED_MOST:
         return name
+    if name.isascii():
+        return name.lower()
     folded = _JOINERS.sub("", name)
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())
-    return _single_dotted(_decomposed(folded).translate(_LOOK_ALIKES))
+        if len(folded) > KEYED_MOST:
+            return name
+    return _single_dotted(_decomposed(folded).translate(LOOK_ALIKES))
 
 
 def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
@@ -182,15 +188,37 @@ def _check_script(name: str, what: str) -> None:
     common: frozenset[str] | None = None
     seen: set[str] = set()
     for character in name:
-        scripts: set[str] = script_extension(character)
-        if not _ANY_SCRIPT.isdisjoint(scripts):
+        written = scripts(character)
+        if not written:
+            raise BadName(f"{_shown(character)} can't be part of {what}")
+        if not _ANY_SCRIPT.isdisjoint(written):
             continue
-        augmented = frozenset(scripts).union(*(_AUGMENTED.get(script, ()) for script in scripts))
+        augmented = written.union(*(_AUGMENTED.get(script, ()) for script in written))
         common = augmented if common is None else common & augmented
-        seen.add(script_name(min(scripts)))
+        seen.add(script_name(min(written)))
         # Never empty with one name seen: a script that all of them have would be common to them.
         if not common:
             raise BadName(f"{what} is written in one script: this one mixes {_listed(seen)}")
+
+
+def _check_first(name: str, what: str, forbidden: frozenset[str]) -> None:
+    """:raises BadName: if the name begins as none may."""
+    if name[0] in forbidden:
+        raise BadName(f"{what} can't begin with {_shown(name[0])}")
+
+
+def _check_shape(name: str, folded: str) -> None:
+    """:raises BadName: if the name as it is shown looks like another one in ASCII.
+
+    Names are compared without case, but a few letters look like one letter when they are small
+    and like another one when they are not: ``νικα`` is like ``vika``, ``ΝΙΚΑ`` like ``NIKA``.
+
+    :param folded: the key of the name.
+    """
+    if not name.isascii():
+        shape = name.translate(SHAPES)
+        if shape.isascii() and key(shape).translate(_SAME) != folded.translate(_SAME):
+            raise BadName(f"a name can't look like another: this one looks like '{shape}'")
 
 
 def _check_markup(name: str, what: str) -> None:
@@ -198,11 +226,9 @@ def _check_markup(name: str, what: str) -> None:
     says.
     """
     for character in name:
-        if character in _FORBIDDEN:
+        if character in FORBIDDEN:
             raise BadName(f"{_shown(character)} can't be part of {what}")
-    if name[0] in _NOT_FIRST:
-        raise BadName(f"{what} can't begin with {_shown(name[0])}")
-    if name[-1] in _NOT_LAST:
+    if name[-1] == _NOT_LAST:
         raise BadName(f"{what} can't end with {_shown(name[-1])}")
     if not any(unicodedata.category(character)[0] in "LN" for character in name):
         raise BadName(f"{what} has at least one letter or digit")
@@ -222,8 +248,8 @@ def _check_marks(name: str, what: str) -> None:
                 raise BadName(f"{_shown(character)} can't be part of {what}")
             continue
         marks = marks + 1 if unicodedata.category(character)[0] == "M" else 0
-        if marks > MARKS_IN_A_ROW:
-            raise BadName(f"{what} has at most {MARKS_IN_A_ROW} combining marks in a row")
+        if marks > MARKS_PER_CHARACTER:
+            raise BadName(f"{what} has at most {MARKS_PER_CHARACTER} combining marks in a row")
 
 
 def _decomposed(text: str) -> str:

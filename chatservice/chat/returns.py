@@ -115,7 +115,7 @@ class Returns:
     def _come_back(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
         chat = self._chat
         name = session.name
-        if hello.name is not None:
+        if hello.name is not None and hello.name != session.was:
             name = names.nickname(hello.name, chat.limits.max_name)
             if names.key(name) != names.key(session.name):
                 check_heard(chat.standing, session.name)
@@ -170,7 +170,8 @@ class Returns:
         def granted(_: None) -> Deferred[Member]:
             if new:
                 chat.shares.named(outlet.site)
-            session.name = name
+            if session.name != name:
+                session.name, session.was = name, ""
             chat.tokens.here(session)
             self._look_after()
             chat.sessions[member.origin] = member
@@ -253,6 +254,11 @@ class Returns:
             )
         )
         member.tell(*(chat.motd if not resumed else ()))
+        if session.was and hello.name != member.name:
+            was = session.was
+            member.tell(
+                f"you are {member.name} now: {was} can't be your name any more, or is another's"
+            )
         chat.readers.ready(member.cursor)
 
     def _since(

@@ -115,6 +115,7 @@ class Session:
     :ivar dropped: it is not remembered any more.
     :ivar heard: its program has said something since it was told the token, so it has that.
     :ivar site: where it was connected from last, as it is counted; ``""`` if nobody knows.
+    :ivar was: its name before the service had to give it another one; ``""`` if that was not so.
     """
 
     __slots__ = (
@@ -132,6 +133,7 @@ class Session:
         "seq",
         "site",
         "unstored",
+        "was",
     )
 
     def __init__(self, digest: str, origin: int, name: str, seen: int) -> None:
@@ -147,6 +149,7 @@ class Session:
         self.here = True
         self.dropped = self.heard = False
         self.site = ""
+        self.was = ""
 
     @property
     def highest(self) -> int:
@@ -165,6 +168,7 @@ class Session:
             "seen": self.seen,
             "here": self.here if here is None else here,
             "heard": self.heard,
+            **({"was": self.was} if self.was else {}),
         }
         self.noted = self.seq
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -182,4 +186,5 @@ class Session:
         session.seq = session.noted = value["seq"]
         session.here = value["here"]
         session.heard = value["heard"]
+        session.was = value.get("was", "")
         return session

@@ -13,22 +13,25 @@ from typing import Final
 
 from wcwidth import iter_graphemes
 
-MARKS_PER_CHARACTER: Final = 8
-"""How many combining marks may be stacked on one character."""
+from chatservice.chat import characters
+
+MARKS_PER_CHARACTER: Final = 5
+"""How many combining marks may be stacked on one character.
+
+Burmese and the Hebrew of the Bible need that many, Tibetan and Thai four, Greek and Vietnamese
+three. More are a flood (UTS #39, section 5.4, finds more than four of the kind that takes no space
+suspicious), which on a terminal runs into the lines of others.
+"""
 
 _TAB: Final = "    "
 _REPLACEMENT: Final = "\ufffd"
 
 # Letters, ideographs, punctuation, symbols and emoji that are safe in whatever order they come: no
-# marks, nothing invisible. Most lines of most scripts are made of these alone and need no look at
-# each character.
-_PLAIN: Final = re.compile(
-    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u058f\u05d0-\u05ea\u0620-\u064a"
-    "\u0660-\u066f\u0671-\u06d5\u06ee-\u070d\u0e3f-\u0e46\u0e4f-\u0e5b\u10a0-\u10ff\u1e00-\u1fff"
-    "\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u27ff\u2900-\u2bff\u3000-\u3029\u3030-\u3098"
-    "\u309b-\u3163\u3165-\ua48f\uac00-\ud7a3\uf900-\ufaff\uff01-\uff9f\ufffd"
-    "\U0001f000-\U0001faff\U00020000-\U0002fffd\U00030000-\U0003fffd]*"
-)
+# marks, nothing invisible. Most lines of most scripts are made of these alone, or of these with a
+# few marks, and need no look at each character.
+_PLAIN: Final = re.compile(f"[{characters.PLAIN}]*")
+_MARKED: Final = re.compile(f"[{characters.PLAIN}][{characters.PLAIN}{characters.MARKS}]*")
+_FLOOD: Final = re.compile(f"[{characters.MARKS}]{{{MARKS_PER_CHARACTER + 1}}}")
 
 # Default_Ignorable_Code_Point (UAX #44) where the category alone does not tell: fillers, the
 # grapheme joiner, inherent vowels, and what is reserved for more of the kind. Category Cf is
@@ -158,7 +161,7 @@ def edited(text: str) -> str:
 def _is_invisible(character: str) -> bool:
     """Tell whether a character that stands alone is one that :func:`safe` removes."""
     first = character[0]
-    if unicodedata.category(first) == "Cf":
+    if characters.category(first) == "Cf":
         return first not in _PREPENDED
     return first in _UNSEEN
 
@@ -169,14 +172,15 @@ def safe(text: str) -> str:
     * C0 controls and DEL become their control pictures (U+2400 and on), so that no escape
       sequence, no carriage return and no newline comes out; a tab becomes four spaces, for code
       that is pasted.
-    * C1 controls, lone surrogates and noncharacters become U+FFFD, line and paragraph separators a
-      space.
+    * C1 controls, lone surrogates, noncharacters and all that no Unicode knows become U+FFFD, line
+      and paragraph separators a space.
     * Direction overrides and all that is invisible is removed (Default_Ignorable_Code_Point of
       UAX #44, and category Cf but for the signs that have a shape).
     * A joiner (U+200C, U+200D) stays between two visible characters outside ASCII, a variation
       selector directly after a visible character, tags in the flag of a region (UTS #51).
-    * At most :data:`MARKS_PER_CHARACTER` combining marks stay on one character, and none at the
-      beginning of the line, where they would change what is shown before it.
+    * At most :data:`MARKS_PER_CHARACTER` combining marks stay on one character. All of a flood
+      become one U+FFFD. At the beginning of the line, where they would change what is shown before
+      it, none stay.
     * White space at the end is removed.
 
     Safe text stays as it is when it is made safe again.
@@ -187,16 +191,22 @@ def safe(text: str) -> str:
     """
     if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
         return text.rstrip()
+    if _MARKED.fullmatch(text) and not _FLOOD.search(text):
+        return text.rstrip()
     return _in_context(_INVISIBLE.sub("", text).translate(_VISUALISED)).rstrip()
 
 
 def _in_context(text: str) -> str:
-    """Drop the marks, joiners, selectors and format characters where they have no business."""
+    """Drop the marks, joiners, selectors and format characters where they have no business.
+
+    ``base`` is the place behind the character on which the marks stand that are read.
+    """
     kept: list[str] = []
     anything_visible = False
     waiting_joiner = ""
     joinable = selectable = False
-    marks = 0
+    marks = base = 0
+    category_of, newer = unicodedata.category, characters.newer
     # Hardly any line has a flag with tags, and to look for them takes a fifth of the time.
     for character in _CHARACTER.findall(text) if _LAST_TAG in text else text:
         if character in _JOINERS:
@@ -208,24 +218,36 @@ def _in_context(text: str) -> str:
                 kept.append(character)
                 selectable = False
             continue
-        category = unicodedata.category(character[0])
+        category = category_of(character[0])
+        if category == "Cn":
+            category = newer(character)
+            if not category:
+                character, category = _REPLACEMENT, "So"
         if category == "Cf" and character not in _PREPENDED:
             continue
         if category[0] == "M":
-            if not kept or marks == MARKS_PER_CHARACTER:
+            if not kept:
                 continue
             marks += 1
+            if marks > MARKS_PER_CHARACTER:
+                waiting_joiner = ""
+                if marks == MARKS_PER_CHARACTER + 1:
+                    kept[base:] = _REPLACEMENT
+                    joinable = selectable = anything_visible = True
+                continue
             joinable, selectable = True, False
-        elif category == "Zs":
-            marks = 0
-            joinable = selectable = False
         else:
-            marks = 0
-            joinable, selectable = not character.isascii(), len(character) == 1
-            anything_visible = anything_visible or character != _BRAILLE_BLANK
+            marks = base = 0
+            if category == "Zs":
+                joinable = selectable = False
+            else:
+                joinable, selectable = not character.isascii(), len(character) == 1
+                if not anything_visible:
+                    anything_visible = character != _BRAILLE_BLANK
         if waiting_joiner:
             if joinable:
                 kept.append(waiting_joiner)
             waiting_joiner = ""
         kept.append(character)
+        base = base or len(kept)
     return "".join(kept) if anything_visible else ""

@@ -123,7 +123,7 @@ class Tokens:
         else:
             if here or session.here:
                 session.rooms = None
-            session.name, session.reading = told.name, told.reading
+            session.name, session.was, session.reading = told.name, told.was, told.reading
             session.seen, session.heard, session.noted = told.seen, told.heard, told.noted
             session.seq = max(session.seq, told.seq)
         session.here = here

@@ -15,6 +15,7 @@ from datetime import datetime, timezone, tzinfo
 from typing import Final, Protocol
 
 from chatservice import wording
+from chatservice.chat.directions import directed, directed_room
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -101,19 +102,19 @@ class TextView:
         return local.strftime(STAMPS[stamps])
 
     def _line(self, event: Event, here: bool) -> str:
-        room = "" if here else f"#{event.room} "
+        room = "" if here else f"#{directed_room(event.room)} "
         if event.kind == SAID:
-            return f"{room}<{event.author}> {event.text}\r\n"
+            return f"{room}<{directed(event.author)}> {event.text}\r\n"
         if event.kind == DID:
-            return f"{room}* {event.author} {event.text}\r\n"
+            return f"{room}* {directed(event.author)} {event.text}\r\n"
         if event.kind == PRIVATE:
-            return f"[{event.author} -> you] {event.text}\r\n"
-        where = "" if here else f"#{event.room}: "
+            return f"[{directed(event.author)} -> you] {event.text}\r\n"
+        where = "" if here else f"#{directed_room(event.room)}: "
         return f"-- {where}{_happened(event)}\r\n"
 
     def sent(self, name: str, text: str) -> bytes:
         """Render what the reader wrote privately to somebody."""
-        return f"[you -> {name}] {text}\r\n".encode()
+        return f"[you -> {directed(name)}] {text}\r\n".encode()
 
     def local(self, at: int) -> datetime:
         """Turn a time, in milliseconds since 1970, into the reader's own."""
@@ -152,18 +153,20 @@ def _comes_twice(local: datetime) -> bool:
 
 
 def _happened(event: Event) -> str:
+    if event.kind in (JOINED, LEFT):
+        verb = {JOINED: "joined", LEFT: "left"}[event.kind]
+        words = f" ({event.text})" if event.text else ""
+        return f"{faces(event.author.split(' '))} {verb}{words}"
+    author = directed(event.author)
     if event.kind == RENAMED:
-        return f"{event.author} is now {event.text}"
+        return f"{author} is now {directed(event.text)}"
     if event.kind == TOPIC:
         words = f"set the topic: {event.text}" if event.text else "took the topic away"
-        return f"{event.author} {words}"
+        return f"{author} {words}"
     if event.kind == ANNOUNCED:
-        return f"{event.author} announces: {event.text}"
-    if event.kind == ACTED:
-        return f"{event.author} {event.text}"
-    verb = {JOINED: "joined", LEFT: "left"}[event.kind]
-    words = f" ({event.text})" if event.text else ""
-    return f"{faces(event.author.split(' '))} {verb}{words}"
+        return f"{author} announces: {event.text}"
+    assert event.kind == ACTED
+    return f"{author} {event.text}"
 
 
 def faces(names: Sequence[str], total: int = 0) -> str:
@@ -172,11 +175,12 @@ def faces(names: Sequence[str], total: int = 0) -> str:
     :param total: how many there are, if ``names`` are only some of them.
     """
     more = max(total, len(names)) - FACES
+    shown = [directed(name) for name in names[:FACES]]
     if more > 0:
-        return f"{', '.join(names[:FACES])} and {more:,} more"
-    if len(names) > 1:
-        return f"{', '.join(names[:-1])} and {names[-1]}"
-    return names[0]
+        return f"{', '.join(shown)} and {more:,} more"
+    if len(shown) > 1:
+        return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return shown[0]
 
 
 def people(count: int) -> str:

@@ -6,9 +6,10 @@ What a program needs stands here; see :func:`connect`.
 from chatservice.client.bookmark import Remembered
 from chatservice.client.inbox import ChatError
 from chatservice.client.library import Chat, connect
-from chatservice.wire import Event, Past, Person, RoomList, RoomSeen, WhoIs
+from chatservice.wire import About, Event, Past, Person, RoomList, RoomSeen, Up, WhoIs
 
 __all__ = [
+    "About",
     "Chat",
     "ChatError",
     "Event",
@@ -17,6 +18,7 @@ __all__ = [
     "Remembered",
     "RoomList",
     "RoomSeen",
+    "Up",
     "WhoIs",
     "connect",
 ]

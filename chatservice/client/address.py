@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.endpoints import HostnameEndpoint, TCP6ClientEndpoint, clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from chatservice.options import why_no_endpoint
@@ -31,12 +31,13 @@ class BadAddress(ValueError):
 def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
     """Return the endpoint of an address; nothing is looked up and nothing connected yet.
 
-    :param address: ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, an IPv6 address, or any endpoint that
-        Twisted knows. Over TLS (``tls:HOST:PORT``) the certificate of the host is verified.
+    :param address: ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, an IPv6 address, perhaps with a zone
+        (``fe80::1%eth0``), or any endpoint that Twisted knows. Over TLS (``tls:HOST:PORT``) the
+        certificate of the host is verified.
     :raises BadAddress: if it is none of these.
     """
     if _is_ipv6(address):
-        return HostnameEndpoint(reactor, address, PORT)
+        return _at_host(reactor, address, PORT)
     place = _PLACE.fullmatch(address)
     if place is None:
         return _endpoint(reactor, address)
@@ -45,7 +46,32 @@ def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
     port = int(place["port"] or place["behind"] or PORT)
     if not 0 < port < 1 << 16:
         raise BadAddress(f"{address}: {_PORTS}")
-    return HostnameEndpoint(reactor, place["host"] or place["literal"], port)
+    return _at_host(reactor, place["host"] or place["literal"], port)
+
+
+def joined(host: str, port: str) -> str:
+    """Return the address that a host and a port are, as two words of the command line.
+
+    :raises BadAddress: if it can't be one.
+    """
+    if _is_ipv6(host):
+        host = f"[{host}]"
+    if not re.fullmatch(rf"{_HOST}|\[[^\]]*\]", host):
+        raise BadAddress(f"{host} {port}: before a port stands a host")
+    if not re.fullmatch(r"[0-9]{1,5}", port):
+        raise BadAddress(f"{host} {port}: {_PORTS}")
+    return f"{host}:{port}"
+
+
+def _at_host(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
+    if "%" in host:
+        # To look it up would lose the zone.
+        return TCP6ClientEndpoint(reactor, host, port)
+    endpoint = HostnameEndpoint(reactor, host, port)
+    if "_" in host and host.isascii():
+        # No name of a host in the DNS has it, so IDNA refuses it; those of containers do.
+        endpoint._badHostname = False
+    return endpoint
 
 
 def _is_ipv6(text: str) -> bool:

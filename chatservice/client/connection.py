@@ -14,6 +14,7 @@ import re
 from typing import Any, Final, Protocol
 
 from twisted.internet.error import ConnectionDone, ConnectionLost, DNSLookupError, TimeoutError
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -32,6 +33,15 @@ LONGEST: Final = 1 << 20
 _VERIFIERS: Final = ("OpenSSL", "service_identity")
 """The modules whose errors mean that a certificate, or TLS, is not what it should be."""
 
+_NO_TLS: Final = re.compile(
+    "wrong version number|packet length too long|http request|record layer failure"
+    "|.*alert (handshake failure|protocol version|unexpected message)"
+)
+"""What OpenSSL says where the other side talks no TLS; a port of ours answers with an alert."""
+
+_TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
+"""How an alert and a handshake begin in TLS (RFC 8446, section 5.1)."""
+
 
 def _pattern(words: str) -> re.Pattern[str]:
     before, _, behind = words.partition("{name}")
@@ -41,6 +51,18 @@ def _pattern(words: str) -> re.Pattern[str]:
 _HELLO: Final = _pattern(wording.HELLO)
 _GOODBYE: Final = _pattern(wording.GOODBYE)
 _RENAMED: Final = _pattern(wording.RENAMED)
+
+
+class TalksTLS(Exception):
+    """The other side talks TLS, and this one does not."""
+
+    def __init__(self) -> None:
+        super().__init__("it talks TLS")
+
+
+def begins_tls(data: bytes) -> bool:
+    """Tell whether the first bytes of the other side are TLS."""
+    return data.startswith(_TLS_RECORDS)
 
 
 class Talker(Protocol):
@@ -73,6 +95,7 @@ class Connection(LineReceiver):
 
     :ivar name: under which the server knows this connection; None until it has greeted.
     :ivar asking: a name was sent, and not answered yet.
+    :ivar silent: the server has not sent a byte yet.
     """
 
     delimiter = b"\n"
@@ -81,6 +104,8 @@ class Connection(LineReceiver):
 
     name: str | None = None
     asking = False
+    silent = True
+    _tls = False
 
     def __init__(self, talker: Talker) -> None:
         self.talker = talker
@@ -97,6 +122,16 @@ class Connection(LineReceiver):
     def send(self, text: str) -> None:
         r"""Send one line. ``\r\0`` would end it for the server, so ``\0`` is shown instead."""
         self.transport.write(text.replace("\0", "\u2400").encode() + b"\n")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes; close if the server talks TLS."""
+        if self.silent:
+            self.silent = False
+            self._tls = begins_tls(data)
+            if self._tls:
+                self.transport.abortConnection()
+        if not self._tls:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
         """Pass a line on, and tell what it means; not even the server may harm a terminal."""
@@ -126,7 +161,8 @@ class Connection(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell that it is over."""
-        self.talker.lost(reason)
+        self.silent = self.silent and not ISSLTransport.providedBy(self.transport)
+        self.talker.lost(Failure(TalksTLS()) if self._tls else reason)
 
 
 class ConnectionFactory(Factory):
@@ -142,23 +178,40 @@ class ConnectionFactory(Factory):
         return Connection(self.talker)
 
 
-def is_distrusted(failure: Failure) -> bool:
-    """Tell whether TLS failed: if that is at the beginning, it is of no use to try again."""
+def wrong_with(failure: Failure) -> str | None:
+    """Tell what is wrong with a server, if that is TLS: at the beginning, it stays so.
+
+    :return: a verb and the rest, to stand behind the address; None if nothing is wrong with it.
+    """
+    if failure.check(TalksTLS):
+        return "talks TLS: write tls:HOST:PORT"
+    if not _is_of_tls(failure):
+        return None
+    reason = _verdict(failure.value)
+    if _NO_TLS.fullmatch(reason):
+        return "talks no TLS: leave out tls:"
+    return f"can't be trusted: {reason}"
+
+
+def _is_of_tls(failure: Failure) -> bool:
     return failure.type is not None and failure.type.__module__.split(".")[0] in _VERIFIERS
 
 
-def reason_of(failure: Failure) -> str:
-    """Say in a few words why there is no connection, or none any more."""
+def reason_of(failure: Failure, silent: bool = False) -> str:
+    """Say in a few words why there is no connection, or none any more.
+
+    :param silent: it is without TLS, and the server has sent no byte. So do some that talk TLS,
+        ours among them, when they are not met by TLS.
+    """
     error: Any = failure.value
-    if failure.check(ConnectionDone):
-        return "the server closed it"
-    if failure.check(ConnectionLost):
-        return "it broke off"
+    if failure.check(ConnectionDone, ConnectionLost):
+        hint = " without a word (if it talks TLS, write tls:HOST:PORT)" if silent else ""
+        return ("the server closed it" if failure.check(ConnectionDone) else "it broke off") + hint
     if failure.check(DNSLookupError):
         return "there is no such host"
     if failure.check(TimeoutError):
         return "no answer"
-    if is_distrusted(failure):
+    if _is_of_tls(failure):
         return _verdict(error)
     number = getattr(error, "osError", None)
     return os.strerror(number) if isinstance(number, int) else failure.getErrorMessage()

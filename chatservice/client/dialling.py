@@ -24,6 +24,9 @@ SHORT_PAUSE: Final = (0.1, 1.0)
 class Dialler:
     """Makes connections, one at a time.
 
+    Pauses grow whatever the cause is that a connection does not last. One was of use if something
+    came of it, or if it lasted at least as long as the pause before it.
+
     :param failed: is told why there is no connection.
     """
 
@@ -40,6 +43,8 @@ class Dialler:
         self._failed = failed
         self._backoff = backoffPolicy(FIRST_PAUSE, LONGEST_PAUSE)
         self._failures = 0
+        self._pause = 0.0
+        self._welcomed_at: float | None = None
         self._was_of_use = False
         self._connecting: Deferred[IProtocol] | None = None
         self._later: Any = None
@@ -54,20 +59,28 @@ class Dialler:
 
     def dial_later(self) -> float:
         """Connect after a pause; return its seconds."""
-        if self._was_of_use:
-            pause = random.uniform(*SHORT_PAUSE)
+        if self._was_of_use or self._has_lasted():
+            self._failures = 0
+            self._pause = random.uniform(*SHORT_PAUSE)
         else:
-            pause = self._backoff(self._failures)
+            self._pause = self._backoff(self._failures)
             self._failures += 1
-        self._was_of_use = False
+        self._was_of_use, self._welcomed_at = False, None
         self._cancel_later()
-        self._later = self._reactor.callLater(pause, self.dial)
-        return pause
+        self._later = self._reactor.callLater(self._pause, self.dial)
+        return self._pause
+
+    def welcomed(self) -> None:
+        """Note that the server has let one in: from now on it counts how long that lasts."""
+        self._welcomed_at = self._reactor.seconds()
 
     def of_use(self) -> None:
-        """Note that the connection is a good one: pauses are short again."""
-        self._failures = 0
+        """Note that something new came of the connection."""
         self._was_of_use = True
+
+    def _has_lasted(self) -> bool:
+        since = self._welcomed_at
+        return since is not None and self._reactor.seconds() - since >= self._pause
 
     def stop(self) -> None:
         """Make no connection any more."""

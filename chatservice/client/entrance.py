@@ -54,7 +54,7 @@ class Entrance:
         """
         server = server_at(self.where)
         if self._anew:
-            self.memory.forget(server, name)
+            self.memory.forget(server, name, self._person)
         place = self._place = self.memory.recall(server, name, self._person)
         if name is None and not self._anew and not place.taken and place.remembered is None:
             name = self.memory.settings.name

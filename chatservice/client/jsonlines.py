@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatservice import wire, wording
 from chatservice.client.bookmark import Remembered
-from chatservice.client.program import Program
+from chatservice.client.program import MOST, Program
 from chatservice.client.seat import Refused, Seat, Sent
 from chatservice.client.stdio import TOO_LONG
 
@@ -29,9 +29,9 @@ class JsonLines(Program):
     ``seq``, that of the client. The ``token`` is written only to who gave the ``hello``.
     """
 
-    NAMELESS = "there is no name: give one with --name, or begin with a hello"
-
     _hides_token = True
+    _skipping = False
+    _rest = b""
     _gap_is_known = False
     _quit: wire.Quit | None = None
 
@@ -54,6 +54,26 @@ class JsonLines(Program):
 
     # What is read
 
+    def dataReceived(self, data: bytes) -> None:
+        """Take some of the input, but for the rest of a line that is too long."""
+        if self._skipping:
+            _, end, data = data.partition(self.delimiter)
+            self._skipping = not end
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        while self._rest:
+            rest, self._rest = self._rest, b""
+            super().dataReceived(rest)  # type: ignore[no-untyped-call]
+
+    def may_read(self) -> bool:
+        """See :meth:`Program.may_read`: only so much is unanswered, and the rest is not read."""
+        return self.seat is None or (self._welcomed and self._unanswered < MOST)
+
+    def input_ended(self) -> None:
+        """Leave when all is answered, if there was a hello."""
+        if self.seat is None:
+            self.end(1, "there is no name: give one with --name, or begin with a hello")
+        super().input_ended()
+
     def typed(self, text: str) -> None:
         """Take a request; what is none is answered here."""
         if not text.strip() or self._quit is not None:
@@ -73,8 +93,10 @@ class JsonLines(Program):
             self.tell(wire.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Answer a line without an end, like any other that is no request."""
-        super().lineLengthExceeded(line)
+        """Answer it like any other that is no request; what comes behind it counts."""
+        _, end, self._rest = line.partition(self.delimiter)
+        self._skipping = not end
+        self.refuse(TOO_LONG)
         self.tell(wire.Error(code=wire.Code.TOO_LONG.value, text=TOO_LONG))
 
     def _introduced(self, hello: wire.Hello) -> None:

@@ -24,7 +24,7 @@ logged.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
@@ -156,6 +156,14 @@ class Chat(AsyncIterator[wire.Event]):
         """Ask which rooms there are."""
         return self._ask(wire.Rooms(), wire.RoomList)
 
+    def whois(self, name: str) -> Deferred[wire.About]:
+        """Ask about one person."""
+        return self._ask(wire.LookUp(name=name), wire.About)
+
+    def uptime(self) -> Deferred[wire.Up]:
+        """Ask since when the server runs."""
+        return self._ask(wire.Uptime(), wire.Up)
+
     def history(
         self, room: str, before: int | None = None, after: int | None = None, limit: int = 50
     ) -> Deferred[wire.Past]:
@@ -165,12 +173,8 @@ class Chat(AsyncIterator[wire.Event]):
         )
 
     def _ask(self, request: wire.Request, kind: type[_Answer]) -> Deferred[_Answer]:
-        def checked(answer: wire.Reply) -> _Answer:
-            if not isinstance(answer, kind):
-                raise ChatError(f"the answer to {request.type} was {answer.type}")
-            return answer
-
-        return self._inbox.ask(request).addCallback(checked)
+        """Ask; that the answer is of its kind was looked at where it came in."""
+        return cast("Deferred[_Answer]", self._inbox.ask(request))
 
     # The end
 

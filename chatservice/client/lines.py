@@ -11,13 +11,15 @@ import contextlib
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from twisted.internet.error import TimeoutError
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from chatservice import wire, wording
 from chatservice.chat.text import decode, safe
-from chatservice.client.connection import OWN, is_distrusted, reason_of
+from chatservice.client.connection import OWN, TalksTLS, begins_tls, reason_of, wrong_with
 
 LONGEST: Final = 16 << 20
 """Bytes of a line; with the history of a room it has some megabytes at most."""
@@ -48,10 +50,10 @@ class Hearer(Protocol):
     def told(self, text: str) -> None:
         """The server said something to people; it is safe to show."""
 
-    def lost(self, why: str, distrusted: bool) -> None:
+    def lost(self, why: str, wrong: str | None) -> None:
         """The connection is no more.
 
-        :param distrusted: TLS failed, so if this is at the beginning, it is of no use to try again.
+        :param wrong: see :func:`.wrong_with`.
         """
 
 
@@ -74,6 +76,7 @@ class Lines(LineReceiver):
     _pings = 0
     _pinged = 0.0
     _stopped = False
+    _silent = True
 
     def __init__(self, reactor: Any, hearer: Hearer) -> None:
         self._reactor = reactor
@@ -120,6 +123,10 @@ class Lines(LineReceiver):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, whatever they are a part of: somebody is there."""
         self._heard_at = self._reactor.seconds()
+        if self._silent and begins_tls(data):
+            self._lose(Failure(TalksTLS()))
+            return
+        self._silent = False
         super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
@@ -133,7 +140,7 @@ class Lines(LineReceiver):
             return
         with contextlib.suppress(wire.BadMessage):
             reply = wire.reply(text)
-            if reply is not None and _is_told_in_time(reply):
+            if reply is not None:
                 self._take(_safe(reply))
 
     def _take(self, reply: wire.Reply) -> None:
@@ -156,7 +163,7 @@ class Lines(LineReceiver):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """End: that is no server."""
-        self._lose("it sent a line without an end")
+        self._lose(Failure(Exception("it sent a line without an end")))
 
     # Whether it lasts
 
@@ -168,7 +175,7 @@ class Lines(LineReceiver):
         if self._asked is not None:
             # Who says something else is there too, but may have much to read before the ping.
             if now - max(self._asked, self._heard_at) >= PATIENCE:
-                self._lose("no answer")
+                self._lose(Failure(TimeoutError()))
         elif self._longest_request is not None and now - self._heard_at >= (
             LOOK if self._hearer.unanswered else IDLE
         ):
@@ -192,17 +199,16 @@ class Lines(LineReceiver):
         self._let_go()
         self.transport.loseConnection()
 
-    def _lose(self, why: str) -> None:
-        hearer = self._let_go()
+    def _lose(self, reason: Failure) -> None:
+        self.connectionLost(reason)
         self.transport.abortConnection()
-        if hearer is not None:
-            hearer.lost(why, False)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell that it is over."""
         hearer = self._let_go()
         if hearer is not None:
-            hearer.lost(reason_of(reason), is_distrusted(reason))
+            silent = self._silent and not ISSLTransport.providedBy(self.transport)
+            hearer.lost(reason_of(reason, silent), wrong_with(reason))
 
     def _let_go(self) -> Hearer | None:
         hearer, self._hearer = self._hearer, None
@@ -239,12 +245,3 @@ def _safe(thing: _Thing) -> _Thing:
         values = {field.name: _safe(getattr(thing, field.name)) for field in fields(thing)}
         return cast("_Thing", replace(thing, **values))
     return thing
-
-
-def _is_told_in_time(reply: wire.Reply) -> bool:
-    """Tell whether each event in a message has a time that can be read."""
-    events = reply.events if isinstance(reply, wire.Past) else [reply]
-    try:
-        return all(event.time is not None for event in events if isinstance(event, wire.Event))
-    except ValueError:
-        return False

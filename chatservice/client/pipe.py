@@ -5,43 +5,111 @@ See :mod:`~chatservice.client.program` for what the status is.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Final
+
 from twisted.python.failure import Failure
 
 from chatservice import wire, wording
-from chatservice.chat.text import safe
-from chatservice.client.program import Program
+from chatservice.client.backlog import Backlog, Source, Tail
+from chatservice.client.entrance import Entrance
+from chatservice.client.program import MOST, Program
+from chatservice.client.stdio import complain
+
+JOINT: Final = " ⏎ "
+"""What stands between lines that are said as one."""
 
 
 class Pipe(Program):
     """What a program writes is said in one room: the one that is given, or the first of the house.
 
-    Each line is said as it is, whatever it begins with; empty ones are left out. Nothing is written
-    to the standard output. When all is stored, and so can't be lost any more, it leaves. If there
-    was no name, it is the first line.
-    """
+    Each line is said as it would be seen, whatever it begins with; empty ones are left out. What
+    can't be said yet waits here, up to :data:`.backlog.MOST` bytes. Nothing is written to the
+    standard output. When all is stored, and so can't be lost any more, it leaves.
 
-    NAMELESS = "there is no name: give one with --name, or as the first line"
+    :param batch: lines that wait while another is on its way are said as one, as far as the server
+        takes it.
+    :param tail: so many lines are said, the last ones; None for all.
+    """
 
     _room: str | None = None
     _joining = False
+    _longest = 0
+    _held: str | None = None
+    _emptied = False
 
-    def typed(self, text: str) -> None:
-        """Say a line, or come in with it as the name."""
-        if self.seat is None:
-            self.come_in(safe(text), self._rooms)
-        elif self._room is not None and safe(text):
-            self.seat.talk(wire.Say(room=self._room, text=text))
-            self.asked()
+    def __init__(
+        self,
+        entrance: Entrance,
+        name: str,
+        rooms: Sequence[str] = (),
+        complain: Callable[[str], None] = complain,
+        batch: bool = False,
+        tail: int | None = None,
+    ) -> None:
+        super().__init__(entrance, name, rooms, complain)
+        self._batch = batch
+        self._source: Source = Backlog(self.refuse)
+        if tail is not None:
+            self._source = Tail(self._source, tail)
+
+    # What is read
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take some of the input."""
+        self._source.add(data)
+        self.go_on()
+
+    def input_ended(self) -> None:
+        """Leave when all is said and answered."""
+        self._source.end()
+        super().input_ended()
 
     def output_ended(self) -> None:
         """Nothing is written anyway."""
 
     def may_read(self) -> bool:
-        """See :meth:`Program.may_read`; what is said needs a room."""
-        return super().may_read() and (self.seat is None or self._room is not None)
+        """See :meth:`Program.may_read`; it does not have to wait for the server."""
+        return not self._source.full
+
+    def go_on(self) -> None:
+        """Say what may be said now; see :meth:`Program.go_on`."""
+        if self._room is not None and self.seat is not None and not self.ending:
+            while self._unanswered < (1 if self._batch else MOST):
+                text = self._next()
+                if text is None:
+                    self._emptied = self._all_read
+                    break
+                self._unanswered += 1
+                self.seat.talk(wire.Say(room=self._room, text=text))
+        super().go_on()
+
+    def is_done(self) -> bool:
+        """See :meth:`Program.is_done`; all that was read is said as well."""
+        return self._emptied and super().is_done()
+
+    def _next(self) -> str | None:
+        """Take what is to be said as one."""
+        text = self._line()
+        while text is not None and self._batch:
+            more = self._line()
+            if more is None:
+                break
+            if len(text) + len(JOINT) + len(more) > self._longest:
+                self._held = more
+                break
+            text += JOINT + more
+        return text
+
+    def _line(self) -> str | None:
+        held, self._held = self._held, None
+        return self._source.next() if held is None else held
+
+    # What the seat tells
 
     def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
         """Go into the room, unless that was done before."""
+        self._longest = welcome.longest
         if self._room is None and not self._joining and self.seat is not None:
             if self._rooms:
                 self._joining = True
@@ -62,10 +130,14 @@ class Pipe(Program):
         self.end(1, failure.getErrorMessage())
 
     def noticed(self, text: str) -> None:
-        """Tell on the standard error what may be why lines are not stored."""
+        """Tell on the standard error why lines are not stored; what else is for people is not."""
         super().noticed(text)
-        if self._unanswered and not self.ending:
+        if text.endswith(wording.WAITS) and self._unanswered and not self.ending:
             self.complain(text)
+
+    def name_refused(self, why: str) -> None:
+        """End: there is nobody to think of another name now."""
+        self.end(1, f"the name was refused: {why}; give another with --name")
 
     def ended(self, why: str | None) -> None:
         """See :meth:`Program.ended`; who has left politely has no reason to come back."""

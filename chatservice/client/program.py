@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from typing import Final
 
 from chatservice import wire
 from chatservice.client.bookmark import Remembered
 from chatservice.client.entrance import Entrance
 from chatservice.client.seat import Seat, Sent
-from chatservice.client.stdio import TOO_LONG, StandardStreams, complain
+from chatservice.client.stdio import StandardStreams, complain
 
 MOST: Final = 64
-"""Lines that may be unanswered; then no more are read, so what is piped piles up at its source."""
+"""Lines that may be unanswered."""
 
 
 class Program(StandardStreams):
     """A program whose connection may come and go, once there was one.
 
-    It is a :class:`~chatservice.client.seat.Listener`. What it reads waits until the server has
-    welcomed, unless a name is to be read first.
+    It is a :class:`~chatservice.client.seat.Listener`.
 
     :param name: to come in with; None if it is in the input.
     :param rooms: to be in.
@@ -33,15 +32,10 @@ class Program(StandardStreams):
 
     INTERRUPTED = 128 + signal.SIGINT
 
-    NAMELESS: ClassVar[str]
-    """Why there is no name when all is read."""
-
     seat: Seat | None = None
 
     _welcomed = False
     _away = False
-    _skipping = False
-    _rest = b""
     _all_read = False
     _leaving = False
     _unanswered = 0
@@ -69,7 +63,7 @@ class Program(StandardStreams):
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Take a seat, and read no more until the server has welcomed."""
+        """Take a seat."""
         self.seat = self.entrance.seat(self, name, rooms, remembered)
         self.seat.start()
         self.go_on()
@@ -81,27 +75,9 @@ class Program(StandardStreams):
 
     # What is read
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take some of the input, but for the rest of a line that is too long."""
-        if self._skipping:
-            _, end, data = data.partition(self.delimiter)
-            self._skipping = not end
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-        while self._rest:
-            rest, self._rest = self._rest, b""
-            super().dataReceived(rest)  # type: ignore[no-untyped-call]
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse it; what comes behind it counts."""
-        _, end, self._rest = line.partition(self.delimiter)
-        self._skipping = not end
-        self.refuse(TOO_LONG)
-
     def input_ended(self) -> None:
         """Leave when all is answered."""
         self._all_read = True
-        if self.seat is None:
-            self.end(1, self.NAMELESS)
         self.go_on()
 
     def asked(self) -> None:
@@ -121,14 +97,18 @@ class Program(StandardStreams):
 
     def may_read(self) -> bool:
         """Tell whether it is time for more of the input."""
-        return self.seat is None or (self._welcomed and self._unanswered < MOST)
+        raise NotImplementedError
+
+    def is_done(self) -> bool:
+        """Tell whether nothing of what was read is still to be answered."""
+        return not self._unanswered
 
     def go_on(self) -> None:
         """Read on, wait, or leave."""
         if self.ending or self._leaving:
             return
         if self._all_read:
-            if self.seat is not None and self._welcomed and not self._unanswered:
+            if self.seat is not None and self._welcomed and self.is_done():
                 self._leaving = True
                 self.seat.quit()
         elif self.paused and self.may_read():

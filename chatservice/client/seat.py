@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from chatservice import wire, wording
 from chatservice.client.bookmark import Bookmark, Remembered
-from chatservice.client.connection import is_distrusted, reason_of
+from chatservice.client.connection import reason_of, wrong_with
 from chatservice.client.dialling import Dialler
 from chatservice.client.lines import Lines, LinesFactory
 from chatservice.client.listening import Listener
@@ -202,19 +202,20 @@ class Seat:
         lines.send(self._session.hello())
 
     def _not_there(self, failure: Failure) -> None:
-        if is_distrusted(failure):
-            self._end(f"{self._where} can't be trusted: {reason_of(failure)}")
+        wrong = wrong_with(failure)
+        if wrong is not None:
+            self._end(f"{self._where} {wrong}")
         else:
             self._dial_again(f"{self._where} is not there: {reason_of(failure)}")
 
-    def lost(self, why: str, distrusted: bool) -> None:
+    def lost(self, why: str, wrong: str | None) -> None:
         """The connection is no more: make another, if there is something to make it for."""
         welcomed, self._lines = self.connected, None
         self._session.lost()
         if self._left:
             self._end(None)
-        elif distrusted and not welcomed:
-            self._end(f"{self._where} can't be trusted: {why}")
+        elif wrong is not None and not welcomed:
+            self._end(f"{self._where} {wrong}")
         elif not self._nameless:
             self._dial_again(f"the connection to {self._where} was lost: {why}")
 
@@ -248,9 +249,12 @@ class Seat:
         elif _has_code(reply, _CLOSING_CODES):
             self._hang_up(reply.text)
         elif self.connected:
+            since = self._bookmark.since
             self._session.heard(reply)
+            if self._bookmark.since != since:
+                self._dialler.of_use()
         elif isinstance(reply, wire.Welcome) and self._lines is not None:
-            self._dialler.of_use()
+            self._dialler.welcomed()
             self._session.welcomed(self._lines, reply)
         elif isinstance(reply, wire.Error):
             self._not_welcomed(reply)
@@ -259,7 +263,7 @@ class Seat:
     def _not_welcomed(self, error: wire.Error) -> None:
         if error.code in _NAME_CODES:
             self._name_refused(error.text)
-        elif error.code == wire.Code.UNKNOWN_TOKEN:
+        elif error.code == wire.Code.UNKNOWN_TOKEN and self._bookmark.token is not None:
             self._bookmark.forget()
             if self._lines is not None:
                 self._lines.send(self._session.hello())
@@ -289,7 +293,7 @@ class Seat:
     def _hang_up(self, why: str) -> None:
         if self._lines is not None:
             self._lines.hang_up()
-            self.lost(why, False)
+            self.lost(why, None)
 
     def _end(self, why: str | None) -> None:
         if not self._over:

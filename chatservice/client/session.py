@@ -158,13 +158,37 @@ class Session:
             self.bookmark.renamed(reply.name)
         self.rooms.answered(reply)
         asked = self.outgoing.answered(getattr(reply, "ref", None))
-        if asked is not None:
+        if asked is None:
+            return
+        if isinstance(reply, _ANSWERS.get(type(asked.request), wire.Ok)):
             asked.answer.callback(replace(reply, ref=asked.ref))  # type: ignore[call-arg]
+        else:
+            asked.answer.errback(Refused(_wrong(reply, asked.request)))
 
     def _not_let_in(self, failure: Failure) -> None:
         error = failure.value
         if isinstance(error, Refused) and error.error.code != OVER:
             self._listener.noticed(error.error.text)
+
+
+_ANSWERS: Final[dict[type[wire.Request], type[wire.Reply]]] = {
+    wire.Who: wire.WhoIs,
+    wire.Rooms: wire.RoomList,
+    wire.History: wire.Past,
+    wire.LookUp: wire.About,
+    wire.Uptime: wire.Up,
+    wire.Ping: wire.Pong,
+}
+"""With what a question is answered, if not with an ``ok``."""
+
+
+def _wrong(reply: wire.Reply, request: wire.Request) -> wire.Error:
+    return wire.Error(
+        code=wire.Code.WENT_WRONG.value,
+        text=f"the answer to {request.type} was {reply.type}",
+        to=request.type,
+        ref=request.ref,
+    )
 
 
 def over(why: str | None) -> wire.Error:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from zoneinfo import ZoneInfo
 
 from chatservice.client import files
 from chatservice.client.address import PORT
@@ -20,6 +23,8 @@ from chatservice.client.bookmark import Remembered
 
 Bell = Literal["off", "mentions", "all"]
 BELLS: Final[tuple[Bell, ...]] = get_args(Bell)
+Stamps = Literal["off", "short", "full"]
+STAMPS: Final[tuple[Stamps, ...]] = get_args(Stamps)
 
 
 def state_folder() -> Path | None:
@@ -33,7 +38,7 @@ def state_folder() -> Path | None:
 
 def server_at(address: str) -> str:
     """Return what a server is called that was named on the command line."""
-    plain = address.replace(".", "").replace("-", "").isalnum()
+    plain = re.fullmatch(r"[\w.-]+", address)
     return f"{address}:{PORT}".lower() if plain else address
 
 
@@ -54,13 +59,13 @@ class Memory:
     def recall(self, server: str, name: str | None, person: bool = False) -> Place:
         """Find the session that was had at a server, and lock it.
 
-        :param name: under which; without one, it is the last that a person had.
+        :param name: under which; without one, it is the last.
         :param person: whether the client is one for people.
         :return: the place of that session, or of a new one if there is none, or if another client
             has it at this moment.
         """
         place = Place(self, server, person)
-        found = next(iter(self._sessions(server, name)), None)
+        found = next(iter(self._sessions(server, name, person)), None)
         if found is None:
             return place
         try:
@@ -74,12 +79,17 @@ class Memory:
         else:
             # Who had it until now may have written it after it was read.
             found = self._session(found.path) or found
-            place.take(found.path, found.remembered, lock, person or found.person)
+            place.take(found.path, found.remembered, lock)
         return place
 
-    def forget(self, server: str, name: str | None) -> None:
+    def name_at(self, server: str) -> str | None:
+        """Return the name that a person had last: at a server, or else anywhere."""
+        found = next(iter(self._sessions(server, None, True)), None)
+        return self.settings.name if found is None else found.remembered.name
+
+    def forget(self, server: str, name: str | None, person: bool = False) -> None:
         """Forget what would be recalled, unless another client has it."""
-        for found in self._sessions(server, name):
+        for found in self._sessions(server, name, person):
             with contextlib.suppress(OSError):
                 lock = files.lock(found.path)
                 self.remove(found.path)
@@ -98,15 +108,21 @@ class Memory:
             return None
         return path
 
-    def _sessions(self, server: str, name: str | None) -> list[_Session]:
-        """List the sessions at a server, of a name or of people, the last one first."""
+    def _sessions(self, server: str, name: str | None, person: bool) -> list[_Session]:
+        """List the sessions at a server, of people or of programs, the last one first.
+
+        Neither goes on with one of the other's: what it reads would be missed there.
+
+        :param name: None for all names.
+        """
         paths = [] if self.folder is None else self.folder.glob("session-*.json")
         found = [
             session
             for session in map(self._session, paths)
             if session is not None
             and session.server == server
-            and (session.person if name is None else session.has(name))
+            and session.person == person
+            and (name is None or session.has(name))
         ]
         return sorted(found, key=lambda session: session.written, reverse=True)
 
@@ -158,10 +174,19 @@ class Settings:
 
     :ivar bell: when it rings.
     :ivar name: under which they last came in anywhere.
+    :ivar timestamps: how much of the time stands in front of what happens.
+    :ivar zone: whose time that is: ``local``, or a time zone.
+    :ivar joins: whether they are shown who comes and goes.
+    :ivar ignored: whom they don't want to see, by server, with the names that these had before and
+        the ids of the events up to which they had them.
     """
 
     bell: Bell = "mentions"
     name: str | None = None
+    timestamps: Stamps = "short"
+    zone = "local"
+    joins = True
+    ignored: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType({})
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -175,20 +200,56 @@ class Settings:
             memory.fail(error)
         except ValueError:
             memory.tell(f"{self._path} is broken: it does not count")
-        if found.get("bell") in BELLS:
-            self.bell = cast(Bell, found["bell"])
-        if isinstance(found.get("name"), str):
-            self.name = found["name"]
+        for setting, fits in _FITS.items():
+            if setting in found and fits(found[setting]):
+                setattr(self, setting, found[setting])
 
-    def change(self, *, bell: Bell | None = None, name: str | None = None) -> None:
+    def change(self, **settings: object) -> None:
         """Change some of them, for this time and the next ones."""
-        before = (self.bell, self.name)
-        self.bell = bell or self.bell
-        self.name = name or self.name
-        if self._path is not None and (self.bell, self.name) != before:
-            file = self._memory.write(self._path, {"bell": self.bell, "name": self.name})
+        before = self._record()
+        for setting, value in settings.items():
+            assert _FITS[setting](value), (setting, value)
+            setattr(self, setting, value)
+        record = self._record()
+        if self._path is not None and record != before:
+            file = self._memory.write(self._path, record)
             if file is not None:
                 os.close(file)
+
+    def _record(self) -> dict[str, Any]:
+        return {setting: getattr(self, setting) for setting in _FITS} | {
+            "ignored": dict(self.ignored)
+        }
+
+
+def _are_ignored(value: object) -> bool:
+    return _is_dict(value, lambda people: _is_dict(people, lambda former: _is_dict(former, _is_id)))
+
+
+def _is_dict(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_zone(value: object) -> bool:
+    try:
+        return value == "local" or (isinstance(value, str) and ZoneInfo(value) is not None)
+    except (ValueError, OSError, KeyError):
+        return False  # Another version of the client, or of the system, may have more of them.
+
+
+_FITS: Final[dict[str, Callable[[object], bool]]] = {
+    "bell": lambda value: value in BELLS,
+    "name": lambda value: isinstance(value, str),
+    "timestamps": lambda value: value in STAMPS,
+    "zone": _is_zone,
+    "joins": lambda value: isinstance(value, bool),
+    "ignored": _are_ignored,
+}
+"""What is one of the settings, as far as it is remembered."""
 
 
 class Place:
@@ -210,12 +271,11 @@ class Place:
         folder = memory.folder
         self._path = None if folder is None else folder / f"session-{secrets.token_hex(8)}.json"
 
-    def take(self, path: Path, remembered: Remembered, lock: int, person: bool) -> None:
+    def take(self, path: Path, remembered: Remembered, lock: int) -> None:
         """Go on with a session that was found, and locked."""
         self._path = path
         self.remembered = remembered
         self._lock = lock
-        self._person = person
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this from now on."""

@@ -13,8 +13,10 @@ The exit status is
 from __future__ import annotations
 
 import atexit
+import getpass
 import importlib.util
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -28,11 +30,11 @@ from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.chat.text import decode, safe
-from chatservice.client.address import BadAddress, endpoint_at
+from chatservice.client.address import BadAddress, endpoint_at, joined
 from chatservice.client.entrance import Entrance
 from chatservice.client.jsonlines import JsonLines
 from chatservice.client.pipe import Pipe
-from chatservice.client.state import Memory, state_folder
+from chatservice.client.state import Memory, server_at, state_folder
 from chatservice.client.stdio import complain
 from chatservice.client.terminal import Terminal
 from chatservice.clock import go_by_monotonic
@@ -40,17 +42,21 @@ from chatservice.options import OneLineOptions
 
 _REACTOR: Final = "twisted.internet.reactor"
 
+_FOR_LINES: Final = "--batch and --tail are for lines that are piped"
+
+_TAIL_MOST: Final = 10_000
+
 
 class Options(OneLineOptions):
     """The options of the client, whichever way it is started."""
 
     program = "chat-client"
-    arguments = "[options] [HOST[:PORT] | ENDPOINT]"
+    arguments = "[options] [HOST[:PORT] | HOST PORT | ENDPOINT]"
     longdesc = (
         "Talks to a chat: on a terminal until you type /quit or Ctrl-D; what is piped into it is"
         " said, line by line. Without an address it is that of localhost:7007. An endpoint is one"
         " of Twisted's: tls:HOST:PORT, tls:HOST:PORT:trustRoots=FOLDER, unix:FILE. Exit status: 0"
-        " if all that was piped is stored, 1 if not, with a sentence that says why, 130 if"
+        " if all that was to be said is stored, 1 if not, with a sentence that says why, 130 if"
         " interrupted."
     )
 
@@ -59,10 +65,12 @@ class Options(OneLineOptions):
             "name",
             None,
             None,
-            "name to come in with [default: as the last time; you are asked; a pipe's first line]",
+            "name to come in with [default: as the last time; you are asked; a pipe: your login]",
         ],
+        ["tail", None, None, "of a pipe, say the last N lines, and how many are left out"],
     ]
     optFlags = [
+        ["batch", None, "of a pipe, join lines that wait, as many as one message may have"],
         ["json", None, "take and give the JSON objects of the machine protocol, one a line"],
         ["plain", None, "on a terminal, send and show lines as they are, and nothing else"],
         ["new", None, "forget the last time: come in anew"],
@@ -88,19 +96,29 @@ class Options(OneLineOptions):
         """room to be in [default: the first of the house]; may be repeated, but not for a pipe"""
         self["rooms"].append(_line(room))
 
-    def parseArgs(self, address: str = "localhost:7007") -> None:
-        """Take the address."""
-        self["address"] = address
+    def parseArgs(self, address: str = "localhost:7007", port: str | None = None) -> None:
+        """Take the address.
+
+        :raises UsageError: if it is given in two words, and these are no host and port.
+        """
+        try:
+            self["address"] = address if port is None else joined(address, port)
+        except BadAddress as error:
+            raise UsageError(str(error)) from None
 
     def postOptions(self) -> None:
         """Make a name one line; have twistd leave the terminal to the chat.
 
-        :raises UsageError: if twistd is to go to the background.
+        :raises UsageError: if options don't fit together, or twistd is to go to the background.
         """
         if self["name"] is not None:
             self["name"] = _line(self["name"])
         if self["json"] and self["plain"]:
             raise UsageError("--plain is for people, and --json for programs")
+        if self["json"] and (self["batch"] or self["tail"] is not None):
+            raise UsageError(_FOR_LINES)
+        if self["tail"] is not None:
+            self["tail"] = _count(self["tail"])
         if self.parent is None:
             return
         if not self.parent.get("nodaemon", True) and not self.parent.get("debug"):
@@ -110,6 +128,12 @@ class Options(OneLineOptions):
         if self.parent.get("pidfile") == "twistd.pid":
             # A server may run in the same folder, or another client.
             self.parent["pidfile"] = ""
+
+
+def _count(argument: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", argument) or not 0 < int(argument) <= _TAIL_MOST:
+        raise UsageError(f"--tail {argument}: N is a number from 1 to {_TAIL_MOST:,}")
+    return int(argument)
 
 
 def _line(argument: str) -> str:
@@ -202,6 +226,8 @@ def make_client(options: Options) -> ChatClient:
         endpoint = endpoint_at(reactor, address)
     except BadAddress as error:
         raise SystemExit(f"chat-client: {error}") from None
+    if person and (options["batch"] or options["tail"] is not None):
+        raise SystemExit(f"chat-client: {_FOR_LINES}")
     if on_screen and _is_asyncios(reactor):
         return _on_screen(reactor, endpoint, options)
     if person:
@@ -211,11 +237,23 @@ def make_client(options: Options) -> ChatClient:
         raise SystemExit("chat-client: a pipe talks in one room")
     memory = Memory(state_folder(), complain)
     entrance = Entrance(reactor, endpoint, address, memory, anew=options["new"])
-    kind = JsonLines if options["json"] else Pipe
-    program = kind(entrance, options["name"], options["rooms"])
+    program: JsonLines | Pipe
+    if options["json"]:
+        program = JsonLines(entrance, options["name"], options["rooms"])
+    else:
+        name = options["name"] or memory.name_at(server_at(address)) or _login()
+        batch, tail = options["batch"], options["tail"]
+        program = Pipe(entrance, name, options["rooms"], batch=bool(batch), tail=tail)
     return ChatClient(
         reactor, program, lambda: StandardIO(program, reactor=reactor), entrance.close
     )
+
+
+def _login() -> str:
+    try:
+        return _line(getpass.getuser())
+    except (KeyError, OSError):
+        raise SystemExit("chat-client: there is no name: give one with --name") from None
 
 
 def _has_screen() -> bool:

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from chatservice.client.connection import (
     QUIT,
     Connection,
     ConnectionFactory,
-    is_distrusted,
     reason_of,
+    wrong_with,
 )
+from chatservice.client.dialling import Dialler
 from chatservice.client.stdio import StandardStreams, complain
 
 JOIN: Final = "/join"
-
-FIRST_PAUSE: Final = 1.0
-"""Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
-
-LONGEST_PAUSE: Final = 60.0
-"""… up to this, in seconds."""
-
-
-@implementer(IStreamClientEndpoint)
-class _Dialled:
-    """An endpoint that tells the terminal why it could not connect."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        """See :class:`IStreamClientEndpoint`."""
-        return self._terminal.endpoint.connect(factory).addErrback(self._terminal.not_there)
 
 
 class Terminal(StandardStreams):
@@ -51,15 +32,11 @@ class Terminal(StandardStreams):
     :param name: to come in with, if it is known.
     :param rooms: to be in, beside the first of the house.
     :ivar name: the one that the server knew last, or that it is to know.
-    :ivar distrusted: whether the last connection was lost because TLS was not what it should be.
     """
 
     INTERRUPTED = 0
 
     connection: Connection | None = None
-    distrusted = False
-    _why = ""
-    _failures = 0
 
     def __init__(
         self,
@@ -71,19 +48,14 @@ class Terminal(StandardStreams):
         complain: Callable[[str], None] = complain,
     ) -> None:
         super().__init__(complain)
-        self.reactor = reactor
-        self.endpoint = endpoint
+        self._dialler = Dialler(reactor, endpoint, ConnectionFactory(self), self._not_there)
         self.where = where
         self.name = name
         self._rooms = rooms
 
     def connectionMade(self) -> None:
         """Connect, and again whenever the connection is lost, after pauses that grow."""
-        self._backoff = backoffPolicy(FIRST_PAUSE, LONGEST_PAUSE)
-        self._service = ClientService(
-            _Dialled(self), ConnectionFactory(self), self._pause, self.reactor
-        )
-        self._service.startService()
+        self._dialler.dial()
 
     # Of the server
 
@@ -103,8 +75,8 @@ class Terminal(StandardStreams):
         self.show(text)
 
     def greeted(self) -> None:
-        """The name is known: pauses are short again; go where one wants to be."""
-        self._failures = 0
+        """The name is known: go where one wants to be."""
+        self._dialler.welcomed()
         for room in self._rooms:
             if self.connection is not None:
                 self.connection.send(f"{JOIN} {room}")
@@ -120,44 +92,40 @@ class Terminal(StandardStreams):
         """End, and don't come back by oneself; the person has read why."""
         self.end(1)
 
-    def not_there(self, failure: Failure) -> Failure:
-        """Note why there is no connection."""
-        self._why = f"{self.where} is not there: {reason_of(failure)}"
-        return failure
+    def _not_there(self, failure: Failure) -> None:
+        wrong = wrong_with(failure)
+        if wrong is not None:
+            self.end(1, f"{self.where} {wrong}")
+        else:
+            self._dial_again(f"{self.where} is not there: {reason_of(failure)}")
 
     def lost(self, failure: Failure) -> None:
-        """Note why there is no connection any more; unless the person wanted that, say so."""
-        known = self.connection is not None and self.connection.name is not None
-        if self.connection is not None and known:
-            self.name = self.connection.name
-        self.connection = None
-        self.distrusted = is_distrusted(failure) and not known
+        """Connect again; unless the person wanted that, say why there is no connection any more."""
+        connection, self.connection = self.connection, None
+        assert connection is not None
         if not self.ending:
             self.transport.unregisterProducer()
-        if self.distrusted:
-            self.end(1, f"{self.where} can't be trusted: {reason_of(failure)}")
-        elif self._leaving:
+        wrong = wrong_with(failure)
+        if connection.name is not None:
+            self.name = connection.name
+        elif wrong is not None:
+            self.end(1, f"{self.where} {wrong}")
+        if self._leaving:
             self.end(0)
         elif not self.ending:
-            self._why = f"the connection to {self.where} was lost: {reason_of(failure)}"
+            why = reason_of(failure, connection.silent)
+            self._dial_again(f"the connection to {self.where} was lost: {why}")
             # It may have been paused because the connection was full.
             self.resumeProducing()
 
-    def _pause(self, attempt: int) -> float:
-        """Say that there is no connection, and return the seconds until there may be one.
-
-        The attempts that count are those since the server last greeted: one that closes every
-        connection at once is not there either.
-        """
-        seconds = self._backoff(self._failures)
-        self._failures += 1
-        self.complain(f"{self._why}; trying again in {seconds:.0f} s")
-        return seconds
+    def _dial_again(self, why: str) -> None:
+        seconds = math.ceil(self._dialler.dial_later())
+        self.complain(f"{why}; trying again in {seconds} s")
 
     def hang_up(self) -> None:
         """Close the connection, and make no other."""
         self._close()
-        self._service.stopService()
+        self._dialler.stop()
 
     def _close(self) -> None:
         if self.connection is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
@@ -20,6 +20,25 @@ Facts = Callable[[Sequence[Event]], Sequence[Fact]]
 def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
     """Nothing changes but that the events happened."""
     return ()
+
+
+class Revision(NamedTuple):
+    """What has to change in a file that was written by other rules, before anything is read of it.
+
+    :ivar rooms: what rooms are called from now on, by what they were called.
+    :ivar facts: what holds from now on.
+    :ivar drafts: what happens by that.
+    """
+
+    rooms: Mapping[str, str]
+    facts: Sequence[Fact]
+    drafts: Sequence[Draft]
+
+
+Revise = Callable[[Sequence[Fact], Callable[[], Iterable[str]]], "Revision | None"]
+"""Tells what has to change in a file, given all that holds and what finds the rooms in which
+anything has happened; None if nothing has to. It raises :exc:`JournalError` if the file can't be
+used."""
 
 
 class JournalError(Exception):

@@ -42,12 +42,13 @@ from chatservice.journal.base import (
     Found,
     JournalError,
     JournalUnavailable,
+    Revise,
     Stretch,
     no_facts,
 )
 from chatservice.journal.events import FILE, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -79,13 +80,19 @@ class SqliteJournal:
     :param in_thread: where reading and checkpoints run.
     :param ages: whether :meth:`prune` will be called. It looks for old events in an index that is
         made then; others need not pay for that.
+    :param revise: tells what has to change in a file that was written by other rules.
     """
 
     largest: int | None = None
     unbroken = 0
 
     def __init__(
-        self, path: str, now: Callable[[], int], in_thread: InThread, ages: bool = False
+        self,
+        path: str,
+        now: Callable[[], int],
+        in_thread: InThread,
+        ages: bool = False,
+        revise: Revise = lambda facts, rooms: None,
     ) -> None:
         self.path = path
         self.identity = ""
@@ -94,6 +101,7 @@ class SqliteJournal:
         self._now = now
         self._in_thread = in_thread
         self._ages = ages
+        self._revise = revise
         self.last_at = 0
         self._connections: list[sqlite3.Connection] = []
         self._checkpointing = DeferredLock()
@@ -127,6 +135,7 @@ class SqliteJournal:
     def _open(self) -> None:
         self._writer = self._connect()
         prepare(self._writer)
+        revise(self._writer, self._revise, self._now())
         if self._ages:
             self._writer.execute("CREATE INDEX IF NOT EXISTS aged ON events (at)")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.

@@ -1,14 +1,15 @@
-"""The tables of a journal's SQLite file, and how a file of an older version becomes one of this."""
+"""The tables of a journal's SQLite file, and how an older file becomes one of today."""
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import HOUSE, TALK, Fact
+from chatservice.journal.base import JournalError, Revise
+from chatservice.journal.events import HOUSE, TALK, Event, Fact
 
 SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x43484154
@@ -95,6 +96,44 @@ def prepare(connection: sqlite3.Connection) -> None:
     for older in range(version, SCHEMA_VERSION):
         newer = f"PRAGMA user_version = {older + 1};"
         connection.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
+
+
+def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
+    """Let a file that was written by other rules be one of today's.
+
+    :param at: the time, in milliseconds since 1970, of what happens by that.
+    :raises JournalError: if that can't be.
+    """
+    held = [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
+    revision = revised(held, lambda: _rooms(connection))
+    if revision is None:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for old, new in revision.rooms.items():
+        # Each is found by one of the indexes.
+        for only in (TALK_ONLY, REST_ONLY):
+            connection.execute(f"UPDATE events SET room = ? WHERE room = ? AND {only}", (new, old))
+    hold(connection, revision.facts)
+    (head,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
+    connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
+    connection.execute("COMMIT")
+
+
+def _rooms(connection: sqlite3.Connection) -> Iterator[str]:
+    """Find the rooms of people in which anything has happened, each by a step in an index."""
+    for only in (TALK_ONLY, REST_ONLY):
+        room = ""
+        while True:
+            (room,) = connection.execute(
+                f"SELECT min(room) FROM events WHERE room > ? AND {only}", (room,)
+            ).fetchone()
+            if room is None:
+                break
+            if room.startswith(HOUSE):
+                room = HOUSE + chr(sys.maxunicode)
+            else:
+                yield room
 
 
 def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:

@@ -29,6 +29,7 @@ from chatservice.wire.lines import (
 )
 from chatservice.wire.replies import (
     EVENTS,
+    About,
     Error,
     Event,
     Live,
@@ -41,6 +42,7 @@ from chatservice.wire.replies import (
     Reply,
     RoomList,
     RoomSeen,
+    Up,
     Welcome,
     WhoIs,
     time_of,
@@ -53,6 +55,7 @@ from chatservice.wire.requests import (
     History,
     Join,
     Leave,
+    LookUp,
     Nick,
     Ping,
     Private,
@@ -62,6 +65,7 @@ from chatservice.wire.requests import (
     Say,
     Talk,
     Topic,
+    Uptime,
     Who,
 )
 
@@ -73,6 +77,7 @@ __all__ = [
     "OPENING",
     "REQUESTS",
     "SEQ_MOST",
+    "About",
     "Away",
     "BadMessage",
     "Code",
@@ -84,6 +89,7 @@ __all__ = [
     "Join",
     "Leave",
     "Live",
+    "LookUp",
     "Nick",
     "Notice",
     "Ok",
@@ -102,6 +108,8 @@ __all__ = [
     "Say",
     "Talk",
     "Topic",
+    "Up",
+    "Uptime",
     "Welcome",
     "Who",
     "WhoIs",

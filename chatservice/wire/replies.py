@@ -171,6 +171,41 @@ class RoomList(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
+class About(Reply):
+    """What is known of one person.
+
+    :ivar rooms: in which they are, but for those that only operators see.
+    :ivar since: when they came, UTC (RFC 3339).
+    :ivar idle: seconds since they said or asked something.
+    :ivar away: why they are; None if they are not.
+    :ivar operator: whether they are one.
+    """
+
+    type: ClassVar[str] = "whois"
+    name: str
+    rooms: list[str]
+    since: str
+    idle: int
+    away: str | None = None
+    operator: bool | None = None
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Up(Reply):
+    """Since when the server runs.
+
+    :ivar seconds: for so long.
+    :ivar since: when it was started, UTC (RFC 3339).
+    """
+
+    type: ClassVar[str] = "uptime"
+    seconds: int
+    since: str
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event(Reply):
     """Something that happened; each comes once, in the order of the ids.
 
@@ -197,9 +232,12 @@ class Event(Reply):
     session: str | None = None
 
     @property
-    def time(self) -> datetime:
-        """The same as :attr:`at`."""
-        return time_of(self.at)
+    def time(self) -> datetime | None:
+        """The same as :attr:`at`; None if that can't be read."""
+        try:
+            return time_of(self.at)
+        except ValueError:
+            return None
 
 
 EVENTS: Final = (
@@ -233,7 +271,20 @@ class Past(Reply):
 REPLIES: Final[dict[str, type[Reply]]] = {
     **{
         kind.type: kind
-        for kind in (Welcome, Live, Ok, Error, Notice, Replaced, Pong, WhoIs, RoomList, Past)
+        for kind in (
+            Welcome,
+            Live,
+            Ok,
+            Error,
+            Notice,
+            Replaced,
+            Pong,
+            WhoIs,
+            RoomList,
+            Past,
+            About,
+            Up,
+        )
     },
     **dict.fromkeys(EVENTS, Event),
 }

@@ -144,6 +144,21 @@ class History(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookUp(Request):
+    """Asks about one person."""
+
+    type: ClassVar[str] = "whois"
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uptime(Request):
+    """Asks since when the server runs."""
+
+    type: ClassVar[str] = "uptime"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ping(Request):
     """Asks whether anybody is there."""
 
@@ -173,6 +188,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
         Who,
         Rooms,
         History,
+        LookUp,
+        Uptime,
         Ping,
         Quit,
     )

@@ -107,6 +107,39 @@ class ComingInTests(ProgramTestCase):
         self.house.tick()
         self.assertEqual(only(bot.read(), "welcome")["name"], "bot")
 
+    def test_who_has_another_name_by_now_comes_back_by_the_old_one_and_is_told(self) -> None:
+        (bot,) = self.gather("_007")
+        session = bot.member.session
+        session.was = "007"
+        for hello, told in (({"name": "007"}, True), ({}, True), ({"name": "_007"}, False)):
+            for leaves in (False, True):
+                if leaves:
+                    bot.tries("quit")
+                bot = self.back(bot, **hello)
+                said = bot.read()
+                self.assertEqual(only(said, "welcome")["name"], "_007")
+                notices = [message["text"] for message in said if message["type"] == "notice"]
+                expected = "you are _007 now: 007 can't be your name any more, or is another's"
+                self.assertEqual(notices, [expected] if told else [])
+
+    def test_the_old_name_is_forgotten_once_it_has_chosen_one(self) -> None:
+        (bot,) = self.gather("_007")
+        bot.member.session.was = "007"
+        bot.tries("nick", name="bond")
+        self.restart()
+        bot = self.back(bot, name="james")
+        self.assertEqual(brief(bot.read()), ["welcome", "live"])
+        bot.tries("quit")
+        self.assertEqual(brief(self.back(bot, name="007").read()), ["error bad_name"])
+
+    def test_the_old_name_is_forgotten_once_it_comes_back_by_another(self) -> None:
+        (bot,) = self.gather("_007")
+        bot.member.session.was = "007"
+        bot.tries("quit")
+        bot = self.back(bot, name="bond")
+        self.assertEqual(brief(bot.read())[0], "welcome")
+        self.assertEqual(bot.member.session.was, "")
+
     def test_the_message_of_the_day_is_for_who_comes_in_and_not_for_who_comes_back(self) -> None:
         self.house = self.open(motd=["Welcome.", "", "Be kind."])
         bot = self.program("bot")

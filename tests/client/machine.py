@@ -372,6 +372,15 @@ class Desk:
             self.say(wire.WhoIs(room=request.room, people=here, count=len(here), ref=ref))
         elif isinstance(request, wire.Rooms):
             self.say(wire.RoomList(rooms=[], count=0, ref=ref))
+        elif isinstance(request, wire.LookUp):
+            other = self.house.named(request.name)
+            if other is None:
+                self.error(request, wire.Code.NOT_HERE)
+            else:
+                rooms = sorted(other.rooms)
+                self.say(wire.About(name=other.name, rooms=rooms, since=AT, idle=7, ref=ref))
+        elif isinstance(request, wire.Uptime):
+            self.say(wire.Up(seconds=60, since=AT, ref=ref))
         elif isinstance(request, wire.History):
             events = [one.event() for one in self.house.entries if one.room == request.room]
             self.say(wire.Past(room=request.room, events=events, more=False, gap=False, ref=ref))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ class ProgramDesk(Desk):
 
     def __init__(
         self,
-        kind: type[Program],
+        kind: Callable[..., Program],
         name: str | None = "bot",
         rooms: Sequence[str] = (),
         house: machine.House | None = None,

@@ -4,11 +4,22 @@ from typing import Any
 from unittest.mock import Mock
 
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from chatservice.client import address
-from chatservice.client.address import BadAddress, endpoint_at
+from chatservice.client.address import BadAddress, endpoint_at, joined
+
+
+class MemoryNames:
+    """A resolver that notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def resolveHostName(self, receiver: Any, hostName: str, portNumber: int) -> None:
+        self.asked.append((hostName, portNumber))
 
 
 class AddressTests(TestCase):
@@ -30,8 +41,43 @@ class AddressTests(TestCase):
             ("2001:db8::7:7008", ("2001:db8::7:7008", 7007)),
             ("[::1]", ("::1", 7007)),
             ("[::1]:7008", ("::1", 7008)),
+            ("my_host:7127", ("my_host", 7127)),
+            ("my_host", ("my_host", 7007)),
         ):
             self.assertEqual(self.place(where), place, where)
+
+    def test_hosts_that_no_dns_has_are_looked_up_all_the_same(self) -> None:
+        reactor = MemoryReactorClock()
+        resolver = MemoryNames()
+        reactor.nameResolver = resolver
+        endpoint_at(reactor, "my_host:7127").connect(Factory())
+        self.assertEqual(resolver.asked, [("my_host", 7127)])
+
+    def test_a_zone_is_kept(self) -> None:
+        for where, port in (("[fe80::1%eth0]:7127", 7127), ("fe80::1%eth0", 7007)):
+            reactor = MemoryReactorClock()
+            endpoint_at(reactor, where).connect(Factory())
+            ((host, to, *_),) = reactor.tcpClients
+            self.assertEqual((host, to), ("fe80::1%eth0", port))
+
+    def test_two_words(self) -> None:
+        for words, where in (
+            (("localhost", "7127"), "localhost:7127"),
+            (("my_host", "23"), "my_host:23"),
+            (("::1", "7127"), "[::1]:7127"),
+            (("[::1]", "7127"), "[::1]:7127"),
+            (("fe80::1%eth0", "7127"), "[fe80::1%eth0]:7127"),
+        ):
+            self.assertEqual(joined(*words), where)
+        no_port, no_host = "a port is a number from 1 to 65535", "before a port stands a host"
+        for words, why in (
+            (("localhost", "telnet"), no_port),
+            (("localhost:7007", "7127"), no_host),
+            (("tls:localhost:7007", "7127"), no_host),
+        ):
+            with self.assertRaises(BadAddress) as refusal:
+                joined(*words)
+            self.assertEqual(str(refusal.exception), f"{' '.join(words)}: {why}")
 
     def test_endpoints(self) -> None:
         reactor = MemoryReactorClock()

@@ -20,9 +20,11 @@ from chatservice.client.connection import (
     LONGEST,
     Connection,
     ConnectionFactory,
-    is_distrusted,
+    TalksTLS,
     reason_of,
+    wrong_with,
 )
+from chatservice.cluster.chat import OUT_OF_REACH
 from tests.client.support import ASK_NAME, TAKEN, Wire, hello
 
 
@@ -102,6 +104,14 @@ class ConnectionTests(TestCase):
         self.assertEqual(self.notes.told, ["reached", "greeted"])
         self.assertEqual(self.connection.name, "ana")
 
+    def test_a_server_that_talks_tls_is_found_out(self) -> None:
+        for first in (b"\x15\x03\x03\x00\x02\x02\x0a", b"\x16\x03\x01\n-- x\n"):
+            self.setUp()
+            self.connection.dataReceived(first)
+            self.assertTrue(self.wire.disconnecting)
+            self.wire.lose()
+            self.assertEqual((self.notes.lines, self.notes.told[-1]), ([], TalksTLS))
+
     def test_what_is_heard_is_safe(self) -> None:
         self.connection.dataReceived(b"\x1b[2J\xff\r\n\x07\nend\r")
         self.assertEqual(self.notes.lines, ["\u241b[2J\ufffd", "\u2407"])
@@ -133,16 +143,34 @@ class ReasonTests(TestCase):
             (VerificationError(errors=[]), "its certificate is for another host"),
         ):
             self.assertEqual(reason_of(Failure(error)), words)
+        hint = " without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assertEqual(reason_of(Failure(ConnectionLost()), silent=True), f"it broke off{hint}")
 
-    def test_what_is_distrusted(self) -> None:
-        for error, distrusted in (
-            (TLSError([]), True),
-            (VerificationError(errors=[]), True),
-            (ConnectionLost(), False),
+    def test_what_is_wrong_with_a_server(self) -> None:
+        other = "can't be trusted: its certificate is for another host"
+        expired = "can't be trusted: certificate has expired"
+        for error, wrong in (
+            (TLSError([]), other),
+            (VerificationError(errors=[]), other),
+            (TLSError([("SSL routines", "", "certificate has expired")]), expired),
+            (ConnectionLost(), None),
+            (TalksTLS(), "talks TLS: write tls:HOST:PORT"),
         ):
-            self.assertEqual(is_distrusted(Failure(error)), distrusted)
+            self.assertEqual(wrong_with(Failure(error)), wrong)
+        for reason in (
+            "wrong version number",
+            "packet length too long",
+            "tls alert handshake failure",
+            "tlsv1 alert protocol version",
+        ):
+            failure = Failure(TLSError([("SSL routines", "", reason)]))
+            self.assertEqual(wrong_with(failure), "talks no TLS: leave out tls:")
 
 
 class WordingTests(TestCase):
+    def test_why_lines_wait_is_recognised(self) -> None:
+        for sentence in (wording.UNSTORED, OUT_OF_REACH):
+            self.assertTrue(sentence.endswith(wording.WAITS))
+
     def test_no_answer_to_a_name_is_taken_for_a_greeting(self) -> None:
         self.assertNotIn("{name}", wording.ASK_NAME + wording.ASK_AGAIN)

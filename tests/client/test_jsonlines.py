@@ -248,6 +248,12 @@ class ErrorTests(JsonTestCase):
         self.leave()
         self.assert_ended(1, "a line was not taken: a line has more than 1,048,576 bytes")
 
+    def test_what_is_behind_such_a_line_counts(self) -> None:
+        self.come_in()
+        self.bot.type("x" * (1 << 20) + 'xx\n{"type":"who","room":"lobby"}\n{"type":"rooms"}\n')
+        self.bot.settle()
+        self.assertEqual([one["type"] for one in self.shown()], ["error", "who", "rooms"])
+
     def test_who_is_sent_away_is_told_so(self) -> None:
         desk = self.come_in()
         self.ask(type="who", room="lobby", ref=5)

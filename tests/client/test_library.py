@@ -276,9 +276,12 @@ class AskingTests(LibraryTestCase):
             chat.who("lobby"),
             chat.list_rooms(),
             chat.history("lobby", before=200, limit=5),
+            chat.whois("bob"),
+            chat.uptime(),
         ]
         self.move()
-        joined, *others, who, rooms, past = [self.successResultOf(one) for one in asking]
+        joined, *others, who, rooms, past, bob, up = [self.successResultOf(one) for one in asking]
+        self.assertEqual((bob.name, bob.rooms, up.seconds), ("bob", ["lobby"], 60))
         self.assertEqual(joined, wire.RoomSeen(room="dev", people=2))
         self.assertEqual(others, [None, "echo2", None])
         self.assertEqual([person.name for person in who.people], ["bob", "echo2"])

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
 from chatservice import wire, wording
-from chatservice.client.pipe import Pipe
+from chatservice.client.pipe import JOINT, Pipe
 from chatservice.client.program import MOST
 from tests.client.machine import House
 from tests.client.support import ProgramDesk
@@ -15,10 +19,8 @@ LOST = "the connection to there was lost: it broke off; trying again"
 
 
 class PipeTestCase(TestCase):
-    def pipe(
-        self, name: str | None = "bot", *rooms: str, house: House | None = None
-    ) -> ProgramDesk:
-        self.desk = ProgramDesk(Pipe, name, rooms, house)
+    def pipe(self, name: str = "bot", *rooms: str, **options: Any) -> ProgramDesk:
+        self.desk = ProgramDesk(partial(Pipe, **options), name, rooms)
         self.addCleanup(self.desk.talker.interrupt)
         return self.desk
 
@@ -72,30 +74,110 @@ class SayingTests(PipeTestCase):
         self.assert_said()
         self.assert_ended(0)
 
-    def test_nothing_is_read_before_it_is_known_where_to_say_it(self) -> None:
+    def test_what_is_read_before_it_is_known_where_to_say_it_waits(self) -> None:
         for rooms in ((), ("ops",)):
             desk = self.pipe("bot", *rooms)
-            self.assertFalse(desk.reads)
-            link = desk.connect()
-            self.assertFalse(desk.reads)
-            link.up()
-            self.assertFalse(desk.reads)
+            desk.type("hi\n")
+            desk.connect()
+            desk.type("ho\n")
+            desk.end_input()
             desk.settle()
-            self.assertTrue(desk.reads)
+            self.assert_said("hi", "ho", room=rooms[0] if rooms else "lobby")
+            self.assert_ended(0)
 
-    def test_too_much_that_is_not_stored_pauses_the_input(self) -> None:
+    def test_what_is_said_is_what_one_would_see(self) -> None:
+        desk = self.come_in()
+        desk.type("\x1b[32mReceiving\x1b[0m:  50%\rReceiving: 100%\x1b[K, done.\r\n\x1b[0m\nhi")
+        desk.end_input()
+        desk.settle()
+        self.assert_said("Receiving: 100%, done.", "hi")
+        self.assert_ended(0)
+
+    def test_only_so_much_is_on_its_way_and_the_rest_waits_here(self) -> None:
         desk = self.come_in()
         lines = [f"line {number}" for number in range(3 * MOST)]
         desk.type("\n".join(lines))
-        self.assertFalse(desk.reads)
+        self.assertTrue(desk.reads)
         desk.link.up()
         self.assertEqual(len(desk.link.desk.got), 2 + MOST)
-        desk.settle()
-        self.assertTrue(desk.reads)
         desk.end_input()
         desk.settle()
         self.assert_said(*lines)
         self.assert_ended(0)
+
+    def test_the_producer_has_to_wait_at_16_mib(self) -> None:
+        desk = self.pipe()
+        line = "x" * 1023 + "\n"
+        for _ in range(15):
+            desk.type(line * 1024)
+            self.assertTrue(desk.reads)
+        desk.type(line * 1024)
+        self.assertFalse(desk.reads)
+        desk.come_in()
+        self.assertTrue(desk.reads)
+        self.assertGreater(len(desk.house.entries), 40 * MOST)
+
+
+class BatchTests(PipeTestCase):
+    """``--batch``, ``--tail``: the server takes 2,000 characters at once."""
+
+    def test_what_waits_is_said_as_one(self) -> None:
+        desk = self.pipe(batch=True)
+        desk.type("hi\nho\n\nha\n")
+        desk.come_in()
+        self.assert_said("hi ⏎ ho ⏎ ha")
+        desk.type("one\n")
+        desk.type("two\nthree\n")
+        desk.link.up()
+        self.assertEqual([say.text for say in desk.link.desk.got[2:]], ["hi ⏎ ho ⏎ ha", "one"])
+        desk.settle()
+        self.assert_said("hi ⏎ ho ⏎ ha", "one", "two ⏎ three")
+        desk.end_input()
+        desk.settle()
+        self.assert_ended(0)
+
+    def test_as_much_as_the_server_takes(self) -> None:
+        lines = [f"{number:04} " + "x" * (number % 300) for number in range(2000)]
+        lines.insert(7, "y" * 2000)
+        desk = self.pipe(batch=True)
+        desk.type("\n".join(lines))
+        desk.end_input()
+        desk.come_in()
+        for _ in range(10):
+            desk.settle()
+        said = [one.text for one in desk.house.entries]
+        self.assertEqual([line for text in said for line in text.split(JOINT)], lines)
+        for text, following in pairwise(said):
+            self.assertLessEqual(len(text), 2000)
+            self.assertGreater(len(text + JOINT + following.split(JOINT)[0]), 2000)
+        self.assert_ended(0)
+
+    def test_a_line_that_is_too_long_is_refused_by_itself(self) -> None:
+        desk = self.pipe(batch=True)
+        desk.type("a\n" + "x" * 100_000 + "\nb\nc")
+        desk.end_input()
+        desk.come_in()
+        desk.clock.advance(0)
+        desk.settle()
+        self.assert_said("a", "b ⏎ c")
+        why = "that line was too long: at most 2,000 characters"
+        self.assert_ended(1, f"a line was not taken: {why}")
+
+    def test_the_last_lines(self) -> None:
+        for batch, said in (
+            (False, ("… 95 lines left out", "96", "97", "98", "99", "100")),
+            (True, ("… 95 lines left out ⏎ 96 ⏎ 97 ⏎ 98 ⏎ 99 ⏎ 100",)),
+        ):
+            desk = self.pipe(tail=5, batch=batch)
+            desk.come_in()
+            for number in range(1, 101):
+                desk.type(f"{number}\n")
+            desk.settle()
+            self.assert_said()
+            desk.end_input()
+            desk.settle()
+            self.assert_said(*said)
+            self.assert_ended(0)
 
 
 class RoomTests(PipeTestCase):
@@ -166,34 +248,11 @@ class RoomTests(PipeTestCase):
 
 
 class NameTests(PipeTestCase):
-    def test_the_first_line_is_the_name(self) -> None:
-        desk = self.pipe(None)
-        self.assertTrue(desk.reads)
-        desk.type("bot\nhi\nho\n")
-        self.assertFalse(desk.reads)
-        desk.come_in()
-        desk.settle()
-        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot"))
-        self.assert_said("hi", "ho")
-
-    def test_a_name_is_all_there_is(self) -> None:
-        desk = self.pipe(None)
-        desk.type("bot")
-        desk.end_input()
-        desk.come_in()
-        self.assert_ended(0)
-
-    def test_there_is_no_name(self) -> None:
-        desk = self.pipe(None)
-        desk.end_input()
-        self.assertEqual(desk.endpoint.attempts, [])
-        self.assert_ended(1, "there is no name: give one with --name, or as the first line")
-
     def test_the_name_is_refused(self) -> None:
         desk = self.pipe()
         desk.house.guest("bot")
         desk.come_in()
-        self.assert_ended(1, "the name was refused: no: name_taken")
+        self.assert_ended(1, "the name was refused: no: name_taken; give another with --name")
 
 
 class RefusalTests(PipeTestCase):
@@ -254,7 +313,8 @@ class ConnectionTests(PipeTestCase):
     def test_the_server_closes_at_once(self) -> None:
         desk = self.pipe()
         desk.connect().cut(ConnectionDone())
-        self.assert_ended(1, "the connection to there was lost: the server closed it")
+        why = "the server closed it without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assert_ended(1, f"the connection to there was lost: {why}")
 
     def test_the_server_says_why_it_closes_at_once(self) -> None:
         desk = self.pipe()
@@ -307,10 +367,10 @@ class ConnectionTests(PipeTestCase):
         self.assert_ended(1, "you were kicked: calm down")
         self.assertEqual(desk.clock.getDelayedCalls(), [])
 
-    def test_why_lines_may_have_to_wait_is_told(self) -> None:
+    def test_why_lines_may_have_to_wait_is_told_and_nothing_else_is(self) -> None:
         desk = self.come_in()
-        desk.link.says(wire.Notice(text="welcome to the house"))
         desk.type("hi\n")
+        desk.link.says(wire.Notice(text="welcome to the house"))
         desk.link.says(wire.Notice(text=wording.UNSTORED))
         desk.end_input()
         desk.settle()
@@ -340,11 +400,6 @@ class EndTests(PipeTestCase):
         self.assertEqual((desk.statuses, desk.complaints), ([130], []))
         desk.link = desk.endpoint.succeed()
         self.assertTrue(desk.link.disconnecting)
-
-    def test_interrupted_before_there_is_a_name(self) -> None:
-        desk = self.pipe(None)
-        desk.talker.interrupt()
-        self.assertEqual((desk.statuses, desk.complaints), ([130], []))
 
     def test_interrupted_while_it_goes_into_the_room(self) -> None:
         desk = self.pipe("bot", "ops")

@@ -217,10 +217,28 @@ class ComingInTests(SeatTestCase):
 
     def test_it_can_not_be_trusted_before_there_is_a_connection(self) -> None:
         self.seat.start()
-        self.endpoint.fail(TLSError([("", "", "wrong version number")]))
+        self.endpoint.fail(TLSError([("", "", "certificate has expired")]))
         self.assertEqual(
-            self.notes.since_last(), [("ended", "there can't be trusted: wrong version number")]
+            self.notes.since_last(), [("ended", "there can't be trusted: certificate has expired")]
         )
+
+    def test_a_port_that_talks_tls_is_named(self) -> None:
+        for first in (b"\x15\x03\x03\x00\x02\x02\x0a", b"\x16\x03\x01\x00"):
+            self.sit("ana").start()
+            link = self.link()
+            link.says(first)
+            self.assertEqual(link.got()[0].type, "hello")
+            why = "there talks TLS: write tls:HOST:PORT"
+            self.assertEqual(self.notes.since_last(), [("ended", why)])
+            self.assert_over()
+
+    def test_a_port_that_talks_no_tls_is_named(self) -> None:
+        for reason in ("wrong version number", "tls alert handshake failure"):
+            self.sit("ana").start()
+            self.link().cut(TLSError([("", "", reason)]))
+            why = "there talks no TLS: leave out tls:"
+            self.assertEqual(self.notes.since_last(), [("ended", why)])
+            self.assert_over()
 
     def test_tls_that_breaks_later_is_no_matter_of_trust(self) -> None:
         self.come_in().cut(TLSError([("", "", "bad record mac")]))
@@ -708,6 +726,47 @@ class ResumingTests(SeatTestCase):
         link.got()
         link.says(wire.Error(code="unknown_token", text="no such session", to="hello"))
         self.assertEqual(link.got(), [wire.Hello(name="ana", rooms=["lobby"])])
+
+    def test_a_server_that_knows_no_token_for_ever_is_asked_after_pauses_that_grow(self) -> None:
+        """Only the very first hello has a token, so only the first connection has two."""
+        self.now.cut()
+        hellos, pauses = [], []
+        for _ in range(12):
+            pauses.append(self.notes.pause)
+            self.clock.advance(self.notes.pause)
+            link = self.link()
+            for _ in range(50):
+                hellos += link.got()
+                if link.disconnecting:
+                    break
+                link.says(wire.Error(code="unknown_token", text="no such session", to="hello"))
+        tokens = [one.token for one in hellos if isinstance(one, wire.Hello)]
+        self.assertEqual(tokens, ["j1-t1", *[None] * 12])
+        self.assert_growing(pauses[1:])
+
+    def test_so_is_one_that_welcomes_and_closes(self) -> None:
+        pauses = []
+        for _ in range(12):
+            self.now.cut()
+            pauses.append(self.notes.pause)
+            self.again()
+        self.assert_growing(pauses[1:])
+
+    def test_a_connection_that_lasts_or_brings_something_makes_pauses_short_again(self) -> None:
+        for _ in range(8):
+            self.come_back()
+        self.assertGreater(self.notes.pause, SHORT_PAUSE[1])
+        self.clock.advance(self.notes.pause + 1)
+        for _ in range(8):
+            self.now.cut()
+            self.assertLessEqual(self.notes.pause, SHORT_PAUSE[1])
+            self.again()
+            self.others_say("hi")
+            self.move()
+
+    def assert_growing(self, pauses: list[float]) -> None:
+        self.assertGreater(pauses[5], 3 * pauses[0])
+        self.assertGreater(pauses[-1], LONGEST_PAUSE / 3)
 
     def test_being_replaced_is_the_end(self) -> None:
         self.now.says(wire.Replaced(text="another one has it"))

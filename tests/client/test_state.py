@@ -132,10 +132,21 @@ class RecallTests(StateTestCase):
         self.assertEqual(len(self.sessions()), 1)
         self.assertEqual(self.recall().remembered, ANA._replace(since=50))
 
-    def test_a_person_stays_one(self) -> None:
+    def test_a_program_has_no_session_of_a_person(self) -> None:
+        """What it reads on, they would miss."""
         self.remember(person=True)
-        self.remember(person=False)
-        self.assertEqual(self.recall().remembered, ANA)
+        self.assertIsNone(self.recall(name="ana", person=False).remembered)
+        self.remember(ANA._replace(token="of a program"), person=False)
+        self.assertEqual(self.recall(name="ana", person=True).remembered, ANA)
+
+    def test_the_name_that_somebody_had_last(self) -> None:
+        self.assertIsNone(self.memory().name_at("there"))
+        self.remember(ANA._replace(name="bot"), person=False)
+        self.assertIsNone(self.memory().name_at("there"))
+        self.remember(person=True)
+        self.remember(ANA._replace(name="bob"), "elsewhere", person=True)
+        self.assertEqual(self.memory().name_at("there"), "ana")
+        self.assertEqual(self.memory().name_at("anywhere"), "bob")
 
     def test_what_was_left_for_good_is_forgotten(self) -> None:
         place = self.recall()
@@ -150,10 +161,13 @@ class RecallTests(StateTestCase):
         for name, person in (("ana", True), ("bob", True), ("bot", False)):
             self.remember(ANA._replace(name=name), person=person)
         self.memory().forget("there", "bob")
+        self.assertEqual(len(self.sessions()), 3)
+        self.memory().forget("there", "bob", person=True)
         self.assertEqual(len(self.sessions()), 2)
-        self.memory().forget("elsewhere", None)
-        self.memory().forget("there", None)
-        self.assertEqual(self.recall(name="bot").remembered, ANA._replace(name="bot"))
+        self.memory().forget("elsewhere", None, person=True)
+        self.memory().forget("there", None, person=True)
+        bot = self.recall(name="bot", person=False)
+        self.assertEqual(bot.remembered, ANA._replace(name="bot"))
         self.assertEqual(len(self.sessions()), 1)
 
 
@@ -325,6 +339,26 @@ class SettingsTests(StateTestCase):
         settings.change(name="ana")
         settings = self.memory().settings
         self.assertEqual((settings.bell, settings.name), ("all", "ana"))
+
+    def test_how_one_sees_it_lasts_too(self) -> None:
+        settings = self.memory().settings
+        settings.change(timestamps="full", zone="Europe/Berlin", joins=False)
+        ignored = {"there": {"bob": {}, "cleo": {"clea": 41}}}
+        settings.change(ignored=ignored)
+        for _ in range(2):
+            self.assertEqual((settings.timestamps, settings.zone), ("full", "Europe/Berlin"))
+            self.assertEqual((settings.joins, settings.ignored), (False, ignored))
+            settings = self.memory().settings
+        wrong = {
+            "timestamps": "long",
+            "zone": "../Berlin",
+            "joins": "off",
+            "ignored": {"there": {"bob": {"rob": "7"}}},
+        }
+        (self.folder / "settings.json").write_text(json.dumps({"version": 1, **wrong}))
+        settings = self.memory().settings
+        self.assertEqual((settings.timestamps, settings.zone), ("short", "local"))
+        self.assertEqual((settings.joins, settings.ignored), (True, {}))
 
     def test_the_name_is_the_last_of_a_person(self) -> None:
         self.remember(ANA)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import getpass
 import io
 import os
 import signal
@@ -20,9 +21,11 @@ from zope.interface.verify import verifyObject
 from chatservice import __version__
 from chatservice.client import __main__ as command
 from chatservice.client import tap
+from chatservice.client.bookmark import Remembered
 from chatservice.client.jsonlines import JsonLines
 from chatservice.client.pipe import Pipe
 from chatservice.client.screen.app import Screen
+from chatservice.client.state import Memory
 from chatservice.client.tap import ChatClient, Options, make_client, makeService
 from chatservice.client.terminal import Terminal
 from tests.integration.support import folder_for
@@ -47,6 +50,8 @@ class OptionsTests(TestCase):
         options = parse("--name", "ana", "--room", "ops", "--room", "a\nb", "--new", "chat.example")
         self.assertEqual((options["address"], options["name"]), ("chat.example", "ana"))
         self.assertEqual((options["rooms"], options["new"]), (["ops", "a\u240ab"], 1))
+        self.assertEqual(parse("::1", "7008")["address"], "[::1]:7008")
+        self.assertEqual(parse("--batch", "--tail", "20")["tail"], 20)
 
     def test_a_name_is_one_line(self) -> None:
         self.assertEqual(parse("--name", "a\nb\udcff")["name"], "a\u240ab\ufffd")
@@ -59,11 +64,11 @@ class OptionsTests(TestCase):
 
     def test_help_names_all(self) -> None:
         text = str(Options())
-        self.assertIn("Usage: chat-client [options] [HOST[:PORT] | ENDPOINT]", text)
-        for option in ("name=", "room=", "json", "plain", "new", "version", "help"):
+        self.assertIn("Usage: chat-client [options] [HOST[:PORT] | HOST PORT | ENDPOINT]", text)
+        for option in ("name=", "room=", "tail=", "batch", "json", "plain", "new", "version"):
             self.assertIn(f"--{option}", text)
         text = " ".join(text.split())
-        for words in ("localhost:7007", "tls:HOST:PORT", "0 if all that was piped is stored"):
+        for words in ("localhost:7007", "tls:HOST:PORT", "0 if all that was to be said is stored"):
             self.assertIn(words, text)
 
     def test_help_of_the_plugin(self) -> None:
@@ -77,7 +82,7 @@ class OptionsTests(TestCase):
         options.parent = Parent()
         self.assertEqual(
             options.getSynopsis(),
-            "Usage: twistd [options] chat-client [options] [HOST[:PORT] | ENDPOINT]",
+            "Usage: twistd [options] chat-client [options] [HOST[:PORT] | HOST PORT | ENDPOINT]",
         )
 
     def test_version(self) -> None:
@@ -154,6 +159,41 @@ class MakeTests(TestCase):
         self.assertIsInstance(screen, Screen)
         self.assertEqual(screen.seat.name, "ana")
         self.assertEqual([path.name for path in self.folder.glob("*/*")], ["history"])
+
+    def test_the_name_of_a_pipe_is_the_last_one_or_the_login(self) -> None:
+        self.patch(os, "environ", {**os.environ, "LOGNAME": "ana-at-work"})
+        self.assertEqual(self.name_of_pipe(), "ana-at-work")
+        nobody = patch.object(getpass, "getuser", side_effect=KeyError("uid not found: 1234"))
+        with nobody, self.assertRaises(SystemExit) as refusal:
+            self.name_of_pipe()
+        why = "chat-client: there is no name: give one with --name"
+        self.assertEqual(str(refusal.exception), why)
+        memory = Memory(self.folder / "chatservice", self.fail)
+        place = memory.recall("h:7", None, person=True)
+        place.keep(Remembered("ana", "t", "j", 1))
+        place.close()
+        self.assertEqual(self.name_of_pipe(), "ana")
+        self.assertEqual(self.name_of_pipe("--name", "bot"), "bot")
+
+    def name_of_pipe(self, *arguments: str) -> Any:
+        pipe: Any = make_client(parse(*arguments, "h", "7"))._talker
+        return pipe._name
+
+    def test_what_is_for_pipes_is_for_nobody_else(self) -> None:
+        why = "chat-client: --batch and --tail are for lines that are piped"
+        for option in (("--batch",), ("--tail", "5")):
+            with self.assertRaises(SystemExit) as refusal:
+                parse("--json", *option)
+            self.assertEqual(str(refusal.exception), why)
+            self.streams_are(0, 1)
+            with self.assertRaises(SystemExit) as refusal:
+                make_client(parse("--plain", *option))
+            self.assertEqual(str(refusal.exception), why)
+        for count in ("0", "ten", "-1", "10001", "1" * 5000):
+            with self.assertRaises(SystemExit) as refusal:
+                parse("--tail", count)
+            why = f"chat-client: --tail {count}: N is a number from 1 to 10,000"
+            self.assertEqual(str(refusal.exception), why)
 
     def test_a_pipe_is_in_one_room(self) -> None:
         rooms = ("--room", "ops", "--room", "dev")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
+
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.terminal import LONGEST_PAUSE
+from chatservice.client.dialling import LONGEST_PAUSE
 from tests.client.support import ASK_NAME, TAKEN, TerminalDesk, Wire, hello
 
 NOT_SENT = "there is no connection: that was not sent"
@@ -80,7 +82,7 @@ class LosingTests(TerminalTestCase):
         for _ in range(20):
             desk.endpoint.fail(ConnectionRefusedError(111))
             pauses.append(self.pause())
-            self.assertEqual(desk.complaints.pop(), REFUSED.format(round(pauses[-1])))
+            self.assertEqual(desk.complaints.pop(), REFUSED.format(math.ceil(pauses[-1])))
         self.assertLessEqual(pauses[0], 2)
         self.assertGreater(pauses[5], 2 * pauses[0])
         self.assertGreater(pauses[-1], LONGEST_PAUSE / 2)
@@ -92,13 +94,32 @@ class LosingTests(TerminalTestCase):
             pause = self.pause()
         self.assertGreater(pause, 5)
 
+    def test_nor_is_one_that_greets_and_closes(self) -> None:
+        desk = self.desk("ana")
+        desk.come_in().lose()
+        pauses = []
+        for _ in range(20):
+            self.again()
+            desk.talker.connection.lineReceived(hello("ana").encode())  # type: ignore[union-attr]
+            desk.talker.connection.connectionLost()  # type: ignore[union-attr]
+            (call,) = desk.clock.getDelayedCalls()
+            pauses.append(call.getTime() - desk.clock.seconds())
+        self.assertGreater(pauses[-1], LONGEST_PAUSE / 2)
+
+    def test_a_server_that_closes_without_a_word_may_talk_tls(self) -> None:
+        desk = self.desk()
+        desk.endpoint.succeed().lose()
+        (complaint,) = desk.complaints
+        hint = "the server closed it without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assertIn(f"the connection to there was lost: {hint}; ", complaint)
+
     def test_what_is_typed_meanwhile_is_not_sent(self) -> None:
         desk = self.desk()
         desk.type("hi\nho\n")
         self.assertEqual(desk.complaints, [NOT_SENT, NOT_SENT])
         desk.come_in().lose()
         desk.type("hi\n")
-        lost = "the connection to there was lost: the server closed it; trying again in [12] s"
+        lost = "the connection to there was lost: the server closed it; trying again in 1 s"
         self.assertRegex(desk.complaints[2], rf"\A{lost}\Z")
         self.assertEqual(desk.complaints[3:], [NOT_SENT])
 

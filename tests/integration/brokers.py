@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -18,12 +17,10 @@ from typing import Any, Protocol
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.proxy import HOST
-from tests.integration.support import PATIENCE, eventually
+from tests.integration.support import PATIENCE, eventually, lasting_ports
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NATS_SERVER = Path(sys.executable).with_name("nats-server")
-
-_given: set[int] = set()
 
 
 class Case(Protocol):
@@ -31,31 +28,6 @@ class Case(Protocol):
 
     def addCleanup(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Have something done at the end."""
-
-
-def lasting_ports(count: int) -> list[int]:
-    """Find ports that are free, and that no connection is given as its own while they are.
-
-    No other process of the same run is given them.
-    """
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports = range(10_000 + worker, first, workers)
-    found: list[int] = []
-    for port in random.Random().sample(ports, min(1000, len(ports))):
-        with socket.socket() as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((HOST, port))
-            except OSError:
-                continue
-        if port not in _given:
-            found.append(port)
-            _given.add(port)
-        if len(found) == count:
-            return found
-    raise AssertionError(f"no {count} ports below {first} are free")
 
 
 class Brokers:

@@ -11,6 +11,7 @@ import ctypes
 import datetime
 import fcntl
 import os
+import random
 import re
 import select
 import shutil
@@ -57,6 +58,34 @@ def folder_for(case: TestCase) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
     case.addCleanup(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+_given: set[int] = set()
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Find ports that are free, and that no connection is given as its own while they are.
+
+    No other process of the same run is given them.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(10_000 + worker, first, workers)
+    found: list[int] = []
+    for port in random.Random().sample(ports, min(1000, len(ports))):
+        with socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            found.append(port)
+            _given.add(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} ports below {first} are free")
 
 
 def program(name: str) -> str:

@@ -6,7 +6,6 @@ import inspect
 import json
 import re
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tests.integration.support import (
     Server,
     eventually,
     folder_for,
+    lasting_ports,
     program,
 )
 from tests.integration.transcripts import PORT, Seat, shape
@@ -32,13 +32,6 @@ LINES = 60
 """So many are said while the server is killed again and again."""
 
 KILLS = 3
-
-
-def free_port() -> int:
-    """Find a port that nobody has just now, for a server that is to come back to it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Talker:
@@ -118,7 +111,7 @@ class BotTests(TestCase):
     timeout = 10 * PATIENCE
 
     def setUp(self) -> None:
-        self.port = free_port()
+        (self.port,) = lasting_ports(1)
         self.folder = folder_for(self)
         for name, code in re.findall(r"^```python\n# (\S+)\n(.*?)^```$", DOCUMENT, re.M | re.S):
             code = code.replace("chat.example:7007", f"127.0.0.1:{self.port}")

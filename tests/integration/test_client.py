@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.client.screen.tty import Tty
 from tests.integration.support import (
     LOOPBACK,
     PATIENCE,
+    POLL,
     TWISTD,
     UNHURRIED,
     Certificate,
@@ -28,8 +30,8 @@ from tests.integration.support import (
     Program,
     Server,
     assert_lines,
-    eventually,
     folder_for,
+    lasting_ports,
     memory_of,
     run,
 )
@@ -37,13 +39,6 @@ from tests.integration.support import (
 COMMAND: tuple[str | Path, ...] = (Path(sys.executable).with_name("chat-client"),)
 MODULE: tuple[str | Path, ...] = (sys.executable, "-m", "chatservice.client")
 PLUGIN: tuple[str | Path, ...] = (TWISTD, "-n", "chat-client")
-
-
-def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fill(pipe: int) -> int:
@@ -54,6 +49,17 @@ def fill(pipe: int) -> int:
             size += os.write(pipe, (b"x" * 99 + b"\n") * 40)
     except BlockingIOError:
         return size
+
+
+def eventually_full(pipe: int) -> int:
+    """Write until nobody has read for a second; return the number of bytes that it took."""
+    size, last = 0, time.monotonic()
+    while time.monotonic() - last < 1:
+        took = fill(pipe)
+        if took:
+            size, last = size + took, time.monotonic()
+        time.sleep(POLL)
+    return size
 
 
 class ClientTestCase(TestCase):
@@ -151,7 +157,7 @@ class EachWay:
         bob.read_until("-- bot joined\r\n<bot> hi\r\n<bot> last\r\n-- bot left\r\n")
 
     def test_a_server_that_is_not_there(self):
-        where = f"localhost:{free_port()}"
+        where = f"localhost:{lasting_ports(1)[0]}"
         why = f"{where} is not there: Connection refused"
         self.assertEqual(self.assert_fails(why, "--name", "bot", where), "")
         ana = self.sit_down(where)
@@ -285,12 +291,89 @@ class TerminalTests(ClientTestCase):
 
 
 class PipeTests(ClientTestCase):
-    def test_the_first_line_is_the_name(self):
+    def test_the_name_is_that_of_the_login_and_never_the_text(self):
         self.serve()
         bob = self.see()
+        self.environ["LOGNAME"] = "deploy"
         done = self.pipe("bot\nhi", self.where)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
-        bob.read_until("<bot> hi\r\n-- bot left\r\n")
+        bob.read_until("-- deploy joined\r\n<deploy> bot\r\n<deploy> hi\r\n-- deploy left\r\n")
+
+    def test_or_that_which_a_person_had_last_whose_session_is_left_alone(self):
+        self.serve()
+        bob = self.see()
+        ana = Tty(self, (*self.way, "--name", "ana", self.where), environ=self.environ)
+        ana.until_shown("you are in #lobby with bob")
+        done = self.pipe("hi", self.where)
+        why = "the name was refused: the name ana is taken; give another with --name"
+        self.assertEqual((done.returncode, done.stderr), (1, f"chat-client: {why}\n"))
+        ana.type("\x04")
+        self.assertEqual(ana.status(), 0)
+        (session,) = (self.state / "chatservice").glob("session-*.json")
+        remembered = session.read_bytes()
+        bob.read_until("-- ana left\r\n")
+        done = self.pipe("hi", self.where)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        bob.read_until("-- ana joined\r\n<ana> hi\r\n-- ana left\r\n")
+        self.assertEqual(session.read_bytes(), remembered)
+
+    def test_the_message_of_the_day_is_no_error(self):
+        motd = self.folder / "motd"
+        motd.write_text("welcome to the house\nbe kind\n")
+        self.serve("--motd", str(motd))
+        bob = self.see()
+        for room in ((), ("--room", "lobby")):
+            done = self.pipe("hi\n" * 30, "--name", "bot", *room, self.where)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+            bob.read_until("-- bot left\r\n")
+
+    def test_progress_is_said_as_it_is_seen(self):
+        self.serve()
+        bob = self.see()
+        printed = (
+            "remote: Counting objects:  50% (2/4)\rremote: Counting objects: 100% (4/4), done.\n"
+            "\x1b[2K\r   \x1b[38;5;197m━━\x1b[0m 1.2 MB\r\x1b[2K   \x1b[32m━━━━\x1b[0m 2.4 MB\r\n"
+            "\x1b[1;31merror:\x1b[0m it broke\r\n\x1b[0m\n"
+        )
+        done = self.pipe(printed, "--name", "bot", self.where)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        bob.read_until("-- bot joined\r\n")
+        self.assertEqual(
+            bob.read_until("-- bot left\r\n").splitlines()[:-1],
+            [
+                "<bot> remote: Counting objects: 100% (4/4), done.",
+                "<bot>    ━━━━ 2.4 MB",
+                "<bot> error: it broke",
+            ],
+        )
+
+    def test_a_producer_is_not_held_up_by_the_rate_of_the_server(self):
+        """It takes 200 s to say these lines at 5 a second, and as one line each only 3."""
+        self.serve()
+        bob = self.see()
+        lines = [f"{number:03} " + "x" * 100 for number in range(1000)]
+        bot = self.program("--name", "bot", "--batch", self.where)
+        started = time.monotonic()
+        bot.type("\n".join(lines))
+        bot.end()
+        self.assertLess(time.monotonic() - started, 5)
+        self.assertEqual((bot.read_rest(), bot.wait()), ("", 0))
+        bob.say("/quit")
+        heard = [line for line in bob.read_rest().splitlines() if line.startswith("<bot> ")]
+        self.assertLess(len(heard), 100)
+        said = [line for one in heard for line in one.removeprefix("<bot> ").split(" ⏎ ")]
+        assert_lines(self, said, lines)
+
+    def test_the_last_lines_of_many(self):
+        self.serve()
+        bob = self.see()
+        lines = "".join(f"line {number}\n" for number in range(100_000))
+        done = self.pipe(lines, "--name", "bot", "--tail", "3", self.where)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        bob.read_until(
+            "-- bot joined\r\n<bot> … 99,997 lines left out\r\n<bot> line 99997\r\n"
+            "<bot> line 99998\r\n<bot> line 99999\r\n-- bot left\r\n"
+        )
 
     def test_a_room_of_its_own(self):
         self.serve()
@@ -382,7 +465,7 @@ class PipeTests(ClientTestCase):
         assert_lines(self, heard, [f"<bot> {line}" for line in lines])
 
     def test_a_server_that_reads_slowly_is_waited_for(self):
-        """What is piped piles up at its source, and not in memory."""
+        """Of what is piped, 16 MiB pile up in memory, and the rest at its source."""
         listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listening.close)
         where = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -391,9 +474,10 @@ class PipeTests(ClientTestCase):
         self.addCleanup(server.close)
         self.assertEqual(server.recv(100), b'{"type":"hello","name":"bot"}\r\n')
         os.set_blocking(bot._keys, False)
-        fill(bot._keys)
-        self.assertEqual(fill(bot._keys), 0, "it reads before the server has welcomed")
         before = memory_of(bot.process.pid)
+        size = eventually_full(bot._keys)
+        self.assertGreater(size, 16 << 20)
+        self.assertLess(size, (16 << 20) + (1 << 20))
         room = wire.RoomSeen(room="lobby", people=1)
         server.sendall(
             wire.encode(
@@ -413,9 +497,8 @@ class PipeTests(ClientTestCase):
                 )
             )
         )
-        eventually(lambda: fill(bot._keys) > 0, "it to read")
-        eventually(lambda: fill(bot._keys) == 0, "it to stop reading")
-        self.assertLess(memory_of(bot.process.pid) - before, 10_000_000)
+        self.assertLess(eventually_full(bot._keys), 1 << 20)
+        self.assertLess(memory_of(bot.process.pid) - before, 40_000_000)
 
 
 class JsonTests(ClientTestCase):
@@ -466,17 +549,17 @@ class JsonTests(ClientTestCase):
         bot = self.program(*arguments)
         self.told(bot, "welcome")
         bob.read_until("-- bot joined\r\n")
-        for time in range(3):
-            bob.say(f"live {time}")
-            self.assertEqual(self.told(bot, "said")["text"], f"live {time}")
+        for turn in range(3):
+            bob.say(f"live {turn}")
+            self.assertEqual(self.told(bot, "said")["text"], f"live {turn}")
             bot.process.send_signal(signal.SIGTERM)
             bot.read_rest()
             self.assertEqual(bot.wait(), 1)
-            bob.say(f"missed {time}")
+            bob.say(f"missed {turn}")
             bob.ask("/who", until="bot")
             bot = self.program(*arguments)
             self.assertTrue(self.told(bot, "welcome")["resumed"])
-            self.assertEqual(self.told(bot, "said")["text"], f"missed {time}")
+            self.assertEqual(self.told(bot, "said")["text"], f"missed {turn}")
 
     def test_an_error_makes_the_status(self):
         self.serve()
@@ -604,14 +687,25 @@ class ScreenTests(ClientTestCase):
 class PlaceTests(ClientTestCase):
     """The ways to say where the server is."""
 
-    def assert_reaches(self, where: str) -> None:
-        done = self.pipe("hi\n", "--name", "bot", where)
+    def assert_reaches(self, *where: str) -> None:
+        done = self.pipe("hi\n", "--name", "bot", *where)
         self.assertEqual((done.returncode, done.stderr), (0, ""), where)
 
     def test_tcp(self):
         self.serve()
         for where in ("localhost:{}", "127.0.0.1:{}", "tcp:127.0.0.1:{}"):
             self.assert_reaches(where.format(self.server.port))
+        self.assert_reaches("localhost", str(self.server.port))
+
+    def test_a_port_is_a_number(self):
+        why = "localhost telnet: a port is a number from 1 to 65535"
+        self.assert_fails(why, "localhost", "telnet")
+
+    def test_a_zone(self):
+        """Nobody is there; what is told is what connecting to that address comes to."""
+        done = self.pipe("hi\n", "--name", "bot", "[fe80::1%nowhere]:7127")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[fe80::1%nowhere]:7127 is not there: ", done.stderr)
 
     def test_ipv6(self):
         try:
@@ -649,6 +743,38 @@ class PlaceTests(ClientTestCase):
         lost = f"chat-client: the connection to {re.escape(self.where)} was lost: "
         ana.expect(rf"{lost}[^\n]*; trying again in \d s\r\n")
         self.assertRegex(bot.read_line(), rf"\A{lost}.*; trying again\Z")
+
+    def test_a_port_of_the_other_kind_is_named(self):
+        certificate = Certificate(self.folder)
+        self.serve(
+            "--handshake-timeout", "1", listen=f"tls:{certificate.folder}:0:interface=127.0.0.1"
+        )
+        done = self.pipe("hi\n", "--name", "bot", self.where)
+        hint = "without a word (if it talks TLS, write tls:HOST:PORT)"
+        self.assertRegex(done.stderr, rf"\Achat-client: [^\n]* {re.escape(hint)}\n\Z")
+        for plain in (False, True):
+            ana = self.sit_down("--name", "ana", self.where, plain=plain)
+            ana.expect_exact("TLS")
+        self.serve()
+        where = f"tls:{self.where}"
+        why = f"{where} talks no TLS: leave out tls:"
+        self.assertEqual(self.assert_fails(why, "--name", "bot", where), "")
+        for plain in (False, True):
+            ana = self.sit_down("--name", "ana", where, plain=plain)
+            ana.expect_exact(f"chat-client: {why}\r\n")
+            self.assert_exits(ana, 1)
+
+    def test_a_port_that_tells_in_tls_that_it_talks_tls(self):
+        """As those do that are made with Go or GnuTLS."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        where = f"localhost:{listening.getsockname()[1]}"
+        bot = self.program("--name", "bot", where)
+        taken, _ = listening.accept()
+        self.addCleanup(taken.close)
+        taken.sendall(b"\x15\x03\x01\x00\x02\x02\x0a")
+        why = f"chat-client: {where} talks TLS: write tls:HOST:PORT\n"
+        self.assertEqual((bot.read_rest(), bot.wait()), (why, 1))
 
     def test_tls_with_a_certificate_that_is_not(self):
         certificate = Certificate(self.folder)

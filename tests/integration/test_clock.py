@@ -17,8 +17,8 @@ from twisted.trial.unittest import TestCase
 from tests.client.screen.tty import Tty
 from tests.integration.cluster import LEASE
 from tests.integration.company import ROOM, ClusterTestCase
-from tests.integration.support import Client, Program, Server, folder_for
-from tests.integration.test_client import COMMAND, free_port
+from tests.integration.support import Client, Program, Server, folder_for, lasting_ports
+from tests.integration.test_client import COMMAND
 from tests.integration.wall_clock import WallClock
 from tests.integration.witness import Reader
 
@@ -262,7 +262,7 @@ class ClientTests(ServerTestCase):
     def setUp(self) -> None:
         self.folder = folder_for(self)
         self.clock = WallClock(self)
-        self.port = free_port()
+        (self.port,) = lasting_ports(1)
         self.listen = f"tcp:{self.port}:interface=127.0.0.1"
         self.where = f"localhost:{self.port}"
         self.server = Server(self, listen=(self.listen,), folder=self.folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.integration.support import (
     client_through,
     eventually,
     folder_for,
+    lasting_ports,
     program,
     run,
 )
@@ -114,15 +114,25 @@ class ScriptTests(TestCase):
         self.assert_said("docs/using.md")
 
     def test_the_client_in_the_readme(self) -> None:
-        (command,) = (line for line in commands_in("README.md", "chat-client") if "|" in line)
-        said, _, pipe = command.partition(" | ")
-        self.assertEqual(said, "make 2>&1")
-        server = Server(self)
-        bob = Client(self, server.address, "bob")
-        bob.ask("/join ops", "-- you are in #ops")
-        self.pipe(f"printf 'cc main.c\\nmain.c:7: error\\n' | {pipe}", server)
-        shown = ("-- deploybot joined", "<deploybot> cc main.c", "<deploybot> main.c:7: error")
-        bob.read_until("\r\n".join((*shown, "-- deploybot left\r\n")))
+        self.assert_made("README.md", "deploybot", "ops")
+
+    def test_the_client_in_using(self) -> None:
+        self.assert_made("docs/using.md", "deploybot", "lobby")
+
+    def assert_made(self, document: str, name: str, room: str) -> None:
+        """Have lines said in each way that is shown: joined, and the last ones of many."""
+        commands = [line for line in commands_in(document, "chat-client") if "|" in line]
+        made = [line.removeprefix("make 2>&1 | ") for line in commands]
+        self.assertEqual(["--batch" in made[0], "--tail 20" in made[1]], [True, True])
+        joint = " ⏎ " if "--batch" in made[1] else f"\r\n<{name}> "
+        last = ["… 30 lines left out", *map(str, range(31, 51))]
+        for pipe, said in zip(made, (" ⏎ ".join("12"), joint.join(last)), strict=True):
+            server = Server(self)
+            bob = Client(self, server.address, "bob")
+            if room != "lobby":
+                bob.ask(f"/join {room}", f"-- you are in #{room}")
+            self.pipe(f"seq {50 if '--tail' in pipe else 2} | LOGNAME={name} {pipe}", server)
+            bob.read_until(f"-- {name} joined\r\n<{name}> {said}\r\n-- {name} left\r\n")
 
 
 class ProgramTests(TestCase):
@@ -243,9 +253,7 @@ class EndpointTests(TestCase):
         (config,) = re.findall(
             r"^```haproxy\n(.*?)^```$", text_of("docs/operating.md"), re.DOTALL | re.MULTILINE
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = lasting_ports(1)
         config = config.replace(PORT, str(port)).replace("7009", str(server.port))
         (server.folder / "haproxy.cfg").write_text(config)
         proxy = Program(self, haproxy, "-db", "-f", server.folder / "haproxy.cfg")

@@ -31,6 +31,7 @@ from tests.integration.support import (
     client_through,
     eventually,
     folder_for,
+    lasting_ports,
     program,
     run,
     without,
@@ -369,9 +370,7 @@ class ProxyTests(EndpointsTestCase):
         listen = rf"haproxy:tls:{certificate.folder}:0:interface=\:\:ffff\:127.0.0.1"
         server = Server(self, "--max-per-address", "1", listen=(listen, LOOPBACK))
         bob = Client(self, ("127.0.0.1", server.ports[1]), "bob")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = lasting_ports(1)
         proxy = self.haproxy(
             f"listen tls\n    bind 127.0.0.1:{port}\n"
             f"    server chat 127.0.0.1:{server.port} send-proxy-v2\n"
@@ -394,10 +393,7 @@ class ProxyTests(EndpointsTestCase):
         return ana if ana.read_line() == "-- welcome! what is your name?" else None
 
     def test_a_real_haproxy_can_stand_in_front(self):
-        with socket.socket() as text, socket.socket() as binary:
-            text.bind(("127.0.0.1", 0))
-            binary.bind(("127.0.0.1", 0))
-            ports = [text.getsockname()[1], binary.getsockname()[1]]
+        ports = lasting_ports(2)
         proxy = self.haproxy(
             *(
                 f"listen {send}\n    bind 127.0.0.1:{port}\n"

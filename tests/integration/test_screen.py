@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import TestCase
+from wcwidth import wcswidth
 
+from chatservice.client.screen.editor import EDGE
 from tests.client.screen.tty import Tty, seen
 from tests.integration.proxy import How, Proxy
-from tests.integration.support import LOOPBACK, UNHURRIED, Client, Server, folder_for
-from tests.integration.test_client import COMMAND, free_port
+from tests.integration.support import (
+    LOOPBACK,
+    PATIENCE,
+    UNHURRIED,
+    Client,
+    Server,
+    eventually,
+    folder_for,
+    lasting_ports,
+    program,
+)
+from tests.integration.test_client import COMMAND
 from tests.profiles import size
 
 BATCHES = 5
@@ -136,7 +151,7 @@ class PrivateTests(ScreenTestCase):
         self.assertNotIn("secret", stranger.read_until("[ana -> you] psst\r\n"))
 
     def test_nor_does_one_that_is_typed_while_there_is_no_connection(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         ana = self.come_in()
         Client(self, self.server.address, "zoe").say("/msg ana hi")
@@ -152,6 +167,93 @@ class PrivateTests(ScreenTestCase):
         ana.until_shown("[zoe -> you] who are you?")
         ana.type("/reply ana\r")
         self.assertNotIn("secret", stranger.read_until("[ana -> you] ana\r\n"))
+
+
+class CommandTests(ScreenTestCase):
+    def test_a_failed_command_is_not_glued_to_the_next_line(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        ana.type("/help keys\r")
+        ana.until_shown("there is no /keys")
+        self.until_typed(ana, "")
+        ana.type("good morning all\r")
+        bob.read_until("<ana> good morning all\r\n")
+        ana.type("\x1b[A\x1b[A")
+        self.until_typed(ana, "/help keys")
+
+    def test_people_and_the_server_can_be_asked_about(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        bob.ask("/join dev", until="-- you are in #dev: no one else yet\r\n")
+        bob.ask("/away gone fishing", until="-- you are away until you speak\r\n")
+        ana = self.come_in()
+        ana.type("/whois bob\r")
+        ana.until_shown("-- in     #lobby, #dev", "-- since  20", "-- idle   ", "gone fishing")
+        ana.type("/whois zoe\r")
+        ana.until_shown("-- there is no zoe here")
+        ana.type("/uptime\r")
+        ana.until_shown("-- up ")
+        ana.until(lambda: ana.cells.rows[-3].startswith("-- since 20"), "since when")
+
+    def test_whoever_is_ignored_stays_so(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        bob.say("hello", "/msg ana psst")
+        ana.until_shown("<bob> hello", "[bob -> you] psst")
+        ana.type("/ignore bob\r")
+        ana.until_shown("-- you see no more of bob")
+        bob.say("hidden", "/msg ana secret")
+        ana.type("\x04")
+        self.assertEqual(ana.status(), 0)
+        hidden = "\n".join(ana.everything)
+        bob.say("hidden too")
+        bob.ask("/nick rob", until="-- you are rob now\r\n")
+        bob.say("hidden as rob")
+        ana = self.come_in()
+        ana.until_shown("-- bob is now rob")
+        ana.type("/ignored\r")
+        ana.until_shown("-- you ignore:", "--   rob")
+        for text in ("hidden", "secret"):
+            self.assertNotIn(text, hidden + "\n".join(ana.everything))
+        ana.type("/unignore rob\r")
+        ana.until_shown("-- you see rob again")
+        bob.say("thanks")
+        ana.until_shown("<rob> thanks")
+
+    def test_how_one_sees_it_is_remembered(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.come_in()
+        ana.type("/set timestamps full\r/set joins off\r/set zone Asia/Tokyo\r")
+        ana.until_shown("-- zone        Asia/Tokyo")
+        ana.type("\x04")
+        self.assertEqual(ana.status(), 0)
+        ana = self.come_in()
+        cleo = Client(self, self.server.address, "cleo")
+        cleo.say("/quit")
+        cleo.read_rest()
+        bob.say("hi ana")
+        shown = re.compile(r"^\[20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\] <bob>", re.M)
+        ana.until(lambda: shown.search("\n".join(ana.everything)), "the full time")
+        self.assertNotIn("cleo", "\n".join(ana.everything))
+
+    def test_what_is_elsewhere_is_read_in_passing(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        ana = self.sit_down("--name", "ana", "--room", "lobby", "--room", "dev")
+        ana.until_shown("you are also in #dev")
+        bob.ask("/join dev", until="with ana\r\n")
+        bob.say("hello", "/msg ana psst")
+        ana.until_shown("#dev <bob> hello", "#dev 1")
+        ana.type("x")
+        ana.until_gone("#dev 1")
+        self.assertIn("#lobby", ana.cells.rows[-1])
+
+
+class NarrowCommandTests(CommandTests):
+    columns, rows = 40, 16
 
 
 class TypingTests(ScreenTestCase):
@@ -223,6 +325,89 @@ class TypingTests(ScreenTestCase):
 
 class NarrowTypingTests(TypingTests):
     columns, rows = 40, 10
+
+
+class Tmux:
+    """A terminal that folds what it has no room for, as most do, and keeps what scrolls out."""
+
+    def __init__(self, case: ScreenTestCase, command: Sequence[str | Path]) -> None:
+        self._tmux = (program("tmux"), "-L", f"chat-{os.getpid()}-{id(self)}", "-f", os.devnull)
+        case.addCleanup(subprocess.run, (*self._tmux, "kill-server"), capture_output=True)
+        size = ("-x", str(case.columns), "-y", str(case.rows))
+        state = f"XDG_STATE_HOME={case.folder}"
+        self._run("new-session", "-d", *size, "env", state, "TERM=screen-256color", *command)
+
+    def _run(self, *words: str | Path) -> str:
+        done = subprocess.run(
+            [*self._tmux, *map(str, words)], capture_output=True, check=True, timeout=PATIENCE
+        )
+        return done.stdout.decode()
+
+    def type(self, text: str) -> None:
+        self._run("send-keys", "-l", text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+
+    @property
+    def everything(self) -> list[str]:
+        """All rows, also those that have scrolled out."""
+        return [row.rstrip() for row in self._run("capture-pane", "-p", "-S", "-").splitlines()]
+
+    def until(self, look: Callable[[list[str]], object], what: str) -> None:
+        eventually(lambda: look(self.everything), what)
+
+
+class ResizeTests(ScreenTestCase):
+    """However the size changes, one prompt and one status are there, and every line once."""
+
+    TYPED = ("short", "long " * 30, "日本語、한국어 " * 8)
+
+    def assert_whole(self, tmux: Tmux, columns: int, typed: str) -> None:
+        """See that what was typed is there once, folded for so many columns."""
+        room = columns - columns // EDGE
+        folded = wcswidth(typed) > room
+
+        def is_whole(rows: list[str]) -> bool:
+            tops = [y for y, row in enumerate(rows) if row.startswith(">")]
+            bars = [y for y, row in enumerate(rows) if row.startswith(" #lobby ·")]
+            if len(tops) != 1 or len(bars) != 1:
+                return False
+            shown = rows[tops[0] : bars[0]]
+            widest = max(map(wcswidth, shown))
+            return bare("".join(shown).removeprefix(">")) == bare(typed) and (
+                room - 3 <= widest <= room or not folded
+            )
+
+        tmux.until(is_whole, f"one prompt with {typed!r} at {columns} columns")
+
+    def test_no_copy_of_the_prompt_stays(self) -> None:
+        self.serve()
+        bob = Client(self, self.server.address, "bob")
+        where = f"localhost:{self.server.port}"
+        for number, typed in enumerate(self.TYPED):
+            tmux = Tmux(self, (*COMMAND, "--name", f"ana{number}", where))
+            tmux.until(lambda rows: any("you are in #lobby" in row for row in rows), "the lobby")
+            said = [f"{number}-{n}" for n in range(40)]
+            bob.say(*said)
+            tmux.until(lambda rows: any(said[-1] in row for row in rows), "the last")  # noqa: B023
+            tmux.type(typed)
+            step = self.columns // 30
+            for columns, rows in (
+                *((self.columns - step * n, self.rows) for n in range(1, 10)),
+                (self.columns, self.rows),
+                (self.columns + 20, self.rows + 6),
+                *((self.columns, self.rows - 2 * n) for n in range(1, 5)),
+                (self.columns, self.rows),
+            ):
+                tmux.resize(columns, rows)
+                self.assert_whole(tmux, columns, typed)
+            lines = [row.partition("> ")[2] for row in tmux.everything if "> " + said[0][:2] in row]
+            self.assertEqual(lines, said)
+
+
+class NarrowResizeTests(ResizeTests):
+    columns, rows = 40, 24
 
 
 class TerminalTests(ScreenTestCase):
@@ -309,7 +494,7 @@ class ConnectionTests(ScreenTestCase):
     timeout = 120 + 5 * DROPS
 
     def test_what_is_typed_while_there_is_no_connection_is_sent_later(self) -> None:
-        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
         self.serve(listen=listen)
         folder = self.server.folder
         ana = self.come_in()
@@ -327,6 +512,22 @@ class ConnectionTests(ScreenTestCase):
         ana.until_gone("unsent")
         self.assertEqual(self.typed_on(ana).strip(), "and more")
         self.assertEqual("\n".join(ana.everything).count("half a line"), 1)
+
+    def test_who_is_gone_with_a_server_that_was_killed_is_told(self) -> None:
+        listen = f"tcp:{lasting_ports(1)[0]}:interface=127.0.0.1"
+        self.serve(listen=listen)
+        Client(self, self.server.address, "bob")
+        cleo = self.come_in("cleo")
+        ana = self.come_in()
+        ana.until_shown("you are in #lobby with")
+        self.server.kill()
+        ana.until_shown("no connection")
+        cleo.until_shown("no connection")
+        self.serve(listen=listen, folder=self.server.folder)
+        for tty in (ana, cleo):
+            tty.until_shown("-- bob is not here any more")
+            shown = "\n".join(tty.everything)
+            self.assertEqual(shown.count("any more"), 1, shown)
 
     def test_what_was_missed_stands_below_how_much_it_is(self) -> None:
         self.serve("--grace", "90")

@@ -443,15 +443,19 @@ _DIRECTIONS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
 
 
 def timeless(value: Any) -> Any:
-    """Leave of an object what is the same each time: a time is only to be one."""
+    """Leave of an object what is the same each time: a time, or how long, is only to be one."""
     if isinstance(value, list):
         return [timeless(one) for one in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: "<at>" if key == "at" and _MOMENT.fullmatch(str(one)) else timeless(one)
-        for key, one in value.items()
-    }
+    return {key: _TIMES.get((key, _is_moment(one)), timeless(one)) for key, one in value.items()}
+
+
+_TIMES: Final = {("at", True): "<at>", ("since", True): "<at>", ("idle", False): "<seconds>"}
+
+
+def _is_moment(value: Any) -> bool:
+    return _MOMENT.fullmatch(str(value)) is not None
 
 
 def replay_wire(case: TestCase, scene: WireScene) -> None:

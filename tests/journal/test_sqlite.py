@@ -8,13 +8,25 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from unittest import SkipTest
 
 from chatservice.journal import sqlite
-from chatservice.journal.base import JournalError, JournalUnavailable, Stretch
-from chatservice.journal.events import ANNOUNCED, DID, FILE, HOUSE, JOINED, SAID, Event, Fact
+from chatservice.journal.base import JournalError, JournalUnavailable, Revise, Revision, Stretch
+from chatservice.journal.events import (
+    ANNOUNCED,
+    DID,
+    FILE,
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    SAID,
+    Event,
+    Fact,
+    inbox,
+)
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
 from tests.journal.support import JournalTestCase, folder_for, run_python, said
 
@@ -869,6 +881,53 @@ class FactTests(JournalTestCase):
         self.assertEqual(self.schema(), fresh)
         read = self.successResultOf(journal.after(0, ["lobby"], 3, talk=False))
         self.assertEqual(read, Stretch(self.told, 3))
+
+    def revised(self, revise: Revise) -> SqliteJournal:
+        """Open the file as one that may have been written by other rules."""
+        journal = SqliteJournal(self.path, lambda: 5000, self.thread, revise=revise)
+        self.addCleanup(self.close, journal)
+        journal.start(self._committed)
+        return journal
+
+    def test_what_was_written_by_other_rules_is_changed_before_it_is_read(self) -> None:
+        journal = self.open()
+        drafts = [
+            said("x", room="old"),
+            said("", room="old", kind=JOINED),
+            said("y", room="other"),
+            *(said("z", room=inbox(number), kind=PRIVATE) for number in range(3)),
+            said("z", room="zoo", kind=LEFT),
+        ]
+        self.successResultOf(journal.commit(drafts))
+        self.commit_facts(journal, self.topic)
+        self.close(journal)
+        given: list[object] = []
+        told = said("renamed", room="new")
+
+        def revise(facts: Sequence[Fact], rooms: Callable[[], Iterable[str]]) -> Revision:
+            given.extend((facts, {*rooms()}))
+            return Revision({"old": "new"}, [self.topic._replace(value="")], [told])
+
+        events = [event._replace(room=event.room.replace("old", "new")) for event in self.told]
+        journal = self.revised(revise)
+        self.assertEqual(given, [[self.topic], {"lobby", "old", "other", "zoo"}])
+        head = len(events) + 1
+        self.assertEqual(journal.recent(0), [*events, Event(head, 5000, *told)])
+        self.assertEqual((journal.head, journal.facts()), (head, []))
+        read = self.successResultOf(journal.after(0, ["new"], head, talk=True))
+        self.assertEqual([event.text for event in read.events], ["x", "renamed"])
+
+    def test_what_can_not_be_revised_is_refused_unchanged(self) -> None:
+        journal = self.open()
+        self.commit(journal, "a")
+        self.close(journal)
+
+        def revise(facts: Sequence[Fact], rooms: Callable[[], Iterable[str]]) -> None:
+            raise JournalError("it is of tomorrow")
+
+        with self.assertRaisesRegex(JournalError, "can't be used: it is of tomorrow$"):
+            self.revised(revise)
+        self.assertEqual(self.open().recent(0), self.told)
 
     def test_it_is_told_where_it_is_and_how_much_is_in_it(self) -> None:
         journal = self.open()

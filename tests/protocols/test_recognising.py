@@ -123,7 +123,7 @@ class PreambleTests(HouseTestCase):
         peer = self.greeted()
         peer.say("x y", "{ana", '{"type":"ping"}')
         for answer in peer.hear()[1:]:
-            self.assertEqual(answer, "-- a name can't begin with '{'; another name, please?")
+            self.assertEqual(answer, "-- '{' can't be part of a name; another name, please?")
 
 
 class LateTests(HouseTestCase):

@@ -7,6 +7,7 @@ from chatservice.chat import durations
 from chatservice.chat.addresses import BadAddress, counted, parse_network
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import CANCEL, Command, Refused, room_name, somebody, when_of
+from chatservice.chat.directions import directed
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
@@ -44,7 +45,7 @@ def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
     if other is member:
         raise Refused("that is you: /quit leaves")
     why = because(reason)
-    _act(chat, member, f"kicked {other.name}{why}")
+    _act(chat, member, f"kicked {directed(other.name)}{why}")
     chat.send_away(other, "kicked", wording.KICKED + why, why)
 
 
@@ -73,7 +74,7 @@ def _meant(chat: Chat, who: str) -> tuple[str, str]:
             network = str(parse_network(counted(other.outlet.address)))
         except BadAddress:
             raise Refused(f"{other.name} is on this machine") from None
-    return network, _short(network) + (f" ({other.name})" if other is not None else "")
+    return network, _short(network) + (f" ({directed(other.name)})" if other is not None else "")
 
 
 def _short(network: str) -> str:
@@ -108,7 +109,7 @@ def _mute(chat: Chat, member: Member, name: str, duration: str, reason: str) -> 
     if len(chat.standing.held_mutes()) >= MUTES_MOST:
         raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
     term, words = _term(chat, other.name, duration, reason)
-    _act(chat, member, f"muted {other.name}{words}", term.fact(MUTE, key(other.name)))
+    _act(chat, member, f"muted {directed(other.name)}{words}", term.fact(MUTE, key(other.name)))
     chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
 
 
@@ -116,7 +117,7 @@ def _unmute(chat: Chat, member: Member, name: str) -> None:
     term = chat.standing.muted(name)
     if term is None:
         raise Refused(f"{name[:24]} is not muted")
-    _act(chat, member, f"unmuted {term.name}", Fact(MUTE, key(name), ""))
+    _act(chat, member, f"unmuted {directed(term.name)}", Fact(MUTE, key(name), ""))
     other = chat.find(name)
     if other is not None:
         chat.ticker.batch.then(lambda: other.tell("you may speak again"))

@@ -16,6 +16,7 @@ from chatservice.chat import durations, names
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, somebody
 from chatservice.chat.commands.rooms import is_shown
+from chatservice.chat.directions import directed
 from chatservice.chat.layout import table
 from chatservice.chat.members import Member
 from chatservice.chat.standing import moment
@@ -51,7 +52,7 @@ def _whois(chat: Chat, member: Member, name: str) -> None:
         if term is not None:
             rows.append(("muted", term.summary))
     operator = " (operator)" if other.operator else ""
-    member.tell(f"{other.name}{operator}", *table(rows))
+    member.tell(f"{directed(other.name)}{operator}", *table(rows))
 
 
 def _uptime(chat: Chat, member: Member) -> None:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from chatservice.chat.answers import AT_ONCE, Pieces, lines
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name
+from chatservice.chat.directions import directed
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.layout import listed, wrap
 from chatservice.chat.members import Member
@@ -53,7 +54,7 @@ def _who(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
 
 
 def _list_people(chat: Chat, room: str, there: Sequence[Member], count: int) -> list[str]:
-    shown = [other.name if other.away is None else f"{other.name} (away)" for other in there]
+    shown = [directed(other.name) + ("" if other.away is None else " (away)") for other in there]
     more = [f"and {count - NAMES_LISTED:,} more"] if count > NAMES_LISTED else []
     heading = wrap(f"{people(count)} in #{room}:".split())
     told = [*heading, *listed(shown, "  "), *(f"  {line}" for line in more)]

@@ -6,6 +6,7 @@ from chatservice import wording
 from chatservice.chat import ignoring
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
+from chatservice.chat.directions import directed
 from chatservice.chat.layout import listed
 from chatservice.chat.members import Member
 from chatservice.chat.views import text_view
@@ -46,7 +47,8 @@ def _write(chat: Chat, member: Member, to: Member, text: str) -> None:
     chat.ticker.batch.then(lambda: member.outlet.write(view.sent(name, text)))
     if to.away is not None and member.origin not in to.told:
         to.told |= {member.origin}
-        member.tell(f"{to.name} is away: {to.away}" if to.away else f"{to.name} is away")
+        shown = directed(name)
+        member.tell(f"{shown} is away: {to.away}" if to.away else f"{shown} is away")
 
 
 def _topic(chat: Chat, member: Member, text: str) -> None:
@@ -76,7 +78,7 @@ def _ignore(chat: Chat, member: Member, name: str) -> None:
         raise Refused(f"you ignore {ignoring.MOST} people already")
     ignoring.ignore(member, other)
     chat.ignorers[member] = None
-    member.tell(f"you see no more of {other.name}")
+    member.tell(f"you see no more of {directed(other.name)}")
 
 
 def _unignore(chat: Chat, member: Member, name: str) -> None:
@@ -92,7 +94,9 @@ def _ignored(chat: Chat, member: Member) -> None:
     if not member.ignored:
         member.tell("you ignore nobody")
         return
-    member.tell("you ignore:", *listed(sorted(i.name for i in member.ignored.values()), "  "))
+    member.tell(
+        "you ignore:", *listed(sorted(directed(i.name) for i in member.ignored.values()), "  ")
+    )
 
 
 TALKING = (

@@ -17,6 +17,7 @@ from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
 from chatservice.chat.requests.base import REFUSALS, Asking, complaint, refusal
 from chatservice.chat.requests.oneself import ONESELF
+from chatservice.chat.requests.people import PEOPLE
 from chatservice.chat.requests.rooms import ROOMS
 from chatservice.chat.requests.talking import TALKING
 
@@ -27,13 +28,14 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     assert member.session is not None
-    member.active = chat.clock.seconds()
     chat.returns.hear(member.session)
     try:
         request = wire.request(line)
     except wire.BadMessage as error:
         member.outlet.write(complaint(error))
         return None
+    if not isinstance(request, wire.Ping):  # Clients ask by themselves whether anybody is there.
+        member.active = chat.clock.seconds()
     asking = _TABLE[type(request)]
     settled = chat.settled(member) if asking.settled else None
     if settled is None:
@@ -65,4 +67,4 @@ def _run(
     return doing.addErrback(refused) if doing is not None else None
 
 
-_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **ONESELF}
+_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **PEOPLE, **ONESELF}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from chatservice import wire
-from chatservice.chat.layout import listed, wrap
+from chatservice.chat import durations
+from chatservice.chat.layout import listed, table, wrap
 from chatservice.chat.views import people
 
 
@@ -38,3 +39,24 @@ def rooms(answer: wire.RoomList, yours: Container[str], here: str | None) -> lis
         rows.append(f"{room.people:>{columns},}  #{room.room}{mark}{locked}")
     more = answer.count - len(answer.rooms)
     return rows + ([f"and {more:,} more"] if more > 0 else [])
+
+
+def about(answer: wire.About, moment: Callable[[str], str]) -> list[str]:
+    """Tell about one person.
+
+    :param moment: writes out a time.
+    """
+    rows = [
+        ("in", ", ".join(f"#{room}" for room in answer.rooms) or "no room"),
+        ("since", moment(answer.since)),
+        ("idle", durations.say(answer.idle)),
+    ]
+    if answer.away is not None:
+        rows.append(("away", answer.away or "yes"))
+    operator = " (operator)" if answer.operator else ""
+    return [f"{answer.name}{operator}", *table(rows)]
+
+
+def up(answer: wire.Up, moment: Callable[[str], str]) -> list[str]:
+    """Tell since when the server runs."""
+    return [f"up {durations.say(answer.seconds)}", f"since {moment(answer.since)}"]

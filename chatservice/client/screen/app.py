@@ -18,18 +18,24 @@ from chatservice.chat.text import safe
 from chatservice.client.screen import commands, pastes
 from chatservice.client.screen.command import Refused
 from chatservice.client.screen.completing import Completing
-from chatservice.client.screen.conversation import Conversation, Settings
+from chatservice.client.screen.conversation import Conversation
 from chatservice.client.screen.editor import Editor
 from chatservice.client.screen.output import Output
 from chatservice.client.screen.paper import Paper
+from chatservice.client.screen.people import Unread
 from chatservice.client.screen.plain import Plain
 from chatservice.client.screen.rendering import notice
 from chatservice.client.screen.status import State, hint, status
+from chatservice.client.screen.times import Times
 from chatservice.client.screen.unsent import Unsent
 from chatservice.client.seat import Seat, Sent
+from chatservice.client.state import Settings, server_at
 from chatservice.client.stdio import complain
 
 ASK_NAME: Final = "name: "
+
+SEEN: Final = 1.0
+"""Seconds that it takes somebody who is pressing keys to read what is on the screen."""
 
 
 class Screen:
@@ -68,10 +74,13 @@ class Screen:
             self._desk = Plain(self, reactor)
         else:
             self._desk = Editor(self, Completing(self), history, input, output)
-        self._paper = Paper(reactor, self._desk, lambda weight: weight.rings(settings.bell))
+        self._paper = Paper(
+            reactor, self._desk, Times(settings), lambda weight: weight.rings(settings.bell)
+        )
         self._unsent = Unsent(reactor)
         self._longest: int | None = None
         self._naming = False
+        self._touched_at = reactor.seconds()
         self._again_at: float | None = None
         self._room = room
         self._opened = False
@@ -83,7 +92,14 @@ class Screen:
         """Take a seat, whose listener this is."""
         self.seat = seat
         self.conversation = Conversation(
-            seat, self._paper, self._unsent, self._settings, self._leave, self._desk.echoes
+            seat,
+            self._paper,
+            self._unsent,
+            Unread(self._reactor.seconds),
+            self._settings,
+            server_at(self._where),
+            self._leave,
+            self._desk.echoes,
         )
         self.conversation.room = self._room
 
@@ -166,23 +182,26 @@ class Screen:
 
     # What the person does: see Host
 
-    def typed(self, text: str) -> bool:
-        """Take what was typed; what could not be done is kept, to be mended."""
+    def typed(self, text: str) -> None:
+        """Take what was typed; tell if it could not be done."""
         if self._naming:
-            return self._introduced(text)
+            self._introduced(text)
+            return
         if not text.strip():
             # Whoever presses Enter has seen what there is.
             self.conversation.unread.read_all()
-            return True
+            return
         if not self.conversation.came and not commands.is_command(text):
             self.conversation.tell("there was no connection yet: try it again when there is")
-            return False
+            return
         try:
             commands.obey(self.conversation, text, self._longest)
         except Refused as refusal:
             self.conversation.tell(str(refusal))
-            return False
-        return True
+
+    def touched(self) -> None:
+        """Note that somebody is there, who reads what is on the screen."""
+        self._touched_at = self._reactor.seconds()
 
     def pasted(self, text: str, whole: str) -> bool:
         """Ask about a paste that is long."""
@@ -195,7 +214,7 @@ class Screen:
             if not yes:
                 self.conversation.tell("nothing of it was sent")
             else:
-                self._desk.fill("" if self.typed(whole) else whole)
+                self._desk.enter(whole)
 
         self._desk.ask(f"send {pastes.count(lines)}? y/n ", answered)
         return True
@@ -218,6 +237,8 @@ class Screen:
         usage = self._where if self._naming else commands.usage_of(typed)
         if usage is not None:
             return hint(usage, columns)
+        seen_until = min(self._touched_at, self._reactor.seconds() - SEEN)
+        self.conversation.unread.read_until(seen_until)
         room = self.conversation.room
         seen = self.conversation.rooms.get(room or "")
         pause = None
@@ -264,14 +285,12 @@ class Screen:
         self._naming = True
         self._desk.prompt(ASK_NAME)
 
-    def _introduced(self, text: str) -> bool:
+    def _introduced(self, text: str) -> None:
         name = safe(text.strip().partition("\n")[0])
-        if not name:
-            return True
-        self._naming = False
-        self._desk.prompt()
-        self.seat.introduce(name)
-        return True
+        if name:
+            self._naming = False
+            self._desk.prompt()
+            self.seat.introduce(name)
 
     def _leave(self, text: str) -> None:
         if self._leaving:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from chatservice import wire
-from chatservice.client.state import Bell
+from chatservice.client.screen.ignoring import Ignoring
+from chatservice.client.screen.people import People
+from chatservice.client.state import Settings
 
 
 class Correspondent(NamedTuple):
@@ -26,10 +28,16 @@ class Typist(Protocol):
     :ivar name: their own.
     :ivar room: to which goes what they say; None if they are in none.
     :ivar correspondent: who wrote to them privately last.
+    :ivar settings: how they want it to be.
+    :ivar ignoring: whom they don't want to see.
+    :ivar people: who is where.
     """
 
     room: str | None
     correspondent: Correspondent | None
+    settings: Settings
+    ignoring: Ignoring
+    people: People
 
     @property
     def name(self) -> str:
@@ -38,10 +46,6 @@ class Typist(Protocol):
     @property
     def rooms(self) -> Mapping[str, wire.RoomSeen]:
         """Return the rooms that they are in."""
-
-    @property
-    def bell(self) -> Bell:
-        """Return when the bell rings."""
 
     def talk(self, request: wire.Talk) -> None:
         """Say something."""
@@ -67,8 +71,8 @@ class Typist(Protocol):
     def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
         """Note which rooms there are."""
 
-    def set_bell(self, bell: Bell) -> None:
-        """Change when it rings."""
+    def moment(self, at: str) -> str:
+        """Write out a time that the server tells."""
 
     def quit(self, text: str) -> None:
         """Leave the chat."""

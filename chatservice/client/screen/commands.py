@@ -10,17 +10,30 @@ from typing import Final, cast
 
 from chatservice import wire
 from chatservice.chat import names
-from chatservice.chat.layout import table, wrap
+from chatservice.chat.layout import listed, table, wrap
 from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.chat.text import safe
 from chatservice.client.screen import answers
 from chatservice.client.screen.command import Command, Refused, Typist
-from chatservice.client.state import BELLS, Bell
+from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
+from chatservice.client.screen.times import LOCAL, zone_name
+from chatservice.client.state import BELLS, STAMPS
 
 NO_TOPIC: Final = "-"
 
 HISTORY_USUAL: Final = 50
 HISTORY_MOST: Final = 1000
+
+ON: Final = "on"
+OFF: Final = "off"
+
+SETTINGS: Final[dict[str, tuple[str, ...]]] = {
+    "timestamps": STAMPS,
+    "zone": (LOCAL, "UTC"),
+    "joins": (ON, OFF),
+    "bell": BELLS,
+}
+"""What can be set, and to what; there are more zones."""
 
 NAME_MOST: Final = 200
 """Characters of a room's name; how many it may have is for the server to say."""
@@ -255,12 +268,86 @@ def _history(typist: Typist, typed: str) -> None:
     )
 
 
+def _whois(typist: Typist, name: str) -> None:
+    def told(reply: wire.Reply) -> None:
+        typist.tell(*answers.about(cast("wire.About", reply), typist.moment))
+
+    typist.ask(wire.LookUp(name=name), told)
+
+
+def _uptime(typist: Typist) -> None:
+    def told(reply: wire.Reply) -> None:
+        typist.tell(*answers.up(cast("wire.Up", reply), typist.moment))
+
+    typist.ask(wire.Uptime(), told)
+
+
+def _ignore(typist: Typist, typed: str) -> None:
+    wanted = names.key(typed)
+    if wanted == names.key(typist.name):
+        raise Refused("that is you")
+    known = typist.people.known(typist.room)
+    name = next((name for name in known if names.key(name) == wanted), None)
+    if name is None:
+        raise Refused(f"there is no {typed[:24]} here: /who shows who is")
+    if not typist.ignoring.ignore(name):
+        raise Refused(f"you ignore {IGNORED_MOST} people already")
+    typist.tell(f"you see no more of {name}")
+
+
+def _unignore(typist: Typist, typed: str) -> None:
+    name = typist.ignoring.heed(typed)
+    if name is None:
+        raise Refused(f"you don't ignore {typed[:24]}")
+    typist.tell(f"you see {name} again")
+
+
+def _ignored(typist: Typist) -> None:
+    ignored = typist.ignoring.names
+    if ignored:
+        typist.tell("you ignore:", *listed(ignored, "  "))
+    else:
+        typist.tell("you ignore nobody")
+
+
+def _set(typist: Typist, what: str, value: str) -> None:
+    settings = typist.settings
+    if what:
+        what = what.lower()
+        if what not in SETTINGS or not value:
+            raise Refused(f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
+        _change(typist, what, value)
+    typist.tell(
+        *table(
+            [
+                ("timestamps", settings.timestamps),
+                ("zone", settings.zone),
+                ("joins", ON if settings.joins else OFF),
+                ("bell", settings.bell),
+            ]
+        )
+    )
+
+
+def _change(typist: Typist, what: str, value: str) -> None:
+    choices = SETTINGS[what]
+    if what == "zone":
+        zone = zone_name(value)
+        if zone is None:
+            raise Refused(f"there is no such time zone: one is Europe/Berlin, UTC or {LOCAL}")
+        typist.settings.change(zone=zone)
+    elif value.lower() not in choices:
+        told = "the bell rings" if what == "bell" else f"{what} are"
+        raise Refused(f"{told} {', '.join(choices[:-1])} or {choices[-1]}")
+    else:
+        value = value.lower()
+        typist.settings.change(**{what: value == ON if what == "joins" else value})
+
+
 def _bell(typist: Typist, typed: str) -> None:
     if typed:
-        if typed.lower() not in BELLS:
-            raise Refused(f"the bell rings {', '.join(BELLS[:-1])} or {BELLS[-1]}")
-        typist.set_bell(cast("Bell", typed.lower()))
-    typist.tell(f"bell: {typist.bell}")
+        _change(typist, "bell", typed)
+    typist.tell(f"bell: {typist.settings.bell}")
 
 
 def _quit(typist: Typist, text: str) -> None:
@@ -288,7 +375,13 @@ COMMANDS: Final[dict[str, Command]] = {
             _topic,
         ),
         Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away),
+        Command("ignore", "NAME", "hide what they say", "/ignore bob", _ignore),
+        Command("unignore", "NAME", "see it again", "/unignore bob", _unignore),
+        Command("ignored", "", "whom you ignore", "/ignored", _ignored),
         Command("nick", "NAME", "change your name", "/nick anna", _nick),
+        Command("whois", "NAME", "about one person", "/whois bob", _whois),
+        Command("set", "[WHAT] [TO]", "how you see it", "/set timestamps full", _set),
+        Command("uptime", "", "since when it runs", "/uptime", _uptime),
         Command("bell", "[WHEN]", "when it rings", f"/bell mentions ({', '.join(BELLS)})", _bell),
         Command("quit", "[TEXT]", "leave the chat", "/quit see you", _quit),
     )

@@ -10,7 +10,7 @@ from prompt_toolkit.document import Document
 
 from chatservice.chat import names
 from chatservice.client.screen.command import Command
-from chatservice.client.screen.commands import COMMANDS
+from chatservice.client.screen.commands import COMMANDS, SETTINGS
 from chatservice.client.state import BELLS
 
 _BEFORE_NAME: Final = "@(\"'"
@@ -76,8 +76,12 @@ class Completing(Completer):
             return self._rooms(word, space)
         if kind == "COMMAND":
             return self._commands(word.removeprefix("/"), slash="")
-        options = BELLS if kind == "WHEN" else ()
-        return [Completion(one, -len(word)) for one in options if one.startswith(word.lower())]
+        options = {"WHEN": BELLS, "WHAT": tuple(SETTINGS), "TO": SETTINGS.get(words[0].lower(), ())}
+        return [
+            Completion(f"{one}{space}", -len(word), display=one)
+            for one in options.get(kind, ())
+            if one.lower().startswith(word.lower())
+        ]
 
     def _names(self, word: str, people: list[str], behind: str) -> Iterable[Completion]:
         begun = word.lstrip(_BEFORE_NAME)

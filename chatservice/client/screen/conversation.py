@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from twisted.python.failure import Failure
 from wcwidth import clip
 
 from chatservice import wire
+from chatservice.chat import names
 from chatservice.chat.views import faces
 from chatservice.client.screen import rendering
 from chatservice.client.screen.command import Correspondent
+from chatservice.client.screen.ignoring import Ignoring
 from chatservice.client.screen.paper import Paper
 from chatservice.client.screen.people import People, Unread
 from chatservice.client.screen.rendering import Line, notice, rule
+from chatservice.client.screen.times import Times
 from chatservice.client.screen.unsent import Unsent
 from chatservice.client.seat import Refused, Seat, Sent
 from chatservice.client.session import OVER
-from chatservice.client.state import Bell
+from chatservice.client.state import Settings
 
 PAST: Final = 20
 """So many lines of what was said before are shown when one comes into a room."""
@@ -32,20 +35,10 @@ QUOTED: Final = 30
 """Columns of what was not said, when that is told."""
 
 
-class Settings(Protocol):
-    """How somebody wants it to be."""
-
-    @property
-    def bell(self) -> Bell:
-        """Return when it rings."""
-
-    def change(self, *, bell: Bell | None = None) -> None:
-        """Change it, for this time and the next ones."""
-
-
 class Conversation:
     """The conversation of one person.
 
+    :param server: what it is called, where it is remembered who is ignored.
     :param leave: is called with the parting words.
     :param echoed: the terminal shows what is typed, so that need not be printed again.
     :ivar room: the one that goes to what is typed; None if there is none.
@@ -58,26 +51,34 @@ class Conversation:
         seat: Seat,
         paper: Paper,
         unsent: Unsent,
+        unread: Unread,
         settings: Settings,
+        server: str,
         leave: Callable[[str], None],
         echoed: bool,
     ) -> None:
         self._seat = seat
         self._paper = paper
         self._unsent = unsent
-        self._settings = settings
+        self.unread = unread
+        self.settings = settings
+        self.ignoring = Ignoring(
+            settings.ignored.get(server, {}),
+            lambda ignored: settings.change(ignored={**settings.ignored, server: ignored}),
+        )
+        self._times = Times(settings)
         self.quit = leave
         self._echoed = echoed
         self.room: str | None = None
         self.correspondent: Correspondent | None = None
         self._answers: dict[Sent, str] = {}
         self.people = People()
-        self.unread = Unread()
         self._rooms_heard_of: dict[str, None] = {}
         self._shown: dict[int, None] = {}
         self.came = False
         self._told_of_loss = False
         # What stands above the lines that are held, and what these wait for.
+        self._past: list[wire.Event] = []
         self._above: list[Line] = []
         self._heading: list[Line] = []
         self._elsewhere: list[Line] = []
@@ -118,9 +119,7 @@ class Conversation:
         self._catching_up = missed
         if missed:
             self._paper.hold()
-        if self.room is not None and missed and not first:
-            self._look_around(self.room)
-        elif self.room is not None:
+        if self.room is not None and (first or not missed):
             self._enter(self.room, welcome.since + 1)
         if first:
             others = [f"#{room}" for room in self.rooms if room != self.room]
@@ -139,14 +138,24 @@ class Conversation:
         elif not self._arriving:
             self._heading = [rule("connected again")]
         self._release()
+        # Who was at a server that crashed, and can't come back, is gone without a word.
+        for room in self.rooms:
+            if self.people.knows(room):
+                self._seat.ask(wire.Who(room=room)).addCallbacks(self._missing, _ignore)
 
     def happened(self, event: wire.Event) -> None:
         """Print an event, and remember who it was."""
         self.people.hear(event)
+        if event.type == "renamed" and event.author and event.name:
+            self.ignoring.renamed(event.author, event.name, event.id)
+        if self.ignoring.hides(event):
+            return
         if event.type == "private" and event.author:
             self.correspondent = Correspondent(event.author, event.session)
         self.unread.came(event, self.room)
         if event.type == "renamed" and not self._is_told_of(event):
+            return
+        if event.type in ("joined", "left") and not self.settings.joins:
             return
         line = rendering.happened(event, self.room, self.name)
         if line is not None and self._is_new(event.id):
@@ -172,7 +181,7 @@ class Conversation:
         private = isinstance(sent.request, wire.Private)
         if self._is_new(id) and (private or not self._echoed):
             # The clock of this machine may be wrong, or another than that of all other lines.
-            at = (sent.time or datetime.now(timezone.utc)).astimezone()
+            at = sent.time or datetime.now(timezone.utc)
             self._paper.put(rendering.sent(sent.request, self.room, self.name, at, id))
 
     def refused(self, sent: Sent, error: wire.Error) -> None:
@@ -227,10 +236,10 @@ class Conversation:
 
     def look_back(self, past: wire.Past) -> None:
         """Show what was said in a room, whether or not it was shown before."""
-        if not past.events:
+        lines = self._seen(past.events)
+        if not lines:
             self.tell(f"nothing was said in #{past.room}")
             return
-        lines = [rendering.past(event, self.name) for event in past.events]
         count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
         if past.gap:
             self.tell("what was said before this was forgotten")
@@ -257,14 +266,12 @@ class Conversation:
         """Note which rooms there are."""
         self._rooms_heard_of = dict.fromkeys(room.room for room in rooms)
 
-    @property
-    def bell(self) -> Bell:
-        """When the bell rings."""
-        return self._settings.bell
-
-    def set_bell(self, bell: Bell) -> None:
-        """Change when the bell rings."""
-        self._settings.change(bell=bell)
+    def moment(self, at: str) -> str:
+        """Write out a time that the server tells."""
+        try:
+            return f"{self._times.local(wire.time_of(at)):%Y-%m-%d %H:%M}"
+        except ValueError:
+            return at
 
     # Coming into a room: the past, then who is there, then what happens
 
@@ -274,9 +281,7 @@ class Conversation:
 
         def past(reply: Any) -> None:
             events = cast("wire.Past", reply).events
-            self._above += [
-                rendering.past(event, self.name) for event in events if self._is_new(event.id)
-            ]
+            self._past += [event for event in events if self._is_new(event.id)]
             asking = self._seat.ask(wire.Who(room=room))
             asking.addCallbacks(there, self._not_told)
 
@@ -292,6 +297,11 @@ class Conversation:
 
         asking = self._seat.ask(wire.History(room=room, before=before, limit=PAST))
         asking.addCallbacks(past, self._not_told)
+
+    def _seen(self, events: Iterable[wire.Event]) -> list[Line]:
+        return [
+            rendering.past(event, self.name) for event in events if not self.ignoring.hides(event)
+        ]
 
     def _not_told(self, failure: Failure) -> None:
         failure.trap(Refused)
@@ -309,9 +319,25 @@ class Conversation:
         who = cast("wire.WhoIs", reply)
         self.people.all_in(who.room, [person.name for person in who.people])
 
+    def _missing(self, reply: wire.Reply) -> None:
+        """Tell who is not there any more, though nobody has seen them leave."""
+        who = cast("wire.WhoIs", reply)
+        before = self.people.there(who.room)
+        self._there(who)
+        if who.count > len(who.people) or not self.settings.joins:
+            return
+        there = {names.key(person.name) for person in who.people}
+        gone = [name for name in before if names.key(name) not in there and name != self.name]
+        if gone:
+            where = "" if who.room == self.room else f"#{who.room}: "
+            verb = "is" if len(gone) == 1 else "are"
+            self.tell(f"{where}{faces(gone)} {verb} not here any more")
+
     def _release(self, at_once: bool = False) -> None:
         if at_once or not (self._arriving or self._catching_up):
-            above, self._above, self._heading = [*self._above, *self._heading], [], []
+            # Only now it is known under which names those are who are ignored.
+            above = [*self._seen(self._past), *self._above, *self._heading]
+            self._past, self._above, self._heading = [], [], []
             self._paper.release(above)
 
     def _is_new(self, id: int) -> bool:

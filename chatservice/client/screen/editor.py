@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
+from prompt_toolkit.data_structures import Point
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions, has_focus
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -29,8 +30,10 @@ from prompt_toolkit.layout import (
     FormattedTextControl,
     HSplit,
     Layout,
+    VSplit,
     Window,
 )
+from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
@@ -40,16 +43,24 @@ from twisted.python.failure import Failure
 from chatservice.client.screen.folding import Folding
 from chatservice.client.screen.keys import Actions, for_line, for_question
 from chatservice.client.screen.output import Output
+from chatservice.client.screen.reflow import folds, rows_above
 from chatservice.client.screen.styles import style_for
 
 PROMPT: Final = "> "
+
+EDGE: Final = 10
+"""One in so many columns is left empty at the edge. So what is drawn still fits when the terminal
+gets a little narrower, and is where it was."""
 
 
 class Host(Protocol):
     """Who is told what is typed, and knows what stands around it."""
 
-    def typed(self, text: str) -> bool:
-        """Take what was typed; returns whether the editor is to be emptied."""
+    def typed(self, text: str) -> None:
+        """Take what was typed."""
+
+    def touched(self) -> None:
+        """A key was pressed: somebody is looking."""
 
     def pasted(self, text: str, whole: str) -> bool:
         """Look at what is pasted; returns whether it is taken care of, and not to be inserted.
@@ -77,6 +88,27 @@ class _Typed(FileHistory):
         """See :class:`History`."""
         with contextlib.suppress(OSError):
             super().store_string(string)
+
+
+class _Application(Application[None]):
+    """An application that finds itself again when the size of the terminal has changed."""
+
+    folded = False
+    """Whether the terminal folds what it has no room for."""
+
+    def erase(self) -> None:
+        """Take away what was drawn, wherever that is by now."""
+        screen = self.renderer.last_rendered_screen
+        if self.folded and screen is not None:
+            cursor = self.renderer._cursor_pos
+            rows = [_widths(screen.data_buffer[y]) for y in range(cursor.y + 1)]
+            above = rows_above(rows, cursor.x, self.output.get_size().columns)
+            self.renderer._cursor_pos = Point(x=cursor.x, y=above)
+        self.renderer.erase(leave_alternate_screen=False)
+
+    def _on_resize(self) -> None:
+        self.erase()
+        super()._on_resize()
 
 
 class Editor:
@@ -113,7 +145,7 @@ class Editor:
         # NO_COLOR and the like.
         depth = ColorDepth.from_env() or self._output.get_default_color_depth()
         self._style = style_for(depth)
-        self.app: Application[None] = Application(
+        self.app = _Application(
             layout=self._layout(),
             key_bindings=for_line(
                 has_focus(self._buffer), Actions(self._enter, self._paste, host.left)
@@ -129,6 +161,9 @@ class Editor:
             output=self._output,
             after_render=lambda _: self._output.release(),
         )
+
+        self.app.folded = folds(os.environ)
+        self.app.key_processor.after_key_press += lambda _: host.touched()
 
     def _layout(self) -> Layout:
         asking = Condition(lambda: self._answered is not None)
@@ -153,9 +188,7 @@ class Editor:
             key_bindings=for_question(self._answer),
         )
         self._asking = Window(question, height=1)
-        status = FormattedTextControl(
-            lambda: self._host.status(self._output.get_size().columns, self._buffer.text)
-        )
+        status = FormattedTextControl(lambda: self._host.status(self._room(), self._buffer.text))
         rows = HSplit(
             [
                 ConditionalContainer(
@@ -163,15 +196,19 @@ class Editor:
                     Condition(lambda: bool(self._unsent())),
                 ),
                 ConditionalContainer(self._asking, asking),
-                ConditionalContainer(self._typing, ~asking),
+                ConditionalContainer(VSplit([self._typing, Window(width=self._edge)]), ~asking),
                 search,
                 CompletionsToolbar(),
-                ConditionalContainer(
-                    Window(status, height=1, style="class:status"), ~has_completions
-                ),
+                ConditionalContainer(Window(status, height=1), ~has_completions),
             ]
         )
         return Layout(rows, focused_element=self._typing)
+
+    def _edge(self) -> int:
+        return self._output.get_size().columns // EDGE
+
+    def _room(self) -> int:
+        return self._output.get_size().columns - self._edge()
 
     def _prefix(self, line: int, wrapped: int) -> StyleAndTextTuples:
         if line or wrapped:
@@ -179,7 +216,7 @@ class Editor:
         return [("class:prompt", self._prompt)]
 
     def _unsent(self) -> StyleAndTextTuples:
-        rows = self._host.unsent(self._output.get_size().columns)
+        rows = self._host.unsent(self._room())
         return [("", "\n".join(rows))] if rows else []
 
     # What it can be told
@@ -217,7 +254,7 @@ class Editor:
         """Print lines above the line that is typed."""
         # As run_in_terminal() does, but that has the terminal echo what is typed meanwhile.
         self._output.hold()
-        self.app.renderer.erase()
+        self.app.erase()
         print_formatted_text(self._output, text, self._style, color_depth=self.app.color_depth)
         if ring:
             self._output.bell()
@@ -243,18 +280,20 @@ class Editor:
         self.app.layout.focus(self._asking)
         self.app.invalidate()
 
-    def fill(self, text: str) -> None:
-        """Put something else in the line."""
+    def enter(self, text: str) -> None:
+        """Take a text as if it had been typed in place of the line."""
         self._buffer.document = Document(text)
+        self._enter()
 
     # What is typed
 
     def _enter(self) -> None:
-        remembered = self._prompt == PROMPT
-        if self._host.typed(self._buffer.text):
-            if remembered and self._buffer.text.strip():
-                self._buffer.append_to_history()
-            self._buffer.reset()
+        """Empty the line, whatever comes of it: what can't be done is mended with the key Up."""
+        text = self._buffer.text
+        if self._prompt == PROMPT and text.strip():
+            self._buffer.append_to_history()
+        self._buffer.reset()
+        self._host.typed(text)
 
     def _paste(self, text: str) -> None:
         document = self._buffer.document
@@ -267,6 +306,13 @@ class Editor:
         self.app.layout.focus(self._typing)
         if answered is not None:
             answered(yes)
+
+
+def _widths(row: Mapping[int, Char]) -> list[int]:
+    """List how many columns each character of a row has, up to the last that was drawn."""
+    drawn = [x for x, cell in row.items() if cell.char.strip() or cell.style]
+    cells = (row.get(x) for x in range(max(drawn, default=-1) + 1))
+    return [width for width in (1 if cell is None else cell.width for cell in cells) if width]
 
 
 def _standard_output() -> Output:

@@ -26,6 +26,14 @@ class Output(Vt100_Output):
         """Tell that the cursor's position is not to be asked for."""
         return False
 
+    def erase_down(self) -> None:
+        """See :class:`Vt100_Output`.
+
+        It is begun a column further on: tmux takes it for all of the screen in the first row, and
+        keeps what was there among what has scrolled out.
+        """
+        self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
+
     def hold(self) -> None:
         """Write nothing until :meth:`release`, and then all of it: nobody sees it half done."""
         self._held = True

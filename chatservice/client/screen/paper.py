@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final, Protocol
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-from chatservice.client.screen.rendering import Line, Weight, day
+from chatservice.client.screen.rendering import QUIET, Line, Weight, day
+from chatservice.client.screen.times import Times
 from chatservice.client.screen.wrapping import wrap
 
 PAUSE: Final = 1 / 30
@@ -37,12 +38,16 @@ class Printer(Protocol):
 class Paper:
     """Collects lines, and has them printed.
 
+    :param times: shows when what happened.
     :param loud: tells whether a line of this weight rings the bell.
     """
 
-    def __init__(self, reactor: Any, printer: Printer, loud: Callable[[Weight], bool]) -> None:
+    def __init__(
+        self, reactor: Any, printer: Printer, times: Times, loud: Callable[[Weight], bool]
+    ) -> None:
         self._reactor = reactor
         self._printer = printer
+        self._times = times
         self._loud = loud
         self._lines: deque[Line] = deque()
         self._held: list[Line] | None = None
@@ -94,8 +99,7 @@ class Paper:
         for _ in range(min(len(self._lines), AT_ONCE)):
             line = self._lines.popleft()
             for shown in self._dated(line):
-                fragments = shown.fragments
-                text += wrap(fragments, columns, shown.indent(columns)) if columns else fragments
+                text += self._laid_out(shown, columns)
                 text.append(("", "\n"))
         ring, self._ring = self._loud(self._ring), Weight.NONE
         self._printed = self._reactor.seconds()
@@ -106,9 +110,16 @@ class Paper:
     def _dated(self, line: Line) -> Iterable[Line]:
         """Give the line, below that of its day if it is the first of it."""
         if line.at is not None:
-            of = line.at.date()
-            before = self._day or datetime.now().astimezone().date()
+            of = self._times.local(line.at).date()
+            before = self._day or self._times.today().date()
             if of != before:
                 yield day(of)
             self._day = of
         yield line
+
+    def _laid_out(self, line: Line, columns: int | None) -> StyleAndTextTuples:
+        fragments = line.fragments
+        stamp = self._times.stamp(line.at) if line.timed else ""
+        if stamp:
+            fragments = [(QUIET, stamp), *fragments]
+        return wrap(fragments, columns, line.indent(columns, len(stamp))) if columns else fragments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from chatservice import wire
 from chatservice.chat import names
@@ -70,6 +70,10 @@ class People:
         """Forget who is in a room that one is not in any more."""
         self._present.pop(room, None)
 
+    def knows(self, room: str) -> bool:
+        """Tell whether it was told who is in a room."""
+        return room in self._present
+
     def there(self, room: str | None) -> list[str]:
         """List whom one could speak to in a room: those who were heard last come first."""
         present = self._present.get(room or "", {})
@@ -91,10 +95,14 @@ class Unread:
     """How much came that is not of the room one is in, until one looks there.
 
     What it is of is written as one would type it: ``#dev`` or ``bob``.
+
+    :param seconds: tells the time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Callable[[], float]) -> None:
         self.counts: dict[str, int] = {}
+        self._seconds = seconds
+        self._came_at: dict[str, float] = {}
 
     def came(self, event: wire.Event, here: str | None) -> None:
         """Count what was said."""
@@ -104,16 +112,24 @@ class Unread:
             self._count(event.author)
         elif event.type == "renamed" and event.author in self.counts and event.name:
             self.counts[event.name] = self.counts.pop(event.author)
+            self._came_at[event.name] = self._came_at.pop(event.author)
 
     def _count(self, label: str) -> None:
         self.counts[label] = self.counts.get(label, 0) + 1
+        self._came_at[label] = self._seconds()
 
     def read(self, label: str) -> None:
         """All of this was read."""
         wanted = names.key(label)
         for other in [other for other in self.counts if names.key(other) == wanted]:
-            del self.counts[other]
+            del self.counts[other], self._came_at[other]
+
+    def read_until(self, then: float) -> None:
+        """All that came up to a time was read; where something came later, nothing was."""
+        for label in [label for label, at in self._came_at.items() if at <= then]:
+            del self.counts[label], self._came_at[label]
 
     def read_all(self) -> None:
         """There is nothing that was not read."""
         self.counts.clear()
+        self._came_at.clear()

@@ -66,8 +66,8 @@ class Plain(LineReceiver):
     def ask(self, question: str, answered: Callable[[bool], None]) -> None:
         """Nobody can tell what is pasted here, so there is nothing to ask."""
 
-    def fill(self, text: str) -> None:
-        """What was typed is gone already."""
+    def enter(self, text: str) -> None:
+        """Nobody was asked about a paste, so none is to be taken."""
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line."""

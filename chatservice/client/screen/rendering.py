@@ -1,7 +1,8 @@
 """How what happens looks: the same marks as in the chat's own text view, with times and colours.
 
-``[14:02] <ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev``
-stands before what is of another room, and ``-- `` before all that is the service's own.
+``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev`` stands
+before what is of another room, and ``-- `` before all that is the service's own. When it was stands
+in front of that (:mod:`.times`) once it is printed.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Final, NamedTuple
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from chatservice import wire
+from chatservice.chat.directions import directed, directed_room
 from chatservice.chat.views import FACES, faces
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.styles import of_name
 from chatservice.client.state import Bell
 
-STAMP: Final = len("[14:02] ")
 MARK: Final = len("-- ")
 
 WIDE: Final = 60
@@ -46,21 +47,26 @@ class Line(NamedTuple):
     """A line to show.
 
     :ivar fragments: what it looks like.
-    :ivar at: when it happened, in local time; None if it is not of a time.
+    :ivar timed: it is of a time, and that stands in front of it.
+    :ivar at: the time; None if that is not known.
     :ivar weight: whether it may ring the bell.
     :ivar id: of the event, if it is one.
     """
 
     fragments: StyleAndTextTuples
+    timed: bool = False
     at: datetime | None = None
     weight: Weight = Weight.NONE
     id: int = 0
 
-    def indent(self, columns: int) -> int:
-        """Return by how much its second row is indented."""
-        if self.at is not None and columns >= WIDE:
-            return STAMP
-        return NARROW_INDENT if self.at is not None else MARK
+    def indent(self, columns: int, stamp: int) -> int:
+        """Return by how much its second row is indented.
+
+        :param stamp: columns of the time in front of it.
+        """
+        if not self.timed:
+            return MARK
+        return max(stamp, NARROW_INDENT) if columns >= WIDE else NARROW_INDENT
 
 
 def notice(text: str) -> Line:
@@ -85,7 +91,7 @@ def happened(event: wire.Event, here: str | None, me: str) -> Line | None:
     :param me: one's own name.
     :return: None if there is nothing to be shown.
     """
-    at = event.time.astimezone()
+    at = event.time
     room = event.room or ""
     # Who has another name has it everywhere.
     elsewhere = bool(room) and room != here and event.type != "renamed"
@@ -95,21 +101,25 @@ def happened(event: wire.Event, here: str | None, me: str) -> Line | None:
         words = _talk(event.type, author, text, me)
         return _line(at, _room(room, elsewhere), words, weight, event.id)
     if event.type == "private":
-        words = [(QUIET, "["), (of_name(author), author), (QUIET, " -> "), ("class:me", "you")]
+        words = [(QUIET, "["), _name(author), (QUIET, " -> "), ("class:me", "you")]
         return _line(at, words, [(QUIET, "] "), *_marked(text, me)], Weight.MENTION, event.id)
     told = _told(event, author, text, me)
     if told is None:
         return None
-    where: StyleAndTextTuples = [(QUIET, f"-- #{room}: " if elsewhere else "-- ")]
+    where: StyleAndTextTuples = [(QUIET, f"-- #{directed_room(room)}: " if elsewhere else "-- ")]
     return _line(at, where, told, weight if event.type == "announced" else Weight.NONE, event.id)
 
 
+def _name(name: str) -> tuple[str, str]:
+    return of_name(name), directed(name)
+
+
 def _told(event: wire.Event, author: str, text: str, me: str) -> StyleAndTextTuples | None:
-    who = (of_name(author), author)
+    who = _name(author)
     if event.type in ("joined", "left"):
         return _moved(event, text, me)
     if event.type == "renamed":
-        return [who, (QUIET, " is now "), (of_name(event.name or ""), event.name or "")]
+        return [who, (QUIET, " is now "), _name(event.name or "")]
     if event.type == "topic":
         return [who, *_topic(text)]
     if event.type == "announced":
@@ -124,7 +134,7 @@ def _moved(event: wire.Event, text: str, me: str) -> StyleAndTextTuples | None:
         return None
     words = f" ({text})" if text else ""
     if len(others) == 1 and count <= 1:
-        return [(of_name(others[0]), others[0]), (QUIET, f" {event.type}{words}")]
+        return [_name(others[0]), (QUIET, f" {event.type}{words}")]
     return [(QUIET, f"{_faces(others, count)} {event.type}{words}")]
 
 
@@ -133,7 +143,7 @@ def _faces(names: Sequence[str], count: int) -> str:
     more = max(count, len(names)) - min(len(names), FACES)
     if not more:
         return faces(names)
-    return f"{', '.join(names[:FACES])} and {more:,} more"
+    return f"{', '.join(map(directed, names[:FACES]))} and {more:,} more"
 
 
 def _topic(text: str) -> StyleAndTextTuples:
@@ -148,11 +158,13 @@ def sent(request: wire.Talk, here: str | None, me: str, at: datetime, id: int = 
     if isinstance(request, wire.Private):
         name = request.to or ""
         words: StyleAndTextTuples = [(QUIET, "["), ("class:me", "you"), (QUIET, " -> ")]
-        return _line(at, words, [(of_name(name), name), (QUIET, "] "), ("", text)], id=id)
+        return _line(at, words, [_name(name), (QUIET, "] "), ("", text)], id=id)
     room = getattr(request, "room", "")
     elsewhere = room != here
     if isinstance(request, wire.Topic):
-        where: StyleAndTextTuples = [(QUIET, f"-- #{room}: " if elsewhere else "-- ")]
+        where: StyleAndTextTuples = [
+            (QUIET, f"-- #{directed_room(room)}: " if elsewhere else "-- ")
+        ]
         return _line(at, where, [("class:me", "you"), *_topic(text)], id=id)
     return _line(at, _room(room, elsewhere), _talk(request.type, me, text, me, own=True), id=id)
 
@@ -164,15 +176,15 @@ def past(event: wire.Event, me: str) -> Line:
         words: StyleAndTextTuples = [(QUIET, "-- "), (of_name(author), author), ("", f" {text}")]
     else:
         words = _talk("did" if event.type == "did" else "said", author, text, me, author == me)
-    return _line(event.time.astimezone(), [], words, id=event.id)
+    return _line(event.time, [], words, id=event.id)
 
 
 def _talk(type: str, author: str, text: str, me: str, own: bool = False) -> StyleAndTextTuples:
     style = "class:me" if own else of_name(author)
     words: StyleAndTextTuples = [("", text)] if own else _marked(text, me)
     if type in ("did", "do"):
-        return [(QUIET, "* "), (style, author), ("", " "), *words]
-    return [(QUIET, "<"), (style, author), (QUIET, "> "), *words]
+        return [(QUIET, "* "), (style, directed(author)), ("", " "), *words]
+    return [(QUIET, "<"), (style, directed(author)), (QUIET, "> "), *words]
 
 
 def _marked(text: str, me: str) -> StyleAndTextTuples:
@@ -186,18 +198,18 @@ def _marked(text: str, me: str) -> StyleAndTextTuples:
 
 
 def _room(room: str, elsewhere: bool) -> StyleAndTextTuples:
-    return [(QUIET, f"#{room} ")] if elsewhere else []
+    return [(QUIET, f"#{directed_room(room)} ")] if elsewhere else []
 
 
 def _line(
-    at: datetime,
+    at: datetime | None,
     before: StyleAndTextTuples,
     words: StyleAndTextTuples,
     weight: Weight = Weight.NONE,
     id: int = 0,
 ) -> Line:
-    fragments: StyleAndTextTuples = [(QUIET, f"[{at:%H:%M}] "), *before, *words]
-    return Line([fragment for fragment in fragments if fragment[1]], at, weight, id)
+    fragments = [fragment for fragment in (*before, *words) if fragment[1]]
+    return Line(fragments, True, at, weight, id)
 
 
 def missed(count: int) -> Line:
@@ -213,7 +225,7 @@ def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> li
     :param count: how many the others are.
     """
     company = f" with {_faces(people, count)}" if people else ": no one else yet"
-    lines = [notice(f"you are in #{room}{company}")]
+    lines = [notice(f"you are in #{directed_room(room)}{company}")]
     if topic:
         lines.append(notice(f"the topic: {topic}"))
     return lines

@@ -17,7 +17,8 @@ from chatservice.chat.views import people
 
 BETWEEN: Final = " · "
 
-STRONG: Final = "class:status.strong"
+BAR: Final = "class:status"
+STRONG: Final = "class:status class:status.strong"
 
 
 @dataclass(frozen=True)
@@ -70,23 +71,23 @@ def status(state: State, columns: int) -> StyleAndTextTuples:
 
 def hint(text: str, columns: int) -> StyleAndTextTuples:
     """Render something else in its place."""
-    return [("", " "), ("", clip(text, 0, max(1, columns - 2)))]
+    return [(BAR, f" {clip(text, 0, max(1, columns - 2))} ")]
 
 
 def _rendered(parts: tuple[str, ...], columns: int) -> StyleAndTextTuples:
     # What calls for being looked at is the unread and the unsent.
-    styles = (STRONG, "", STRONG, STRONG, "")
-    rendered: StyleAndTextTuples = [("", " ")]
+    styles = (STRONG, BAR, STRONG, STRONG, BAR)
+    rendered: StyleAndTextTuples = [(BAR, " ")]
     for style, part in zip(styles, parts, strict=True):
         if part:
             if len(rendered) > 1:
-                rendered.append(("", BETWEEN))
+                rendered.append((BAR, BETWEEN))
             # The words before the numbers need not stand out.
-            words, colon, numbers = part.rpartition(": ") if style else ("", "", part)
+            words, colon, numbers = part.rpartition(": ") if style == STRONG else ("", "", part)
             if colon:
-                rendered.append(("", words + colon))
+                rendered.append((BAR, words + colon))
             rendered.append((style, clip(numbers, 0, max(1, columns - 2))))
-    return rendered
+    return [*rendered, (BAR, " ")]
 
 
 def _connection(state: State) -> tuple[str, str, str]:

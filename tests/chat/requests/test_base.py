@@ -50,7 +50,7 @@ class AskingTests(ProgramTestCase):
         assert self.bot.member is not None
         before = self.bot.member.active
         self.house.tick(100.0)
-        self.bot.tries("ping")
+        self.bot.tries("rooms")
         self.assertGreater(self.bot.member.active, before + 90)
 
     def test_a_first_word_is_stored_once_as_that_it_was_heard(self) -> None:

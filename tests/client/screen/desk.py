@@ -19,21 +19,11 @@ from chatservice import wire
 from chatservice.client.screen.app import Screen
 from chatservice.client.screen.output import Output
 from chatservice.client.seat import Remembered, Seat
-from chatservice.client.state import Bell
+from chatservice.client.state import Memory
 from tests.client.machine import Endpoint, Link
 from tests.client.screen.tty import Cells
 
 AT = "2026-03-03T14:02:00.000Z"
-
-
-class Settings:
-    """They last as long as the process."""
-
-    def __init__(self, bell: Bell = "mentions") -> None:
-        self.bell: Bell = bell
-
-    def change(self, *, bell: Bell | None = None) -> None:
-        self.bell = bell or self.bell
 
 
 class _Glass:
@@ -84,7 +74,7 @@ class Desk:
         output = Output(self.glass, self._size, term="xterm-256color")  # type: ignore[arg-type]
         self.clock = Clock()
         self.endpoint = Endpoint()
-        self.settings = Settings()
+        self.settings = Memory(None, case.fail).settings
         self.screen = Screen(
             self.clock, "chat.example", self.settings, history, self._keys, output, room
         )

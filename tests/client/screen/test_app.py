@@ -110,6 +110,8 @@ class ComingInTests(TestCase):
         self.assertIn("no room · connected", desk.bottom[1])
         desk.type("hello\r")
         self.assertEqual(desk.rows[-1], "-- you are in no room: /join one first")
+        self.assertEqual(desk.bottom[0], ">")
+        desk.type("\x1b[A")
         self.assertEqual(desk.bottom[0], "> hello")
 
     def assert_order(self, desk: Desk, *texts: str) -> None:
@@ -211,10 +213,12 @@ class TalkTests(TestCase):
             desk.rows[-1], "-- you are muted; not said: long long long long long long …"
         )
 
-    def test_a_line_that_is_too_long_is_kept(self) -> None:
+    def test_a_line_that_is_too_long_comes_back(self) -> None:
         desk = self.desk
         desk.type("x" * 201 + "\r")
         self.assertEqual(desk.rows[-1], "-- a line has at most 200 characters; that one has 201")
+        self.assertEqual(desk.bottom[0], ">")
+        desk.type("\x1b[A")
         self.assertIn("x" * 50, desk.bottom[0])
         self.assertEqual(desk.got(), [])
 
@@ -256,6 +260,107 @@ class TalkTests(TestCase):
         self.assertEqual((private.to, private.session, private.text), (None, "7f3c", "yes"))
         desk.says(wire.Ok(to="private", id=900, seq=private.seq))
         self.assertIn("[you -> bob] yes", desk.rows[-1])
+
+    def test_what_is_elsewhere_is_read_by_who_presses_keys_while_it_is_shown(self) -> None:
+        desk = self.desk
+        desk.type("h")
+        desk.says(desk.event(author="bob", room="dev", text="x"))
+        desk.wait(5)
+        self.assertIn("unread elsewhere: #dev 1", desk.bottom[1])
+        desk.type("e")
+        self.assertNotIn("unread", desk.bottom[1])
+        desk.says(desk.event("private", author="bob", text="x", session="7f3c"))
+        desk.type("y")
+        self.assertIn("unread elsewhere: bob 1", desk.bottom[1])
+        desk.wait(1)
+        desk.says(desk.event(author="cleo", room="ops", text="x"))
+        self.assertIn("unread elsewhere: #ops 1", desk.bottom[1])
+
+    def test_who_is_ignored_is_not_seen(self) -> None:
+        desk = self.desk
+        past = desk.event(author="bob", text="earlier")
+        desk.type("/ignore bob\r")
+        desk.says(
+            desk.event(author="bob", text="hello ana"),
+            desk.event("did", author="BOB", room="dev", text="waves"),
+            desk.event("private", author="bob", text="psst", session="7f3c"),
+            desk.event("renamed", author="bob", name="rob"),
+            desk.event(author="rob", text="it is me"),
+            desk.event(author="cleo", text="who?"),
+        )
+        self.assertEqual((texts(desk)[-3], texts(desk)[-1]), ("-- you see no more of bob", "who?"))
+        self.assertTrue(desk.rows[-2].endswith("] -- bob is now rob"))
+        self.assertEqual(desk.cells.bells, 0)
+        self.assertNotIn("unread", desk.bottom[1])
+        desk.type("/reply x\r")
+        self.assertIn("nobody wrote to you privately yet", desk.rows[-1])
+        renaming = self.desk.id - 2
+        ignored = {"chat.example:7007": {"rob": {"bob": renaming}}}
+        self.assertEqual(desk.settings.ignored, ignored)
+        desk.type("/history\r")
+        desk.answer(past=(past, *(desk.event(author=name, text=name) for name in ("rob", "cleo"))))
+        self.assertEqual(
+            texts(desk)[-3:], ["-- the last 1 line of #lobby --", "cleo", "-- that was it --"]
+        )
+        desk.type("/unignore rob\r")
+        desk.says(desk.event(author="rob", text="thanks"))
+        self.assertEqual(texts(desk)[-1], "thanks")
+
+    def test_who_comes_and_goes_need_not_be_seen(self) -> None:
+        desk = self.desk
+        desk.type("/set joins off\r")
+        desk.says(desk.event("joined", names=["cleo"]), desk.event("left", names=["bob"]))
+        self.assertEqual(desk.rows[-1], "-- bell        mentions")
+        desk.type("cl\t")
+        self.assertEqual(desk.bottom[0], "> cleo:")
+
+    def test_times_are_shown_as_one_wants_them(self) -> None:
+        desk = self.desk
+        for setting, shown in (
+            ("zone Asia/Tokyo", "[23:02] <bob> x"),
+            ("timestamps full", "[2026-03-03 23:02:00] <bob> x"),
+            ("timestamps off", "<bob> x"),
+        ):
+            desk.type(f"/set {setting}\r")
+            desk.says(desk.event(author="bob", text="x"))
+            self.assertEqual(desk.rows[-1], shown)
+
+    def test_any_time_is_shown_somehow(self) -> None:
+        desk = self.desk
+        for at in (
+            "9999-12-31T23:59:59.999Z",
+            "0001-01-01T00:00:00.000Z",
+            "0000-01-01T00:00:00.000Z",
+            "yesterday",
+            "",
+        ):
+            desk.says(desk.event(author="bob", at=at, text=f"at {at}"))
+            self.assertRegex(desk.rows[-1], rf"\A\[..:..\] <bob> at {at}\Z".replace(" \\Z", "\\Z"))
+            desk.type("/history\r")
+            desk.answer(past=(desk.event(author="bob", at=at, text="past"),))
+            self.assertRegex(desk.rows[-2], r"\A\[..:..\] <bob> past\Z")
+        self.assertEqual(desk.endpoint.attempts, [])
+
+    def test_people_and_the_server_can_be_asked_about(self) -> None:
+        desk = self.desk
+        desk.type("/set zone UTC\r/whois bob\r/uptime\r")
+        (who, up) = desk.got("whois", "uptime")
+        since = "2026-03-03T09:00:00.000Z"
+        desk.says(
+            wire.About(name="bob", rooms=["lobby"], since=since, idle=5, ref=who.ref),
+            wire.Up(seconds=3600, since="in year 1", ref=up.ref),
+        )
+        self.assertEqual(
+            desk.rows[-6:],
+            [
+                "-- bob",
+                "-- in     #lobby",
+                "-- since  2026-03-03 09:00",
+                "-- idle   5 seconds",
+                "-- up 1 hour",
+                "-- since in year 1",
+            ],
+        )
 
     def test_who_wrote_may_have_another_name_then(self) -> None:
         desk = self.desk
@@ -418,6 +523,52 @@ class LossTests(TestCase):
             ],
         )
 
+    def test_who_is_gone_without_a_word_is_told(self) -> None:
+        """As after a crash of the server: people at telnet can't come back."""
+        desk = Desk(self)
+        desk.come_in("bob", "cleo", "dora", "eve")
+        desk.says(desk.event("joined", names=["zoe"], room="dev"))
+        for there, told in (
+            (("ana", "eve", "BOB"), ["-- cleo is not here any more"]),
+            (("ana",), ["-- BOB and eve are not here any more"]),
+            (("ana",), []),
+            (("ana", "bob"), []),
+        ):
+            desk.do(desk.link.cut)
+            desk.wait(3)
+            desk.connect()
+            desk.welcome(LOBBY, resumed=True)
+            missed = desk.rows
+            desk.says(desk.event("left", names=["dora"]), wire.Live())
+            self.assertNotIn("any more", "\n".join(desk.rows[len(missed) :]))
+            desk.answer(there)
+            found = [row for row in desk.rows[len(missed) :] if "any more" in row]
+            self.assertEqual(found, told)
+
+    def test_in_another_room_too_unless_nobody_can_tell(self) -> None:
+        desk = Desk(self)
+        desk.connect()
+        desk.welcome(LOBBY, DEV)
+        desk.answer()
+        desk.says(desk.event("joined", names=["zoe"], room="dev"))
+        desk.do(desk.link.cut)
+        desk.wait(3)
+        desk.connect()
+        desk.welcome(LOBBY, DEV, resumed=True)
+        desk.says(wire.Live())
+        for who in desk.got("who"):
+            # More are there than are named.
+            desk.says(wire.WhoIs(room=who.room, people=[], count=1, ref=who.ref))
+        self.assertNotIn("any more", "\n".join(desk.rows))
+        desk.says(desk.event("joined", names=["yan"], room="dev"))
+        desk.do(desk.link.cut)
+        desk.wait(3)
+        desk.connect()
+        desk.welcome(LOBBY, DEV, resumed=True)
+        desk.says(wire.Live())
+        desk.answer()
+        self.assertEqual(desk.rows[-1], "-- #dev: yan is not here any more")
+
     def test_there_never_was_a_connection(self) -> None:
         desk = Desk(self)
         desk.do(lambda: desk.endpoint.fail(ConnectionRefusedError(111)))
@@ -429,6 +580,8 @@ class LossTests(TestCase):
         self.assertEqual(
             desk.rows[-1], "-- there was no connection yet: try it again when there is"
         )
+        self.assertEqual(desk.bottom[0], ">")
+        desk.type("\x1b[A")
         self.assertEqual(desk.bottom[0], "> hello")
 
     def test_a_loss_lets_go_of_what_is_held(self) -> None:
@@ -582,12 +735,14 @@ class PasteTests(TestCase):
         self.assertEqual(self.desk.bottom[0], "> so:")
         self.assertEqual(self.texts(), [])
 
-    def test_what_is_too_long_is_kept(self) -> None:
+    def test_what_is_too_long_comes_back(self) -> None:
         self.desk.paste("x" * 2001)
         self.desk.type("y")
+        self.assertEqual(self.desk.bottom[-2], ">")
+        self.desk.type("\x1b[A")
         shown = "\n".join(self.desk.cells.rows)
         self.assertIn("-- a line has at most 200 characters; that one has 2,001", shown)
-        self.assertIn("x" * 78, shown)
+        self.assertIn("x" * 70, shown)
         self.assertEqual(self.texts(), [])
 
     def test_lines_to_one_person_all_go_there(self) -> None:
@@ -639,12 +794,22 @@ class TypingTests(TestCase):
         desk.type("\r")
         self.assertEqual(desk.bottom[0], "> one two")
 
-    def test_a_command_that_is_wrong_is_kept(self) -> None:
+    def test_a_command_that_is_wrong_is_not_glued_to_the_next_line_and_comes_back(self) -> None:
         desk = Desk(self)
         desk.come_in("bob")
-        desk.type("/jion dev\r")
-        self.assertEqual(desk.rows[-1], "-- there is no /jion: did you mean /join?")
-        self.assertEqual(desk.bottom[0], "> /jion dev")
+        for wrong, why in (
+            ("/jion dev", "there is no /jion: did you mean /join?"),
+            ("/help keys", "there is no /keys: /help shows what there is"),
+            ("/msg bob", "usage: /msg NAME TEXT"),
+            ("/bell loud", "the bell rings off, mentions or all"),
+        ):
+            desk.type(f"{wrong}\r")
+            self.assertEqual((desk.rows[-1], desk.bottom[0]), (f"-- {why}", ">"))
+            desk.type("\x1b[A")
+            self.assertEqual(desk.bottom[0], f"> {wrong}")
+            desk.type("\x15good morning all\r")
+            (say,) = desk.store()
+            self.assertEqual(say.text, "good morning all")
 
     def test_the_line_is_whole_after_the_size_has_changed(self) -> None:
         desk = Desk(self)

@@ -13,7 +13,9 @@ from chatservice.chat.slash import LOOKS_LIKE
 from chatservice.client.screen import commands
 from chatservice.client.screen.command import Correspondent, Refused
 from chatservice.client.screen.commands import COMMANDS, obey
-from chatservice.client.state import Bell
+from chatservice.client.screen.ignoring import MOST, Ignoring
+from chatservice.client.screen.people import People
+from chatservice.client.state import Memory
 
 
 class Typist:
@@ -25,7 +27,10 @@ class Typist:
         self.correspondent: Correspondent | None = None
         names = [name for name in (room, *others) if name is not None]
         self.rooms = {name: wire.RoomSeen(room=name, people=2, topic="") for name in names}
-        self.bell: Bell = "mentions"
+        self.settings = Memory(None, self.told_of_memory).settings
+        self.ignoring = Ignoring({}, lambda ignored: None)
+        self.people = People()
+        self.people.all_in("lobby", ["ana", "Bob"])
         self.said: list[Any] = []
         self.asked: list[Any] = []
         self.told: list[str] = []
@@ -60,8 +65,11 @@ class Typist:
     def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
         self.done.append(("heard_of", [room.room for room in rooms]))
 
-    def set_bell(self, bell: Bell) -> None:
-        self.bell = bell
+    def moment(self, at: str) -> str:
+        return f"at {at}"
+
+    def told_of_memory(self, text: str) -> None:
+        raise AssertionError(text)
 
     def quit(self, text: str) -> None:
         self.done.append(("quit", text))
@@ -101,13 +109,13 @@ class TalkTests(CommandTestCase):
 
     def test_many_lines_are_many_messages(self) -> None:
         self.assert_says(
-            "one\n\n/etc\n//three",
-            *(wire.Say(room="lobby", text=text) for text in ("one", "/etc", "//three")),
+            "one\n\n/usr\n//three",
+            *(wire.Say(room="lobby", text=text) for text in ("one", "/usr", "//three")),
         )
         self.assert_says(
-            "/usr/bin\n/etc",
+            "/usr/bin\n/usr",
             wire.Say(room="lobby", text="/usr/bin"),
-            wire.Say(room="lobby", text="/etc"),
+            wire.Say(room="lobby", text="/usr"),
         )
 
     def test_what_shows_to_begin_with_a_slash_is_never_said(self) -> None:
@@ -246,8 +254,72 @@ class OtherTests(CommandTestCase):
     def test_the_bell(self) -> None:
         self.assert_tells("/bell", "bell: mentions")
         self.assert_tells("/bell ALL", "bell: all")
-        self.assertEqual(self.ana.bell, "all")
+        self.assertEqual(self.ana.settings.bell, "all")
         self.assert_refused("/bell loud", "the bell rings off, mentions or all")
+
+    def test_settings(self) -> None:
+        rows = ["timestamps  short", "zone        local", "joins       on", "bell        mentions"]
+        self.assert_tells("/set", *rows)
+        for typed, changed in (
+            ("timestamps FULL", "timestamps  full"),
+            ("Zone europe/berlin", "zone        Europe/Berlin"),
+            ("joins off", "joins       off"),
+            ("bell all", "bell        all"),
+            ("joins on", "joins       on"),
+            ("zone LOCAL", "zone        local"),
+        ):
+            rows = [changed if row[:12] == changed[:12] else row for row in rows]
+            self.assert_tells(f"/set {typed}", *rows)
+        usage = "usage: /set [WHAT] [TO], WHAT is timestamps, zone, joins, bell"
+        for typed, why in (
+            ("colour red", usage),
+            ("joins", usage),
+            ("joins maybe", "joins are on or off"),
+            ("timestamps long", "timestamps are off, short or full"),
+            ("bell loud", "the bell rings off, mentions or all"),
+            ("zone ../etc", "there is no such time zone: one is Europe/Berlin, UTC or local"),
+            ("a b c", "usage: /set [WHAT] [TO]"),
+        ):
+            self.assert_refused(f"/set {typed}", why)
+
+    def test_ignoring(self) -> None:
+        self.assert_tells("/ignored", "you ignore nobody")
+        self.assert_tells("/ignore BOB", "you see no more of Bob")
+        self.assert_tells("/ignored", "you ignore:", "  Bob")
+        self.assert_refused("/ignore ana", "that is you")
+        self.assert_refused("/ignore zoe", "there is no zoe here: /who shows who is")
+        self.assert_refused("/unignore zoe", "you don't ignore zoe")
+        self.assert_tells("/unignore bob", "you see Bob again")
+        self.assert_tells("/ignored", "you ignore nobody")
+        for number in range(MOST):
+            self.ana.ignoring.ignore(f"p{number}")
+        self.assert_refused("/ignore bob", "you ignore 100 people already")
+
+    def test_about_people(self) -> None:
+        self.assert_asks("/whois bob", wire.LookUp(name="bob"))
+        about = wire.About(name="Bob", rooms=["dev", "lobby"], since="X", idle=200, away="lunch")
+        self.ana.answer(about)
+        self.assertEqual(
+            self.ana.told,
+            [
+                "Bob",
+                "in     #dev, #lobby",
+                "since  at X",
+                "idle   3 minutes and 20 seconds",
+                "away   lunch",
+            ],
+        )
+        self.ana.told.clear()
+        self.ana.answer(wire.About(name="eve", rooms=[], since="X", idle=0, away="", operator=True))
+        self.assertEqual(
+            self.ana.told[:2] + self.ana.told[-1:],
+            ["eve (operator)", "in     no room", "away   yes"],
+        )
+
+    def test_about_the_server(self) -> None:
+        self.assert_asks("/uptime", wire.Uptime())
+        self.ana.answer(wire.Up(seconds=7200, since="X"))
+        self.assertEqual(self.ana.told, ["up 2 hours", "since at X"])
 
     def test_what_is_no_command(self) -> None:
         self.assert_refused("/", "/help shows what you can do")
@@ -271,6 +343,8 @@ class OtherTests(CommandTestCase):
         for command in COMMANDS.values():
             typist = Typist("lobby", "dev")
             typist.name, typist.correspondent = "zoe", Correspondent("bob", "7f3c")
+            if command.name == "unignore":
+                typist.ignoring.ignore("bob")
             obey(typist, command.example.partition(" (")[0])
 
     def test_the_usage_of_what_is_being_typed(self) -> None:

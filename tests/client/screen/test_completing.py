@@ -61,6 +61,10 @@ class CompletingTests(TestCase):
         self.assert_offers("/me hugs bobb", "/me hugs Bobby")
         self.assert_offers("/bell m", "/bell mentions")
         self.assert_offers("/bell ", "/bell off", "/bell mentions", "/bell all")
+        self.assert_offers("/set z", "/set zone ")
+        self.assert_offers("/set joins o", "/set joins on", "/set joins off")
+        self.assert_offers("/set xyzzy o")
+        self.assert_offers("/ignore bobb", "/ignore Bobby")
         self.assert_offers("/help jo", "/help join")
         self.assert_offers("/help /jo", "/help /join")
         self.assert_offers("/history 1")
@@ -69,4 +73,4 @@ class CompletingTests(TestCase):
 
     def test_each_word_of_a_usage_is_known(self) -> None:
         kinds = {kind for command in COMMANDS.values() for kind in command.kinds}
-        self.assertEqual(kinds, {"COMMAND", "ROOM", "N", "TEXT", "NAME", "WHEN"})
+        self.assertEqual(kinds, {"COMMAND", "ROOM", "N", "TEXT", "NAME", "WHEN", "WHAT", "TO"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
@@ -13,6 +13,8 @@ from chatservice.client.screen import paper
 from chatservice.client.screen.paper import PAUSE, Paper
 from chatservice.client.screen.pastes import is_long, lines_of, preview
 from chatservice.client.screen.rendering import Line, Weight, day, notice
+from chatservice.client.screen.times import Times
+from chatservice.client.state import Memory
 
 
 class Printer:
@@ -27,14 +29,18 @@ class Printer:
 
 
 def line(text: str, weight: Weight = Weight.NONE, at: datetime | None = None) -> Line:
-    return Line([("", text)], at, weight)
+    return Line([("", text)], at is not None, at, weight)
 
 
 class PaperTests(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.printer = Printer()
-        self.paper = Paper(self.clock, self.printer, lambda weight: weight > Weight.TALK)
+        self.settings = Memory(None, self.fail).settings
+        self.settings.change(timestamps="off")
+        self.paper = Paper(
+            self.clock, self.printer, Times(self.settings), lambda weight: weight > Weight.TALK
+        )
 
     def put(self, *texts: str) -> None:
         self.paper.put(*map(line, texts))
@@ -115,6 +121,35 @@ class PaperTests(TestCase):
         self.clock.advance(0)
         days = [fragment_list_to_text(day(at).fragments) for at in (before, now)]
         self.assertEqual(self.printer.prints, [[days[0], "a", "-- b", "c", days[1], "d"]])
+
+    def test_the_time_stands_in_front_as_one_wants_it(self) -> None:
+        at = datetime(2026, 3, 3, 14, 2, 59, tzinfo=timezone.utc)
+        self.settings.change(zone="UTC")
+        self.paper.put(line("x", at=at))
+        self.clock.advance(1)
+        for zone, timestamps, shown in (
+            ("UTC", "off", "x"),
+            ("UTC", "short", "[14:02] x"),
+            ("Asia/Tokyo", "short", "[23:02] x"),
+            ("America/New_York", "full", "[2026-03-03 09:02:59] x"),
+            ("local", "short", f"[{at.astimezone():%H:%M}] x"),
+        ):
+            self.settings.change(zone=zone, timestamps=timestamps)
+            self.paper.put(line("x", at=at), notice("y"))
+            self.clock.advance(1)
+            self.assertEqual(self.printer.prints[-1][-2:], [shown, "-- y"])
+
+    def test_any_time_is_shown_somehow(self) -> None:
+        self.settings.change(timestamps="short")
+        for zone in ("local", "UTC", "Pacific/Auckland", "America/Los_Angeles"):
+            self.settings.change(zone=zone)
+            for at in (datetime.min, datetime.max):
+                self.paper.put(line("x", at=at.replace(tzinfo=timezone.utc)))
+                self.clock.advance(1)
+                self.assertRegex(self.printer.prints[-1][-1], r"\A\[\d\d:\d\d\] x\Z")
+        self.paper.put(Line([("", "x")], timed=True))
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints[-1], ["[--:--] x"])
 
     def test_today_needs_none_at_the_beginning(self) -> None:
         self.paper.put(line("a", at=datetime.now().astimezone()))

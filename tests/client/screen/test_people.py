@@ -57,7 +57,8 @@ class PeopleTests(TestCase):
 
 class UnreadTests(TestCase):
     def test_what_is_elsewhere_is_counted(self) -> None:
-        unread = Unread()
+        now = [5.0]
+        unread = Unread(lambda: now[0])
         for happened in (
             event(author="bob", text="x"),
             event(room="dev", author="bob", text="x"),
@@ -73,4 +74,12 @@ class UnreadTests(TestCase):
         unread.read("#ops")
         self.assertEqual(unread.counts, {"#dev": 2})
         unread.read_all()
+        self.assertEqual(unread.counts, {})
+        for now[0], room in ((6.0, "dev"), (7.0, "ops"), (8.0, "dev")):
+            unread.came(event(room=room, author="bob", text="x"), "lobby")
+        unread.read_until(6.5)
+        self.assertEqual(unread.counts, {"#dev": 2, "#ops": 1})
+        unread.read_until(7.0)
+        self.assertEqual(unread.counts, {"#dev": 2})
+        unread.read_until(8.0)
         self.assertEqual(unread.counts, {})

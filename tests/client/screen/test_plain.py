@@ -11,8 +11,9 @@ from twisted.trial.unittest import TestCase
 from chatservice import wire
 from chatservice.client.screen.app import Screen
 from chatservice.client.seat import Seat
+from chatservice.client.state import Memory
 from tests.client.machine import Endpoint
-from tests.client.screen.desk import AT, Settings
+from tests.client.screen.desk import AT
 
 
 class PlainTests(TestCase):
@@ -20,7 +21,7 @@ class PlainTests(TestCase):
         self.patch(os, "environ", {"TERM": "dumb"})
         self.clock = Clock()
         self.endpoint = Endpoint()
-        self.screen = Screen(self.clock, "chat.example", Settings())
+        self.screen = Screen(self.clock, "chat.example", Memory(None, self.fail).settings)
         seat = Seat(self.clock, self.endpoint, "chat.example", self.screen, name)
         self.screen.attach(seat)
         self.statuses: list[int] = []
