@@ -66,11 +66,6 @@ class Chat(House):
         self._shutting_down.cancel()
         return True
 
-    @property
-    def refusing(self) -> bool:
-        """Whether nothing can be stored now."""
-        return self.ticker.refusing
-
     def enter(
         self, name: str, outlet: Outlet, view: View, operator: bool = False
     ) -> Deferred[Member]:
@@ -177,7 +172,7 @@ class Chat(House):
             membership = self._new_membership(member, name)
             self.ticker.batch.join(membership)
             self.ask(member)
-            if self.refusing:
+            if self.held_up:
                 member.tell(f"nothing can be stored now: when it can, you are in #{name}")
         member.turn_to(membership)
         return membership

@@ -163,6 +163,14 @@ class House:
         return self.claims.claim(name, member)
 
     @property
+    def held_up(self) -> str:
+        """Why nothing can be stored now, and what comes of what is said, in a sentence.
+
+        ``""`` if it can.
+        """
+        return wording.UNSTORED if self.ticker.refusing else ""
+
+    @property
     def members(self) -> Collection[Member]:
         """All who are here."""
         return self.sessions.values()

@@ -274,7 +274,8 @@ class Returns:
         if other or hello.since > head:
             return head, True
         least = max(chat.past.start, session.reading.forgotten)
-        return max(hello.since, least), hello.since < least
+        missing = hello.since < max(least, chat.journal.unbroken)
+        return max(hello.since, least), missing
 
     def hear(self, session: Session) -> None:
         """A program shows that it has its token: nobody else is to take its name."""

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.chat.absences import Absences
 from chatservice.chat.batch import Presence
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import House
@@ -30,14 +31,25 @@ from chatservice.cluster.people import Person
 from chatservice.cluster.reclaiming import Reclaiming
 from chatservice.cluster.records import Claim
 from chatservice.cluster.registry import NOBODY, Registry
-from chatservice.journal.events import JOINED, Event, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.wire import Code
 from chatservice.wording import STORED_AGAIN, UNSTORED
 
 OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
 IN_REACH: Final = "the other nodes can be reached again: what waited is shown now"
+APART: Final = "this node takes no part in the chat for now: what is said here waits"
+TAKES_PART: Final = "this node takes part again: what waited is shown now"
+ENDS: Final = "this node takes no part in the chat any more: please connect to another one"
 STALE: Final = "the other nodes can't be reached: who is there may have changed"
 WAIT: Final = "one moment: names are given out when the other nodes can be reached again"
+NOBODY_IN: Final = "nobody can come in here for now: please try another node, or wait"
+UNPUBLISHED: Final = "what you said last is too much for the other nodes: it is lost"
+
+_OVER: Final = {OUT_OF_REACH: IN_REACH, UNSTORED: STORED_AGAIN, APART: TAKES_PART}
+"""What is said when it is over."""
+
+LET_GO_AT_ONCE: Final = 1000
+"""Things that are committed together when the grace of many is over, about, at most."""
 
 TRIES: Final = 4
 """So often is a session asked for that moves from node to node meanwhile."""
@@ -57,8 +69,9 @@ class ClusterChat(Chat):
         super().__init__(clock, journal, *args, **kwargs)
         self.claims = SharedClaims(journal, self.ticker, self.sessions)
         self.ticker.unshown = self._unshown
+        self.absences = Absences(clock, self.limits, self._over)
         self._neighbours = Neighbours(self)
-        self._until = ""
+        self._told = ""
         self.stale = STALE
         journal.listen(self)
 
@@ -78,9 +91,19 @@ class ClusterChat(Chat):
         return self.journal.boot
 
     @property
-    def refusing(self) -> bool:
-        """See :attr:`.Chat.refusing`."""
-        return bool(self.journal.unreachable)
+    def held_up(self) -> str:
+        """See :attr:`.Chat.held_up`: what members were told, if it is not over."""
+        return self._told
+
+    def _trouble_of(self, why: str) -> str:
+        """Return the sentence that members are told where the log can't be followed."""
+        if not why:
+            return ""
+        if self.journal.lost:
+            return UNSTORED
+        if self.journal.ended:
+            return ENDS
+        return APART if self.journal.apart else OUT_OF_REACH
 
     def holds(self, claim: Claim) -> bool:
         """Tell whether a name is held by way of this node."""
@@ -108,7 +131,7 @@ class ClusterChat(Chat):
         if member.record is None:
             member.record = Person(member)
             if self.journal.unreachable:
-                member.tell(WAIT)
+                member.tell(NOBODY_IN if self.journal.apart else WAIT)
         return super().claim(name, member)
 
     def enter(
@@ -136,6 +159,15 @@ class ClusterChat(Chat):
             self.ticker.batch.hold(member.record.gone())
         super().quit(member, words)
         self.ticker.wake()
+
+    def _over(self, member: Member) -> None:
+        """Let a member go whose grace is over: of many, so many with each commit."""
+        if member.gone or member.remote or not member.lost:
+            return  # It has come back while it waited for its turn.
+        if self.ticker.batch.count >= LET_GO_AT_ONCE:
+            self.ticker.batch.then(lambda: self._over(member))
+        else:
+            self.quit(member)
 
     def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
         """See :meth:`.House.send_away`; a member's own node is asked to do it."""
@@ -184,6 +216,7 @@ class ClusterChat(Chat):
             ("nodes", ", ".join(sorted(nodes))),
             ("members here", f"{sum(not member.remote for member in self.members):,}"),
             ("log", self.journal.unreachable or f"read up to {self.registry.position:,}"),
+            ("skipped", f"{self.journal.skipped:,} entries"),
         ]
 
     def looks_after(self, session: Session) -> bool:
@@ -209,6 +242,14 @@ class ClusterChat(Chat):
                 if not membership.leaving and self.claims.holder(member.name) is member:
                     self.ticker.batch.join(membership)
                     self.ask(member)
+            elif (
+                not member.gone
+                and member in membership.room.members
+                and self.claims.holder(member.name) is member
+            ):
+                # It was told under a name that it has lost since: it leaves under the other one.
+                self.ticker.batch.leave(membership)
+                self.ask(member)
             elif member in membership.room.members or membership.since is None:
                 membership.until = membership.until or self.past.head
                 membership.room.members.pop(member, None)
@@ -240,19 +281,29 @@ class ClusterChat(Chat):
     def reached(self, why: str) -> None:
         """See :meth:`.Listener.reached`."""
         self.stale = STALE if why else ""
-        lost = self.journal.lost
-        if why and lost:
-            log.critical("this node takes no part: {why}", why=lost)
+        apart = self.journal.apart
+        if why and apart:
+            log.critical("this node takes no part: {why}", why=apart)
         elif why:
             log.critical("the other nodes can't be reached: {why}", why=why)
         else:
             log.info("this node is {node}, and reads along", node=self.journal.node)
-        if bool(why) == bool(self._until):
-            return
-        begin, end = (UNSTORED, STORED_AGAIN) if lost else (OUT_OF_REACH, IN_REACH)
-        for member in self.members:
-            member.tell(begin if why else self._until)
-        self._until = end if why else ""
+        before, self._told = self._told, self._trouble_of(why)
+        if self._told != before:
+            for member in self.members:
+                member.tell(self._told or _OVER[before])
+
+    def ended(self, why: str) -> None:
+        """See :meth:`.Listener.ended`."""
+        # Not from within what reads the log, and not before the service has started.
+        self.clock.callLater(0, self.shutdown, f"this node takes no part any more: {why}")
+
+    def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
+        """See :meth:`.Listener.unpublished`."""
+        for origin in {draft.origin for draft in drafts if draft.kind not in (JOINED, LEFT)}:
+            member = self.sessions.get(origin)
+            if member is not None:
+                member.tell(UNPUBLISHED)
 
     def asked(self, fact: Fact) -> None:
         """See :meth:`.Listener.asked`."""

@@ -1,8 +1,16 @@
 """Entries of the log: what one node says happened, as bytes and back.
 
-An entry is a JSON array: the *boot* that publishes (a node from one start, or loss of its lease, to
-the next), the number that the boot gives it, drafts, and facts. Long ones are compressed (zlib).
-A beat, by which a node shows that it is there, is one with the number 0.
+An entry is a JSON array: the version of the log that it is of, the log that it is for, the *boot*
+that publishes (a node from one start, or loss of its lease, to the next), the number that the boot
+gives it, drafts, and facts. Long ones are compressed (zlib). A beat, by which a node shows that it
+is there, is one with the number 0. Those of version 1 begin with the boot.
+
+What is longer than the brokers take at once is published in *pieces*: a line with a JSON array that
+begins as an entry does, goes on with the place of the piece and how many there are, and then bytes
+of the entry. It has the place in the log of the piece that comes last.
+
+Whatever else changes, each entry and the line of each piece is an array that begins with the
+version. So a node knows what it does not understand.
 
 The ids of an entry's events are known when it is back from the log. Until then a fact that has to
 name one says ``-1`` for the first event of its entry, ``-2`` for the second.
@@ -10,12 +18,27 @@ name one says ``-1`` for the first event of its entry, ``-2`` for the second.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from chatservice.chat.names import RULES
 from chatservice.journal.events import Draft, Fact
+
+VERSION: Final = 0 + RULES
+"""The version of the log that this node writes. It rises with what entries are and do, of which the
+rules of names are a part: whoever changes something else raises the number in front of them."""
+
+UNVERSIONED: Final = 1
+"""That of entries which do not tell it."""
+
+VERSIONED: Final = "version"
+"""The kind of the fact which version the log has by now."""
+
+PART: Final = "part"
+"""A piece of an entry of which others are still to come. It is stored, but never published."""
 
 NAME: Final = "name"
 """A name is held. A claim takes effect only if nobody else holds it."""
@@ -46,6 +69,10 @@ INDEX_BITS: Final = 15
 
 COMPRESSED_FROM: Final = 4096
 
+EXPANDED_MOST: Final = 16 << 20
+"""Bytes of an entry that is not compressed, at most. A thousand programs that have left as many
+rooms as a session remembers have less."""
+
 INTEGERS: Final = 1 << 63
 """Integers are less than that: SQLite stores no others."""
 
@@ -54,41 +81,167 @@ class BadEntry(ValueError):
     """What is in the log is no entry."""
 
 
+class NewerEntry(Exception):
+    """What is in the log was written by a newer version.
+
+    :ivar version: which one.
+    :ivar mark: of the log that it is for; ``""`` if that can't be told.
+    """
+
+    def __init__(self, version: int, mark: str) -> None:
+        super().__init__(version)
+        self.version = version
+        self.mark = mark
+
+
 class Entry(NamedTuple):
-    """What one boot publishes at once."""
+    """What one boot publishes at once.
+
+    :ivar mark: of the log that it is for (:func:`mark_of`); ``""`` if it does not tell.
+    :ivar version: of the log that it is of.
+    """
 
     boot: str
     number: int
     drafts: Sequence[Draft]
     facts: Sequence[Fact]
+    mark: str = ""
+    version: int = VERSION
+
+
+class Piece(NamedTuple):
+    """Some bytes of an entry that is too long to be published at once.
+
+    :ivar boot: that of the entry, as ``number``, ``mark`` and ``version`` are.
+    :ivar place: among the pieces, from 0.
+    :ivar of: how many pieces there are.
+    """
+
+    boot: str
+    number: int
+    place: int
+    of: int
+    data: bytes
+    mark: str = ""
+    version: int = VERSION
+
+
+def mark_of(identity: str, base: int) -> str:
+    """Return what tells a log from others: an entry that gets into another one is void there.
+
+    :param identity: of the journal that the log is.
+    :param base: the last id there was before the log.
+    """
+    return hashlib.sha256(f"{identity} {base}".encode()).hexdigest()[:8]
 
 
 def encode(entry: Entry) -> bytes:
-    """Return an entry as bytes."""
-    data = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return an entry as bytes.
+
+    :raises BadEntry: if it is too long for those who read it.
+    """
+    boot, number, drafts, facts, mark, version = entry
+    data = _line([version, mark, boot, number, drafts, facts])
+    if len(data) > EXPANDED_MOST:
+        raise BadEntry(f"it has more than {EXPANDED_MOST:,} bytes")
     return zlib.compress(data, 1) if len(data) >= COMPRESSED_FROM else data
 
 
-def decode(data: bytes) -> Entry:
-    """Return the entry that bytes are.
+def _line(values: Sequence[Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def cut(entry: Entry, largest: int) -> list[bytes]:
+    """Return what is to be published for an entry: itself, or its pieces.
+
+    :param largest: so many bytes can be published at once.
+    :raises BadEntry: if it is too long for those who read it.
+    """
+    data = encode(entry)
+    if len(data) <= largest:
+        return [data]
+    boot, number, *_, mark, version = entry
+
+    def head(index: int, count: int) -> bytes:
+        return b"+" + _line([version, mark, boot, number, index, count]) + b"\n"
+
+    # No place has more digits than the number of bytes.
+    room = largest - len(head(len(data), len(data)))
+    if room <= 0:
+        raise BadEntry(f"no piece of it fits into {largest:,} bytes")
+    count = -(-len(data) // room)
+    size = -(-len(data) // count)
+    pieces = [data[begin : begin + size] for begin in range(0, len(data), size)]
+    return [head(index, len(pieces)) + piece for index, piece in enumerate(pieces)]
+
+
+def decode(data: bytes) -> Entry | Piece:
+    """Return the entry, or the piece of one, that bytes are.
 
     :raises BadEntry: if they are none.
+    :raises NewerEntry: if they are for a newer version to read.
     """
+    line, piece = data, b""
+    if data[:1] == b"+":
+        line, _, piece = data[1:].partition(b"\n")
+    elif data[:1] != b"[":
+        line = _expanded(data)
     try:
-        if data[:1] != b"[":
-            data = zlib.decompress(data)
-        text = data.decode()
-        boot, number, drafts, facts = parsed = json.loads(text)
+        text = line.decode()
+        values = json.loads(text)
         if "\\u" in text:  # There may be half of a character, which nobody could store.
-            json.dumps(parsed, ensure_ascii=False).encode()
-        entry = Entry(boot, number, [Draft(*draft) for draft in drafts], [Fact(*f) for f in facts])
-    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+            json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise BadEntry(str(error)) from None
-    if not (isinstance(boot, str) and isinstance(number, int)):
+    if not isinstance(values, list) or not values:
+        raise BadEntry("no array")
+    version, mark = UNVERSIONED, ""
+    if type(values[0]) is int:
+        version, mark = values[0], values[1] if len(values) > 1 else ""
+        if version > VERSION:
+            raise NewerEntry(version, mark if isinstance(mark, str) else "")
+        values = values[2:]
+    if not isinstance(mark, str):
+        raise BadEntry("no mark")
+    if len(values) != 4 or type(values[0]) is not str or not _is_number(values[1]):
         raise BadEntry("no boot and number")
+    boot, number, third, fourth = values
+    if data[:1] == b"+":
+        if not (_is_number(third) and _is_number(fourth) and third < fourth and piece and number):
+            raise BadEntry("no place of a piece")
+        return Piece(boot, number, third, fourth, piece, mark, version)
+    try:
+        entry = Entry(
+            boot, number, [Draft(*d) for d in third], [Fact(*f) for f in fourth], mark, version
+        )
+    except TypeError as error:
+        raise BadEntry(str(error)) from None
     if not (all(map(_is_draft, entry.drafts)) and all(map(_is_fact, entry.facts))):
         raise BadEntry("no drafts and facts")
+    if len(entry.drafts) >= 1 << INDEX_BITS:
+        raise BadEntry("too many drafts")
     return entry
+
+
+def _expanded(data: bytes) -> bytes:
+    """Return what was compressed.
+
+    :raises BadEntry: if it was not, or is longer than any entry.
+    """
+    stream = zlib.decompressobj()
+    try:
+        expanded = stream.decompress(data, EXPANDED_MOST)
+    except zlib.error as error:
+        raise BadEntry(str(error)) from None
+    if stream.unconsumed_tail:
+        raise BadEntry(f"it has more than {EXPANDED_MOST:,} bytes")
+    if not stream.eof:
+        raise BadEntry("its end is missing")
+    return expanded
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value < INTEGERS
 
 
 def _is_draft(draft: Draft) -> bool:

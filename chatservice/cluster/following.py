@@ -7,13 +7,18 @@ collects the events (with a registry that is thrown away), from there on it is l
 What an entry does is decided when it comes. It is stored, and shown, together with those that come
 soon after it (:mod:`chatservice.chat.pace`): one transaction, and one send for each reader, for
 what several nodes said. The order stays that of the log.
+
+What is no entry, can't be used, is for another log or of an older version than the log has by then
+is skipped, by all nodes alike. What is of a newer version than this node knows, and all behind it,
+is not read: the node stops taking part.
 """
 
 from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -23,8 +28,21 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.chat.pace import Pace
-from chatservice.cluster.entries import BadEntry, Entry, decode, event_id
-from chatservice.cluster.log import LogError, Opening
+from chatservice.cluster.checks import check, sound, unusable
+from chatservice.cluster.entries import (
+    PART,
+    UNVERSIONED,
+    VERSION,
+    VERSIONED,
+    BadEntry,
+    Entry,
+    NewerEntry,
+    Piece,
+    decode,
+    event_id,
+    mark_of,
+)
+from chatservice.cluster.log import Founding, LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.journal.events import FILE, Event, Fact
@@ -36,6 +54,13 @@ READ_MOST: Final = 1000
 RETRY: Final = 1.0
 """Seconds after which it is tried again to store an entry."""
 
+BASE: Final = "base"
+"""What a file has noted that has followed a log: the last id there was before it."""
+
+TOLD_EACH: Final = 10
+"""So many entries that are skipped are written down one by one; then each time that there are twice
+as many."""
+
 log = Logger()
 
 
@@ -45,7 +70,7 @@ class _Read(NamedTuple):
     :ivar holds: its facts hold, beside its events.
     """
 
-    entry: Entry
+    entry: Entry | Piece
     outcome: Outcome
     at: int
     first: int
@@ -56,15 +81,23 @@ class Following:
     """Reads the entries of a log into a replica, and knows what holds.
 
     :param done: told of each entry that has taken effect, when that is stored.
+    :param newer: told that the log goes on with what this node does not understand.
     :ivar pace: when what was read is stored; to be told of the sends that it took.
     :ivar node: how this node is called in the logs, since its file was new.
     :ivar floor: the id up to which nothing can be read.
     :ivar registry: what holds.
     :ivar position: of the last entry that was read.
+    :ivar skipped: how many entries were skipped since the start.
+    :ivar unbroken: the id from which on nothing is missing in the midst.
+    :ivar mark: of the log (:func:`.mark_of`); ``""`` before it was found.
     """
 
     def __init__(
-        self, clock: IReactorTime, replica: SqliteJournal, done: Callable[[Entry, Outcome], None]
+        self,
+        clock: IReactorTime,
+        replica: SqliteJournal,
+        done: Callable[[Entry | Piece, Outcome], None],
+        newer: Callable[[NewerLog], None],
     ) -> None:
         self.registry = Registry()
         self.position = 0
@@ -73,7 +106,12 @@ class Following:
         self._clock: IReactorTime = clock
         self._replica = replica
         self._done = done
-        self._base = 0
+        self._newer = newer
+        self._stopped = False
+        self.skipped = self._told_at = 0
+        self.unbroken = 0
+        self.mark = ""
+        self._base: int | None = None
         self._first = 1
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
@@ -84,40 +122,93 @@ class Following:
         self.pace = Pace(clock, lambda: self._lines, self._store)
 
     def load(self) -> None:
-        """Take up what the replica knows."""
-        facts = self._replica.facts()
+        """Take up what the replica knows.
+
+        :raises LogError: if it is of a log that this node does not understand.
+        """
+        facts, bad = sound(self._replica.facts())
+        if bad:
+            log.critical("the history has {what} that can't be used", what=unusable(bad))
         own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
         self.node = own.get("", "")
         self.floor = int(own.get("floor", self._replica.floor))
+        self.unbroken = int(own.get("unbroken", 0))
+        if BASE in own:
+            self._base = int(own[BASE])
         if not self.node:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
             self._replica.note("", self.node)
         self.registry.load(facts)
+        _check_version(self.registry)
         self.position = self.registry.position
 
     def facts(self) -> list[Fact]:
         """Return all that holds, for others."""
-        return [fact for fact in self._replica.facts() if fact.kind != FILE]
+        return _shared(self._replica.facts())
 
     def state(self) -> Deferred[list[Fact]]:
         """Read all that holds, for others, in a thread."""
-        return self._replica.facts_later().addCallback(
-            lambda facts: [fact for fact in facts if fact.kind != FILE]
-        )
+        return self._replica.facts_later().addCallback(_shared)
 
-    def open(self, opening: Opening) -> None:
-        """Take note of the log.
+    def founding(self) -> Founding:
+        """Return what a log is begun with.
 
-        :raises LogError: if the replica is one of something else.
+        :raises LogError: if this history has a log, which is to be found again.
         """
         replica = self._replica
+        if self.position or self.mark:
+            raise LogError(
+                "the brokers have no log of this chat, but this history has followed one:"
+                " were their disks lost?"
+            )
+        if self._base is not None:
+            # Others may have what came after it, under ids that are given out again now.
+            replica.belong_to(uuid.uuid4().hex)
+            self._base = None
+        facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART)]
+        return Founding(replica.identity, replica.head, [*facts, Fact(VERSIONED, "", str(VERSION))])
+
+    @property
+    def seen(self) -> int:
+        """The position of an entry that was read; 0 if there is none."""
+        return 0 if self._scratch is not None or self._state else self.registry.last.position
+
+    def open(self, opening: Opening) -> None:
+        """Take note of the log, at first and each time that it is found again.
+
+        :raises LogError: if it is not the one that this history has followed, or can't be.
+        """
+        replica = self._replica
+        again = bool(self.mark)
         if replica.identity != opening.identity:
-            if replica.head or self.facts():
+            if again or replica.head or self.facts():
                 raise LogError(f"the history {replica.path!r} is that of another chat")
             replica.belong_to(opening.identity)
-        self._base, self._first = opening.base, opening.first
+        if self._base is not None and self._base != opening.base and (again or self.position):
+            raise LogError("the log is another one than this history has followed")
         if self.position > opening.last:
             raise LogError("the log is older than the history: was it restored from a copy?")
+        if self.seen and opening.at and opening.at != self.registry.last.at:
+            raise LogError("the log is another one than this history has followed")
+        kept = Registry()
+        if opening.state is not None:
+            state, bad = sound(opening.state)
+            if bad:
+                log.critical("what is kept has {what} that can't be used", what=unusable(bad))
+            kept.load(state)
+            _check_version(kept)
+        self._first = opening.first
+        if again:
+            if self.position < opening.first - 1:
+                raise LogError(
+                    f"the log begins at {opening.first}, and was read up to {self.position}:"
+                    " a start of this node is to begin there"
+                )
+            return
+        if self._base != opening.base:
+            self._base = opening.base
+            self._try(lambda: replica.note(BASE, str(opening.base)))
+        self.mark = mark_of(opening.identity, opening.base)
         if 0 < self.position >= opening.first - 1:
             return
         if opening.first > 1:
@@ -129,13 +220,17 @@ class Following:
         if not self.position:
             floor = self._replica.floor if self._replica.head else self.begin
             self.keep_floor(floor)
+        else:
+            self.unbroken = self.begin
+            self._try(lambda: replica.note("unbroken", str(self.unbroken)))
         self.position = opening.first - 1
         if opening.state is not None:
-            self._state = opening.state
-            kept = Registry()
-            kept.load(opening.state)
+            self._state = state
             self._until = kept.position
             self._scratch = Registry(lenient=opening.first > 1)
+            self._scratch.version = UNVERSIONED
+        elif not self.registry.leases:
+            self.registry.version = UNVERSIONED
 
     def keep_floor(self, floor: int) -> None:
         """Keep up to which id nothing can be read. Ids have gaps, so the file does not tell it."""
@@ -145,11 +240,11 @@ class Following:
     @property
     def begin(self) -> int:
         """The id before the first event that the log can have."""
-        return event_id(self._base, self._first, -1)
+        return event_id(self._base or 0, self._first, -1)
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """Take an entry; see :meth:`.Follower.took`."""
-        if position <= self.position:
+        if position <= self.position or self._stopped:
             return None
         begins = self._scratch is not None and position > self._until
         if (begins or self._lines >= READ_MOST) and self._storing is None:
@@ -160,18 +255,72 @@ class Following:
             self._begin()
         self.position = position
         try:
-            entry = decode(data)
+            self._take(position, at, data)
         except BadEntry as error:
-            log.critical("entry {position} is none: {why}", position=position, why=str(error))
-            return None
+            self._skip(position, str(error))
+        except NewerEntry as error:
+            self._stopped = True
+            log.warn("entry {at} is of version {version}", at=position, version=error.version)
+            self._newer(NewerLog(error.version))
+        return None
+
+    def _take(self, position: int, at: int, data: bytes) -> None:
+        """Let an entry take effect.
+
+        :raises BadEntry: if it is to be skipped.
+        :raises NewerEntry: if this node does not understand it.
+        """
         registry = self._scratch or self.registry
+        try:
+            entry = decode(data)
+        except NewerEntry as error:
+            self._check_mark(error.mark)
+            raise
+        self._check_mark(entry.mark)
+        if entry.version < registry.version:
+            raise BadEntry(f"it is of version {entry.version}, and the log of {registry.version}")
+        held: Sequence[Fact] = ()
+        if isinstance(entry, Piece):
+            outcome, whole = registry.collect(entry, position, at)
+            if not whole:
+                self._add(entry, outcome, at, 0)
+                return
+            held = outcome.facts
+            try:
+                entry = _whole(entry, whole)
+                check(entry)
+            except BadEntry as error:
+                self._skip(position, str(error))
+                self._add(Entry("", 0, (), ()), outcome, at, 0)
+                return
+        else:
+            check(entry)
+        assert self._base is not None
         first = event_id(self._base, position, 0)
         outcome = registry.interpret(entry, position, at, first)
+        self._add(entry, outcome._replace(facts=[*held, *outcome.facts]), at, first)
+
+    def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
+        """Have stored what an entry does."""
         if outcome.fresh or outcome.facts:
             self._read.append(_Read(entry, outcome, at, first, self._scratch is None))
             self._lines += len(outcome.drafts)
             self.pace.wake()
-        return None
+
+    def _check_mark(self, mark: str) -> None:
+        if mark and mark != self.mark:
+            raise BadEntry("it is for another log")
+
+    def _skip(self, position: int, why: str) -> None:
+        self.skipped += 1
+        if self.skipped <= TOLD_EACH or self.skipped >= 2 * self._told_at:
+            self._told_at = self.skipped
+            log.critical(
+                "entry {position} is skipped: {why} ({count} since the start)",
+                position=position,
+                why=why,
+                count=self.skipped,
+            )
 
     def _begin(self) -> None:
         """Go on from what others have kept."""
@@ -253,3 +402,24 @@ class Following:
     def stop(self) -> None:
         """Store no more."""
         self.pace.stop()
+
+
+def _shared(facts: Iterable[Fact]) -> list[Fact]:
+    """Return what is not about one file alone, and can be used."""
+    return [fact for fact in sound(facts)[0] if fact.kind != FILE]
+
+
+def _check_version(registry: Registry) -> None:
+    if registry.version > VERSION:
+        raise NewerLog(registry.version)
+
+
+def _whole(piece: Piece, data: bytes) -> Entry:
+    """Return the entry of which that was the last piece.
+
+    :raises BadEntry: if it is none.
+    """
+    entry = decode(data)
+    if not isinstance(entry, Entry) or (entry.boot, entry.number) != (piece.boot, piece.number):
+        raise BadEntry("its pieces are not those of one entry")
+    return entry

@@ -7,6 +7,11 @@ are served from the file.
 
 What is committed while the log is out of reach waits: the first commit here, and what comes after
 it with the ticker, which asks again.
+
+A node *takes no part* while nothing that comes back could be true, or be stored: its file is not
+where it was, the log is not the one that the file has followed, or is of a newer version. It
+publishes nothing and stores nothing then. What it has, and what waits, stays as it is, until the
+cause is gone; where only another version of this program can bring that about, the node ends.
 """
 
 from __future__ import annotations
@@ -19,10 +24,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from chatservice.cluster.entries import BYE, LEASE, Entry
+from chatservice.cluster.checks import sound
+from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
 from chatservice.cluster.following import Following
 from chatservice.cluster.leases import Leases
-from chatservice.cluster.log import Founding, Log, LogError, Opening
+from chatservice.cluster.log import Founding, Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
@@ -66,6 +72,12 @@ class Listener(Protocol):
     def reached(self, why: str) -> None:
         """The log is within reach (``""``), or is not any more, and why."""
 
+    def ended(self, why: str) -> None:
+        """This node takes no part any more, and will not whatever happens."""
+
+    def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
+        """What was to be committed can't be published; it is dropped."""
+
     def deposed(self) -> None:
         """This node was taken for dead, and is back; nothing else is said before it has spoken."""
 
@@ -78,6 +90,8 @@ class ClusterJournal(Replicated):
 
     :param lease: seconds of silence after which a node is taken for dead.
     :ivar unreachable: why the log can't be followed; ``""`` if it can.
+    :ivar ended: this node takes no part, and will not any more.
+    :ivar refused_for: why the log that there is is not followed; ``""`` if it is.
     """
 
     largest: int | None = LARGEST
@@ -90,12 +104,13 @@ class ClusterJournal(Replicated):
         self._clock = clock
         self._log = follow
         self._beat = lease / BEATS
-        self._outgoing = Outgoing(clock, follow)
-        self._following = Following(clock, replica, self._done)
+        self.refused_for = ""
+        self._outgoing = Outgoing(clock, follow, self._unpublished)
+        self._following = Following(clock, replica, self._done, self.refused)
         self._leases = Leases(clock, lease)
         self._held: Waiting | None = None
         self._told: Deferred[None] | None = None
-        self._connected = False
+        self._connected = self.ended = False
         self._next_beat = self._next_keep = self._published = 0.0
         self._beating: float | None = None
         self._heard = clock.seconds()
@@ -128,7 +143,11 @@ class ClusterJournal(Replicated):
     def start(self, committed: Committed) -> None:
         """See :meth:`.Journal.start`: open the replica. Nothing comes of the log yet."""
         self._replica.start(committed)
-        self._following.load()
+        try:
+            self._following.load()
+        except LogError as error:
+            self._replica.stop()
+            raise JournalError(str(error)) from None
         self._outgoing.begin(self._following.node)
 
     def follow(self) -> None:
@@ -137,13 +156,13 @@ class ClusterJournal(Replicated):
         :raises JournalError: if the log can't be that of this file.
         """
         try:
-            self._log.open(
-                self, lambda: Founding(self.identity, self.head, self._following.facts())
-            )
+            self._log.open(self)
         except LogError as error:
             self._replica.stop()
             raise JournalError(str(error)) from None
         self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        if not self._connected:
+            self._listener.reached(self.unreachable)
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
@@ -165,6 +184,20 @@ class ClusterJournal(Replicated):
 
         return said.addBoth(in_time).addCallback(close)
 
+    @property
+    def apart(self) -> str:
+        """Why this node takes no part; ``""`` if it does, or is only cut off."""
+        return self.lost or self.refused_for
+
+    @property
+    def skipped(self) -> int:
+        """How many entries of the log could not be used."""
+        return self._following.skipped
+
+    def facts(self) -> list[Fact]:
+        """See :meth:`.Journal.facts`: those that can be used."""
+        return sound(super().facts())[0]
+
     # Publishing
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
@@ -175,7 +208,10 @@ class ClusterJournal(Replicated):
         if self._held is None:
             if self.unreachable:
                 return fail(JournalUnavailable(self.unreachable))
-            self._held = held = awaited(drafts, facts)
+            *before, held = awaited(drafts, facts)
+            self._held = held
+            for waiting in before:
+                self._outgoing.add(waiting)
             back: Deferred[Sequence[bool]] = Deferred()
             back.addCallback(self._back)
             held.done.append(back)
@@ -193,7 +229,8 @@ class ClusterJournal(Replicated):
 
     def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
         """Publish something in front of all that waits; for who was deposed."""
-        self._outgoing.add_first(awaited(drafts, facts))
+        for waiting in awaited(drafts, facts):
+            self._outgoing.add_first(waiting)
 
     def _back(self, _: Sequence[bool]) -> None:
         told, self._told = self._told, None
@@ -209,6 +246,11 @@ class ClusterJournal(Replicated):
     def floor(self) -> int:
         """See :class:`.Journal`."""
         return self._following.floor
+
+    @property
+    def unbroken(self) -> int:
+        """See :class:`.Journal`."""
+        return self._following.unbroken
 
     def prune(self, before: int) -> bool:
         """See :meth:`.Journal.prune`."""
@@ -236,16 +278,31 @@ class ClusterJournal(Replicated):
 
     # What the log tells
 
+    @property
+    def seen(self) -> int:
+        """See :attr:`.Follower.seen`."""
+        return self._following.seen
+
+    def founding(self) -> Founding:
+        """See :meth:`.Follower.founding`."""
+        return self._following.founding()
+
     def opened(self, opening: Opening) -> int:
         """See :meth:`.Follower.opened`."""
+        again = bool(self._outgoing.mark)
         self._following.open(opening)
-        wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
-        self._next_keep = self._clock.seconds() + wait
-        self._listener.begun(self._following.begin)
+        if not again:
+            self._outgoing.mark = self._following.mark
+            wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
+            self._next_keep = self._clock.seconds() + wait
+            self._listener.begun(self._following.begin)
         return self._following.position
 
     def connected(self) -> None:
         """See :meth:`.Follower.connected`."""
+        if self.ended:
+            return
+        self.refused_for = ""
         self._connected = True
         self._heard = self._clock.seconds()
         self._repeat()
@@ -255,24 +312,29 @@ class ClusterJournal(Replicated):
         self._connected = False
         self._lose(why)
 
+    def refused(self, error: LogError) -> None:
+        """See :meth:`.Follower.refused`."""
+        if self.ended or self.refused_for == str(error):
+            return
+        self._connected = False
+        self.refused_for = self.unreachable = str(error)
+        self.ended = isinstance(error, NewerLog)
+        self._fail()
+        if self.ended:
+            self._listener.ended(str(error))
+
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """See :meth:`.Follower.took`."""
         self._heard = self._clock.seconds()
         return self._following.took(position, at, data)
 
-    def _done(self, entry: Entry, outcome: Outcome) -> None:
+    def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         """An entry has taken effect, and is stored."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
             self._listener.asked(fact)
         if entry.boot == self.boot:
-            self._beating = None
-            if self.unreachable and self._connected:
-                self.unreachable = ""
-                self._leases.reached()
-                self._listener.reached("")
-            if outcome.fresh:
-                self._outgoing.back(entry.number, outcome.effective)
+            self._back_from(entry, outcome)
         # The registry may know of later entries already; this is about what was stored until now.
         if entry.boot != self.boot and any(f[:2] == (LEASE, self.boot) for f in outcome.facts):
             self._outgoing.begin(self._following.node)
@@ -280,13 +342,42 @@ class ClusterJournal(Replicated):
             self._listener.deposed()
             self._outgoing.publish()
 
+    def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
+        """Something of this node's own has come back."""
+        self._beating = None
+        if self.unreachable and self._connected:
+            self.unreachable = ""
+            self._leases.reached()
+            self._listener.reached("")
+        if outcome.raised:
+            # A node that does not know this version is to be told so before it reads along.
+            self._next_keep = 0.0
+        if isinstance(entry, Piece):
+            if self._outgoing.came(entry.number, entry.place, entry.of):
+                self._published = self._clock.seconds()
+        elif outcome.fresh:
+            self._outgoing.back(entry.number, outcome.effective)
+
+    def _unpublished(self, waiting: Waiting, why: str) -> None:
+        log.critical(
+            "{drafts} events and {facts} facts can't be published: {why}",
+            drafts=len(waiting.drafts),
+            facts=len(waiting.facts),
+            why=why,
+        )
+        self._listener.unpublished(waiting.drafts, why)
+
     def _lose(self, why: str) -> None:
         if not self.unreachable:
             self.unreachable = why
-            self._listener.reached(why)
-            told, self._told = self._told, None
-            if told is not None:
-                told.errback(JournalUnavailable(why))
+            self._fail()
+
+    def _fail(self) -> None:
+        """What is said from now on waits, and so does what was being committed."""
+        self._listener.reached(self.unreachable)
+        told, self._told = self._told, None
+        if told is not None:
+            told.errback(JournalUnavailable(self.unreachable))
 
     # What is to be done now and then
 
@@ -305,7 +396,7 @@ class ClusterJournal(Replicated):
                 self._lose("the brokers do not answer")
                 if now - self._heard > PATIENCE:
                     self._heard = now
-                    self._log.follow(self._following.position)
+                    self._log.follow()
             if now - self._published > REPEAT:
                 self._repeat()
         elif now >= self._next_beat:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from chatservice.cluster.entries import VERSION
 from chatservice.journal.events import Fact
 
 
@@ -30,7 +31,10 @@ class Opening(NamedTuple):
     :ivar base: the last id that there was before it.
     :ivar first: the position of the first entry that it still has.
     :ivar last: that of the last.
-    :ivar state: all that held at some position; None if nobody has kept that.
+    :ivar state: all that held at some position; None if nobody has kept that, or if it was not
+        asked for.
+    :ivar at: when the entry was published that the follower has seen, in milliseconds since 1970; 0
+        if it is not there any more.
     """
 
     identity: str
@@ -38,20 +42,49 @@ class Opening(NamedTuple):
     first: int
     last: int
     state: Sequence[Fact] | None
+    at: int = 0
 
 
 class LogError(Exception):
     """The log can't be used; ``str()`` says why in one sentence."""
 
 
+class NewerLog(LogError):
+    """The log was written on by a newer version, so this node can't go on with it."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"the log is of version {version}, and this node knows {VERSION}:"
+            " a newer chatservice is needed here"
+        )
+
+
 class Follower(Protocol):
-    """Who is told of a log."""
+    """Who is told of a log.
+
+    :ivar seen: the position of an entry by which the log can be told from others; 0 if there is
+        none.
+    """
+
+    @property
+    def seen(self) -> int: ...
+
+    def founding(self) -> Founding:
+        """Return what a log is begun with where there is none.
+
+        :raises LogError: if it is not to be begun.
+        """
 
     def opened(self, opening: Opening) -> int:
         """Take note of the log, and return the position after which its entries are wanted.
 
+        It is asked again each time that the log is found again.
+
         :raises LogError: if it is not the right one.
         """
+
+    def refused(self, error: LogError) -> None:
+        """The log that there is now can't be followed. It is looked for again and again."""
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """Take an entry. The next one may come when the Deferred, if there is one, has fired."""
@@ -66,7 +99,11 @@ class Follower(Protocol):
 class Log(Protocol):
     """Entries in one order. Positions rise from 1; there may be gaps."""
 
-    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
+    @property
+    def largest(self) -> int:
+        """So many bytes may be published at once, at most; 0 while nothing can be."""
+
+    def open(self, follower: Follower) -> None:
         """Begin to follow: at once if that is possible, else when it is.
 
         :raises LogError: if it never will be.
@@ -78,8 +115,8 @@ class Log(Protocol):
         :param name: the same if the same is published again.
         """
 
-    def follow(self, position: int) -> None:
-        """Begin to follow again, after a position: something may have got lost on the way."""
+    def follow(self) -> None:
+        """Look for the log again, and follow it on: something may have got lost on the way."""
 
     def keep(self, state: Sequence[Fact]) -> None:
         """Keep what holds, for nodes that begin."""

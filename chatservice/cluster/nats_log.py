@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error
+from nats.errors import Error, MaxPayloadError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from chatservice.cluster.log import Follower, Founding, LogError
+from chatservice.cluster.log import Follower, LogError
 from chatservice.cluster.nats_stream import Stream
 from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
@@ -39,10 +39,19 @@ ASKING: Final = 0.7
 ATTEMPT: Final = 30.0
 """Seconds that one attempt to begin, or to follow, may take."""
 
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which a log is looked at again that is not the right one."""
+
+LEAST: Final = 1024
+"""Bytes that brokers have to take at once."""
+
 CANCELLATIONS: Final = 10
 BETWEEN_CANCELLATIONS: Final = 0.1
 RETRY: Final = 0.3
 TIMEOUT: Final = 3.0
+REMEMBERED: Final = 1000
+"""Of so many things that were published is known that they were."""
+
 HEARTBEAT: Final = 5.0
 UNUSED: Final = 60.0
 """Seconds after which the brokers forget a consumer that nobody reads."""
@@ -78,16 +87,24 @@ class NatsLog:
         self._subscription: Any = None
         self._generation = 0
         self._position = self._expected = 0
-        self._why = self._refused = self._published = ""
+        self._why = self._refused = ""
+        self._published: set[str] = set()
         self._told = self._identity = ""
         self._returns = 0
         self._starting = True
+        self._found = False
         self._closed = False
 
-    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
+    @property
+    def largest(self) -> int:
+        """See :attr:`.Log.largest`."""
+        if not (self._nats.is_connected and self._found):
+            return 0
+        return min(filter(None, (self._nats.max_payload, self._stream.largest)))
+
+    def open(self, follower: Follower) -> None:
         """See :meth:`.Log.open`. The reactor does not run yet; its loop is run for a while."""
         self._follower = follower
-        self._founding = founding
         self._loop = asyncio.get_event_loop()
         # It warns of each TLS connection that is lost.
         logging.getLogger("asyncio").setLevel(logging.ERROR)
@@ -121,11 +138,12 @@ class NatsLog:
                     self._check_access()
                 else:
                     self._tell(f"the brokers can't be reached: {error}")
+                await asyncio.sleep(RETRY)
             except LogError as error:
                 if self._starting:
                     raise
-                log.critical("the log can't be followed: {why}", why=str(error))
-            await asyncio.sleep(RETRY)
+                self._follower.refused(error)
+                await asyncio.sleep(LOOK_AGAIN)
 
     async def _attempt(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Do something that may never come to an end by itself.
@@ -156,10 +174,27 @@ class NatsLog:
                 reconnected_cb=self._reconnected,
                 **self._brokers.access,  # type: ignore[arg-type]
             )
-        self._stream = Stream(self._nats, self._brokers, ASKING)
-        opening = await self._stream.open(self._founding)
+        await self._find()
+
+    async def _find(self) -> None:
+        """Look for the log, see whether it is the right one, and follow it from where one is.
+
+        :raises LogError: if it is not.
+        """
+        self._found = False
+        # What others have kept is for the beginning.
+        state = not self._identity
+        self._stream = stream = Stream(self._nats, self._brokers, ASKING)
+        if self._nats.max_payload < LEAST:
+            raise LogError(
+                f"the brokers take {self._nats.max_payload} bytes at once (max_payload):"
+                f" {LEAST:,} are needed"
+            )
+        opening = await stream.open(self._follower.founding, self._follower.seen, state)
+        position = self._follower.opened(opening)
         self._identity = opening.identity
-        await self._follow(self._follower.opened(opening))
+        await self._follow(position)
+        self._found = True
         self._follower.connected()
 
     # Following
@@ -205,7 +240,8 @@ class NatsLog:
         start = 5 if len(words) == 9 else 7
         position, number, at = map(int, words[start : start + 3])
         if number != self._expected:
-            self.follow(self._position)
+            self._generation += 1
+            self._run(self._attempt(self._follow(self._position)))
             return
         self._expected += 1
         self._position = position
@@ -215,10 +251,11 @@ class NatsLog:
         if waiting is not None:
             await waiting.asFuture(self._loop)
 
-    def follow(self, position: int) -> None:
+    def follow(self) -> None:
         """See :meth:`.Log.follow`."""
         self._generation += 1
-        self._run(self._attempt(self._follow(position)))
+        self._returns += 1
+        self._run(self._come_back(self._returns))
 
     async def _failed(self, error: Exception) -> None:
         self._why = str(error) or type(error).__name__
@@ -244,29 +281,38 @@ class NatsLog:
         """Follow again, unless the connection has been lost once more."""
         while self._nats.is_connected and which == self._returns:
             try:
-                await self._attempt(self._follow(self._position))
+                await self._attempt(self._find())
             except (asyncio.TimeoutError, Error) as error:
                 self._tell(f"the log can't be followed: {error}")
                 await asyncio.sleep(RETRY)
+            except LogError as error:
+                self._follower.refused(error)
+                await asyncio.sleep(LOOK_AGAIN)
             else:
-                if which != self._returns:
-                    return
-                log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
-                self._why = self._told = ""
-                self._follower.connected()
+                if which == self._returns:
+                    log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
+                    self._why = self._told = ""
                 return
 
     # Publishing
 
     def publish(self, data: bytes, name: str) -> None:
         """See :meth:`.Log.publish`."""
-        if self._nats.is_connected:
+        if self._nats.is_connected and self._found:
             self._run(self._publish(data, name))
 
     async def _publish(self, data: bytes, name: str) -> None:
-        again, self._published = name == self._published, name
+        again = name in self._published
         if not again:
-            await self._nats.publish(self._stream.subject, data)
+            if len(self._published) >= REMEMBERED:
+                self._published.clear()
+            if name:
+                self._published.add(name)
+            try:
+                await self._nats.publish(self._stream.subject, data)
+            except MaxPayloadError as error:
+                # They take less than they did: the next time it is cut by that.
+                self._tell(f"the brokers do not take an entry: {error}")
             return
         # Something is wrong: this asks for an answer, which may tell what.
         try:

@@ -11,12 +11,21 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from nats.aio.client import Client
 from nats.errors import Error
-from nats.js.api import ObjectStoreConfig, StorageType, StreamConfig, StreamInfo
+from nats.js.api import (
+    ObjectMeta,
+    ObjectMetaOptions,
+    ObjectStoreConfig,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
 from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.object_store import OBJ_DEFAULT_CHUNK_SIZE
 from twisted.logger import Logger
 
 from chatservice.cluster.log import Founding, LogError, Opening
@@ -24,6 +33,10 @@ from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
 
 DUPLICATE_WINDOW: Final = 2
+STATE_MOST: Final = 1 << 30
+"""Bytes of what holds, at most."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY: Final = 86_400
 IDENTITY: Final = "chat-identity"
 BASE: Final = "chat-base"
@@ -37,28 +50,54 @@ class Stream:
     :param asking: seconds that a broker may take to answer.
     :ivar context: by which JetStream is used.
     :ivar subject: under which entries are published.
+    :ivar largest: so many bytes may an entry have, as far as the stream limits that; 0 if it does
+        not.
     """
 
     def __init__(self, client: Client, brokers: Brokers, asking: float) -> None:
         self.context = client.jetstream(timeout=asking)
         self.subject = f"{brokers.name}.log"
+        self.largest = 0
         self._client = client
         self._brokers = brokers
         self._bucket = f"{brokers.name}-state"
 
-    async def open(self, founding: Callable[[], Founding]) -> Opening:
+    async def open(self, founding: Callable[[], Founding], seen: int, state: bool) -> Opening:
         """Return what there is to know of the stream, which is made if there is none.
 
+        :param seen: the position of an entry of which is asked when it was published; 0 for none.
+        :param state: whether what was kept is asked for.
         :raises LogError: if it can't be used.
         """
         info = await self._found(founding)
         metadata = info.config.metadata or {}
         if IDENTITY not in metadata:
             raise LogError(f"the stream {self._brokers.name} is not one of a chat")
-        state = await self._kept(metadata[IDENTITY])
+        identity = metadata[IDENTITY]
+        self.largest = max(0, info.config.max_msg_size or 0)
+        kept = await self._kept(identity) if state else None
         # Entries that came meanwhile are no matter: these bounds are for what was before.
         first, last = info.state.first_seq, info.state.last_seq
-        return Opening(metadata[IDENTITY], int(metadata[BASE]), max(first, 1), last, state)
+        at = await self._time_of(seen) if first <= seen <= last and seen else 0
+        return Opening(identity, int(metadata[BASE]), max(first, 1), last, kept, at)
+
+    async def _time_of(self, position: int) -> int:
+        """Return when an entry was published, in milliseconds since 1970.
+
+        :return: 0 if it is not there, or if that may not be asked.
+        """
+        try:
+            message = await self.context.get_msg(self._brokers.name, position)
+        except NotFoundError:
+            return 0
+        except asyncio.TimeoutError:
+            why = str(self._client.last_error).lower()
+            if "permissions violation" in why and ".stream.msg.get." in why:
+                log.warn("that the log is the same as before can't be seen: {why}", why=why)
+                return 0
+            raise
+        assert message.time is not None
+        return (message.time - EPOCH) // timedelta(milliseconds=1)
 
     async def _found(self, founding: Callable[[], Founding]) -> StreamInfo:
         name = self._brokers.name
@@ -103,7 +142,10 @@ class Stream:
         """Keep what holds, in place of what was kept."""
         store = await self.context.object_store(self._bucket)
         loop = asyncio.get_running_loop()
-        await store.put(identity, await loop.run_in_executor(None, _packed, state))
+        data = await loop.run_in_executor(None, _packed, state)
+        size = min(OBJ_DEFAULT_CHUNK_SIZE, self._client.max_payload)
+        meta = ObjectMeta(name=identity, options=ObjectMetaOptions(max_chunk_size=size))
+        await store.put(identity, data, meta)
 
     async def _kept(self, identity: str) -> Sequence[Fact] | None:
         try:
@@ -111,8 +153,24 @@ class Stream:
             kept = await store.get(identity)
         except NotFoundError:
             return None
-        data = zlib.decompress(kept.data or b"").decode("utf-8", "surrogatepass")
-        return [Fact(*fact) for fact in json.loads(data)]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, _unpacked, kept.data or b"")
+
+
+def _unpacked(data: bytes) -> Sequence[Fact] | None:
+    """Return what was kept; None if it is not as a node keeps it."""
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(data, STATE_MOST).decode("utf-8", "surrogatepass")
+        if not stream.eof:
+            raise ValueError("it is longer than what any node keeps, or its end is missing")
+        facts = [Fact(*fact) for fact in json.loads(text)]
+        if not all(type(part) is str for fact in facts for part in fact):
+            raise ValueError("it has no facts")
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+        log.critical("what is kept can't be used: {why}", why=str(error))
+        return None
+    return facts
 
 
 def _packed(state: Sequence[Fact]) -> bytes:

@@ -1,27 +1,31 @@
 """What a node has to publish: in order, one entry on its way at a time.
 
 An entry is done when it comes back from the log. One that does not is published again, under the
-same number, so that it counts once however often it arrives.
+same number, so that it counts once however often it arrives. One that is longer than the brokers
+take at once is published in pieces, and of these again those that are not back.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from chatservice.chat.batch import reworded
-from chatservice.cluster.entries import LEASE, Entry, encode
+from chatservice.cluster.entries import LEASE, BadEntry, Entry, cut
 from chatservice.cluster.log import Log
 from chatservice.journal.base import Facts
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 MOST_FACTS: Final = 1500
 """So many facts, and what belongs to them, are said in one entry."""
+
+FACTS_MOST: Final = 1 << 20
+"""Characters of facts in one entry, about, at most, if its events do not need them."""
 
 
 class Waiting:
@@ -33,9 +37,23 @@ class Waiting:
     :ivar number: that of the entry; 0 while it was not published.
     :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
+    :ivar pieces: what is published of it; :ivar largest: when so many bytes could be at once.
+    :ivar came: the places of those that are back.
     """
 
-    __slots__ = ("back", "done", "drafts", "facts", "first", "number", "open", "since")
+    __slots__ = (
+        "back",
+        "came",
+        "done",
+        "drafts",
+        "facts",
+        "first",
+        "largest",
+        "number",
+        "open",
+        "pieces",
+        "since",
+    )
 
     def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
         self.first = first
@@ -44,6 +62,9 @@ class Waiting:
         self.facts = list(facts)
         self.number = 0
         self.since = 0.0
+        self.pieces: list[bytes] = []
+        self.largest = 0
+        self.came: set[int] = set()
         self.done: list[Deferred[Sequence[bool]]] = []
 
     def reword(self, origin: int, author: str) -> None:
@@ -51,6 +72,7 @@ class Waiting:
         self.drafts = [
             reworded(draft, author) if draft.origin == origin else draft for draft in self.drafts
         ]
+        self.largest = 0
 
 
 class Outgoing:
@@ -60,10 +82,19 @@ class Outgoing:
     :ivar boots: what the node has been called since it started.
     :ivar boot: how it is called in the log: another name from each start, and each loss of its
         lease, on.
+    :ivar mark: of the log, which entries tell.
+    :param refused: told of what can't be published, and why.
     """
 
-    def __init__(self, clock: IReactorTime, follow: Log) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        follow: Log,
+        refused: Callable[[Waiting, str], None] = lambda waiting, why: None,
+    ) -> None:
         self.boot = ""
+        self.mark = ""
+        self._refused = refused
         self.boots: set[str] = set()
         self._clock = clock
         self._log = follow
@@ -81,7 +112,8 @@ class Outgoing:
         self._last = 0
         self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
-            waiting.number = 0
+            waiting.number = waiting.largest = 0
+            waiting.came.clear()
         opening = Waiting((), [Fact(LEASE, self.boot, node)], first=True)
         opening.open = True
         self._queue.appendleft(opening)
@@ -145,11 +177,46 @@ class Outgoing:
 
     def repeat(self) -> None:
         """Publish what is on its way again, or show that the node is there."""
-        waiting = self._queue[0] if self._queue else Waiting((), ())
-        entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts)
-        # Beats are all alike; none of them is to be taken for another.
-        name = f"{self.boot}.{waiting.number}" if waiting.number else ""
-        self._log.publish(encode(entry), name)
+        if not self._log.largest:
+            return
+        waiting = self._queue[0] if self.since is not None else Waiting((), ())
+        try:
+            self._cut(waiting)
+        except BadEntry as error:
+            self._refused(waiting, str(error))
+            self.back(waiting.number, [False] * len(waiting.facts))
+            return
+        for place, piece in enumerate(waiting.pieces):
+            if place not in waiting.came:
+                # Beats are all alike; none of them is to be taken for another.
+                name = f"{self.boot}.{waiting.number}.{place}" if waiting.number else ""
+                self._log.publish(piece, name)
+
+    def _cut(self, waiting: Waiting) -> None:
+        """Make of an entry what is to be published, as the brokers take it by now.
+
+        :raises BadEntry: if that can't be.
+        """
+        largest = self._log.largest
+        if waiting.largest != largest:
+            entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts, self.mark)
+            pieces = cut(entry, largest)
+            if len(pieces) != len(waiting.pieces):
+                waiting.came.clear()
+            waiting.pieces, waiting.largest = pieces, largest
+
+    def came(self, number: int, place: int, of: int) -> bool:
+        """A piece has come back; tell whether that brings what is on its way on."""
+        waiting = self._queue[0] if self._queue else None
+        if waiting is None or waiting.number != number or place in waiting.came:
+            return False
+        if len(waiting.pieces) != of:
+            # A late one, of another cutting: for all who read it, that has begun anew.
+            waiting.came.clear()
+            return False
+        waiting.came.add(place)
+        waiting.since = self._clock.seconds()
+        return True
 
     @property
     def since(self) -> float | None:
@@ -166,11 +233,25 @@ class Outgoing:
                 done.callback(effective)
 
 
-def awaited(drafts: Sequence[Draft], facts: Facts) -> Waiting:
-    """Return what is to be published; the facts tell ids by places in the entry."""
+def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
+    """Return what is to be published; the facts tell ids by places in the entry.
+
+    It is one entry, or more where there are many facts that tell of no event beside them.
+    """
     events = [
         Event(-index, 0, *draft)
         for index, draft in enumerate(drafts, 1)
         if draft.kind in (JOINED, LEFT)  # All others are in nobody's record.
     ]
-    return Waiting(drafts, facts(events))
+    found = facts(events)
+    if events:
+        return [Waiting(drafts, found)]
+    entries = [Waiting(drafts, ())]
+    size = 0
+    for fact in found:
+        size += len(fact.value)
+        if size > FACTS_MOST and entries[-1].facts:
+            entries.append(Waiting((), ()))
+            size = len(fact.value)
+        entries[-1].facts.append(fact)
+    return entries

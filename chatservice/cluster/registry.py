@@ -19,6 +19,12 @@ bye       always                                          the boot has ended
 
 Everything else (topics, locks, mutes, bans) holds as it is said. Of a boot that has ended nothing
 takes effect any more, and no entry twice.
+
+The log has a *version*, which rises with the first entry of a newer one. There all boots end that
+are of an older version: their nodes stop taking part when they read it, and what they have still
+published is void. Names are compared by the rules of the version, so there they get other keys, of
+what people and programs are called (:mod:`.rekeying`). Entries before that are read by rules which
+are newer than theirs; where these might tell another name than it was, what was said is believed.
 """
 
 from __future__ import annotations
@@ -29,7 +35,25 @@ from typing import Any, Final
 
 from chatservice.chat import names
 from chatservice.chat.sessions import SESSION
-from chatservice.cluster.entries import ADOPT, BYE, LEASE, NAME, PERSON, SEND_AWAY, TAKE, Entry
+from chatservice.chat.standing import MUTE
+from chatservice.cluster import rekeying
+from chatservice.cluster.entries import (
+    ADOPT,
+    BYE,
+    LEASE,
+    NAME,
+    PART,
+    PERSON,
+    SEND_AWAY,
+    TAKE,
+    UNVERSIONED,
+    VERSION,
+    VERSIONED,
+    BadEntry,
+    Entry,
+    Piece,
+)
+from chatservice.cluster.pieces import Pieces
 from chatservice.cluster.records import Claim, Known, Lease, Outcome
 from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Fact
 
@@ -54,6 +78,8 @@ class Registry:
     :ivar names: who holds a name, by its key (:func:`.names.key`).
     :ivar known: by origin.
     :ivar leases: by boot.
+    :ivar version: of the log; it is that of this process until :meth:`load` tells another.
+    :ivar mutes: as they are stored, by key.
     """
 
     def __init__(self, lenient: bool = False) -> None:
@@ -61,6 +87,9 @@ class Registry:
         self.names: dict[str, Claim] = {}
         self.known: dict[int, Known] = {}
         self.leases: dict[str, Lease] = {}
+        self.version = VERSION
+        self.mutes: dict[str, str] = {}
+        self._pieces = Pieces()
         self._digests: dict[str, int] = {}
         self._held: dict[int, set[str]] = {}
         self._rules: dict[str, _Rule] = {
@@ -71,15 +100,22 @@ class Registry:
             ADOPT: self._adopt,
             BYE: self._bye,
             LEASE: self._open,
+            MUTE: self._mute,
         }
 
     @property
     def position(self) -> int:
         """The position in the log up to which this is what holds."""
-        return max((lease.position for lease in self.leases.values()), default=0)
+        return self.last.position
+
+    @property
+    def last(self) -> Lease:
+        """The lease of which something was heard last."""
+        return max(self.leases.values(), key=lambda lease: lease.position, default=Lease())
 
     def load(self, facts: Iterable[Fact]) -> None:
-        """Take up what is stored."""
+        """Take up what is stored. Where no version is told, there was none yet."""
+        self.version = UNVERSIONED
         for fact in facts:
             if fact.kind == LEASE:
                 self.leases[fact.name] = Lease(*json.loads(fact.value))
@@ -88,6 +124,12 @@ class Registry:
                 self._hold(fact.name, Claim(int(origin, 16), boot))
             elif fact.kind in (PERSON, SESSION):
                 self._know(fact, json.loads(fact.value))
+            elif fact.kind == MUTE:
+                self.mutes[fact.name] = fact.value
+            elif fact.kind == VERSIONED:
+                self.version = int(fact.value)
+            elif fact.kind == PART:
+                self._pieces.load(fact)
 
     def _know(self, fact: Fact, value: dict[str, Any]) -> None:
         boot = value.get("boot", NOBODY)
@@ -117,21 +159,20 @@ class Registry:
         :param first: the id of its first event.
         """
         boot = entry.boot
-        lease = self.leases.get(boot)
-        if lease is not None and lease.heir:
-            return Outcome(fresh=False)
+        lease, raised, drafts = self._heard(entry, position, at)
         if lease is None:
-            lease = self.leases[boot] = Lease()
-        lease.position, lease.at = position, at
+            return Outcome(fresh=False)
+        renamed = [(len(entry.drafts) + index, draft) for index, draft in enumerate(drafts)]
         if entry.number <= lease.number:
-            return Outcome(False, facts=[lease.fact(boot)])
+            facts = [*raised, lease.fact(boot)]
+            return Outcome(False, renamed, facts, raised=bool(raised))
         lease.number = entry.number
-        drafts = [
+        kept = [
             (index, kept)
             for index, draft in enumerate(entry.drafts)
             if (kept := self._kept(boot, draft)) is not None
         ]
-        facts: list[Fact] = []
+        facts = list(raised)
         asked: list[Fact] = []
         effective: list[bool] = []
         for fact in entry.facts:
@@ -144,7 +185,77 @@ class Registry:
             effective.append(done is not None)
             facts += done or ()
         facts.append(lease.fact(boot))
-        return Outcome(True, drafts, facts, asked, effective)
+        return Outcome(True, kept + renamed, facts, asked, effective, bool(raised))
+
+    def _heard(
+        self, entry: Entry | Piece, position: int, at: int
+    ) -> tuple[Lease | None, list[Fact], list[Draft]]:
+        """Note that something was heard of a boot.
+
+        :return: its lease, None if that is over; and what a newer version of the log brings.
+        """
+        boot = entry.boot
+        lease = self.leases.get(boot)
+        if lease is not None and lease.heir:
+            return None, [], []
+        raised, drafts = self._raise(entry) if entry.version > self.version else ([], [])
+        if lease is None:
+            lease = self.leases[boot] = Lease()
+        lease.position, lease.at = position, at
+        return lease, raised, drafts
+
+    def collect(self, piece: Piece, position: int, at: int) -> tuple[Outcome, bytes]:
+        """Take a piece of an entry, and return the bytes of the entry if it is the last one.
+
+        :raises BadEntry: if it is one of too much.
+        """
+        self._pieces.check(piece)
+        if piece.version > self.version:
+            raise BadEntry("no version of the log begins with a piece")
+        lease, *_ = self._heard(piece, position, at)
+        if lease is None:
+            return Outcome(fresh=False), b""
+        facts, whole = self._pieces.add(piece) if piece.number > lease.number else ([], b"")
+        return Outcome(False, facts=[*facts, lease.fact(piece.boot)]), whole
+
+    def _raise(self, entry: Entry | Piece) -> tuple[list[Fact], list[Draft]]:
+        """Let the log have a newer version; return what holds from then on, and who is renamed."""
+        self.version = entry.version
+        facts = [Fact(VERSIONED, "", str(self.version))]
+        for boot, lease in self.leases.items():
+            facts += self._pieces.drop(boot)
+            if not lease.heir and boot != entry.boot:
+                lease.heir = ENDED
+                facts.append(lease.fact(boot))
+        settled = rekeying.settle(
+            {origin: known.fact for origin, known in self.known.items() if known.boot != NOBODY}
+        )
+        before = set(self.names)
+        self.names, self._held = {}, {}
+        for renamed in settled:
+            known = self.known[renamed.origin]
+            facts.append(self._give(renamed.key, renamed.origin, known.boot))
+            if renamed.fact is not known.fact:
+                self._know(renamed.fact, json.loads(renamed.fact.value))
+                facts.append(renamed.fact)
+        facts += [Fact(NAME, name, "") for name in sorted(before - set(self.names))]
+        for origin, known in self.known.items():
+            name = json.loads(known.fact.value)["name"]
+            self.known[origin] = known._replace(name=names.key(name))
+        mutes = rekeying.mutes(self.mutes)
+        facts += [Fact(MUTE, name, "") for name in sorted(set(self.mutes) - set(mutes))]
+        facts += [Fact(MUTE, name, v) for name, v in mutes.items() if self.mutes.get(name) != v]
+        self.mutes = mutes
+        return facts, [draft for renamed in settled for draft in renamed.drafts]
+
+    @property
+    def _newer(self) -> bool:
+        """Whether names are compared here by newer rules than when it was said."""
+        return self.version < VERSION
+
+    def _is_called(self, origin: int, name: str) -> bool:
+        known = self.known.get(origin)
+        return known is None or json.loads(known.fact.value)["name"] == name
 
     def _kept(self, boot: str, draft: Draft) -> Draft | None:
         """Return what is left of a draft without those who are not with the boot any more."""
@@ -161,7 +272,9 @@ class Registry:
 
     def _holds(self, boot: str, name: str) -> bool:
         claim = self.names.get(names.key(name))
-        return self._lenient if claim is None else self.owner(claim.boot) == boot
+        if claim is None or (self._newer and not self._is_called(claim.origin, name)):
+            return self._lenient or self._newer
+        return self.owner(claim.boot) == boot
 
     def _ruled(self, rule: _Rule, boot: str, fact: Fact, first: int) -> list[Fact] | None:
         try:
@@ -226,7 +339,10 @@ class Registry:
         if self.owner_of(origin) not in (None, boot, NOBODY):
             return None
         claim = self.names.get(names.key(value["name"]))
-        if here and not self._lenient and (claim is None or claim.origin != origin):
+        named = claim is not None and claim.origin == origin
+        if self._newer:
+            named = origin in self._held
+        if here and not self._lenient and not named:
             return None
         return [self._keep(fact, _resolved(value, first), boot if here else NOBODY)]
 
@@ -257,11 +373,17 @@ class Registry:
         if lease.heir != ENDED and (lease.heir or str(lease.position) != fact.value):
             return None
         lease.heir = boot
-        return [lease.fact(fact.name)]
+        return [lease.fact(fact.name), *self._pieces.drop(fact.name)]
+
+    def _mute(self, boot: str, fact: Fact, first: int) -> list[Fact]:
+        self.mutes.pop(fact.name, None)
+        if fact.value:
+            self.mutes[fact.name] = fact.value
+        return [fact]
 
     def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].heir = ENDED
-        return []
+        return self._pieces.drop(boot)
 
 
 def _resolved(value: dict[str, Any], first: int) -> dict[str, Any]:

@@ -101,10 +101,14 @@ class Journal(Protocol):
     :ivar last_at: when the last event was committed, in milliseconds since 1970; 0 if that is not
         known. Times need not rise with ids: a clock may be set.
     :ivar floor: events up to and including this id can't be read any more (or never were stored).
+    :ivar unbroken: events before this id may be missing in the midst of others.
     :ivar largest: so many characters should one commit have, about, at most; None for any number.
     """
 
     largest: int | None
+
+    @property
+    def unbroken(self) -> int: ...
 
     @property
     def identity(self) -> str: ...

@@ -18,6 +18,7 @@ class MemoryJournal:
     """
 
     largest: int | None = None
+    unbroken = 0
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.identity = uuid.uuid4().hex

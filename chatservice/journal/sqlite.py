@@ -84,6 +84,7 @@ class SqliteJournal:
     """
 
     largest: int | None = None
+    unbroken = 0
 
     def __init__(
         self,

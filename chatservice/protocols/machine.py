@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.python.failure import Failure
 
-from chatservice import wire, wording
+from chatservice import wire
 from chatservice.chat.requests import do
 from chatservice.chat.requests.base import REFUSALS, complaint, refusal
 from chatservice.chat.text import decode
@@ -63,8 +63,8 @@ def hello(connection: ChatProtocol, line: bytes) -> None:
     chat = connection.factory.chat
     if not connection.factory.place(connection, request.token):
         return
-    if chat.ticker.refusing:
-        connection.tell(wording.UNSTORED)
+    if chat.held_up:
+        connection.tell(chat.held_up)
     connection.wait_for(
         chat.returns.enter(request, connection.outbox).addCallbacks(
             connection.named, lambda failure: _refused(connection, request, failure)

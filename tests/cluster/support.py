@@ -22,7 +22,7 @@ from twisted.trial import unittest
 from chatservice.cluster.chat import ClusterChat
 from chatservice.cluster.entries import Entry, decode
 from chatservice.cluster.journal import ClusterJournal
-from chatservice.cluster.log import Follower, Founding, Opening
+from chatservice.cluster.log import Follower, Founding, LogError, Opening
 from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -75,15 +75,17 @@ class SharedLog:
         """Forget what is before a position."""
         self.first = max(self.first, first)
 
-    def opening(self, founding: Callable[[], Founding]) -> Opening:
+    def opening(self, founding: Callable[[], Founding], seen: int = 0) -> Opening:
         """Tell a node of the log, which it begins if there is none."""
         if not self.identity:
             self.identity, self.base, self.state = founding()
-        return Opening(self.identity, self.base, self.first, self.last, self.state)
+        at = self.entries[seen - 1].at if self.first <= seen <= self.last else 0
+        return Opening(self.identity, self.base, self.first, self.last, self.state, at)
 
     def published(self, since: int = 0) -> list[Entry]:
         """Return the entries behind a position."""
-        return [decode(entry.data) for entry in self.entries[since:]]
+        entries = [decode(entry.data) for entry in self.entries[since:]]
+        return [entry for entry in entries if isinstance(entry, Entry)]
 
 
 class Line:
@@ -91,6 +93,8 @@ class Line:
 
     :param now: the time, in milliseconds since 1970.
     :ivar up: the node is connected; :ivar deaf: and is not told that nothing gets through.
+    :ivar most: bytes that may be published at once.
+    :ivar refused: the log is not the one that the node has followed.
     :ivar sent: what the node has published and is on its way.
     :ivar position: of the last entry that came to the node.
     :ivar came: told when an entry has come.
@@ -106,31 +110,43 @@ class Line:
         self.keeps = True
         self.came: Callable[[], None] = lambda: None
         self._now = now
+        self.most = 1 << 20
+        self.refused = False
         self._follower: Follower | None = None
-        self._founding: Callable[[], Founding] | None = None
         self._found = False
         self._waiting: Deferred[None] | None = None
 
     # What the node asks for
 
-    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
-        self._follower, self._founding = follower, founding
+    @property
+    def largest(self) -> int:
+        return self.most if self.up and self._found and not self.refused else 0
+
+    def open(self, follower: Follower) -> None:
+        self._follower = follower
         if self.up:
             self._begin()
 
     def _begin(self) -> None:
-        assert self._follower is not None and self._founding is not None
-        if not self._found:
-            self.position = self._follower.opened(self.shared.opening(self._founding))
-            self._found = True
+        assert self._follower is not None
+        try:
+            opening = self.shared.opening(self._follower.founding, self._follower.seen)
+            self.position = self._follower.opened(opening)
+        except LogError as error:
+            if not self._found:
+                raise
+            self.refused = True
+            self._follower.refused(error)
+            return
+        self._found, self.refused = True, False
         self._follower.connected()
 
     def publish(self, data: bytes, name: str) -> None:
         if self.up and not self.deaf:
             self.sent.append(data)
 
-    def follow(self, position: int) -> None:
-        self.position = position
+    def follow(self) -> None:
+        self._begin()
 
     def keep(self, state: Sequence[Fact]) -> None:
         if self.up and not self.deaf and self.keeps:
@@ -150,7 +166,7 @@ class Line:
     @property
     def behind(self) -> int:
         """How many entries are still to come to the node."""
-        return self.shared.last - max(self.position, self.shared.first - 1)
+        return max(0, self.shared.last - max(self.position, self.shared.first - 1))
 
     def arrive(self, index: int = 0) -> None:
         """Let something that is on its way get into the log."""
@@ -215,6 +231,7 @@ class Node:
 
     :param path: its file.
     :param seconds: what its clock is at.
+    :param largest: bytes that it may publish at once.
     """
 
     def __init__(
@@ -225,6 +242,7 @@ class Node:
         seconds: float = 0.0,
         lease: float = LEASE,
         cut: bool = False,
+        largest: int = 1 << 20,
         permanent: Sequence[str] = ("lobby",),
         motd: Sequence[str] = (),
         keep: int = 0,
@@ -238,6 +256,7 @@ class Node:
         self.readings = Readings()
         self.line = Line(shared, self.now)
         self.line.up = not cut
+        self.line.most = largest
         self.replica = SqliteJournal(path, self.now, self.readings)
         self.journal = ClusterJournal(self.clock, self.replica, self.line, lease)
         limits = {"grace": GRACE, **limits}

@@ -6,8 +6,19 @@ from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
-from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
-from chatservice.cluster.entries import SEND_AWAY
+from chatservice.cluster import chat as chat_module
+from chatservice.cluster import entries
+from chatservice.cluster.chat import (
+    APART,
+    ENDS,
+    IN_REACH,
+    NOBODY_IN,
+    OUT_OF_REACH,
+    TAKES_PART,
+    UNPUBLISHED,
+    WAIT,
+)
+from chatservice.cluster.entries import SEND_AWAY, VERSION
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import Fact
 from chatservice.wording import STORED_AGAIN, UNSTORED
@@ -90,7 +101,11 @@ class StartTests(ClusterTestCase):
         ana = self.arrive(a, "ana")
         ana.type("one")
         self.cluster.run()
+        old, new = (self.program(b, name) for name in ("old", "new"))
+        old.read()
+        self.assertFalse(only(new.read(), "welcome")["gap"])
         b.kill()
+        new = self.program(a, token=new.token, since=new.since)
         ana.type("two")
         self.cluster.run(LEASE + 3)
         a.line.keep(a.journal._following.facts())
@@ -101,6 +116,11 @@ class StartTests(ClusterTestCase):
         self.cluster.run(2.0)
         self.assertEqual(b.stored(), ["one", "three"])
         self.assertEqual((b.here(), b.facts()), (a.here(), a.facts()))
+        # Who has read what is missing here misses nothing.
+        new.read()
+        for bot, gap in ((old, True), (new, False)):
+            again = self.program(b, token=bot.token, since=bot.since)
+            self.assertEqual(only(again.read(), "welcome")["gap"], gap)
 
     def test_programs_that_were_on_a_node_have_their_grace_when_it_begins_again(self) -> None:
         a, b = self.start(2)
@@ -271,6 +291,118 @@ class ReachTests(ClusterTestCase):
         self.cluster.run(3.0)
         self.successResultOf(stopped)
         self.assertIn("-- the last 1 things said could not be stored: they are lost", ana.read())
+
+
+class ApartTests(ClusterTestCase):
+    """A node can't take part: it says so, publishes nothing, and keeps what it has."""
+
+    def lose_the_log(self) -> SharedLog:
+        """Let the brokers come back with another log of the same name; return the first one."""
+        shared = self.cluster.shared
+        for node in self.cluster.alive:
+            node.line.cut()
+            node.line.shared = SharedLog()
+            node.line.mend()
+        return shared
+
+    def test_members_are_told_and_what_they_say_waits_for_the_right_log(self) -> None:
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        ana.read()
+        with capturedLogs() as logged:
+            shared = self.lose_the_log()
+            self.assertEqual(ana.read(), [f"-- {OUT_OF_REACH}", f"-- {APART}"])
+            ana.type("waits")
+            self.cluster.run(30.0, 0.5)
+        told = [str(formatEvent(event)) for event in logged]
+        apart = [line for line in told if line.startswith("this node takes no part: ")]
+        self.assertEqual(len(apart), 2)
+        self.assertEqual(a.line.shared.entries, [])
+        self.assertEqual((ana.read(), a.stored()), ([], []))
+        self.assertEqual(dict(a.chat.more_stats())["log"], a.journal.apart)
+        for node in (a, b):
+            node.line.shared = shared
+            node.line.up = False
+            node.line.mend()
+        self.cluster.run(2.0)
+        self.assertEqual(ana.read(), [f"-- {TAKES_PART}"])
+        self.assertEqual(bob.read()[-2:], [f"-- {TAKES_PART}", "<ana> waits"])
+        self.same()
+
+    def test_nobody_comes_in_meanwhile(self) -> None:
+        (a,) = self.start(1)
+        self.lose_the_log()
+        ana = Person(a)  # type: ignore[arg-type]
+        ana.enter("ana")
+        self.assertEqual(ana.read(), [f"-- {NOBODY_IN}"])
+        self.assertEqual((a.line.sent, a.line.largest), ([], 0))
+
+    def test_whoever_comes_is_told_what_members_were(self) -> None:
+        (a,) = self.start(1)
+        told = [a.chat.held_up]
+        a.line.cut()
+        told.append(a.chat.held_up)
+        a.line.mend()
+        self.cluster.run()
+        told.append(a.chat.held_up)
+        self.lose_the_log()
+        told.append(a.chat.held_up)
+        self.assertEqual(told, ["", OUT_OF_REACH, "", APART])
+        self.assertEqual(self.cluster.start(1, cut=True).chat.held_up, OUT_OF_REACH)
+
+    def test_a_node_that_is_too_old_ends(self) -> None:
+        (a,) = self.start(1)
+        ana = self.arrive(a, "ana")
+        ended: list[str] = []
+        a.chat.shutdown = ended.append
+        self.cluster.shared.append(a.now(), b'[%d,"","b",1,[],[]]' % (VERSION + 1))
+        self.cluster.run(1.0)
+        self.assertEqual(ana.read(), [f"-- {ENDS}"])
+        ((why),) = ended
+        self.assertTrue(why.startswith("this node takes no part any more: the log is of version"))
+
+    def test_bad_entries_are_counted_for_operators(self) -> None:
+        (a,) = self.start(1)
+        self.cluster.shared.append(a.now(), b"hello")
+        self.cluster.run()
+        self.assertEqual(dict(a.chat.more_stats())["skipped"], "1 entries")
+
+
+class LargeTests(ClusterTestCase):
+    """What is said at once is more than can be published at once."""
+
+    def test_many_whose_grace_is_over_at_once_leave_in_several_commits(self) -> None:
+        self.patch(chat_module, "LET_GO_AT_ONCE", 3)
+        a, b = self.start(2)
+        bots = [self.program(a, f"bot{number}", rooms=["lobby"]) for number in range(9)]
+        for bot in bots:
+            bot.read()
+        a.kill()
+        before = self.cluster.shared.last
+        self.cluster.run(LEASE + GRACE / 2, 0.25)
+        again = self.program(b, token=bots[4].token, since=bots[4].since)
+        self.cluster.run(GRACE, 0.25)
+        published = self.cluster.shared.published(before)
+        left = [draft for entry in published for draft in entry.drafts if draft.kind == "left"]
+        gone = [draft.author.split(" ") for draft in left]
+        self.assertGreater(len(gone), 2)
+        names = {f"bot{number}" for number in range(9)}
+        self.assertEqual({name for some in gone for name in some}, names - {"bot4"})
+        self.assertEqual(b.here(), {"bot4": ["lobby"]})
+        self.assertEqual(brief(again.read())[0], "welcome")
+
+    def test_who_said_what_can_never_be_published_is_told(self) -> None:
+        self.patch(entries, "EXPANDED_MOST", 1500)
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        ana.read()
+        ana.type("x" * 1900)
+        self.cluster.run(1.0)
+        self.assertEqual(ana.read(), [f"-- {UNPUBLISHED}"])
+        ana.type("short")
+        self.cluster.run(1.0)
+        self.assertEqual((ana.read(), bob.read()), ([], ["<ana> short"]))
+        self.same()
 
 
 class MembersTests(ClusterTestCase):

@@ -8,14 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
+from chatservice.cluster import entries as entries_module
 from chatservice.cluster.entries import (
     COMPRESSED_FROM,
     INDEX_BITS,
+    UNVERSIONED,
+    VERSION,
     BadEntry,
     Entry,
+    NewerEntry,
+    Piece,
+    cut,
     decode,
     encode,
     event_id,
+    mark_of,
 )
 from chatservice.journal.events import Draft, Fact
 
@@ -24,7 +31,13 @@ numbers = st.integers(-(2**63), 2**63 - 1)
 drafts = st.builds(Draft, words, words, words, words, numbers, numbers)
 facts = st.builds(Fact, words, words, words)
 entries = st.builds(
-    Entry, words, st.integers(0, 2**40), st.lists(drafts, max_size=4), st.lists(facts, max_size=4)
+    Entry,
+    words,
+    st.integers(0, 2**40),
+    st.lists(drafts, max_size=4),
+    st.lists(facts, max_size=4),
+    words,
+    st.integers(0, VERSION),
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -43,7 +56,7 @@ class EntriesTests(TestCase):
         entry = Entry("b1", 7, [Draft("lobby", "said", "zoë", "hi", 5, -1)], [Fact("a", "b", "c")])
         self.assertEqual(
             encode(entry).decode(),
-            '["b1",7,[["lobby","said","zoë","hi",5,-1]],[["a","b","c"]]]',
+            f'[{VERSION},"","b1",7,[["lobby","said","zoë","hi",5,-1]],[["a","b","c"]]]',
         )
 
     def test_a_long_one_is_compressed(self) -> None:
@@ -71,9 +84,10 @@ class EntriesTests(TestCase):
     def refused_or_read(self, data: bytes) -> None:
         try:
             entry = decode(data)
-        except BadEntry:
+        except (BadEntry, NewerEntry):
             return
-        self.assertEqual(decode(encode(entry)), entry)
+        if isinstance(entry, Entry):
+            self.assertEqual(decode(encode(entry)), entry)
 
     def test_what_is_none_is_refused(self) -> None:
         whole = encode(Entry("b1", 7, [Draft("lobby", "said", "ana", "hi", 5, -1)], []))
@@ -119,3 +133,106 @@ class EventIdTests(TestCase):
             self.assertEqual(ids, sorted(set(ids)))
             self.assertGreater(ids[0], base)
             self.assertEqual(event_id(base, 2, 0), event_id(base, 1, most) + 1)
+
+
+class VersionTests(TestCase):
+    def test_one_that_tells_no_version_is_of_the_first(self) -> None:
+        entry = decode(b'["b1",7,[["lobby","said","ana","hi",5,-1]],[["a","b","c"]]]')
+        wanted = Entry("b1", 7, [Draft("lobby", "said", "ana", "hi", 5, -1)], [Fact("a", "b", "c")])
+        self.assertEqual(entry, wanted._replace(version=UNVERSIONED))
+
+    def test_whatever_is_of_a_newer_one_is_not_guessed_at(self) -> None:
+        newer = VERSION + 1
+        for line in (
+            f'[{newer},"abc","b1",7,[],[]]',
+            f'[{newer},"abc",{{"all":"new"}}]',
+            f'[{newer},"abc"]',
+        ):
+            data = line.encode()
+            for one in (data, zlib.compress(data), b"+" + data + b"\nxyz"):
+                with self.assertRaises(NewerEntry, msg=one) as newer_one:
+                    decode(one)
+                self.assertEqual(newer_one.exception.version, newer)
+                self.assertEqual(newer_one.exception.mark, "abc")
+        for line in (f"[{newer}]", f"[{newer},5]"):
+            with self.assertRaises(NewerEntry) as newer_one:
+                decode(line.encode())
+            self.assertEqual(newer_one.exception.mark, "")
+
+    def test_a_log_is_told_from_others_by_its_identity_and_its_base(self) -> None:
+        marks = {mark_of(name, base) for name in ("a", "b") for base in (0, 1)}
+        self.assertEqual(len(marks), 4)
+        self.assertEqual(mark_of("a", 1), mark_of("a", 1))
+
+
+class CuttingTests(TestCase):
+    def long(self, size: int) -> Entry:
+        """An entry that has about so many bytes, and can't be compressed."""
+        return Entry("b1", 7, [], [Fact("topic", "lobby", os.urandom(size // 2).hex())], "mark")
+
+    def test_what_can_be_published_at_once_is(self) -> None:
+        entry = self.long(300)
+        data = encode(entry)
+        self.assertEqual(cut(entry, len(data)), [data])
+        self.assertGreater(len(cut(entry, len(data) - 1)), 1)
+
+    @given(st.integers(60, 3000), st.integers(60, 1500))
+    def test_no_piece_has_more_bytes_than_can_be_published(self, size: int, largest: int) -> None:
+        entry = self.long(size)
+        pieces = cut(entry, largest)
+        self.assertLessEqual(max(map(len, pieces)), largest)
+        if len(pieces) == 1:
+            self.assertEqual(decode(pieces[0]), entry)
+            return
+        read = [piece for piece in map(decode, pieces) if isinstance(piece, Piece)]
+        self.assertEqual(
+            [(p.place, p.of) for p in read], list(enumerate([len(pieces)] * len(pieces)))
+        )
+        self.assertEqual(
+            {(p.boot, p.number, p.mark, p.version) for p in read}, {("b1", 7, "mark", VERSION)}
+        )
+        self.assertEqual(b"".join(piece.data for piece in read), encode(entry))
+
+    def test_it_is_cut_the_same_each_time(self) -> None:
+        entry = self.long(5000)
+        self.assertEqual(cut(entry, 400), cut(entry, 400))
+
+    def test_where_not_even_a_piece_fits_it_is_refused(self) -> None:
+        with self.assertRaises(BadEntry) as refusal:
+            cut(self.long(300), 20)
+        self.assertEqual(str(refusal.exception), "no piece of it fits into 20 bytes")
+
+    def test_what_is_too_long_for_those_who_read_it_is_refused(self) -> None:
+        self.patch(entries_module, "EXPANDED_MOST", 5000)
+        cut(self.long(4000), 1000)
+        with self.assertRaises(BadEntry) as refusal:
+            cut(self.long(5000), 1 << 20)
+        self.assertEqual(str(refusal.exception), "it has more than 5,000 bytes")
+
+    def test_what_would_expand_to_more_than_any_entry_is_not_expanded(self) -> None:
+        self.patch(entries_module, "EXPANDED_MOST", 5000)
+        for size, refused in ((5000, False), (5001, True), (10_000_000, True)):
+            data = b'["b1",7,[],[["a","b",""]]]'
+            data = data.replace(b'""', b'"%s"' % (b"x" * (size - len(data))))
+            if not refused:
+                self.assertIsInstance(decode(zlib.compress(data)), Entry)
+                continue
+            with self.assertRaises(BadEntry):
+                decode(zlib.compress(data))
+
+    def test_what_is_no_piece_is_refused(self) -> None:
+        for line in (
+            b"+",
+            b"+\n",
+            b"+[]\nx",
+            b'+[2,"","b1",7,0]\nx',
+            b'+[2,"","b1",7,0,2]',
+            b'+[2,"","b1",7,0,2]\n',
+            b'+[2,"","b1",7,2,2]\nx',
+            b'+[2,"","b1",7,-1,2]\nx',
+            b'+[2,"","b1",0,0,2]\nx',
+            b'+[2,"","b1",7,0,"2"]\nx',
+            b'+[2,5,"b1",7,0,2]\nx',
+        ):
+            with self.assertRaises(BadEntry, msg=line):
+                decode(line)

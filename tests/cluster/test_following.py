@@ -1,17 +1,35 @@
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from chatservice.cluster import following
-from chatservice.cluster.entries import LEASE, NAME, PERSON, Entry, encode, event_id
+from chatservice.cluster.entries import (
+    LEASE,
+    NAME,
+    PART,
+    PERSON,
+    VERSION,
+    VERSIONED,
+    Entry,
+    Piece,
+    cut,
+    encode,
+    event_id,
+    mark_of,
+)
 from chatservice.cluster.following import RETRY, Following
-from chatservice.cluster.log import LogError, Opening
+from chatservice.cluster.log import LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.journal import sqlite
 from chatservice.journal.base import JournalUnavailable
@@ -21,6 +39,9 @@ from tests.journal.support import JournalTestCase
 from tests.profiles import examples
 
 BASE = 1000
+FORGET = "DELETE FROM facts WHERE kind IN ('lease', 'name', 'part', 'person', 'session')"
+NEW = Fact(VERSIONED, "", str(VERSION))
+EVE = Fact("ban", "192.0.2.7", '["192.0.2.7",0,"",0]')
 CHAT = "the chat"
 
 
@@ -30,6 +51,12 @@ def said(text: str, origin: int = 1, seq: int = -1) -> Draft:
 
 def topic(value: str) -> Fact:
     return Fact("topic", "lobby", value)
+
+
+def person(origin: int, name: str, **rooms: int) -> Fact:
+    value = {"origin": origin, "name": name, "rooms": rooms, "operator": False, "away": None}
+    value |= {"since": 0, "address": "192.0.2.1"}
+    return Fact(PERSON, f"{origin:x}", json.dumps(value))
 
 
 class FollowingTestCase(JournalTestCase):
@@ -42,17 +69,18 @@ class FollowingTestCase(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log: list[bytes] = []
-        self.done: list[tuple[Entry, Outcome]] = []
+        self.done: list[tuple[Any, Outcome]] = []
         self.start()
 
     def start(self) -> None:
         """Begin with the file, as a process does."""
         self.clock = Clock()
+        self.newer: list[LogError] = []
         self.replica: SqliteJournal = self.open()
-        self.following = Following(self.clock, self.replica, self._done)
+        self.following = Following(self.clock, self.replica, self._done, self.newer.append)
         self.following.load()
 
-    def _done(self, entry: Entry, outcome: Outcome) -> None:
+    def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         if entry.boot:  # And not what others have kept.
             self.done.append((entry, outcome))
 
@@ -66,6 +94,8 @@ class FollowingTestCase(JournalTestCase):
         """Find the log."""
         self.first = first
         last = len(self.log) if last is None else last
+        if state is not None:
+            state = [NEW, *state]
         self.following.open(Opening(CHAT, BASE, first, last, state))
 
     def append(self, boot: str, number: int, *what: Draft | Fact) -> None:
@@ -103,7 +133,7 @@ class FollowingTestCase(JournalTestCase):
         return {
             (fact.kind, fact.name): fact.value
             for fact in self.following.facts()
-            if fact.kind != LEASE
+            if fact.kind not in (LEASE, VERSIONED)
         }
 
 
@@ -253,11 +283,11 @@ class TogetherTests(FollowingTestCase):
         self.assertEqual(self.told[-1].id, event_id(BASE, 2, 1))
 
     def test_one_that_fails_when_it_is_told_keeps_no_other_from_it(self) -> None:
-        def fails(entry: Entry, outcome: Outcome) -> None:
+        def fails(entry: Entry | Piece, outcome: Outcome) -> None:
             self._done(entry, outcome)
             raise ValueError("oh no")
 
-        self.following = Following(self.clock, self.replica, fails)
+        self.following = Following(self.clock, self.replica, fails, self.newer.append)
         self.following.load()
         self.begin()
         self.append("b1", 1, said("a"))
@@ -397,6 +427,62 @@ class OpeningTests(FollowingTestCase):
         self.assertEqual(self.refused(), f"the history {self.path!r} is that of another chat")
         self.assertNotEqual(self.replica.identity, CHAT)
 
+    def test_so_is_one_with_another_beginning(self) -> None:
+        self.begin()
+        self.read_all(said("a"))
+        wanted = "the log is another one than this history has followed"
+        for restarted in (False, True):
+            if restarted:
+                self.restart()
+            with self.assertRaises(LogError) as refusal:
+                self.following.open(Opening(CHAT, BASE + 1, 1, 1, [NEW]))
+            self.assertEqual(str(refusal.exception), wanted)
+
+    def test_so_is_one_that_has_another_entry_in_the_same_place(self) -> None:
+        self.begin()
+        self.assertEqual(self.following.seen, 0)
+        self.read_all(said("a"), said("b"))
+        for restarted in (False, True):
+            if restarted:
+                self.restart()
+            self.assertEqual(self.following.seen, 2)
+            with self.assertRaises(LogError) as refusal:
+                self.following.open(Opening(CHAT, BASE, 1, 9, None, at=2001))
+            self.assertEqual(
+                str(refusal.exception), "the log is another one than this history has followed"
+            )
+            # The same one, and one in which that is not there any more.
+            for first, at in ((1, 2000), (3, 0)):
+                self.following.open(Opening(CHAT, BASE, first, 9, None, at))
+            self.assertEqual(self.following.position, 2)
+
+    def test_one_that_was_trimmed_while_it_was_out_of_reach_is_for_the_next_start(self) -> None:
+        self.begin()
+        self.read_all(said("a"))
+        self.assertEqual(
+            self.refused(first=5, last=9),
+            "the log begins at 5, and was read up to 1: a start of this node is to begin there",
+        )
+        self.restart()
+        self.begin(first=5, last=9)
+
+    def test_one_of_a_newer_version_is_refused(self) -> None:
+        newer = Fact(VERSIONED, "", str(VERSION + 1))
+        with self.assertRaises(NewerLog) as refusal:
+            self.following.open(Opening(CHAT, BASE, 1, 0, [newer]))
+        self.assertEqual(
+            str(refusal.exception),
+            f"the log is of version {VERSION + 1}, and this node knows {VERSION}:"
+            " a newer chatservice is needed here",
+        )
+        self.successResultOf(self.replica.commit([], lambda events: [newer]))
+        self.assertRaises(NewerLog, self.following.load)
+
+    def test_what_others_have_kept_and_nobody_can_use_is_left_out(self) -> None:
+        self.begin(state=[topic("cake"), Fact("ban", "no network", "[]")])
+        self.read_all(said("new"))
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+
     def test_a_log_that_is_older_than_the_file_is_refused(self) -> None:
         self.begin()
         self.read_all(said("a"), said("b"))
@@ -451,16 +537,178 @@ class OpeningTests(FollowingTestCase):
         self.assertEqual(self.held(), {("topic", "lobby"): "mine"})
 
 
+class FoundingTests(FollowingTestCase):
+    """Where there is no log, one is begun; but not in place of one that was lost."""
+
+    GONE = (
+        "the brokers have no log of this chat, but this history has followed one:"
+        " were their disks lost?"
+    )
+
+    def test_a_log_is_begun_with_all_that_holds(self) -> None:
+        self.successResultOf(self.replica.commit([said("old")], lambda events: [topic("cake")]))
+        identity = self.replica.identity
+        for _ in range(2):
+            founding = self.following.founding()
+            self.assertEqual(founding, (identity, 1, [topic("cake"), NEW]))
+
+    def test_who_has_followed_one_begins_no_other(self) -> None:
+        self.begin()
+        for restarted in (False, False, True):
+            if restarted:
+                self.restart()
+            with self.assertRaises(LogError) as refusal:
+                self.following.founding()
+            self.assertEqual(str(refusal.exception), self.GONE)
+            if not restarted:
+                self.read_all(said("a"))
+
+    def test_where_all_brokers_are_lost_a_file_can_begin_another_one(self) -> None:
+        """As an operator has it who forgets who was there; ids are of another journal then."""
+        self.begin()
+        self.read_all(said("a"), topic("cake"), person(5, "ana"))
+        self.close(self.replica)
+        with closing(sqlite3.connect(self.path)) as file, file:
+            file.execute(FORGET)
+        self.start()
+        identity, base, facts = self.following.founding()
+        self.assertNotEqual(identity, CHAT)
+        self.assertEqual((base, facts), (event_id(BASE, 1, 0), [topic("cake"), NEW]))
+        self.assertEqual(self.replica.identity, identity)
+        self.following.open(Opening(identity, base, 1, 0, facts))
+        self.append("b9", 1, said("b"))
+        self.following.took(1, 1, self.log[-1])
+        self.clock.advance(0)
+        self.assertEqual(self.texts, ["a", "b"])
+
+    def test_the_document_has_the_same_words_for_it(self) -> None:
+        document = Path(__file__).parents[2] / "docs" / "operating.md"
+        self.assertIn(f'sqlite3 chat.sqlite "{FORGET}"', document.read_text("utf-8"))
+
+
+class SkippingTests(FollowingTestCase):
+    """What can't be used is skipped, by all nodes alike."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+        self.append("b1", 1, said("a"))
+
+    def skips(self, *data: bytes) -> list[str]:
+        """Read something, and something good behind it; return what was written down."""
+        self.log += data
+        self.append("b1", 2, said("b"))
+        with capturedLogs() as logged:
+            self.read_on()
+        self.assertEqual(self.texts, ["a", "b"])
+        self.assertEqual(self.following.skipped, len(data))
+        told = [str(formatEvent(event)) for event in logged]
+        return [line for line in told if " is skipped: " in line]
+
+    def test_what_is_no_entry(self) -> None:
+        (told,) = self.skips(b"[1")
+        self.assertRegex(told, r"^entry 2 is skipped: .* \(1 since the start\)$")
+
+    def test_what_no_node_writes(self) -> None:
+        bad = Entry("b2", 1, [said("x")], [topic("cake"), Fact("ban", "no network", "[]")])
+        self.skips(encode(bad))
+        self.assertEqual(self.held(), {})
+        self.assertNotIn("b2", self.following.registry.leases)
+
+    def test_what_is_for_another_log(self) -> None:
+        self.assertEqual(self.following.mark, mark_of(CHAT, BASE))
+        entry = Entry("b2", 1, [said("x")], [], mark=mark_of(CHAT, BASE + 1))
+        newer = b'[99,"another","b2",1,[],[]]'
+        (told, _) = self.skips(encode(entry), newer)
+        self.assertIn("it is for another log", told)
+        self.assertEqual(self.newer, [])
+
+    def test_what_is_of_an_older_version_than_the_log(self) -> None:
+        old = b'["b2",1,[["lobby","said","eve","x",1,-1]],[]]'
+        piece = cut(Entry("b2", 1, [said("x" * 200)], [], version=VERSION - 1), 120)[0]
+        (told, _) = self.skips(old, piece)
+        self.assertIn(f"it is of version 1, and the log of {VERSION}", told)
+
+    def test_pieces_that_are_no_entry_together(self) -> None:
+        inner = encode(Entry("b3", 1, [said("x" * 200)], []))
+        head = b'+[%d,"","b2",1,%%d,2]\n' % VERSION
+        self.log += [head % 0 + inner[:50]]
+        self.read_on()
+        (told,) = self.skips(head % 1 + inner[50:])
+        self.assertIn("its pieces are not those of one entry", told)
+        self.assertEqual([f for f in self.following.facts() if f.kind == PART], [])
+
+    def test_many_are_not_written_down_one_by_one(self) -> None:
+        told = self.skips(*[b"x"] * 100)
+        counts = [int(line.split("(")[1].split(" ")[0]) for line in told]
+        self.assertEqual(counts, [*range(1, 11), 20, 40, 80])
+
+    def test_where_a_newer_one_comes_no_more_is_read(self) -> None:
+        self.log.append(b'[%d,"",{}]' % (VERSION + 1))
+        self.append("b1", 2, said("b"))
+        with capturedLogs() as logged:
+            self.read_on()
+        told = [formatEvent(event) for event in logged]
+        self.assertEqual(told, [f"entry 2 is of version {VERSION + 1}"])
+        self.assertEqual(self.texts, ["a"])
+        self.assertEqual([type(error) for error in self.newer], [NewerLog])
+
+
+class PieceTests(FollowingTestCase):
+    """An entry comes in pieces."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+        self.text = "x" * 500
+        self.log += cut(Entry("b1", 1, [said(self.text)], [topic("cake")]), 200)
+
+    def test_it_takes_effect_where_the_last_one_is(self) -> None:
+        self.append("b2", 1, said("between"))
+        self.log[1], self.log[-1] = self.log[-1], self.log[1]
+        self.read_on()
+        ids = [(event.text, event.id) for event in self.replica.recent(0)]
+        wanted = [("between", event_id(BASE, 2, 0)), (self.text, event_id(BASE, len(self.log), 0))]
+        self.assertEqual(ids, wanted)
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+
+    def test_so_it_does_after_a_start_in_the_midst(self) -> None:
+        for position in range(1, len(self.log) + 1):
+            self.read(position)
+            self.restart()
+            self.begin()
+            self.assertEqual(self.following.position, position)
+        self.assertEqual(self.texts, [self.text])
+        self.assertEqual(self.held(), {("topic", "lobby"): "cake"})
+
+    def test_so_it_does_for_who_begins_with_what_others_have_kept(self) -> None:
+        self.read(1, 2)
+        state = self.following.facts()
+        self.close(self.replica)
+        self.fresh()
+        self.start()
+        self.begin(first=3, state=[fact for fact in state if fact.kind != VERSIONED])
+        self.read_on()
+        self.assertEqual(self.texts, [self.text])
+
+    def test_each_is_told_of(self) -> None:
+        self.read_on()
+        places = [entry.place for entry, _ in self.done if isinstance(entry, Piece)]
+        self.assertEqual(places, list(range(len(self.log) - 1)))
+        last, outcome = self.done[-1]
+        self.assertEqual((last.number, outcome.fresh), (1, True))
+
+
 class TrimmedTests(FollowingTestCase):
     """The log does not go back to its beginning; others have kept what held at some position."""
 
     def setUp(self) -> None:
         super().setUp()
         self.append("b1", 1, Fact(NAME, "ana", "a"), topic("one"))
-        self.append("b1", 2, Fact(PERSON, "a", '{"origin":10,"name":"ana","rooms":{}}'))
+        self.append("b1", 2, person(10, "ana"))
         self.append("b1", 3, said("a"), topic("two"))
         self.append("b1", 4, Draft("lobby", LEFT, "ana", "", 5, -1), Fact(PERSON, "a", ""))
-        self.append("b1", 5, said("b"), Fact("ban", "eve", "x"))
+        self.append("b1", 5, said("b"), EVE)
         self.append("b1", 6, said("c"), topic("three"))
 
     def state(self, upto: int) -> list[Fact]:
@@ -469,9 +717,9 @@ class TrimmedTests(FollowingTestCase):
         replica = self.open()
         self.path = path
         clock = Clock()
-        other = Following(clock, replica, lambda entry, outcome: None)
+        other = Following(clock, replica, lambda *_: None, self.newer.append)
         other.load()
-        other.open(Opening(CHAT, BASE, 1, len(self.log), ()))
+        other.open(Opening(CHAT, BASE, 1, len(self.log), [NEW]))
         for position in range(1, upto + 1):
             other.took(position, position * 1000, self.log[position - 1])
         clock.advance(0)
@@ -507,7 +755,7 @@ class TrimmedTests(FollowingTestCase):
             self.assertEqual(self.following.registry.names, {})
         self.read(5)
         self.assertEqual(self.held()["topic", "lobby"], "two")
-        self.assertEqual(self.held()["ban", "eve"], "x")
+        self.assertEqual(self.held()[EVE[:2]], EVE.value)
 
     def test_what_took_effect_before_is_told_too(self) -> None:
         self.begin(first=3, state=self.state(4))
@@ -524,12 +772,12 @@ class TrimmedTests(FollowingTestCase):
         self.begin()
         self.read(1)
         self.restart()
-        self.replica.store([], [Fact("ban", "mallory", "was lifted meanwhile")])
+        self.replica.store([], [EVE._replace(name="192.0.2.8")])
         self.begin(first=3, state=self.state(4))
         self.read_on()
         self.assertEqual(self.texts, ["a", "", "b", "c"])
         self.all_holds()
-        self.assertNotIn(("ban", "mallory"), self.held())
+        self.assertNotIn(("ban", "192.0.2.8"), self.held())
 
     def test_it_is_still_called_the_same(self) -> None:
         node = self.following.node
@@ -573,7 +821,7 @@ class TrimmedTests(FollowingTestCase):
         self.begin(first=5, state=None)
         self.read_on()
         self.assertEqual(self.texts, ["b", "c"])
-        self.assertEqual(self.held(), {("topic", "lobby"): "three", ("ban", "eve"): "x"})
+        self.assertEqual(self.held(), {("topic", "lobby"): "three", EVE[:2]: EVE.value})
 
     def test_to_find_the_log_twice_is_like_once(self) -> None:
         """The brokers were lost in between."""

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from chatservice.cluster import journal
+from chatservice.cluster import entries, journal, outgoing
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
@@ -14,10 +16,14 @@ from chatservice.cluster.entries import (
     NAME,
     PERSON,
     SEND_AWAY,
+    VERSION,
+    VERSIONED,
     Entry,
+    Piece,
     decode,
     encode,
     event_id,
+    mark_of,
 )
 from chatservice.cluster.journal import (
     LARGEST,
@@ -46,40 +52,47 @@ def topic(value: str) -> Fact:
     return Fact("topic", "lobby", value)
 
 
+NEW = Fact(VERSIONED, "", str(VERSION))
+
+
 class Log:
     """A log in memory, whose entries come when the test lets them.
 
-    :ivar published: what was published and is not in the log yet, each with its name.
+    :ivar published: what was published and is not in the log yet, each with its name;
+        :ivar sent: the same as bytes.
     :ivar entries: the bytes of the entries, at the positions from 1 on.
     :ivar followed: after which positions it was to be followed anew.
     :ivar kept: what was to be kept.
     """
 
     def __init__(self) -> None:
-        self.published: list[tuple[Entry, str]] = []
+        self.largest = 0
+        self.sent: list[bytes] = []
+        self.published: list[tuple[Entry | Piece, str]] = []
         self.entries: list[bytes] = []
         self.followed: list[int] = []
         self.kept: list[Sequence[Fact]] = []
-        self.state: Sequence[Fact] | None = ()
+        self.state: Sequence[Fact] | None = [NEW]
         self.identity = CHAT
         self.fails: str | None = None
         self.closed = False
         self.read = 0
 
-    def open(self, follower: Follower, founding: Callable[[], Founding]) -> None:
+    def open(self, follower: Follower) -> None:
         if self.fails is not None:
             raise LogError(self.fails)
         self.follower = follower
-        self.founding = founding
 
     def find(self) -> None:
         """Let the brokers be there for the first time."""
         opening = Opening(self.identity, BASE, 1, len(self.entries), self.state)
         self.read = self.follower.opened(opening)
+        self.largest = 1 << 20
         self.follower.connected()
 
     def publish(self, data: bytes, name: str) -> None:
         self.published.append((decode(data), name))
+        self.sent.append(data)
 
     def append(self, entry: Entry) -> None:
         self.entries.append(encode(entry))
@@ -87,9 +100,9 @@ class Log:
     def take(self) -> list[Entry]:
         """Let what was published be in the log; return it."""
         entries = [entry for entry, _ in self.published]
-        for entry in entries:
-            self.append(entry)
+        self.entries += self.sent[len(self.sent) - len(entries) :]
         self.published.clear()
+        self.sent.clear()
         return entries
 
     def deliver(self) -> None:
@@ -98,8 +111,8 @@ class Log:
             self.read += 1
             self.follower.took(self.read, self.read * 1000, self.entries[self.read - 1])
 
-    def follow(self, position: int) -> None:
-        self.followed.append(position)
+    def follow(self) -> None:
+        self.followed.append(self.read)
 
     def keep(self, state: Sequence[Fact]) -> None:
         self.kept.append(state)
@@ -142,6 +155,12 @@ class ClusterJournalTestCase(JournalTestCase):
 
     def reached(self, why: str) -> None:
         self.heard.append(("reached", why))
+
+    def ended(self, why: str) -> None:
+        self.heard.append(("ended", why))
+
+    def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
+        self.heard.append(("unpublished", [draft.text for draft in drafts]))
 
     def deposed(self) -> None:
         self.heard.append("deposed")
@@ -194,12 +213,13 @@ class StartTests(ClusterJournalTestCase):
         self.assertEqual(self.node.unreachable, "the brokers were not reached yet")
         self.failureResultOf(self.node.commit([said("a")]), JournalUnavailable)
         self.advance(10)
-        self.assertEqual((self.log.published, self.heard), ([], []))
+        told = [("reached", "the brokers were not reached yet")]
+        self.assertEqual((self.log.published, self.heard), ([], told))
 
     def test_when_it_is_found_it_is_told_where_it_begins(self) -> None:
         self.node.follow()
         self.log.find()
-        self.assertEqual(self.heard, [("begun", event_id(BASE, 1, 0) - 1)])
+        self.assertEqual(self.heard[1:], [("begun", event_id(BASE, 1, 0) - 1)])
         self.assertEqual(self.node.identity, CHAT)
 
     def test_it_is_within_reach_when_the_first_that_it_published_is_back(self) -> None:
@@ -209,7 +229,7 @@ class StartTests(ClusterJournalTestCase):
         self.assertEqual(entry.facts, [Fact(LEASE, self.node.boot, self.node.node)])
         self.assertNotEqual(self.node.unreachable, "")
         self.turn()
-        self.assertEqual((self.node.unreachable, self.heard[1:]), ("", [("reached", "")]))
+        self.assertEqual((self.node.unreachable, self.heard[2:]), ("", [("reached", "")]))
         self.assertEqual(self.node.registry.leases[self.node.boot].node, self.node.node)
 
     def test_all_that_is_in_the_log_is_read_before_that(self) -> None:
@@ -226,8 +246,8 @@ class StartTests(ClusterJournalTestCase):
     def test_what_the_file_has_can_found_a_chat(self) -> None:
         self.successResultOf(self.file.commit([said("old")], lambda events: [topic("cake")]))
         self.node.follow()
-        founding = self.log.founding()
-        self.assertEqual(founding, Founding(self.file.identity, 1, [topic("cake")]))
+        founding = self.log.follower.founding()
+        self.assertEqual(founding, Founding(self.file.identity, 1, [topic("cake"), NEW]))
 
     def test_a_log_that_can_not_be_its_own_is_an_error(self) -> None:
         self.log.fails = "the brokers have no JetStream"
@@ -449,6 +469,144 @@ class ReachTests(ClusterJournalTestCase):
         self.assertGreater(len(self.out), 1)
 
 
+class ApartTests(ClusterJournalTestCase):
+    """The log that there is can't be followed: the node takes no part."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+
+    def test_nothing_is_published_and_what_is_said_waits(self) -> None:
+        waiting = self.node.commit([said("before")])
+        self.log.published.clear()
+        self.log.follower.refused(LogError("it is another one"))
+        self.failureResultOf(waiting, JournalUnavailable)
+        self.assertEqual(self.node.apart, "it is another one")
+        self.assertEqual(self.heard, [("reached", "it is another one")])
+        committed = self.node.commit([said("before")])
+        self.failureResultOf(committed, JournalUnavailable)
+        self.advance(30)
+        self.assertEqual(self.log.published, [])
+
+    def test_it_is_told_once_for_each_cause(self) -> None:
+        for why in ("it is gone", "it is gone", "it is another one", "it is another one"):
+            self.log.follower.refused(LogError(why))
+        self.assertEqual(self.heard, [("reached", "it is gone"), ("reached", "it is another one")])
+
+    def test_so_it_is_where_the_connection_was_lost_before(self) -> None:
+        self.lose()
+        self.log.follower.refused(LogError("it is gone"))
+        self.lose("lost again")
+        self.assertEqual(self.heard, [("reached", "lost"), ("reached", "it is gone")])
+        self.assertEqual(self.node.apart, "it is gone")
+
+    def test_when_the_right_one_is_back_all_goes_on(self) -> None:
+        waiting = self.node.commit([said("a")])
+        self.log.published.clear()
+        self.log.follower.refused(LogError("it is gone"))
+        self.failureResultOf(waiting, JournalUnavailable)
+        self.log.find()
+        self.turn()
+        self.assertEqual((self.node.apart, self.node.unreachable), ("", ""))
+        self.assertEqual(self.texts, ["a"])
+        self.assertEqual(self.heard[-1], ("reached", ""))
+
+    def test_one_that_is_found_again_is_looked_at_again(self) -> None:
+        self.lose()
+        self.log.identity = "another chat"
+        self.assertRaises(LogError, self.log.find)
+        self.log.identity = CHAT
+        self.log.find()
+        self.turn()
+        self.assertEqual(self.node.unreachable, "")
+
+    def test_what_a_newer_node_writes_is_the_end(self) -> None:
+        self.log.entries.append(b'[%d,"","b1",1,[],[]]' % (VERSION + 1))
+        self.log.append(Entry("b1", 2, [said("behind it")], []))
+        self.turn()
+        why = self.node.apart
+        self.assertTrue(why.startswith(f"the log is of version {VERSION + 1}"), why)
+        self.assertEqual(self.heard, [("reached", why), ("ended", why)])
+        self.log.find()
+        self.turn()
+        self.advance(30)
+        self.assertEqual((self.texts, self.log.published), ([], []))
+        self.assertEqual((self.node.ended, self.node.apart), (True, why))
+
+    def test_so_it_is_where_the_file_knows_it_already(self) -> None:
+        self.stop()
+        with closing(sqlite3.connect(self.path)) as file, file:
+            file.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, '', ?)", (VERSIONED, str(VERSION + 1))
+            )
+        node = ClusterJournal(self.clock, self.journal(), self.log, LEASE_SECONDS)
+        with self.assertRaises(JournalError) as refusal:
+            node.start(self._committed)
+        self.assertTrue(str(refusal.exception).startswith("the log is of version"))
+        self.assertEqual(self.open_files(), [])
+
+
+class LargeTests(ClusterJournalTestCase):
+    """What is committed is longer than what can be published at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.connect()
+        self.log.largest = 150
+
+    def pieces(self) -> list[int]:
+        return [one.place for one, _ in self.log.published if isinstance(one, Piece)]
+
+    def test_it_has_happened_when_all_pieces_are_back(self) -> None:
+        committed = self.node.commit([said("x" * 300, seq=-7)])
+        self.assertEqual(self.pieces(), [0, 1, 2, 3])
+        for _ in range(3):
+            self.log.entries.append(self.log.sent.pop(0))
+            self.log.published.pop(0)
+        self.turn()
+        self.successResultOf(committed)
+        self.assertEqual(self.texts, ["x" * 300])
+
+    def test_only_what_is_missing_is_published_again(self) -> None:
+        self.node.commit([said("x" * 300)])
+        first, *_ = self.log.sent
+        self.log.published.clear()
+        self.log.entries.append(first)
+        self.log.deliver()
+        self.clock.advance(0)
+        self.advance(1)
+        self.assertEqual(self.pieces(), [1, 2, 3])
+
+    def test_as_long_as_pieces_come_back_the_log_is_within_reach(self) -> None:
+        self.node.commit([said("x" * 300)])
+        for piece in list(self.log.sent):
+            self.advance(2)
+            self.log.entries.append(piece)
+            self.log.deliver()
+            self.clock.advance(0)
+        self.assertEqual((self.heard, self.texts), ([], ["x" * 300]))
+
+    def test_what_is_too_much_in_any_pieces_is_dropped_and_that_is_told(self) -> None:
+        self.patch(entries, "EXPANDED_MOST", 1000)
+        committed = self.node.commit([said("x" * 2000)], lambda events: [topic("y")])
+        self.successResultOf(committed)
+        self.assertEqual(self.heard, [("unpublished", ["x" * 2000])])
+        again = self.node.commit([said("next")])
+        self.turn()
+        self.successResultOf(again)
+        self.assertEqual(self.texts, ["next"])
+
+    def test_facts_that_need_no_event_are_said_in_several_entries(self) -> None:
+        self.patch(outgoing, "FACTS_MOST", 10)
+        facts = [Fact("topic", room, "12345678") for room in "abc"]
+        committed = self.node.commit([said("first")], lambda events: facts)
+        held = []
+        while self.log.published:
+            held += [[fact.name for fact in entry.facts] for entry in self.turn()]
+        self.successResultOf(committed)
+        self.assertEqual(held, [["a"], ["b"], ["c"]])
+
+
 class BeatTests(ClusterJournalTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -459,7 +617,8 @@ class BeatTests(ClusterJournalTestCase):
         for _ in range(4):
             self.advance(BEAT)
             beats += self.turn()
-        self.assertEqual(beats, [Entry(self.node.boot, 0, [], [])] * 4)
+        mark = mark_of(CHAT, BASE)
+        self.assertEqual(beats, [Entry(self.node.boot, 0, [], [], mark)] * 4)
 
     def test_each_beat_is_another_for_the_brokers(self) -> None:
         self.advance(BEAT)
@@ -626,7 +785,7 @@ class DeposedTests(ClusterJournalTestCase):
 class AskedTests(ClusterJournalTestCase):
     def test_what_is_asked_of_the_nodes_of_members_is_told(self) -> None:
         self.connect()
-        fact = Fact(SEND_AWAY, "a", "[]")
+        fact = Fact(SEND_AWAY, "a", '["kicked", "you were kicked", ""]')
         self.turn(Entry("b1", 1, [], [fact, Fact(PERSON, "a", "")]))
         self.assertEqual(self.heard, [("asked", fact)])
 

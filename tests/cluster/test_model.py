@@ -30,8 +30,20 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.chat import names
+from chatservice.cluster.entries import Entry, cut, encode
 from chatservice.cluster.journal import ClusterJournal
-from chatservice.journal.events import HOUSE, JOINED, LEFT, PRIVATE, RENAMED, SAID, Event, inbox
+from chatservice.journal.events import (
+    HOUSE,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    SAID,
+    Draft,
+    Event,
+    Fact,
+    inbox,
+)
 from chatservice.wire import Code
 from tests.chat.programs import Program, Said
 from tests.chat.support import Person
@@ -46,6 +58,15 @@ FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 ROOMS: Final = ("lobby", "dev")
 NAMES: Final = ("ana", "Ana", "bo", "cy", "di", "ed")
+
+NONSENSE: Final = (
+    b"hello",
+    encode(Entry("x", 1, [], [Fact("ban", "no network", "")])),
+    encode(Entry("x", 1, [Draft("lobby", SAID, "eve", "boo", 1, -1)], [], mark="another")),
+    b'["x",1,[["lobby","said","eve","boo",1,-1]],[]]',
+    *cut(Entry("x", 1, [], [Fact("session", str(n) * 50, "{}") for n in range(9)]), 150),
+)
+"""What is in the log, and no entry of any node."""
 
 _TEXT: Final = re.compile(r"(?<![\w.])t\d+t(?!\w)")
 _PAST: Final = re.compile(r"\[\d\d:\d\d\] ")
@@ -184,10 +205,15 @@ class Machine(RuleBasedStateMachine):
         self.registries: dict[int, Any] = {}
         self.settled: dict[str, Node] = {}
 
-    @initialize(count=st.integers(2, NODES), auto=st.booleans(), pace=st.sampled_from((0.1, 0.3)))
-    def opens(self, count: int, auto: bool, pace: float) -> None:
+    @initialize(
+        count=st.integers(2, NODES),
+        auto=st.booleans(),
+        pace=st.sampled_from((0.1, 0.3)),
+        largest=st.sampled_from((1 << 20, 1 << 20, 200)),
+    )
+    def opens(self, count: int, auto: bool, pace: float, largest: int) -> None:
         self.auto, self.pace = auto, pace
-        self.cluster = Cluster(self.folder)
+        self.cluster = Cluster(self.folder, largest=largest)
         for number in range(count):
             self._start(number)
         self.cluster.run()
@@ -209,6 +235,8 @@ class Machine(RuleBasedStateMachine):
             dict(registry.names),
             dict(registry.known),
             {boot: lease.fact(boot) for boot, lease in registry.leases.items()},
+            sorted(registry._pieces.facts()),
+            registry.version,
         )
         assert self.registries.setdefault(journal._following.position, now) == now
 
@@ -393,6 +421,16 @@ class Machine(RuleBasedStateMachine):
     def something_arrives_late(self, which: int) -> None:
         data = self.limbo.pop(which % len(self.limbo))
         self.cluster.shared.append(self._node(0).now(), data)
+        self._then()
+
+    @rule(which=st.integers(0, 2), largest=st.sampled_from((150, 200, 1 << 20)))
+    def brokers_take_less_or_more(self, which: int, largest: int) -> None:
+        self._node(which).line.most = largest
+        self._then()
+
+    @rule(what=st.sampled_from(NONSENSE))
+    def somebody_publishes_nonsense(self, what: bytes) -> None:
+        self.cluster.shared.append(self._node(0).now(), what)
         self._then()
 
     @rule(which=st.integers(0, 2), most=st.integers(1, 4))

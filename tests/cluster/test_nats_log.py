@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import zlib
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,13 +23,13 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
-from chatservice.cluster import nats_log
+from chatservice.cluster import nats_log, nats_stream
 from chatservice.cluster.log import Founding, LogError, Opening
 from chatservice.cluster.nats_log import Brokers, NatsLog
-from chatservice.cluster.nats_stream import Stream
+from chatservice.cluster.nats_stream import Stream, _packed, _unpacked
 from chatservice.journal.events import Fact
 from tests.integration.brokers import NATS_SERVER, lasting_ports
 from tests.integration.support import PATIENCE, folder_for
@@ -56,6 +58,9 @@ class Follower:
         self.states: list[str] = []
         self.after = 0
         self.refuses = ""
+        self.founding: Callable[[], Founding] = lambda: Founding("one", 0, ())
+        self.seen = 0
+        self.refusals: list[str] = []
         self.holds = False
         self.fails = b"?"
         self.waiting: list[Deferred[None]] = []
@@ -64,7 +69,10 @@ class Follower:
         self.openings.append(opening)
         if self.refuses:
             raise LogError(self.refuses)
-        return self.after
+        return max([self.after, *(position for position, _ in self.entries)])
+
+    def refused(self, error: LogError) -> None:
+        self.refusals.append(str(error))
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         self.entries.append((position, data))
@@ -98,6 +106,7 @@ class NatsLogTestCase(TestCase):
         self.addCleanup(self.end_loop)
         self.patch(nats_log, "FIRST_TRY", 5.0)
         self.patch(nats_log, "RETRY", 0.05)
+        self.patch(nats_log, "LOOK_AGAIN", 0.05)
 
     def end_loop(self) -> None:
         tasks = asyncio.all_tasks(self.loop)
@@ -195,7 +204,8 @@ class NatsLogTestCase(TestCase):
         """Open a log; what it would be founded with tells one node from the other."""
         follower = follower or Follower()
         log = self.log(**more)
-        log.open(follower, lambda: Founding(identity, base, facts))
+        follower.founding = lambda: Founding(identity, base, facts)
+        log.open(follower)
         return log, follower
 
     def entries(self, follower: Follower, *data: str) -> None:
@@ -242,8 +252,9 @@ class FoundingTests(NatsLogTestCase):
 
     def test_of_two_who_found_it_at_once_one_does(self) -> None:
         fast = self.log()
-        fast._follower, fast._loop = Follower(), self.loop
-        fast._founding = lambda: Founding("fast", 5, ())
+        follower = Follower()
+        follower.founding = lambda: Founding("fast", 5, ())
+        fast._follower, fast._loop = follower, self.loop
 
         keep = Stream.keep
 
@@ -275,7 +286,8 @@ class FoundingTests(NatsLogTestCase):
             attempts.append(None)
             return Founding("one", 0, ())
 
-        log.open(follower, founding)
+        follower.founding = founding
+        log.open(follower)
         before = len(attempts)
         self.until(lambda: len(attempts) > before + 1, "it to be tried again")
         self.assertEqual(follower.openings, [])
@@ -362,15 +374,16 @@ class FollowingTests(NatsLogTestCase):
     def test_one_may_read_it_anew_oneself(self) -> None:
         self.say(self.log_, "a", "b", "c")
         self.entries(self.follower, "a", "b", "c")
-        self.log_.follow(1)
-        self.entries(self.follower, "a", "b", "c", "b", "c")
+        del self.follower.entries[1:]
+        self.log_.follow()
+        self.entries(self.follower, "a", "b", "c")
         self.say(self.log_, "d")
-        self.entries(self.follower, "a", "b", "c", "b", "c", "d")
+        self.entries(self.follower, "a", "b", "c", "d")
 
     def test_what_is_on_its_way_then_comes_only_once(self) -> None:
         for number in range(20):
             self.log_.publish(str(number).encode(), "")
-        self.log_.follow(0)
+        self.log_.follow()
         wanted = [str(number) for number in range(20)]
         self.until(lambda: len(self.follower.entries) >= 20, "all to be read")
         self.say(self.log_, "end")
@@ -561,6 +574,201 @@ class OutageTests(NatsLogTestCase):
         with self.assertRaises(LogError) as refusal:
             self.node()
         self.assertTrue(str(refusal.exception).startswith("the brokers have no JetStream"))
+
+
+class AnotherLogTests(NatsLogTestCase):
+    """Each time that the log is found, it is looked at whether it is still the same."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.log_, self.follower = self.node()
+        self.say(self.log_, "a")
+        self.entries(self.follower, "a")
+
+    def come_back(self, empty: bool = False) -> None:
+        self.kill()
+        self.until(lambda: len(self.follower.states) == 2, "the loss")
+        if empty:
+            shutil.rmtree(self.folder / "store")
+        self.start()
+
+    def stream_there(self) -> bool:
+        async def names(stream: JetStreamContext) -> list[str]:
+            return [one.config.name or "" for one in await stream.streams_info()]
+
+        return "chat" in self.with_client(names)
+
+    def refuse_to_found(self) -> None:
+        def founding() -> Founding:
+            raise LogError("it is gone")
+
+        self.follower.founding = founding
+
+    def test_it_is_opened_anew_without_what_was_kept(self) -> None:
+        self.follower.seen = 1
+        self.come_back()
+        self.until(lambda: len(self.follower.states) == 3, "the connection to be back")
+        first, second = self.follower.openings
+        at = self.follower.times[0]
+        self.assertEqual((first.state, second), ([], Opening("one", 0, 1, 1, None, at)))
+
+    def test_an_entry_that_is_not_there_any_more_tells_nothing(self) -> None:
+        self.say(self.log_, "b", "c")
+        self.entries(self.follower, "a", "b", "c")
+        self.with_client(lambda stream: stream.delete_msg("chat", 2))
+        self.with_client(lambda stream: stream.purge_stream("chat", seq=2))
+        for seen in (1, 2, 4):
+            self.follower.seen = seen
+            self.log_.follow()
+            count = len(self.follower.openings)
+            self.until(lambda c=count: len(self.follower.openings) > c, "a look")
+            self.assertEqual(self.follower.openings[-1].at, 0)
+
+    def test_where_that_may_not_be_asked_it_is_followed_all_the_same(self) -> None:
+        (self.folder / "rights.conf").write_text(
+            "authorization { users: [ { user: a, password: b, permissions: { publish: "
+            '{ deny: ["$JS.API.STREAM.MSG.GET.chat"] } } }, { user: c, password: d } ] }\n'
+        )
+        self.close(self.log_)
+        self.kill()
+        self.start("-c", str(self.folder / "rights.conf"))
+        follower = Follower()
+        follower.seen = 1
+        self.node(follower, access={"user": "a", "password": "b"})
+        self.entries(follower, "a")
+        self.assertEqual(follower.openings[-1].at, 0)
+
+    def test_brokers_that_come_back_empty_are_no_other_beginning(self) -> None:
+        self.refuse_to_found()
+        self.come_back(empty=True)
+        self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at some times")
+        self.assertEqual(set(self.follower.refusals), {"it is gone"})
+        self.log_.publish(b"b", "")
+        self.assertFalse(self.stream_there())
+        self.assertEqual(len(self.follower.states), 2)
+
+    def test_the_right_one_is_followed_when_it_is_there_again(self) -> None:
+        self.follower.refuses = "it is another one"
+        self.come_back()
+        self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at some times")
+        self.assertEqual(len(self.follower.states), 2)
+        self.follower.refuses = ""
+        self.until(lambda: len(self.follower.states) == 3, "it to be followed")
+        self.say(self.log_, "b")
+        self.entries(self.follower, "a", "b")
+
+    def test_nothing_is_read_of_another_one(self) -> None:
+        self.follower.refuses = "it is another one"
+        self.come_back()
+        self.until(lambda: self.follower.refusals, "it to be looked at")
+        self.with_client(lambda stream: stream.publish("chat.log", b"foreign"))
+        self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at again")
+        self.entries(self.follower, "a")
+
+    def test_nothing_is_published_to_another_one(self) -> None:
+        self.follower.refuses = "it is another one"
+        self.come_back()
+        self.until(lambda: self.follower.refusals, "it to be looked at")
+        self.assertEqual(self.log_.largest, 0)
+        self.log_.publish(b"b", "boot.2")
+        self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at again")
+        info = self.with_client(lambda stream: stream.stream_info("chat"))
+        self.assertEqual(info.state.last_seq, 1)
+
+    def test_who_looks_again_by_itself_finds_out_too(self) -> None:
+        """The stream was deleted, and the connection was never lost."""
+        self.refuse_to_found()
+        self.with_client(lambda stream: stream.delete_stream("chat"))
+        self.log_.follow()
+        self.until(lambda: self.follower.refusals, "it to be looked at")
+        self.assertEqual(self.follower.refusals[0], "it is gone")
+
+
+class LargestTests(NatsLogTestCase):
+    """Brokers take so many bytes at once, and no more."""
+
+    def limited(self, payload: int) -> None:
+        (self.folder / "limits.conf").write_text(f"max_payload: {payload}\n")
+        self.start("-c", str(self.folder / "limits.conf"))
+
+    def test_it_is_what_the_broker_says(self) -> None:
+        self.limited(5000)
+        log, follower = self.node()
+        self.assertEqual(log.largest, 5000)
+        data = os.urandom(5000)
+        log.publish(data, "")
+        self.until(lambda: follower.entries, "an entry")
+        self.assertEqual(follower.entries, [(1, data)])
+
+    def test_a_stream_may_take_less(self) -> None:
+        self.limited(5000)
+        self.node()
+
+        async def less(stream: JetStreamContext) -> None:
+            info = await stream.stream_info("chat")
+            await stream.update_stream(info.config, max_msg_size=2000)
+
+        self.with_client(less)
+        log, follower = self.node()
+        self.assertEqual(log.largest, 2000)
+        log.publish(b"x" * 2000, "")
+        self.until(lambda: follower.entries, "an entry")
+
+    def test_while_there_is_no_connection_it_is_nothing(self) -> None:
+        self.patch(nats_log, "FIRST_TRY", 0.2)
+        log, follower = self.node()
+        self.assertEqual(log.largest, 0)
+        self.start()
+        self.until(lambda: "" in follower.states, "the brokers to be found")
+        self.assertEqual(log.largest, 1 << 20)
+        self.kill()
+        self.until(lambda: len(follower.states) == 2, "the loss")
+        self.assertEqual(log.largest, 0)
+
+    def test_brokers_that_take_too_little_are_refused(self) -> None:
+        self.limited(1000)
+        with self.assertRaises(LogError) as refusal:
+            self.node()
+        wanted = "the brokers take 1000 bytes at once (max_payload): 1,024 are needed"
+        self.assertEqual(str(refusal.exception), wanted)
+
+    def test_what_holds_is_kept_where_they_take_little(self) -> None:
+        self.limited(1024)
+        state = [Fact("topic", os.urandom(50).hex(), "x") for _ in range(200)]
+        _, follower = self.node(facts=state)
+        self.assertEqual(follower.openings[0].state, state)
+
+    def test_what_is_longer_is_told(self) -> None:
+        self.limited(5000)
+        log, _ = self.node()
+        with capturedLogs() as logged:
+            log.publish(b"x" * 5001, "")
+            self.until(lambda: not log._tasks, "the attempt to be over")
+        self.assertEqual(
+            [formatEvent(event) for event in logged if event["log_level"].name == "warn"],
+            ["the brokers do not take an entry: nats: maximum payload exceeded"],
+        )
+
+
+class KeptTests(TestCase):
+    def test_what_was_kept_is_what_it_was(self) -> None:
+        self.assertEqual(_unpacked(_packed([TOPIC])), [TOPIC])
+
+    def test_what_is_nothing_of_a_node_is_as_if_nobody_had_kept_anything(self) -> None:
+        self.patch(nats_stream, "STATE_MOST", 1000)
+        for data in (
+            b"",
+            b"hello",
+            _packed([TOPIC])[:-1],
+            _packed([TOPIC] * 1000),
+            zlib.compress(b"{"),
+            zlib.compress(b"5"),
+            zlib.compress(b'[["a","b"]]'),
+            zlib.compress(b'[["a","b",5]]'),
+            zlib.compress(b"[" * 900),
+        ):
+            self.assertIsNone(_unpacked(data), data)
 
 
 class DeafLog(NatsLog):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from chatservice.cluster import outgoing
-from chatservice.cluster.entries import LEASE, NAME, Entry, decode
+from chatservice.cluster import entries, outgoing
+from chatservice.cluster.entries import LEASE, NAME, Entry, Piece, decode
 from chatservice.cluster.outgoing import Outgoing, Waiting
 from chatservice.journal.events import SAID, Draft, Fact
 
@@ -29,7 +30,9 @@ class Published:
     """
 
     def __init__(self) -> None:
-        self.entries: list[tuple[Entry, str]] = []
+        self.entries: list[tuple[Any, str]] = []
+
+    largest = 1 << 20
 
     def publish(self, data: bytes, name: str) -> None:
         self.entries.append((decode(data), name))
@@ -99,7 +102,7 @@ class OrderTests(OutgoingTestCase):
         self.back()
         self.add("b")
         boot = self.outgoing.boot
-        self.assertEqual([name for _, name in self.log.entries], [f"{boot}.2", f"{boot}.3"])
+        self.assertEqual([name for _, name in self.log.entries], [f"{boot}.2.0", f"{boot}.3.0"])
 
     def test_what_comes_back_is_done(self) -> None:
         self.start()
@@ -227,6 +230,100 @@ class SayingTests(OutgoingTestCase):
         for _ in range(3):
             self.back(*[True] * 3)
         self.assertEqual([names for _, names in self.published[1:]], [[*"abc"], [*"def"], ["g"]])
+
+
+class PieceTests(OutgoingTestCase):
+    """What is longer than what can be published at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.log.largest = 120
+        self.outgoing.mark = "mark"
+        self.add("x" * 200)
+
+    @property
+    def places(self) -> list[int]:
+        return [piece.place for piece, _ in self.log.entries]
+
+    def test_each_has_a_name_of_its_own_and_tells_the_log(self) -> None:
+        self.assertEqual(self.places, [0, 1, 2, 3])
+        boot = self.outgoing.boot
+        self.assertEqual(
+            [name for _, name in self.log.entries], [f"{boot}.2.{n}" for n in range(4)]
+        )
+        self.assertEqual({piece.mark for piece, _ in self.log.entries}, {"mark"})
+
+    def test_those_that_came_back_are_not_published_again(self) -> None:
+        self.clock.advance(5)
+        self.assertTrue(self.outgoing.came(2, 1, 4))
+        self.assertEqual(self.outgoing.since, 5)
+        self.clock.advance(5)
+        for number, place in ((2, 1), (1, 2)):
+            self.assertFalse(self.outgoing.came(number, place, 4))
+        self.assertEqual(self.outgoing.since, 5)
+        self.log.entries.clear()
+        self.outgoing.repeat()
+        self.assertEqual(self.places, [0, 2, 3])
+
+    def test_where_less_can_be_published_by_then_it_is_cut_anew(self) -> None:
+        self.outgoing.came(2, 1, 4)
+        self.log.entries.clear()
+        self.log.largest = 100
+        self.outgoing.repeat()
+        self.assertEqual(self.places, list(range(len(self.places))))
+        self.assertGreater(len(self.places), 4)
+
+    def test_a_late_one_of_another_cutting_makes_all_of_them_begin_anew(self) -> None:
+        """As it does in the registry of whoever reads it."""
+        self.outgoing.came(2, 1, 4)
+        self.assertFalse(self.outgoing.came(2, 2, 5))
+        self.log.entries.clear()
+        self.outgoing.repeat()
+        self.assertEqual(self.places, [0, 1, 2, 3])
+
+    def test_another_boot_publishes_all_of_them(self) -> None:
+        self.outgoing.came(2, 1, 4)
+        self.log.entries.clear()
+        self.outgoing.begin("north-1")
+        self.outgoing.publish()
+        self.back()
+        self.assertEqual(
+            [p.place for p, _ in self.log.entries if isinstance(p, Piece)], [0, 1, 2, 3]
+        )
+
+    def test_what_waits_for_its_turn_is_no_beat(self) -> None:
+        self.outgoing.begin("north-1")
+        self.outgoing.reclaiming = True
+        self.outgoing.publish()
+        self.back()
+        self.log.entries.clear()
+        self.outgoing.repeat()
+        self.assertEqual(self.published, [(0, [])])
+
+    def test_what_can_not_be_published_holds_up_nothing(self) -> None:
+        self.patch(entries, "EXPANDED_MOST", 250)
+        refused: list[str] = []
+        self.setUp_with(lambda waiting, why: refused.append(why))
+        self.add("y" * 300)
+        self.add("z")
+        said = self.say("fact")
+        self.back()
+        self.assertEqual(self.published[-1], (4, ["fact"]))
+        self.assertEqual(refused, ["it has more than 250 bytes"])
+        self.assertNoResult(said)
+
+    def setUp_with(self, refused: Callable[[Waiting, str], None]) -> None:
+        self.log = Published()
+        self.outgoing = Outgoing(self.clock, self.log, refused)
+        self.outgoing.begin("north-1")
+        self.start()
+
+    def test_while_nothing_can_be_published_nothing_is(self) -> None:
+        self.log.entries.clear()
+        self.log.largest = 0
+        self.outgoing.repeat()
+        self.assertEqual(self.log.entries, [])
 
 
 class NewBootTests(OutgoingTestCase):

@@ -62,6 +62,20 @@ class ReclaimingTests(ClusterTestCase):
         self.assertEqual(b.here()["ana"], ["dev", "lobby"])
         self.same()
 
+    def test_who_left_a_room_meanwhile_leaves_it_under_the_name_that_they_have_then(self) -> None:
+        a, b, ana, bob = self.two()
+        a.line.cut(silently=True)
+        ana.type("held")
+        self.cluster.run(SECONDS + 3)
+        self.arrive(b, "ana")
+        ana.type("/leave lobby")
+        self.cluster.run(1.0)
+        bob.read()
+        self.back(a)
+        self.assertEqual(bob.read(), ["-- ana2 joined", "<ana2> held", "-- ana2 left"])
+        self.assertEqual(b.rooms(), {"lobby": ["ana", "bob"]})
+        self.same()
+
     def said_meanwhile(self, silently: bool) -> None:
         a, _, ana, bob = self.two()
         a.line.cut(silently)

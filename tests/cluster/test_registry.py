@@ -8,21 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
+from chatservice.chat import names
 from chatservice.chat.sessions import SESSION
+from chatservice.chat.standing import MUTE, Term
+from chatservice.cluster import pieces
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
     LEASE,
     NAME,
+    PART,
     PERSON,
     SEND_AWAY,
     TAKE,
+    UNVERSIONED,
+    VERSION,
+    VERSIONED,
+    BadEntry,
     Entry,
+    Piece,
     event_id,
 )
 from chatservice.cluster.records import Claim, Lease, Outcome
-from chatservice.cluster.registry import FORGOTTEN_AFTER, NOBODY, Registry
-from chatservice.journal.events import JOINED, LEFT, PRIVATE, SAID, Draft, Fact
+from chatservice.cluster.registry import ENDED, FORGOTTEN_AFTER, NOBODY, Registry
+from chatservice.journal.events import JOINED, LEFT, PRIVATE, RENAMED, SAID, Draft, Fact
 from tests.profiles import examples
 
 ANA, BOB, BOT = 0xA, 0xB, 0xC
@@ -102,7 +111,8 @@ class Log:
 
     @property
     def facts(self) -> list[Fact]:
-        return [Fact(kind, key, value) for (kind, key), value in self.stored.items()]
+        held = {(VERSIONED, ""): str(VERSION), **self.stored}
+        return [Fact(kind, key, value) for (kind, key), value in held.items()]
 
     def adopts(self, heir: str, boot: str, position: int | None = None) -> Any:
         """Let a boot take over from another one, of which nothing was heard since."""
@@ -152,7 +162,7 @@ class EntryTests(RegistryTestCase):
         self.log.has("b1", number=0)
         lease = ["north-1", 1, 2, 1_002_000, ""]
         self.assertEqual(leases(self.registry), {"b1": tuple(lease)})
-        self.assertEqual([json.loads(fact.value) for fact in self.log.facts], [lease])
+        self.assertEqual([json.loads(fact.value) for fact in self.log.facts[1:]], [lease])
         self.assertEqual(self.registry.position, 2)
 
     def test_without_entries_nothing_is_known(self) -> None:
@@ -169,7 +179,7 @@ class EntryTests(RegistryTestCase):
         entry = Entry("b1", 1, [said(ANA)], [name("ana", ANA)])
         self.assertTrue(self.log.read(entry).fresh)
         again = self.log.read(entry)
-        self.assertEqual((again.fresh, again.drafts, self.stored(again)), (False, (), []))
+        self.assertEqual((again.fresh, again.drafts, self.stored(again)), (False, [], []))
         self.assertTrue(self.log.has("b1", number=2).fresh)
         self.assertFalse(self.log.read(entry).fresh)
 
@@ -704,3 +714,181 @@ class AgreementTests(TestCase):
             owner = registry.owner(boot)
             self.assertTrue(owner not in registry.leases or not registry.leases[owner].heir)
             self.assertEqual(owner == boot, not lease.heir)
+
+
+class PieceTests(RegistryTestCase):
+    """An entry that comes in pieces."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log.has("b1", Fact(LEASE, "b1", "north-1"))
+
+    def piece(self, place: int, of: int = 3, number: int = 2, boot: str = "b1", data: bytes = b""):
+        """Let a piece be read; what it does is stored."""
+        self.log.position += 1
+        piece = Piece(boot, number, place, of, data or b"%d" % place)
+        outcome, whole = self.registry.collect(piece, self.log.position, 1)
+        for fact in outcome.facts:
+            self.log.stored[fact.kind, fact.name] = fact.value
+            if not fact.value:
+                self.log.stored.pop((fact.kind, fact.name))
+        return whole
+
+    @property
+    def parts(self) -> list[str]:
+        return sorted(name for kind, name in self.log.stored if kind == PART)
+
+    def test_it_is_whole_when_the_last_one_has_come(self) -> None:
+        for order in ((0, 1, 2), (2, 1, 0), (1, 1, 0, 1, 2)):
+            self.assertEqual([self.piece(place) for place in order[:-1]], [b""] * (len(order) - 1))
+            self.assertEqual(self.parts, sorted(f"b1 {place}" for place in {*order[:-1]}))
+            self.assertEqual(self.piece(order[-1]), b"012")
+            self.assertEqual(self.parts, [])
+
+    def test_so_it_is_after_a_restart_in_the_midst(self) -> None:
+        self.piece(0)
+        self.piece(2, data=bytes(range(256)))
+        again = Registry()
+        again.load(self.log.facts)
+        self.registry = self.log.registry = again
+        self.assertEqual(self.piece(1), b"01" + bytes(range(256)))
+
+    def test_pieces_show_that_a_boot_is_there(self) -> None:
+        self.piece(0)
+        self.assertEqual(self.registry.leases["b1"].position, self.log.position)
+        self.assertEqual(self.registry.leases["b1"].number, 1)
+
+    def test_those_of_two_boots_are_not_mixed(self) -> None:
+        self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        for place in (0, 1):
+            self.piece(place)
+            self.piece(place, boot="b2", data=b"x")
+        self.assertEqual(self.piece(2), b"012")
+        self.assertEqual(self.piece(2, boot="b2"), b"xx2")
+
+    def test_what_is_cut_anew_begins_anew(self) -> None:
+        self.piece(0)
+        self.piece(0, of=2, data=b"a")
+        self.assertEqual(self.parts, ["b1 0"])
+        self.assertEqual(self.piece(1, of=2, data=b"b"), b"ab")
+        # Late ones of the first cutting are of no use, and keep nothing from coming.
+        self.assertEqual(self.piece(1), b"")
+        self.assertEqual(self.piece(0, number=3, of=1), b"0")
+
+    def test_what_was_there_already_is_not_collected_again(self) -> None:
+        self.log.has("b1", number=2)
+        self.assertEqual([self.piece(place) for place in (0, 1, 2)], [b"", b"", b""])
+        self.assertEqual(self.parts, [])
+
+    def test_those_of_a_boot_that_has_ended_are_forgotten(self) -> None:
+        for end in ("adopt", "bye"):
+            boot = f"b-{end}"
+            self.log.has(boot, Fact(LEASE, boot, "south-1"))
+            self.piece(0, boot=boot)
+            if end == "adopt":
+                self.log.adopts("b1", boot)
+            else:
+                self.log.has(boot, Fact(BYE, boot, ""), number=9)
+            self.assertEqual(self.parts, [])
+            self.assertEqual(self.piece(1, of=1 + 1, boot=boot), b"")
+            self.assertEqual(self.parts, [])
+
+    def test_there_are_no_more_bytes_of_them_than_of_any_entry(self) -> None:
+        self.patch(pieces, "EXPANDED_MOST", 10)
+        self.piece(0, data=b"x" * 6)
+        with self.assertRaises(BadEntry):
+            self.piece(1, data=b"x" * 5)
+        self.piece(1, data=b"x" * 3)
+        self.assertEqual(self.piece(2), b"x" * 9 + b"2")
+
+
+class VersionTests(RegistryTestCase):
+    """The log has a newer version from some entry on. There, a nought is the letter o."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        key = names.key
+        self.patch(names, "key", lambda name: key(name).replace("0", "o"))
+        self.registry.version = VERSION - 1
+        self.old("b1", Fact(LEASE, "b1", "north-1"))
+        # As the older rules have it, these are two.
+        self.old("b1", name("bob", BOB), person(BOB, "bob", lobby=5))
+        self.old("b1", name("b0b", BOT), session(BOT, "b0b", rooms={"lobby": 6}))
+        self.old("b1", name("ana", ANA), person(ANA, "Ana", lobby=7))
+
+    def old(self, boot: str, *facts: Fact, drafts: Sequence[Draft] = ()) -> Outcome:
+        number = self.log.numbers[boot] = self.log.numbers.get(boot, 0) + 1
+        return self.log.read(Entry(boot, number, drafts, facts, version=VERSION - 1))
+
+    def test_until_then_what_was_said_is_believed(self) -> None:
+        self.assertEqual(set(self.registry.names), {"bob", "b0b", "ana"})
+        self.assertEqual(set(self.registry.known), {ANA, BOB, BOT})
+        both = self.old("b1", drafts=[joined("b0b", "bob", "ana")])
+        self.assertEqual([draft.author for _, draft in both.drafts], ["b0b bob ana"])
+
+    def test_from_then_on_names_have_other_keys_and_who_shares_one_another_name(self) -> None:
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"), drafts=[said(HOUSE)])
+        self.assertTrue(outcome.raised)
+        self.assertEqual(self.registry.version, VERSION)
+        held = {key: claim.origin for key, claim in self.registry.names.items()}
+        self.assertEqual(held, {"bob": BOB, "bob2": BOT, "ana": ANA})
+        self.assertEqual(json.loads(self.registry.known[BOT].fact.value)["name"], "b0b2")
+        renamed = [(index, d.author, d.text) for index, d in outcome.drafts if d.kind == RENAMED]
+        self.assertEqual(renamed, [(1, "b0b", "b0b2")])
+
+    def test_boots_of_before_have_ended_and_say_nothing_more(self) -> None:
+        self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        self.assertEqual(self.registry.leases["b1"].heir, ENDED)
+        self.assertFalse(self.old("b1", name("eve", 5)).fresh)
+        self.log.adopts("b2", "b1", 0)
+        self.assertEqual(self.registry.owner_of(BOT), "b2")
+        left = self.log.has("b2", gone(BOB), free("bob"), drafts=[joined("bob", kind=LEFT)])
+        self.assertEqual(list(left.effective), [True, True])
+        self.assertEqual([draft.author for _, draft in left.drafts], ["bob"])
+
+    def test_it_is_stored_so_a_restart_changes_nothing(self) -> None:
+        self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        again = Registry()
+        again.load(self.log.facts)
+        self.assertEqual(again.version, VERSION)
+        self.assertEqual(again.names, self.registry.names)
+        self.assertEqual(again.known, self.registry.known)
+        self.assertEqual(leases(again), leases(self.registry))
+        self.assertFalse(self.log.has("b2", number=2).raised)
+
+    def test_a_beat_does_it_too(self) -> None:
+        outcome = self.log.has("b2", number=0)
+        self.assertEqual((outcome.fresh, outcome.raised), (False, True))
+        self.assertEqual([draft.text for _, draft in outcome.drafts], ["b0b2"])
+
+    def test_a_piece_does_not(self) -> None:
+        with self.assertRaises(BadEntry):
+            self.registry.collect(Piece("b2", 1, 0, 2, b"x"), 9, 9)
+        self.assertEqual(self.registry.version, VERSION - 1)
+
+    def test_what_has_not_come_in_whole_is_forgotten(self) -> None:
+        self.registry.collect(Piece("b1", 9, 0, 2, b"x", version=VERSION - 1), 9, 9)
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        self.assertIn(Fact(PART, "b1 0", ""), outcome.facts)
+
+    def test_mutes_have_other_keys_too(self) -> None:
+        self.old("b1", Term("e0e", 5).fact(MUTE, "e0e"), Term("eve").fact(MUTE, "eve"))
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        mutes = [fact for fact in outcome.facts if fact.kind == MUTE]
+        self.assertEqual(mutes, [Fact(MUTE, "e0e", ""), Term("e0e", 5).fact(MUTE, "eoe")])
+        self.old("b1", Fact(MUTE, "eve", ""))
+        self.assertEqual(set(self.registry.mutes), {"eoe", "eve"})
+
+    def test_whoever_reads_it_comes_to_the_same(self) -> None:
+        """Also who begins there with what another one has stored."""
+        other = Registry()
+        other.load([*self.log.facts[1:], Fact(VERSIONED, "", str(VERSION - 1))])
+        entry = Entry("b2", 1, [], [Fact(LEASE, "b2", "south-1")])
+        outcomes = [one.interpret(entry, 9, 9, 900) for one in (self.registry, other)]
+        self.assertEqual(sorted(outcomes[0].facts), sorted(outcomes[1].facts))
+        self.assertEqual(outcomes[0].drafts, outcomes[1].drafts)
+
+    def test_what_does_not_tell_is_of_the_first(self) -> None:
+        registry = Registry()
+        registry.load([])
+        self.assertEqual(registry.version, UNVERSIONED)

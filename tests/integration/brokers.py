@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,13 +34,17 @@ class Brokers:
     """Brokers that run, as a cluster if there are several.
 
     :param folder: where they keep what they keep, and write their logs.
+    :param payload: bytes that they take at once, at most, if there is one of them.
     """
 
-    def __init__(self, case: Case, folder: Path, count: int = 3) -> None:
+    def __init__(
+        self, case: Case, folder: Path, count: int = 3, payload: int | None = None
+    ) -> None:
         if not NATS_SERVER.exists():
             raise SkipTest("nats-server is not installed")
         self.count = count
         self._folder = folder
+        self._payload = payload
         self._ports = lasting_ports(count)
         self._cluster_ports = lasting_ports(count)
         self._monitors = lasting_ports(count)
@@ -81,6 +86,22 @@ class Brokers:
                     self._run(index)
         for index in range(self.count):
             eventually(lambda index=index: self._ready(index), f"broker {index} to be ready")
+
+    def store(self, index: int) -> Path:
+        """Return the folder in which one that does not run has what it keeps."""
+        return self._folder / f"store-{index}"
+
+    def publish(self, subject: str, *messages: bytes) -> None:
+        """Publish something as whoever reaches a broker may, without a client."""
+        with socket.create_connection((HOST, self._ports[0]), PATIENCE) as peer:
+            sent = [b"PUB %s %d\r\n%s\r\n" % (subject.encode(), len(m), m) for m in messages]
+            peer.sendall(b'CONNECT {"verbose":false}\r\n' + b"".join(sent) + b"PING\r\n")
+            said = b""
+            while b"PONG" not in said:
+                more = peer.recv(65536)
+                assert more, said
+                said += more
+            assert b"-ERR" not in said, said
 
     def stop_signal(self, index: int) -> None:
         """Let one stand still; to all others it is just silent."""
@@ -126,7 +147,7 @@ class Brokers:
         return f"broker-{index}"
 
     def _run(self, index: int) -> None:
-        store = self._folder / f"store-{index}"
+        store = self.store(index)
         routes = ", ".join(f"nats://{HOST}:{port}" for port in self._cluster_ports)
         environ = {
             "BROKER_NAME": self._name(index),
@@ -141,6 +162,10 @@ class Brokers:
         else:
             port, monitor = str(self._ports[index]), str(self._monitors[index])
             options = ["-js", "-sd", str(store), "-a", HOST, "-p", port, "-m", monitor]
+            if self._payload is not None:
+                limits = self._folder / "limits.conf"
+                limits.write_text(f"max_payload: {self._payload}\n")
+                options += ["-c", str(limits)]
         with (self._folder / f"broker-{index}.log").open("ab") as log:
             self._processes[index] = subprocess.Popen(
                 [str(NATS_SERVER), *options],

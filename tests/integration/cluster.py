@@ -27,12 +27,14 @@ from tests.integration.brokers import DEPLOY, Brokers, Case, lasting_ports
 from tests.integration.proxy import HOST
 from tests.integration.support import (
     PATIENCE,
+    TWISTD,
     UNHURRIED,
     Client,
     Server,
     eventually,
     folder_for,
     program,
+    run,
 )
 from tests.integration.witness import (
     difference,
@@ -81,6 +83,7 @@ class Node(Server):
         proxied: bool = False,
         troubles: str | None = None,
         env: dict[str, str] | None = None,
+        command: tuple[str | Path, ...] = (TWISTD,),
     ) -> None:
         port = lasting_ports(1)[0] if port is None else port
         listen = f"{'haproxy:' if proxied else ''}tcp:{port}:interface={HOST}"
@@ -89,7 +92,8 @@ class Node(Server):
             cluster += ("--lease", f"{LEASE:g}")
         self._words = (urls, *options)
         self._more = {
-            "chat": chat, "port": port, "proxied": proxied, "troubles": troubles, "env": env
+            "chat": chat, "port": port, "proxied": proxied, "troubles": troubles, "env": env,
+            "command": command,
         }  # fmt: skip
         super().__init__(
             case,  # type: ignore[arg-type]
@@ -100,11 +104,22 @@ class Node(Server):
             folder=folder,
             troubles=troubles,
             env=env,
+            command=command,
         )
 
-    def again(self, case: Case) -> Node:
+    def again(self, case: Case, **more: Any) -> Node:
         """Start it again, with what it has stored."""
-        return Node(case, *self._words, folder=self.folder, **self._more)
+        return Node(case, *self._words, folder=self.folder, **{**self._more, **more})
+
+    def in_vain(self) -> tuple[int, str]:
+        """Start it again where it does not start: return its status, and what it says."""
+        urls, *options = self._words
+        listen = f"tcp:{self._more['port']}:interface={HOST}"
+        words = ("--cluster", urls, "--cluster-name", self._more["chat"], "--listen", listen)
+        command = self._more["command"]
+        done = run(*command, "-n", "--pidfile=", "chat", *words, *options, folder=self.folder)
+        said = [line for line in done.stderr.splitlines() if line.startswith("chat: ")]
+        return done.returncode, "\n".join(said)
 
 
 def start(
