@@ -147,9 +147,11 @@ class Chat(House):
         if member.away is not None:
             self.be_away(member, None)
             member.tell("you are back")
-        member.spoke = member.spoke or kind in TALK
+        if not member.spoke:
+            member.spoke = kind in TALK
         self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
-        self._spend(member, room, text)
+        if self.shares.counting:
+            self._spend(member, room, text)
         if seq is not None and member.session is not None:
             member.session.unstored[seq] = kind, room, text
         self.ask(member)

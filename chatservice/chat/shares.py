@@ -78,15 +78,16 @@ class Shares:
 
     ``--max-per-address 0`` lifts all of them, ``--rate 0`` the rate of lines in a room.
 
+    :ivar counting: anything is counted at all.
     :ivar connections: new connections.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
         most = limits.max_per_address
-        self._counts = most > 0
+        self.counting = most > 0
 
         def rate(a_second: float, at_once: float) -> Rate:
-            return Rate(clock, a_second if self._counts else 0.0, at_once)
+            return Rate(clock, a_second if self.counting else 0.0, at_once)
 
         # All who may be connected at once may also be back at once, and then some.
         a_minute = limits.connects_per_address
@@ -96,7 +97,7 @@ class Shares:
         self._lines = rate(limits.room_rate if limits.rate else 0, limits.room_burst)
         stored = limits.stored_per_address << 10
         self._stored = rate(stored, STORED_AT_ONCE * stored)
-        self._most_rooms = limits.rooms_per_address if self._counts else 0
+        self._most_rooms = limits.rooms_per_address if self.counting else 0
         self._rooms: Counter[str] = Counter()
 
     def lift(self) -> None:
@@ -111,7 +112,7 @@ class Shares:
         :param lines: lines that they are shown.
         :returns: when the next may be handled, by the clock; 0.0 if that is now.
         """
-        if not (address and self._counts):
+        if not (address and self.counting):
             return 0.0
         shown = self._lines.count((address, room), lines)
         size = len(text.encode()) + lines * BYTES_AN_EVENT
