@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 
 import pytest
 
@@ -26,11 +27,12 @@ def pytest_sessionfinish() -> None:
     at_end.end()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Tell which tests one process has to run, and begin with those that take long.
 
-    Those are of a class, which may have made something for all of them.
+    Those are of a class, which may have made something for all of them. This is before pytest-xdist
+    looks at it, which is as early as only a wrapper can be earlier.
     """
     for item in items:
         of = "installing" if item.path.name in INSTALLING else item.nodeid.rpartition("::")[0]
@@ -38,3 +40,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if getattr(item.cls, "alone", False):
             item.add_marker("alone")
     items.sort(key=lambda item: "integration" not in item.path.parts)
+    return (yield)

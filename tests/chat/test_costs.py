@@ -98,7 +98,7 @@ class LineTests(HouseTestCase):
             for most in (2000, 4000):
                 line = (text * (4000 // len(text) + 1))[:most].encode()[:8000]
                 taken = cost(typed, line, 2000, tries=40)
-                self.assertLess(taken, MOST / 10, ascii(text[:4]))
+                self.assertLess(taken, MOST / 5, ascii(text[:4]))
 
 
 class RequestTests(ProgramTestCase):

@@ -53,7 +53,7 @@ def on_the_screen(type: str, author: str, text: str) -> str:
     )
     line = happened(told, "lobby", "eve")
     assert line is not None
-    return "".join(fragment[1] for fragment in line.fragments[1:])
+    return "".join(fragment[1] for fragment in line.fragments)
 
 
 class NameTests(unittest.TestCase):

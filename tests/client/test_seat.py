@@ -1206,7 +1206,7 @@ STEPS: Final = st.one_of(
 
 
 class ExactlyOnceTests(TestCase):
-    @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(80), suppress_health_check=list(HealthCheck))
     @given(st.lists(STEPS, min_size=30, max_size=120))
     def test_whatever_is_cut_when(self, steps: list[tuple[Any, ...]]) -> None:
         chatter = Chatter()

@@ -48,7 +48,7 @@ from chatservice.wire import Code
 from tests.chat.programs import Program, Said
 from tests.chat.support import Person
 from tests.cluster.support import GRACE, LEASE, Cluster, Node, readable
-from tests.profiles import NIGHTLY
+from tests.profiles import NIGHTLY, examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
 STEPS: Final = 40
@@ -618,6 +618,7 @@ class ClusterModelTests(unittest.TestCase):
         run_state_machine_as_test(
             WatchedMachine,
             settings=settings(
+                max_examples=examples(50),
                 stateful_step_count=STEPS,
                 # For every change the same runs.
                 derandomize=not NIGHTLY,

@@ -274,7 +274,10 @@ class Daemon:
     @property
     def log(self) -> str:
         """All that it, and those before it in this folder, have written."""
-        return self._log_file.read_text(encoding="utf-8", errors="replace")
+        try:
+            return self._log_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:  # Between the moment it is renamed and the next one is opened.
+            return ""
 
 
 def without(*capabilities: int) -> Callable[[], None]:

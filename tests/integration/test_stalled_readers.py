@@ -27,7 +27,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from tests.integration.support import LOOPBACK, UNHURRIED, Certificate, Server, folder_for
-from tests.profiles import NIGHTLY, size
+from tests.profiles import NIGHTLY, NOT_NIGHTLY, size
 
 LOAD = Path(__file__).resolve().with_name("load.py")
 LINE = 1900
@@ -254,6 +254,8 @@ class StalledReadersTests(TestCase):
 
     def test_they_read_on_from_memory(self) -> None:
         self.check(recent=6500, size=5000)
+
+    test_they_read_on_from_memory.skip = NOT_NIGHTLY  # type: ignore[attr-defined]
 
     def check(self, recent: int, size: int) -> None:
         """Let readers stall, and see that nobody else notices and that they miss nothing."""
