@@ -36,6 +36,7 @@ from tests.integration.support import (
     run,
     without,
 )
+from tests.profiles import size
 
 BURST = 1000
 
