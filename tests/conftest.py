@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import at_end, time_limit
 
@@ -27,17 +28,26 @@ def pytest_sessionfinish() -> None:
     at_end.end()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Tell which tests one process has to run, and begin with those that take long.
-
-    Those are of a class, which may have made something for all of them. This is before pytest-xdist
-    looks at it, which is as early as only a wrapper can be earlier.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell which tests are to be alone, and begin with those that take long."""
     for item in items:
-        of = "installing" if item.path.name in INSTALLING else item.nodeid.rpartition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(of))
         if getattr(item.cls, "alone", False):
             item.add_marker("alone")
     items.sort(key=lambda item: "integration" not in item.path.parts)
-    return (yield)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Gives the tests of a class to one process: the class may have made something for all of them.
+
+    The markers of pytest-xdist would do the same, but do nothing with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Name those that one process has to run, of which this is one."""
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return "installing" if file in INSTALLING else nodeid.rpartition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Share the tests out among the processes."""
+    return Scheduling(config, log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from math import inf
 from time import process_time
@@ -98,7 +99,8 @@ class LineTests(HouseTestCase):
             for most in (2000, 4000):
                 line = (text * (4000 // len(text) + 1))[:most].encode()[:8000]
                 taken = cost(typed, line, 2000, tries=40)
-                self.assertLess(taken, MOST / 5, ascii(text[:4]))
+                # To count the branches, as coverage does, takes several times as long.
+                self.assertLess(taken, MOST if sys.gettrace() else MOST / 10, ascii(text[:4]))
 
 
 class RequestTests(ProgramTestCase):

@@ -386,4 +386,4 @@ class CostTests(unittest.TestCase):
             flood = command * (65536 // len(command))
             started = process_time()
             asked().feed(flood)
-            self.assertLess(process_time() - started, 0.2, command)
+            self.assertLess(process_time() - started, 1, command)
