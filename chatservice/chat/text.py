@@ -113,10 +113,10 @@ def typed(line: bytes, most: int) -> str | None:
     """Return what a person typed, edited and safe to show; None if it was too long.
 
     :param line: the bytes of one line, without its end.
-    :param most: so many characters it may have; before it is edited, twice as many.
+    :param most: so many characters it may have; before it is edited, a quarter more.
     """
     text = decode(line)
-    if len(text) <= 2 * most and not text.isprintable():
+    if len(text) <= most + most // 4 and not text.isprintable():
         text = edited(text)
     return safe(text) if len(text) <= most else None
 

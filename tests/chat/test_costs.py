@@ -96,7 +96,7 @@ class LineTests(HouseTestCase):
             *("a \x17", "\u0301\b", "a\b", "\u4e00 " * 20 + "\x17" * 20, *WORDS),
         )
         for text in texts:
-            for most in (2000, 4000):
+            for most in (2000, 2500):
                 line = (text * (4000 // len(text) + 1))[:most].encode()[:8000]
                 taken = cost(typed, line, 2000, tries=40)
                 # To count the branches, as coverage does, takes several times as long.

@@ -325,10 +325,10 @@ class TypedTests(unittest.TestCase):
     def test_it_is_edited_and_made_safe(self) -> None:
         self.assertEqual(typed(b"helo\x7flo \xe2\x80\xae\x1b ", 20), "hello \u241b")
 
-    def test_it_may_be_twice_as_long_until_it_is_edited(self) -> None:
-        self.assertEqual(typed(b"xy\x7f" * 6 + b"xx", 10), "x" * 8)
-        self.assertEqual(typed(b"xy\x7f" * 6 + b"z\x7f", 10), "x" * 6)
-        self.assertIsNone(typed(b"xy\x7f" * 7, 10))
+    def test_it_may_be_a_quarter_longer_until_it_is_edited(self) -> None:
+        self.assertEqual(typed(b"xy\x7f" * 6 + b"xx", 16), "x" * 8)
+        self.assertEqual(typed(b"xy\x7f" * 6 + b"z\x7f", 16), "x" * 6)
+        self.assertIsNone(typed(b"xy\x7f" * 7, 16))
         self.assertEqual(typed(b"x" * 10, 10), "x" * 10)
         self.assertIsNone(typed(b"x" * 11, 10))
 
