@@ -1,4 +1,4 @@
-"""What is known of characters, whatever the Python is that this runs on.
+"""Properties of characters, the same on every version of Python.
 
 Python has the Unicode of its own year: one knows letters that another does not. What two nodes
 decide alike, and what people bring from newer devices, is looked up here.
@@ -52,13 +52,14 @@ newer: Final = _table(
 LOOK_ALIKES: Final = {
     ord(character): look for look, all_ in unicode_data.LOOK_ALIKES.items() for character in all_
 }
-"""What characters look like (UTS #39), for ``str.translate``: parts of keys of names, by code."""
+"""The look of each character (UTS #39) by code point, as it goes into keys of names: for
+``str.translate``."""
 
 SHAPES: Final = {
     ord(character): shape for shape, all_ in unicode_data.SHAPES.items() for character in all_
 }
-"""What letters look like in ASCII as they are shown, in scripts where that is not in both cases the
-same."""
+"""The ASCII character that each letter looks like as it is shown, by code point, in scripts whose
+capitals and small letters look different."""
 
 
 def _class(ranges: str, end: int) -> str:

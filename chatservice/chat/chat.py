@@ -196,9 +196,9 @@ class Chat(House):
             check_heard(self.standing, member.name)
             if limits.max_rooms and len(self.rooms) >= limits.max_rooms:
                 raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
-            if not member.operator:
-                self.shares.new_room(member.outlet.site)
-            room = self.room(name, "" if member.operator else member.outlet.site)
+            site = "" if member.operator else member.outlet.site
+            self.shares.new_room(site)
+            room = self.room(name, site)
         room.population += 1
         membership = Membership(member, room)
         member.memberships.append(membership)

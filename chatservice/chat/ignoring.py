@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from chatservice.chat import names
-from chatservice.chat.members import NOBODY, Ignored, Member
+from chatservice.chat.members import NONE_HIDDEN, Ignored, Member
 
 MOST: Final = 100
-"""So many names may be ignored by one."""
+"""The most names that one member may ignore."""
 
 SESSIONS_MOST: Final = 100
-"""So many sessions under one of them are known; at the next, those before are forgotten."""
+"""The most sessions that are kept for one name. One more replaces all of them."""
 
 
 def ignore(member: Member, other: Member) -> None:
@@ -81,4 +81,4 @@ def _show(member: Member, origin: int) -> None:
     if not sessions:
         del member.ignored[key]
     if not member.ignored:
-        member.ignored, member.hidden = None, NOBODY
+        member.ignored, member.hidden = None, NONE_HIDDEN

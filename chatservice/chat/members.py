@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 _NOBODY: Final[frozenset[int]] = frozenset()
-NOBODY: Final[dict[int, str]] = {}
-"""What is hidden from a member who ignores nobody: it is the same for all, and stays empty."""
+NONE_HIDDEN: Final[dict[int, str]] = {}
+"""The :attr:`Member.hidden` of all members who ignore nobody. It stays empty."""
 
 
 class Outlet(Protocol):
@@ -221,7 +221,7 @@ class Member:
         self.memberships: list[Membership] = []
         self.current: Membership | None = None
         self.cursor: Cursor | None = None
-        self.hidden = NOBODY
+        self.hidden = NONE_HIDDEN
         self.hidings = 0
         self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0

@@ -231,7 +231,7 @@ class Search:
         return self._ids[-1] - 1 if self._ids else self.upto
 
     def hides(self, event: Event) -> bool:
-        """Tell whether an event is one of those that were passed over."""
+        """Return whether the search passed over an event."""
         return is_hidden(event.kind, event.origin, self.hidden)
 
 

@@ -29,10 +29,10 @@ NODE: Final = ""
 """The name of the fact of that kind by which a file is that of a node of a cluster."""
 
 THE_SERVER: Final = "the server"
-"""Who renames rooms: nobody is called so, for no name has a blank."""
+"""The author of renamed rooms' events. Nobody can have this name, since it has a blank."""
 
 Check = Callable[[str, int], str]
-"""What tells whether a text can be a name, as :func:`.names.nickname` does."""
+"""Checks a name and returns its one form, as :func:`.names.nickname` does."""
 
 log = Logger()
 
@@ -40,7 +40,7 @@ log = Logger()
 def revise(
     facts: Sequence[Fact], rooms: Callable[[], Iterable[str]], longest: int
 ) -> Revision | None:
-    """Tell what has to change in a file that was written by older rules.
+    """Return the changes that bring a file of older rules up to today's.
 
     :param rooms: finds the rooms in which anything has happened.
     :param longest: how long a name may be.
@@ -182,14 +182,14 @@ class _Revising:
                     "the mute of {old} is one of {key} from now on", old=key, key=names.key(name)
                 )
             other = mutes.get(names.key(name))
-            if other is None or (other.until and (not term.until or term.until > other.until)):
+            if other is None or term.outlasts(other):
                 mutes[names.key(name)] = term
         for key, term in mutes.items():
             self._hold(term.fact(MUTE, key))
 
 
 def _reason(check: Check, name: str) -> str:
-    """Tell why something can't be a name; ``""`` if it can."""
+    """Return the reason for which a text can't be a name; ``""`` if it can."""
     try:
         return "" if check(name, names.KEYED_MOST) == name else "it is written in another way"
     except BadName as error:

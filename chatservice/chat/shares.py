@@ -1,4 +1,4 @@
-"""What one address may do: it has a rate of all that others have to bear, and a share of it.
+"""Rates and shares that each address has of the resources that all connections use together.
 
 An address is what connections are counted under (:func:`.addresses.counted`). One that has none, a
 Unix socket or the terminal, is ``""`` and is not counted.
@@ -52,7 +52,7 @@ class Rate:
         self._ends.clear()
 
     def allows(self, thing: Hashable) -> bool:
-        """Tell whether one more may happen now."""
+        """Return whether one more is within the rate now."""
         end = self._ends.get(thing)
         return end is None or end - self._clock.seconds() <= self._ahead
 

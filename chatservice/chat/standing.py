@@ -50,6 +50,10 @@ class Term(NamedTuple):
         """
         return self.end <= seconds
 
+    def outlasts(self, other: Term) -> bool:
+        """Return whether it ends later than another, as both are written."""
+        return (self.until or math.inf) > (other.until or math.inf)
+
     @property
     def says(self) -> str:
         """Until when, and why, as the end of a sentence."""

@@ -107,11 +107,10 @@ def mutes(held: Mapping[str, str]) -> dict[str, str]:
     rekeyed: dict[str, str] = {}
     for _, value in sorted(held.items()):
         key = names.key(json.loads(value)[0])
-        if key not in rekeyed or _end(value) > _end(rekeyed[key]):
+        if key not in rekeyed or _term(value).outlasts(_term(rekeyed[key])):
             rekeyed[key] = value
     return rekeyed
 
 
-def _end(value: str) -> float:
-    """Tell until when a mute holds."""
-    return Term(*json.loads(value)).until or float("inf")
+def _term(value: str) -> Term:
+    return Term(*json.loads(value))

@@ -1,4 +1,4 @@
-"""What programs ask of people, and of the house."""
+"""Requests of programs for facts about a person, or about the service."""
 
 from __future__ import annotations
 
