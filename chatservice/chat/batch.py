@@ -139,6 +139,10 @@ class Batch:
         self.count += 1
         self.size += len(fact.value)
 
+    def held(self) -> Sequence[Fact]:
+        """Return what is to hold, but for records."""
+        return self._facts
+
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""
         if record not in self._records:

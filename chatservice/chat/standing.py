@@ -156,12 +156,20 @@ class Standing:
         seconds = self._clock.seconds()
         return next((term for term in self.bans.holding(address) if not term.over(seconds)), None)
 
-    def forget(self) -> list[Fact]:
-        """Forget what is over; return the facts by which the journal is to do the same."""
+    def forget(self, waiting: Iterable[Fact] = ()) -> list[Fact]:
+        """Forget what is over; return the facts by which the journal is to do the same.
+
+        :param waiting: facts that wait to be stored: what is in one of these is to hold anew, or
+            is forgotten by it.
+        """
         seconds = self._clock.seconds()
-        over = [Fact(MUTE, name, "") for name, term in self.mutes.items() if term.over(seconds)]
-        over += [
-            Fact(BAN, str(network), "") for network, term in self.bans.items() if term.over(seconds)
+        terms = [(MUTE, name, term) for name, term in self.mutes.items()]
+        terms += [(BAN, str(network), term) for network, term in self.bans.items()]
+        kept = {(fact.kind, fact.name) for fact in waiting}
+        over = [
+            Fact(kind, name, "")
+            for kind, name, term in terms
+            if term.over(seconds) and (kind, name) not in kept
         ]
         self.apply(over)
         return over

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from chatservice.chat.batch import Batch, Presence, Taken, reworded
 from chatservice.chat.pace import Pace
 from chatservice.journal.base import Journal, JournalUnavailable
+from chatservice.journal.events import Fact
 
 RETRY: Final = 1.0
 LOOK_EVERY: Final = 1.0
@@ -174,6 +175,11 @@ class Ticker:
         if largest is not None and (count >= HELD_COUNT or size >= largest):
             return True
         return self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE)
+
+    def waiting(self) -> list[Fact]:
+        """Return what is to hold, and waits to be stored; but for records."""
+        taken = self._committing.held if self._committing is not None else ()
+        return [*taken, *self.batch.held()]
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""

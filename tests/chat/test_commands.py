@@ -528,6 +528,23 @@ class RefusingJournalTests(HouseTestCase):
         )
 
 
+    def test_a_mute_that_waits_is_not_forgotten_with_the_one_before_which_is_over(self) -> None:
+        house: House = self.open(self.path)
+        (root,) = house.gather("root", operator=True)
+        ana, _ = house.gather("ana", "bo")
+        root.tries("/mute ana 10s")
+        house.refuse()
+        root.tries("/mute ana")
+        house.tick(10.0)
+        # Every act of an operator forgets what is over.
+        root.tries("/kick bo")
+        house.accept()
+        house.tick(1.0)
+        house.tick(1.0)
+        ana.read()
+        self.assertEqual(ana.tries("hi"), ["-- you are muted"])
+
+
 class SpacedTests(CommandTestCase):
     """A slash that stands alone, or apart from its word."""
 

@@ -144,6 +144,14 @@ class StandingTests(unittest.TestCase):
             [str(network) for network, _ in self.standing.bans.items()], ["192.0.0.0/16"]
         )
 
+    def test_what_waits_to_hold_anew_is_not_forgotten(self) -> None:
+        for name in ("bo", "cy"):
+            self.mute(name, START + HOUR)
+        self.clock.advance(3600)
+        waiting = [Term("bo", 0, "", 0).fact(MUTE, "bo")]
+        self.assertEqual(self.standing.forget(waiting), [Fact(MUTE, "cy", "")])
+        self.assertEqual(list(self.standing.mutes), ["bo"])
+
     def test_when_the_time_of_day_is_set_a_term_lasts_as_long(self) -> None:
         for name, step in (("bo", -HOUR), ("cy", HOUR), ("di", 40 * DAY)):
             self.mute(name, self.now() + HOUR)

@@ -26,7 +26,7 @@ def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     """Do what an operator does, once it is stored, and say so to the operators."""
     chat.say(member, OPERATORS, ACTED, text)
     # What is over goes first: it may be what is to hold again.
-    over = chat.standing.forget() if chat.wall.believed else []
+    over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
     for fact in (*over, *facts):
         chat.ticker.batch.hold(fact)
     chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
