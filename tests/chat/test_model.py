@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 import tempfile
 from bisect import bisect_left
 from collections import defaultdict, deque
@@ -241,7 +242,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if hasattr(self, "house"):
+            if hasattr(self, "house") and sys.exc_info()[0] is None:
                 self.everything_drains()
                 self.everyone_follows()
         finally:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -214,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if hasattr(self, "house"):
+            if hasattr(self, "house") and sys.exc_info()[0] is None:
                 self.everyone_comes_back_at_last()
         finally:
             if hasattr(self, "house"):

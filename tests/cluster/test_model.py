@@ -11,6 +11,7 @@ import random
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -242,7 +243,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if hasattr(self, "cluster"):
+            if hasattr(self, "cluster") and sys.exc_info()[0] is None:
                 self.all_is_well_at_last()
         finally:
             if hasattr(self, "cluster"):
