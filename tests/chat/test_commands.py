@@ -527,7 +527,6 @@ class RefusingJournalTests(HouseTestCase):
             ],
         )
 
-
     def test_a_mute_that_waits_is_not_forgotten_with_the_one_before_which_is_over(self) -> None:
         house: House = self.open(self.path)
         (root,) = house.gather("root", operator=True)
