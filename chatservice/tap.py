@@ -15,11 +15,9 @@ from twisted.python.filepath import FilePath
 from twisted.python.usage import UsageError
 
 from chatservice import logs
-from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.house import OPERATORS
 from chatservice.chat.rekeying import revise, revise_alone
-from chatservice.chat.text import decode, safe
 from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
 from chatservice.journal.base import Revision
@@ -30,6 +28,8 @@ from chatservice.options import OneLineOptions, why_no_endpoint
 from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.listener import Listener
 from chatservice.service import ChatService
+from chatservice.text import names
+from chatservice.text.sanitising import decode, safe
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 

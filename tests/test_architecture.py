@@ -17,18 +17,18 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "clock": set(),
-    "wording": set(),
+    "text": set(),
     "daemon": set(),
     "leftovers": set(),
     "logs": set(),
     "signals": {"logs"},
     "options": {"leftovers"},
-    "wire": set(),
+    "messages": set(),
     "journal": set(),
-    "client": {"__init__", "chat", "clock", "wording", "options", "wire"},
-    "chat": {"journal", "limits", "wording", "wire"},
-    "cluster": {"chat", "journal", "limits", "wire", "wording"},
-    "protocols": {"chat", "limits", "wording", "wire"},
+    "client": {"__init__", "clock", "messages", "options", "text"},
+    "chat": {"journal", "limits", "messages", "text"},
+    "cluster": {"chat", "journal", "limits", "messages", "text"},
+    "protocols": {"chat", "limits", "messages", "text"},
     "service": {"__init__", "daemon", "journal", "leftovers", "logs", "protocols", "signals"},
     "tap": {
         "chat",
@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "protocols",
         "service",
         "options",
+        "text",
     },
 }
 
@@ -116,7 +117,7 @@ class ImportTests(TestCase):
 
     def test_the_chat_and_the_journal_know_no_socket(self) -> None:
         for part, path in files():
-            if part not in ("chat", "journal", "limits"):
+            if part not in ("chat", "journal", "limits", "messages", "text"):
                 continue
             for module in needs(path):
                 self.assertNotIn(module.split(".")[0], NO_IO, path)

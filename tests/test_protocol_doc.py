@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.commands.rooms import HISTORY_MOST
 from chatservice.chat.json_view import NAMES_MOST, told
 from chatservice.chat.requests.rooms import PEOPLE_TOLD, ROOMS_TOLD
@@ -21,10 +21,10 @@ from chatservice.chat.tokens import TOKEN_BYTES
 from chatservice.client.lines import IDLE, PATIENCE
 from chatservice.journal.events import ANNOUNCED, HOUSE, JOINED, LEFT, PRIVATE, Event, inbox
 from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
+from chatservice.messages.lines import REF_LONGEST
+from chatservice.messages.replies import REPLIES
 from chatservice.protocols.factory import GREETING_SILENCE
 from chatservice.protocols.machine import longest
-from chatservice.wire.lines import REF_LONGEST
-from chatservice.wire.replies import REPLIES
 from tests.protocols.support import FullJournal, House
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs/protocol.md").read_text("utf-8")
@@ -55,7 +55,7 @@ def table(text: str) -> dict[str, tuple[str, str]]:
     return {name.strip("`"): (kind, there) for name, kind, there, _ in rows(text)}
 
 
-def messages(title: str) -> dict[str, str]:
+def messages_under(title: str) -> dict[str, str]:
     """Return what stands of each message under a heading, by the types that it has."""
     parts = re.split(r"^### (.*)$", section(title), flags=re.M)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
@@ -66,7 +66,12 @@ def type_of(hint: Any) -> str:
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(type_of(one) for one in get_args(hint) if one is not type(None))
     if get_origin(hint) is list:
-        many = {str: "strings", wire.RoomSeen: "rooms", wire.Person: "people", wire.Event: "events"}
+        many = {
+            str: "strings",
+            messages.RoomSeen: "rooms",
+            messages.Person: "people",
+            messages.Event: "events",
+        }
         return f"list of {many[get_args(hint)[0]]}"
     return {str: "string", int: "integer", bool: "boolean"}[hint]
 
@@ -94,39 +99,39 @@ class TableTests(TestCase):
 
     def test_what_a_program_says(self) -> None:
         described: list[str] = []
-        for heading, text in messages("What a program says").items():
+        for heading, text in messages_under("What a program says").items():
             names = re.findall(r"`(\w+)`", heading)
             wanted: dict[str, tuple[str, str]] = {}
             for name in names:
-                wanted.update(fields_of(wire.REQUESTS[name], True))
+                wanted.update(fields_of(messages.REQUESTS[name], True))
             self.assertEqual(table(text), wanted, heading)
             described += names
-        self.assertEqual(described, list(wire.REQUESTS))
+        self.assertEqual(described, list(messages.REQUESTS))
 
     def test_what_the_server_says(self) -> None:
         described = []
-        for heading, text in messages("What the server says").items():
+        for heading, text in messages_under("What the server says").items():
             found = re.fullmatch(r"`(\w+)`(?: \(answer\))?", heading)
             if found is not None:
                 self.assertEqual(table(text), fields_of(REPLIES[found[1]], False), heading)
                 described.append(found[1])
-        self.assertEqual(sorted(described), sorted(set(REPLIES) - set(wire.EVENTS)))
+        self.assertEqual(sorted(described), sorted(set(REPLIES) - set(messages.EVENTS)))
 
     def test_what_is_in_what_the_server_says(self) -> None:
-        for title, kind in (("A room", wire.RoomSeen), ("A person", wire.Person)):
+        for title, kind in (("A room", messages.RoomSeen), ("A person", messages.Person)):
             self.assertEqual(table(section(title, 3)), fields_of(kind, False), title)
 
     def test_the_fields_of_events(self) -> None:
         cells = [row for row in rows(section("Events", 3)) if len(row) == 4]
         listed = {name.strip("`"): (kind, there) for name, kind, there, _ in cells}
-        wanted = fields_of(wire.Event, False)
+        wanted = fields_of(messages.Event, False)
         del wanted["type"]
         self.assertEqual(listed, wanted)
 
     def test_the_types_of_events_and_what_each_tells(self) -> None:
         cells = [row for row in rows(section("Events", 3)) if len(row) == 3]
         listed = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in cells}
-        self.assertEqual(list(listed), list(wire.EVENTS))
+        self.assertEqual(list(listed), list(messages.EVENTS))
         for kind, names in listed.items():
             room = {PRIVATE: inbox(7), ANNOUNCED: HOUSE}.get(kind, "lobby")
             text = "" if kind == JOINED else "words"
@@ -138,11 +143,11 @@ class TableTests(TestCase):
 
     def test_every_code(self) -> None:
         codes = [row[0].strip("`") for row in rows(section("Codes", 3))]
-        self.assertEqual(codes, [code.value for code in wire.Code])
+        self.assertEqual(codes, [code.value for code in messages.Code])
 
     def test_whoever_gets_a_final_code_does_not_come_back(self) -> None:
         final = [row[0].strip("`") for row in rows(section("Codes", 3)) if "come back" in row[2]]
-        self.assertEqual(final, [code.value for code in wire.FINAL_CODES])
+        self.assertEqual(final, [code.value for code in messages.FINAL_CODES])
 
     def test_who_is_closed_by_a_code_is_shown_to_be(self) -> None:
         closing = {
@@ -156,8 +161,8 @@ class TableTests(TestCase):
             if code:
                 shown[code] = following == f"({who} is closed)"
         self.assertEqual({code for code, closed in shown.items() if closed}, closing)
-        missing = {code.value for code in wire.Code} - set(shown)
-        self.assertEqual(missing, {wire.Code.WENT_WRONG.value})
+        missing = {code.value for code in messages.Code} - set(shown)
+        self.assertEqual(missing, {messages.Code.WENT_WRONG.value})
 
 
 class NumberTests(TestCase):
@@ -167,13 +172,13 @@ class NumberTests(TestCase):
         limits = Limits()
         text = " ".join(DOCUMENT.split())
         self.assertEqual((NAMES_MOST, PEOPLE_TOLD, ROOMS_TOLD), (500, 500, 500))
-        self.assertEqual(wire.SEQ_MOST, 2**53 - 1)
+        self.assertEqual(messages.SEQ_MOST, 2**53 - 1)
         self.assertEqual((LOGIN_TRIES, limits.burst, limits.rate), (5, 20, 5))
         for sentence in (
             f"at most {limits.max_line:,} characters (`--max-line`)",
             f"a name {limits.max_name} (`--max-name`)",
-            f"at most {wire.BYTES_A_CHARACTER} bytes for each character",
-            f"and {wire.LINE_OVERHEAD:,} more, {longest(limits.max_line):,} in all",
+            f"at most {messages.BYTES_A_CHARACTER} bytes for each character",
+            f"and {messages.LINE_OVERHEAD:,} more, {longest(limits.max_line):,} in all",
             "Twenty lines are read at once (`--burst`), and then five a second (`--rate`)",
             f"nothing for {GREETING_SILENCE * 1000:g} ms",
             f"has {limits.login_timeout} seconds and five tries",

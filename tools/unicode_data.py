@@ -1,8 +1,8 @@
-"""Write chatservice/chat/unicode_data.py: what the service has to know of Unicode.
+"""Write chatservice/text/unicode_data.py: what the service has to know of Unicode.
 
     python3 -m venv /tmp/unicode
     /tmp/unicode/bin/pip install -r tools/unicode_data.txt
-    /tmp/unicode/bin/python tools/unicode_data.py > chatservice/chat/unicode_data.py
+    /tmp/unicode/bin/python tools/unicode_data.py > chatservice/text/unicode_data.py
 
 It asks packages that carry Unicode's own files: ICU for confusables.txt and DerivedAge.txt,
 fonttools for Scripts.txt and ScriptExtensions.txt, and unicodedata2 for UnicodeData.txt.
@@ -53,7 +53,7 @@ KNOWN = {c for c in ASSIGNED if age(c) <= BASE}
 
 
 def folded(text: str) -> str:
-    """Return what :func:`chatservice.chat.names.key` makes of a text before it looks at looks."""
+    """Return what :func:`chatservice.text.names.key` makes of a text before it looks at looks."""
     for _ in range(2):
         text = unicode.normalize("NFD", text).upper().casefold()
         text = unicode.normalize("NFKC", text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatservice.chat import names
 from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
+from chatservice.text import names
 
 if TYPE_CHECKING:
     from chatservice.chat.rooms import Membership

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from chatservice import wording
 from chatservice.chat import ignoring
 from chatservice.chat.cursors import Replay
 from chatservice.chat.house import OPERATORS, House
@@ -22,7 +21,8 @@ from chatservice.chat.sessions import Session
 from chatservice.chat.views import View, text_view
 from chatservice.journal.events import PRIVATE, RENAMED, TALK, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import wording
 
 MOMENT: Final = 10.0
 """Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from chatservice.chat import names
+from chatservice.text import names
 
 
 class NameTaken(Exception):

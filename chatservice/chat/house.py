@@ -18,14 +18,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatservice import wording
 from chatservice.chat.absences import Absences
 from chatservice.chat.addressed import deliver_addressed
 from chatservice.chat.answers import Answers
 from chatservice.chat.batch import Presence
 from chatservice.chat.claims import Claims
 from chatservice.chat.cursors import Cursor, Readers, Replay
-from chatservice.chat.directions import directed_room
 from chatservice.chat.directory import Directory
 from chatservice.chat.members import Member
 from chatservice.chat.past import Past
@@ -36,12 +34,15 @@ from chatservice.chat.shares import Shares
 from chatservice.chat.standing import BAN, Standing
 from chatservice.chat.ticker import Ticker
 from chatservice.chat.tokens import Tokens
-from chatservice.chat.views import FACES, faces, text_view
+from chatservice.chat.views import text_view
 from chatservice.chat.wall_clock import WallClock
 from chatservice.journal.base import Journal
 from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
 from chatservice.limits import Limits
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import wording
+from chatservice.text.directions import directed_room
+from chatservice.text.listing import FACES, faces
 
 HISTORY_ON_JOINING: Final = 20
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from chatservice.chat import names
 from chatservice.chat.members import NONE_HIDDEN, Ignored, Member
+from chatservice.text import names
 
 MOST: Final = 100
 """The most names that one member may ignore."""

@@ -1,10 +1,10 @@
-"""How events look to programs: an object each, as :mod:`chatservice.wire` has them."""
+"""How events look to programs: an object each, as :mod:`chatservice.messages` has them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.chat.sessions import address_of
 from chatservice.journal.events import (
     DID,
@@ -17,6 +17,7 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
+from chatservice.text import wording
 
 NAMES_MOST: Final = 500
 """So many names of those who come or go together are told; of the rest, the count."""
@@ -25,13 +26,13 @@ _ASKED: Final = {SAID: "say", DID: "do", PRIVATE: "private", TOPIC: "topic"}
 """With what a program asks for what then happens."""
 
 
-def told(event: Event) -> wire.Event:
+def told(event: Event) -> messages.Event:
     """Return an event as it is told."""
     room = None if event.room.startswith(HOUSE) else event.room
-    at = wire.moment(event.at)
+    at = messages.moment(event.at)
     if event.kind in (JOINED, LEFT):
         names = event.author.split(" ")
-        return wire.Event(
+        return messages.Event(
             type=event.kind,
             id=event.id,
             at=at,
@@ -41,10 +42,10 @@ def told(event: Event) -> wire.Event:
             text=event.text or None,
         )
     if event.kind == RENAMED:
-        return wire.Event(
+        return messages.Event(
             type=event.kind, id=event.id, at=at, room=room, author=event.author, name=event.text
         )
-    return wire.Event(
+    return messages.Event(
         type=event.kind,
         id=event.id,
         at=at,
@@ -60,7 +61,7 @@ class JsonView:
 
     def live(self, event: Event, here: bool) -> bytes:
         """See :meth:`.View.live`."""
-        return wire.encode(told(event))
+        return messages.encode(told(event))
 
     def own(self, event: Event) -> bytes:
         """See :meth:`.View.own`: what a program has said is its receipt."""
@@ -68,19 +69,21 @@ class JsonView:
         if asked is None:
             return self.live(event, True)
         seq = event.seq if event.seq > 0 else None
-        return wire.encode(wire.Ok(to=asked, id=event.id, at=wire.moment(event.at), seq=seq))
+        return messages.encode(
+            messages.Ok(to=asked, id=event.id, at=messages.moment(event.at), seq=seq)
+        )
 
     def notice(self, *lines: str) -> bytes:
         """See :meth:`.View.notice`."""
-        return b"".join(wire.encode(wire.Notice(text=line)) for line in lines if line)
+        return b"".join(messages.encode(messages.Notice(text=line)) for line in lines if line)
 
-    def refusal(self, code: wire.Code, why: str) -> bytes:
+    def refusal(self, code: messages.Code, why: str) -> bytes:
         """See :meth:`.View.refusal`."""
-        return wire.encode(wire.Error(code=code.value, text=why))
+        return messages.encode(messages.Error(code=code.value, text=why))
 
     def gap(self) -> bytes:
         """See :meth:`.View.gap`."""
-        return wire.encode(wire.Notice(text=wording.FORGOTTEN, gap=True))
+        return messages.encode(messages.Notice(text=wording.FORGOTTEN, gap=True))
 
 
 JSON: Final = JsonView()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chatservice.chat.views import View
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
-from chatservice.wire import Code
+from chatservice.messages import Code
 
 if TYPE_CHECKING:
     from chatservice.chat.cursors import Cursor

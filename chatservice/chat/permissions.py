@@ -6,11 +6,11 @@ nickname and the name of a new room.
 
 from __future__ import annotations
 
-from chatservice import wording
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.standing import Standing
 from chatservice.journal.events import ACTED, ANNOUNCED
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import wording
 
 
 def is_heard(standing: Standing, name: str) -> bool:

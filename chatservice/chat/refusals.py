@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatservice.wire import Code
+from chatservice.messages import Code
 
 
 class Refusal(Exception):

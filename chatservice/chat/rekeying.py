@@ -13,13 +13,13 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from chatservice.chat import names
-from chatservice.chat.characters import scripts
-from chatservice.chat.names import BadName
 from chatservice.chat.sessions import SESSION, Reading, Session
 from chatservice.chat.standing import LOCK, MUTE, Term
 from chatservice.journal.base import JournalError, Revision
 from chatservice.journal.events import ACTED, FILE, RENAMED, TOPIC, Draft, Fact
+from chatservice.text import names
+from chatservice.text.characters import scripts
+from chatservice.text.names import BadName
 
 RULES_FACT: Final = "rules"
 """The name of the fact, of the kind :data:`.FILE`, that tells the rules (:data:`.names.RULES`) by

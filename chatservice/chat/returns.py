@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from chatservice import wire
-from chatservice.chat import ignoring, names
+from chatservice import messages
+from chatservice.chat import ignoring
 from chatservice.chat.cursors import Cursor
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import NOWHERE, Member, Outlet
@@ -27,6 +27,7 @@ from chatservice.chat.rooms import over, reads
 from chatservice.chat.sessions import Session
 from chatservice.chat.telling import joined, seen
 from chatservice.journal.events import Fact
+from chatservice.text import names
 
 if TYPE_CHECKING:
     from chatservice.chat.chat import Chat
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 TEND_EVERY: Final = 60.0
 """Seconds after which expired tokens are forgotten, and numbers noted."""
 
-REPLACED: Final = wire.encode(wire.Replaced(text="another connection has your place now"))
+REPLACED: Final = messages.encode(messages.Replaced(text="another connection has your place now"))
 """The last words to a connection whose place another one has."""
 
 
@@ -45,7 +46,7 @@ class _Coming(NamedTuple):
     :ivar welcomed: to fire, for each of its connections.
     """
 
-    hello: wire.Hello
+    hello: messages.Hello
     began: int
     welcomed: list[Deferred[Member]]
 
@@ -61,35 +62,35 @@ class Returns:
 
     # Coming in
 
-    def enter(self, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+    def enter(self, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
         """Let a program in, or back. The Deferred fires when it has been welcomed.
 
         It fails with :exc:`.Refusal`, :exc:`.BadName` or :exc:`.NameTaken`.
         """
         return maybeDeferred(self._enter, hello, outlet)
 
-    def _enter(self, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _enter(self, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
         chat = self._chat
         banned = chat.banned(outlet.address)
         if banned is not None:
-            raise Refusal(wire.Code.BANNED, banned)
+            raise Refusal(messages.Code.BANNED, banned)
         if hello.token is not None:
             return chat.session_of(hello.token).addCallback(self._known, hello, outlet)
         if hello.name is None:
-            raise Refusal(wire.Code.BAD_FIELD, "name is missing")
+            raise Refusal(messages.Code.BAD_FIELD, "name is missing")
         return self._come_in(hello, hello.name, outlet)
 
     def _known(
-        self, session: Session | None, hello: wire.Hello, outlet: Outlet
+        self, session: Session | None, hello: messages.Hello, outlet: Outlet
     ) -> Deferred[Member]:
         if session is not None:
             owned = self._chat.own(session)
             return owned.addCallback(lambda _: self._return(session, hello, outlet))
         if hello.name is None:
-            raise Refusal(wire.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
+            raise Refusal(messages.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
         return self._come_in(hello, hello.name, outlet)
 
-    def _return(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _return(self, session: Session, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
         member = self._chat.sessions.get(session.origin) or self._claiming.get(session.origin)
@@ -100,19 +101,21 @@ class Returns:
         self._connect(member, outlet, hello, hello.token)
         return succeed(member)
 
-    def _come_in(self, hello: wire.Hello, typed: str, outlet: Outlet) -> Deferred[Member]:
+    def _come_in(self, hello: messages.Hello, typed: str, outlet: Outlet) -> Deferred[Member]:
         chat = self._chat
         name = names.nickname(typed, chat.limits.max_name)
         rooms = hello.rooms if hello.rooms is not None else chat.permanent[:1]
         most = chat.limits.max_rooms_per_member
         if 0 < most < len(rooms):
-            raise Refusal(wire.Code.BAD_FIELD, f"rooms names {most} at most")
+            raise Refusal(messages.Code.BAD_FIELD, f"rooms names {most} at most")
         rooms = [names.room_name(room, chat.limits.max_name) for room in rooms]
         token, session = chat.tokens.issue(name)
 
         return self._appear(session, name, rooms, outlet, hello, token)
 
-    def _come_back(self, session: Session, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _come_back(
+        self, session: Session, hello: messages.Hello, outlet: Outlet
+    ) -> Deferred[Member]:
         chat = self._chat
         name = session.name
         if hello.name is not None and hello.name != session.was:
@@ -123,7 +126,9 @@ class Returns:
         rooms = list(known) or chat.permanent[:1]
         return self._appear(session, name, rooms, outlet, hello, hello.token)
 
-    def _come_instead(self, member: Member, hello: wire.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _come_instead(
+        self, member: Member, hello: messages.Hello, outlet: Outlet
+    ) -> Deferred[Member]:
         """Wait on another connection.
 
         Before it is stored what it did when it was here before, nobody can tell what is for it.
@@ -141,7 +146,7 @@ class Returns:
         name: str,
         rooms: Sequence[str],
         outlet: Outlet,
-        hello: wire.Hello,
+        hello: messages.Hello,
         token: str | None,
     ) -> Deferred[Member]:
         """Make a session a member that has no connection, and connect it once that is stored."""
@@ -210,7 +215,7 @@ class Returns:
         self,
         member: Member,
         outlet: Outlet,
-        hello: wire.Hello,
+        hello: messages.Hello,
         token: str | None,
         began: int | None = None,
     ) -> None:
@@ -232,11 +237,11 @@ class Returns:
         ]
         member.cursor = Cursor(member, since)
         if resumed:
-            member.cursor.at_head = lambda: outlet.write(wire.encode(wire.Live()))
+            member.cursor.at_head = lambda: outlet.write(messages.encode(messages.Live()))
         limits = chat.limits
         outlet.write(
-            wire.encode(
-                wire.Welcome(
+            messages.encode(
+                messages.Welcome(
                     name=member.name,
                     token=token,
                     journal=chat.journal.identity,
@@ -262,7 +267,7 @@ class Returns:
         chat.readers.ready(member.cursor)
 
     def _since(
-        self, session: Session, hello: wire.Hello, resumed: bool, began: int | None
+        self, session: Session, hello: messages.Hello, resumed: bool, began: int | None
     ) -> tuple[int, bool]:
         """Tell after which event a program reads on, and whether it misses any."""
         chat = self._chat

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatservice.chat.refusals import Refusal
 from chatservice.limits import Limits
-from chatservice.wire import Code
+from chatservice.messages import Code
 
 STORED_AT_ONCE: Final = 16
 """Seconds of ``--stored-per-address`` that may be stored at once."""

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.chat import names
 from chatservice.chat.addresses import Networks, parse_address, parse_network
 from chatservice.journal.events import TOPIC, Fact
+from chatservice.text import names
 
 LOCK: Final = "lock"
 MUTE: Final = "mute"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.rooms import Membership, Room
 
 if TYPE_CHECKING:
     from chatservice.chat.chat import Chat
 
 
-def seen(chat: Chat, room: Room) -> wire.RoomSeen:
+def seen(chat: Chat, room: Room) -> messages.RoomSeen:
     """Return how a room is told of."""
-    return wire.RoomSeen(
+    return messages.RoomSeen(
         room=room.name,
         people=len(room.members),
         topic=chat.standing.topics.get(room.name, ""),
@@ -25,7 +25,7 @@ def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> 
     """Tell a program that it is in a room."""
     room = seen(chat, membership.room)
     membership.member.outlet.write(
-        wire.encode(
-            wire.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
+        messages.encode(
+            messages.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
         )
     )

@@ -9,13 +9,10 @@ line, so none of these can be forged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Final, Protocol
 
-from chatservice import wording
-from chatservice.chat.directions import directed, directed_room
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -29,10 +26,11 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
-from chatservice.wire import Code
-
-FACES: Final = 20
-"""So many names are shown where people come, go or are met; of the rest, the count."""
+from chatservice.messages import Code
+from chatservice.text import wording
+from chatservice.text.directions import directed, directed_room
+from chatservice.text.listing import faces
+from chatservice.text.times import FULL, OFF, SHORT, STAMPS
 
 
 class View(Protocol):
@@ -53,12 +51,6 @@ class View(Protocol):
     def gap(self) -> bytes:
         """Render that something which was to be shown here is not there any more."""
 
-
-OFF: Final = "off"
-SHORT: Final = "short"
-FULL: Final = "full"
-STAMPS: Final = {OFF: "", SHORT: "[%H:%M] ", FULL: "[%Y-%m-%d %H:%M:%S] "}
-"""How the time stands in front of an event, by what a reader wants to see of it."""
 
 _FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
 """The full time where clocks are put back, and the same comes twice."""
@@ -167,22 +159,3 @@ def _happened(event: Event) -> str:
         return f"{author} announces: {event.text}"
     assert event.kind == ACTED
     return f"{author} {event.text}"
-
-
-def faces(names: Sequence[str], total: int = 0) -> str:
-    """List names as one would say them: ``ana, bob and cleo``, or twenty ``and 17 more``.
-
-    :param total: how many there are, if ``names`` are only some of them.
-    """
-    more = max(total, len(names)) - FACES
-    shown = [directed(name) for name in names[:FACES]]
-    if more > 0:
-        return f"{', '.join(shown)} and {more:,} more"
-    if len(shown) > 1:
-        return f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return shown[0]
-
-
-def people(count: int) -> str:
-    """Count people: ``1 person``, ``3 people``."""
-    return "1 person" if count == 1 else f"{count:,} people"

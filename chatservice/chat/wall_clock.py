@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from chatservice.chat import durations
 from chatservice.journal.events import FILE, Fact
+from chatservice.text import durations
 
 JUMP: Final = 86_400_000
 """Milliseconds by which the time may be off what was expected."""

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from chatservice.chat.text import decode, safe
 from chatservice.client.connection import LONGEST
 from chatservice.client.printed import as_seen
 from chatservice.client.stdio import TOO_LONG
+from chatservice.text.sanitising import decode, safe
 
 MOST: Final = 16 << 20
 """Bytes that may wait; then the producer has to."""

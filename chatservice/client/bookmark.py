@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from chatservice import wire
+from chatservice import messages
 
 PACE: Final = 1.0
 """Seconds between two times that it is kept only because more was received."""
@@ -52,13 +52,13 @@ class Bookmark:
             if name is None:
                 self.name = remembered.name
 
-    def hello(self, rooms: list[str] | None) -> wire.Hello:
+    def hello(self, rooms: list[str] | None) -> messages.Hello:
         """Introduce oneself, with all that is known."""
-        return wire.Hello(
+        return messages.Hello(
             name=self.name, token=self.token, since=self.since, journal=self.journal, rooms=rooms
         )
 
-    def welcomed(self, welcome: wire.Welcome) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """Note which session it is, and where its stream begins."""
         goes_on = welcome.resumed and not welcome.gap and self.journal == welcome.journal
         # After a gap, ids that were given once may be those of something else.

@@ -19,8 +19,8 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from chatservice import wording
-from chatservice.chat.text import decode, safe
+from chatservice.text import wording
+from chatservice.text.sanitising import decode, safe
 
 OWN: Final = "-- "
 """What stands before all that is the service's own."""

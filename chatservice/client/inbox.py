@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.bookmark import Remembered
 from chatservice.client.outgoing import Refused, Sent
 from chatservice.client.seat import Seat
@@ -25,7 +25,7 @@ HALF_EMPTY: Final = 2048
 class ChatError(Exception):
     """Something was not done, or the chat is over; ``str()`` is a sentence.
 
-    :ivar code: for a program, if it is the server that says so (:class:`chatservice.wire.Code`).
+    :ivar code: for a program, if it is the server that says so (:class:`chatservice.messages.Code`).
     """
 
     def __init__(self, sentence: str, code: str | None = None) -> None:
@@ -52,9 +52,9 @@ class Inbox:
         self._patient = patient
         self.welcome: Deferred[None] = Deferred(lambda _: self.stop())
         self.gaps = 0
-        self._events: deque[wire.Event] = deque()
-        self._taken: wire.Event | None = None
-        self._takers: deque[Deferred[wire.Event | None]] = deque()
+        self._events: deque[messages.Event] = deque()
+        self._taken: messages.Event | None = None
+        self._takers: deque[Deferred[messages.Event | None]] = deque()
         self._saying: dict[Sent, Deferred[int]] = {}
         self._questions = 0
         self._quits: list[Deferred[None]] = []
@@ -65,7 +65,7 @@ class Inbox:
 
     # The program
 
-    def next(self) -> Deferred[wire.Event | None]:
+    def next(self) -> Deferred[messages.Event | None]:
         """Give the next event, when there is one; None when it is over."""
         if self._taken is not None:
             self._taken = None
@@ -76,11 +76,11 @@ class Inbox:
             return succeed(event)
         if self._over:
             return succeed(None) if self._why is None else fail(self._closed())
-        taker: Deferred[wire.Event | None] = Deferred(self._takers.remove)
+        taker: Deferred[messages.Event | None] = Deferred(self._takers.remove)
         self._takers.append(taker)
         return taker
 
-    def talk(self, request: wire.Talk) -> Deferred[int]:
+    def talk(self, request: messages.Talk) -> Deferred[int]:
         """Say something; fires with its id when it is stored."""
         if self._over:
             return fail(self._closed())
@@ -89,7 +89,7 @@ class Inbox:
         self._pause_or_resume()
         return storing
 
-    def ask(self, request: wire.Request) -> Deferred[wire.Reply]:
+    def ask(self, request: messages.Request) -> Deferred[messages.Reply]:
         """Ask something."""
         if self._over:
             return fail(self._closed())
@@ -98,7 +98,7 @@ class Inbox:
         self._pause_or_resume()
         return answer.addBoth(self._answered).addErrback(_refusal)
 
-    def _answered(self, answer: wire.Reply | Failure) -> wire.Reply | Failure:
+    def _answered(self, answer: messages.Reply | Failure) -> messages.Reply | Failure:
         self._questions -= 1
         self._pause_or_resume()
         return answer
@@ -148,7 +148,7 @@ class Inbox:
 
     # The seat
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection."""
         if not self.welcome.called:
             self.welcome.callback(None)
@@ -156,7 +156,7 @@ class Inbox:
     def caught_up(self, missed: int) -> None:
         """What was missed was given."""
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Give an event to who waits for it, or have it wait."""
         if self._takers:
             self._taken = event
@@ -170,7 +170,7 @@ class Inbox:
         self._saying.pop(sent).callback(id)
         self._pause_or_resume()
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Tell who said it."""
         self._saying.pop(sent).errback(ChatError(error.text, error.code))
         self._pause_or_resume()

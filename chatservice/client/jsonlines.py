@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from twisted.python.failure import Failure
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.bookmark import Remembered
 from chatservice.client.program import MOST, Program
 from chatservice.client.seat import Refused, Seat, Sent
 from chatservice.client.stdio import TOO_LONG
+from chatservice.text import wording
 
 
 class JsonLines(Program):
@@ -33,11 +34,11 @@ class JsonLines(Program):
     _skipping = False
     _rest = b""
     _gap_is_known = False
-    _quit: wire.Quit | None = None
+    _quit: messages.Quit | None = None
 
     def connectionMade(self) -> None:
         """Come in, if there is a name."""
-        self._talked: dict[Sent, wire.Talk] = {}
+        self._talked: dict[Sent, messages.Talk] = {}
         super().connectionMade()
 
     def come_in(
@@ -47,10 +48,10 @@ class JsonLines(Program):
         super().come_in(name, rooms, remembered)
         self.transport.registerProducer(self.seat, True)
 
-    def tell(self, message: wire.Reply) -> None:
+    def tell(self, message: messages.Reply) -> None:
         """Write an object."""
         if not self.ending:
-            self.transport.write(wire.encode(message).rstrip() + b"\n")
+            self.transport.write(messages.encode(message).rstrip() + b"\n")
 
     # What is read
 
@@ -79,44 +80,44 @@ class JsonLines(Program):
         if not text.strip() or self._quit is not None:
             return
         try:
-            request = wire.request(text)
-            if isinstance(request, wire.Hello):
+            request = messages.request(text)
+            if isinstance(request, messages.Hello):
                 self._introduced(request)
             elif self.seat is None:
-                raise _bad(request, wire.Code.HELLO_FIRST, "say hello first")
+                raise _bad(request, messages.Code.HELLO_FIRST, "say hello first")
             else:
                 self._pass_on(self.seat, request)
-        except wire.BadMessage as bad:
+        except messages.BadMessage as bad:
             why = str(bad)
             self.refuse(why)
             code = bad.code.value
-            self.tell(wire.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
+            self.tell(messages.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Answer it like any other that is no request; what comes behind it counts."""
         _, end, self._rest = line.partition(self.delimiter)
         self._skipping = not end
         self.refuse(TOO_LONG)
-        self.tell(wire.Error(code=wire.Code.TOO_LONG.value, text=TOO_LONG))
+        self.tell(messages.Error(code=messages.Code.TOO_LONG.value, text=TOO_LONG))
 
-    def _introduced(self, hello: wire.Hello) -> None:
+    def _introduced(self, hello: messages.Hello) -> None:
         if self.seat is not None:
-            raise _bad(hello, wire.Code.WELCOME_ALREADY, "the hello was said already")
+            raise _bad(hello, messages.Code.WELCOME_ALREADY, "the hello was said already")
         if hello.name is None:
-            raise _bad(hello, wire.Code.BAD_FIELD, "name is missing")
+            raise _bad(hello, messages.Code.BAD_FIELD, "name is missing")
         self._hides_token = False
         remembered = None
         if hello.token is not None:
             if hello.journal is None or hello.since is None:
-                raise _bad(hello, wire.Code.BAD_FIELD, "with a token go a journal and since")
+                raise _bad(hello, messages.Code.BAD_FIELD, "with a token go a journal and since")
             remembered = Remembered(hello.name, hello.token, hello.journal, hello.since)
         self.come_in(hello.name, hello.rooms or self._rooms, remembered)
 
-    def _pass_on(self, seat: Seat, request: wire.Request) -> None:
-        if isinstance(request, wire.Talk):
+    def _pass_on(self, seat: Seat, request: messages.Request) -> None:
+        if isinstance(request, messages.Talk):
             self._talked[seat.talk(request)] = request
             self.asked()
-        elif isinstance(request, wire.Quit):
+        elif isinstance(request, messages.Quit):
             self._quit = request
             self._leaving = True
             self.pauseProducing()
@@ -127,7 +128,7 @@ class JsonLines(Program):
             answer.addCallbacks(self.tell, self._not_done, errbackArgs=(request,))
             answer.addCallback(lambda _: self.answered())
 
-    def _not_done(self, failure: Failure, request: wire.Request) -> None:
+    def _not_done(self, failure: Failure, request: messages.Request) -> None:
         refused = failure.trap(Refused) and failure.value
         assert isinstance(refused, Refused)
         self.refuse(str(refused))
@@ -139,14 +140,14 @@ class JsonLines(Program):
 
     # What the seat tells
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """Write it."""
         self._gap_is_known = welcome.gap
         token = None if self._hides_token else welcome.token
         self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
         super().welcomed(welcome, missed)
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Write it."""
         self.tell(event)
 
@@ -154,10 +155,10 @@ class JsonLines(Program):
         """Write the ``ok``."""
         talk = self._talked.pop(sent)
         seq = sent.seq if talk.seq is None else talk.seq
-        self.tell(wire.Ok(to=talk.type, id=id, at=sent.at, seq=seq, ref=talk.ref))
+        self.tell(messages.Ok(to=talk.type, id=id, at=sent.at, seq=seq, ref=talk.ref))
         super().stored(sent, id)
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Write the error."""
         talk = self._talked.pop(sent)
         seq = sent.seq if talk.seq is None else talk.seq
@@ -166,24 +167,24 @@ class JsonLines(Program):
 
     def noticed(self, text: str) -> None:
         """Write it."""
-        self.tell(wire.Notice(text=text))
+        self.tell(messages.Notice(text=text))
         super().noticed(text)
 
     def gapped(self) -> None:
         """Write it, unless the ``welcome`` has told it."""
         if not self._gap_is_known:
-            self.tell(wire.Notice(text=wording.FORGOTTEN, gap=True))
+            self.tell(messages.Notice(text=wording.FORGOTTEN, gap=True))
         self._gap_is_known = False
 
     def ended(self, why: str | None) -> None:
         """Write what it was that ended it, or the ``ok`` if that was asked for."""
         if why is not None:
-            self.tell(wire.Notice(text=why))
+            self.tell(messages.Notice(text=why))
         elif self._quit is not None:
-            self.tell(wire.Ok(to=wire.Quit.type, ref=self._quit.ref))
+            self.tell(messages.Ok(to=messages.Quit.type, ref=self._quit.ref))
         super().ended(why)
 
 
-def _bad(request: wire.Request, code: wire.Code, why: str) -> wire.BadMessage:
-    seq = request.seq if isinstance(request, wire.Talk) else None
-    return wire.BadMessage(code, why, request.type, request.ref, seq)
+def _bad(request: messages.Request, code: messages.Code, why: str) -> messages.BadMessage:
+    seq = request.seq if isinstance(request, messages.Talk) else None
+    return messages.BadMessage(code, why, request.type, request.ref, seq)

@@ -29,17 +29,17 @@ from typing import Any, TypeVar, cast
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.address import BadAddress, endpoint_at
 from chatservice.client.bookmark import Remembered
 from chatservice.client.inbox import ChatError, Inbox
 from chatservice.client.seat import Seat
 from chatservice.clock import go_by_monotonic
 
-_Answer = TypeVar("_Answer", bound=wire.Reply)
+_Answer = TypeVar("_Answer", bound=messages.Reply)
 
 
-class Chat(AsyncIterator[wire.Event]):
+class Chat(AsyncIterator[messages.Event]):
     """A place in the chat, under a name; :func:`connect` makes it.
 
     Iterating gives each :class:`Event`, but not what one said oneself, in order. It ends when it
@@ -60,7 +60,7 @@ class Chat(AsyncIterator[wire.Event]):
         return self._seat.name
 
     @property
-    def rooms(self) -> Mapping[str, wire.RoomSeen]:
+    def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that it is in, by their names."""
         return self._seat.rooms
 
@@ -78,7 +78,7 @@ class Chat(AsyncIterator[wire.Event]):
         """Give each event."""
         return self
 
-    async def __anext__(self) -> wire.Event:
+    async def __anext__(self) -> messages.Event:
         """Wait for the next event.
 
         :raises ChatError: if it is over, and that was not wanted.
@@ -92,20 +92,20 @@ class Chat(AsyncIterator[wire.Event]):
 
     def say(self, room: str, text: str) -> Deferred[int]:
         """Say one line in a room."""
-        return self._inbox.talk(wire.Say(room=room, text=text))
+        return self._inbox.talk(messages.Say(room=room, text=text))
 
     def do(self, room: str, text: str) -> Deferred[int]:
         """Do something in a room: ``* ana waves``."""
-        return self._inbox.talk(wire.Do(room=room, text=text))
+        return self._inbox.talk(messages.Do(room=room, text=text))
 
     def private(self, to: str, text: str) -> Deferred[int]:
         """Write to one person.
 
         :param to: a name.
         """
-        return self._inbox.talk(wire.Private(to=to, text=text))
+        return self._inbox.talk(messages.Private(to=to, text=text))
 
-    def reply(self, event: wire.Event, text: str) -> Deferred[int]:
+    def reply(self, event: messages.Event, text: str) -> Deferred[int]:
         """Answer something private: to its author, whatever they are called by now.
 
         It is refused (``not_here``) if they are not here any more; no other gets it who has come
@@ -117,62 +117,62 @@ class Chat(AsyncIterator[wire.Event]):
             return fail(
                 ChatError("that can't be answered: it does not tell whose session it is of")
             )
-        return self._inbox.talk(wire.Private(session=event.session, text=text))
+        return self._inbox.talk(messages.Private(session=event.session, text=text))
 
     def set_topic(self, room: str, text: str) -> Deferred[int]:
         """Give a room a topic; an empty text takes it away."""
-        return self._inbox.talk(wire.Topic(room=room, text=text))
+        return self._inbox.talk(messages.Topic(room=room, text=text))
 
     # Questions: each fires with the answer
 
-    def join(self, room: str) -> Deferred[wire.RoomSeen]:
+    def join(self, room: str) -> Deferred[messages.RoomSeen]:
         """Go into a room, and see how it looks."""
-        return self._ask(wire.Join(room=room), wire.Ok).addCallback(
-            lambda ok: wire.RoomSeen(
+        return self._ask(messages.Join(room=room), messages.Ok).addCallback(
+            lambda ok: messages.RoomSeen(
                 room=ok.room or room, people=ok.people or 1, topic=ok.topic or ""
             )
         )
 
     def leave(self, room: str) -> Deferred[None]:
         """Go out of a room."""
-        return self._ask(wire.Leave(room=room), wire.Ok).addCallback(_nothing)
+        return self._ask(messages.Leave(room=room), messages.Ok).addCallback(_nothing)
 
     def nick(self, name: str) -> Deferred[str]:
         """Take another name; fires with it."""
-        return self._ask(wire.Nick(name=name), wire.Ok).addCallback(lambda _: self.name)
+        return self._ask(messages.Nick(name=name), messages.Ok).addCallback(lambda _: self.name)
 
     def away(self, text: str = "") -> Deferred[None]:
         """Be shown as away until something is said.
 
         :param text: why.
         """
-        return self._ask(wire.Away(text=text), wire.Ok).addCallback(_nothing)
+        return self._ask(messages.Away(text=text), messages.Ok).addCallback(_nothing)
 
-    def who(self, room: str) -> Deferred[wire.WhoIs]:
+    def who(self, room: str) -> Deferred[messages.WhoIs]:
         """Ask who is in a room."""
-        return self._ask(wire.Who(room=room), wire.WhoIs)
+        return self._ask(messages.Who(room=room), messages.WhoIs)
 
-    def list_rooms(self) -> Deferred[wire.RoomList]:
+    def list_rooms(self) -> Deferred[messages.RoomList]:
         """Ask which rooms there are."""
-        return self._ask(wire.Rooms(), wire.RoomList)
+        return self._ask(messages.Rooms(), messages.RoomList)
 
-    def whois(self, name: str) -> Deferred[wire.About]:
+    def whois(self, name: str) -> Deferred[messages.About]:
         """Ask about one person."""
-        return self._ask(wire.LookUp(name=name), wire.About)
+        return self._ask(messages.LookUp(name=name), messages.About)
 
-    def uptime(self) -> Deferred[wire.Up]:
+    def uptime(self) -> Deferred[messages.Up]:
         """Ask since when the server runs."""
-        return self._ask(wire.Uptime(), wire.Up)
+        return self._ask(messages.Uptime(), messages.Up)
 
     def history(
         self, room: str, before: int | None = None, after: int | None = None, limit: int = 50
-    ) -> Deferred[wire.Past]:
+    ) -> Deferred[messages.Past]:
         """Ask what was said in a room: the last before an id, or the first after one."""
         return self._ask(
-            wire.History(room=room, before=before, after=after, limit=limit), wire.Past
+            messages.History(room=room, before=before, after=after, limit=limit), messages.Past
         )
 
-    def _ask(self, request: wire.Request, kind: type[_Answer]) -> Deferred[_Answer]:
+    def _ask(self, request: messages.Request, kind: type[_Answer]) -> Deferred[_Answer]:
         """Ask; that the answer is of its kind was looked at where it came in."""
         return cast("Deferred[_Answer]", self._inbox.ask(request))
 

@@ -17,9 +17,10 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from chatservice import wire, wording
-from chatservice.chat.text import decode, safe
+from chatservice import messages
 from chatservice.client.connection import OWN, TalksTLS, begins_tls, reason_of, wrong_with
+from chatservice.text import wording
+from chatservice.text.sanitising import decode, safe
 
 LONGEST: Final = 16 << 20
 """Bytes of a line; with the history of a room it has some megabytes at most."""
@@ -44,7 +45,7 @@ class Hearer(Protocol):
     def reached(self, lines: Lines) -> None:
         """There is a connection."""
 
-    def heard(self, reply: wire.Reply) -> None:
+    def heard(self, reply: messages.Reply) -> None:
         """The server said something; all of it is safe to show."""
 
     def told(self, text: str) -> None:
@@ -85,14 +86,14 @@ class Lines(LineReceiver):
 
     # What goes out
 
-    def send(self, request: wire.Request) -> None:
+    def send(self, request: messages.Request) -> None:
         """Send a request; the server counts as lost if a ``hello`` is met by silence."""
-        line = wire.encode(request)
+        line = messages.encode(request)
         if self._longest_request is not None and len(line) > self._longest_request:
             # The server would not read it, and so could not say which one it was.
             self._reactor.callLater(0, self._give, self._too_long(request))
             return
-        if isinstance(request, wire.Hello):
+        if isinstance(request, messages.Hello):
             self._asked = self._reactor.seconds()
         self.transport.write(line)
 
@@ -100,14 +101,14 @@ class Lines(LineReceiver):
         """Ask whether the server is there."""
         self._pings += 1
         self._asked = self._pinged = self._reactor.seconds()
-        self.send(wire.Ping(ref=f"ping {self._pings}"))
+        self.send(messages.Ping(ref=f"ping {self._pings}"))
 
-    def _too_long(self, request: wire.Request) -> wire.Error:
-        return wire.Error(
-            code=wire.Code.TOO_LONG.value,
+    def _too_long(self, request: messages.Request) -> messages.Error:
+        return messages.Error(
+            code=messages.Code.TOO_LONG.value,
             text=wording.TOO_LONG.format(most=self._longest_text),
             to=request.type,
-            seq=request.seq if isinstance(request, wire.Talk) else None,
+            seq=request.seq if isinstance(request, messages.Talk) else None,
             ref=request.ref,
         )
 
@@ -134,30 +135,32 @@ class Lines(LineReceiver):
         if self._hearer is None:
             return
         text = decode(line.removesuffix(b"\r"))
-        if not line.startswith(wire.OPENING):
+        if not line.startswith(messages.OPENING):
             if told := safe(text).removeprefix(OWN):
                 self._hearer.told(told)
             return
-        with contextlib.suppress(wire.BadMessage):
-            reply = wire.reply(text)
+        with contextlib.suppress(messages.BadMessage):
+            reply = messages.reply(text)
             if reply is not None:
                 self._take(_safe(reply))
 
-    def _take(self, reply: wire.Reply) -> None:
+    def _take(self, reply: messages.Reply) -> None:
         now = self._reactor.seconds()
-        if isinstance(reply, wire.Pong):
+        if isinstance(reply, messages.Pong):
             if reply.ref == f"ping {self._pings}":
                 self.latency, self._asked = now - self._pinged, None
-        elif isinstance(reply, wire.Welcome):
+        elif isinstance(reply, messages.Welcome):
             self._asked = None
             self._longest_text = reply.longest
-            self._longest_request = wire.LINE_OVERHEAD + wire.BYTES_A_CHARACTER * reply.longest
-        elif isinstance(reply, wire.Error) and self._longest_request is None:
+            self._longest_request = (
+                messages.LINE_OVERHEAD + messages.BYTES_A_CHARACTER * reply.longest
+            )
+        elif isinstance(reply, messages.Error) and self._longest_request is None:
             # It is the answer to the hello, or comes instead of one.
             self._asked = None
         self._give(reply)
 
-    def _give(self, reply: wire.Reply) -> None:
+    def _give(self, reply: messages.Reply) -> None:
         if self._hearer is not None:
             self._hearer.heard(reply)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.outgoing import Sent
 
 
 class Listener(Protocol):
     """Is told, at once and in order, what happens; all of it is safe to show."""
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection, and a name; this comes again after each loss.
 
         :param missed: it is an earlier session that goes on, so what was missed follows.
@@ -20,13 +20,13 @@ class Listener(Protocol):
     def caught_up(self, missed: int) -> None:
         """All that happened until the session went on was given, which were so many events."""
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Something happened; each event is given once, in order."""
 
     def stored(self, sent: Sent, id: int) -> None:
         """Own talk is stored: this is its place among the events."""
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Own talk is not stored, and will not be."""
 
     def noticed(self, text: str) -> None:

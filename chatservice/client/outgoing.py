@@ -11,7 +11,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wire
+from chatservice import messages
 
 WINDOW: Final = 64
 """How much is sent before something of it is answered; all else waits here, and not in a buffer."""
@@ -20,7 +20,7 @@ WINDOW: Final = 64
 class Refused(Exception):
     """The server did not do what it was asked for; ``str()`` is a sentence."""
 
-    def __init__(self, error: wire.Error) -> None:
+    def __init__(self, error: messages.Error) -> None:
         super().__init__(error.text)
         self.error = error
 
@@ -34,7 +34,7 @@ class Sent:
     :ivar at: when that was, as the server says; None if it does not.
     """
 
-    request: wire.Talk
+    request: messages.Talk
     id: int | None = None
     at: str | None = None
 
@@ -44,7 +44,7 @@ class Sent:
         if self.at is None:
             return None
         try:
-            return wire.time_of(self.at)
+            return messages.time_of(self.at)
         except ValueError:
             return None
 
@@ -63,17 +63,17 @@ class Asked:
     :ivar again: the answer may have been lost, so it may be done already.
     """
 
-    request: wire.Request
+    request: messages.Request
     ref: str | int | None
-    answer: Deferred[wire.Reply]
+    answer: Deferred[messages.Reply]
     again: bool = False
 
     @property
     def changes(self) -> str | None:
         """What the answer to another question about the same would make untrue."""
-        if isinstance(self.request, (wire.Join, wire.Leave)):
+        if isinstance(self.request, (messages.Join, messages.Leave)):
             return f"#{self.request.room}"
-        return "name" if isinstance(self.request, wire.Nick) else None
+        return "name" if isinstance(self.request, messages.Nick) else None
 
 
 class Outgoing:
@@ -104,7 +104,7 @@ class Outgoing:
         """Tell whether anything is left to be answered."""
         return bool(self._flight or self._waiting)
 
-    def talk(self, request: wire.Talk) -> Sent:
+    def talk(self, request: messages.Talk) -> Sent:
         """Append something to say, under the next number."""
         self._numbered += 1
         sent = Sent(replace(request, seq=self._numbered))
@@ -112,12 +112,12 @@ class Outgoing:
         self._waiting.append(sent)
         return sent
 
-    def ask(self, request: wire.Request, first: bool = False) -> Deferred[wire.Reply]:
+    def ask(self, request: messages.Request, first: bool = False) -> Deferred[messages.Reply]:
         """Append a question, or put it before all that waits.
 
         :return: fires with the answer, or fails with :class:`Refused`. It can be cancelled.
         """
-        answer: Deferred[wire.Reply] = Deferred(lambda _: self._drop(asked))
+        answer: Deferred[messages.Reply] = Deferred(lambda _: self._drop(asked))
         asked = Asked(replace(request, ref=next(self._refs)), request.ref, answer)
         if first:
             self._waiting.appendleft(asked)
@@ -125,7 +125,7 @@ class Outgoing:
             self._waiting.append(asked)
         return answer
 
-    def next(self) -> wire.Request | None:
+    def next(self) -> messages.Request | None:
         """Take what is to be sent now, if anything is."""
         if not self._waiting or len(self._flight) >= WINDOW or self._must_wait(self._waiting[0]):
             return None
@@ -196,7 +196,7 @@ class Outgoing:
                 self._waiting.append(item)
         self._number_from(seq)
 
-    def unsettled(self, seq: int) -> list[wire.Request]:
+    def unsettled(self, seq: int) -> list[messages.Request]:
         """Give the talk up to a number that should have been answered by now, to be sent again.
 
         It may have been refused when the answer was lost, or be stored where nothing can be told
@@ -229,7 +229,7 @@ class Outgoing:
                     sent.request = replace(sent.request, seq=number)
         self._numbered = number
 
-    def fail(self, error: wire.Error) -> None:
+    def fail(self, error: messages.Error) -> None:
         """Fail all questions: there will be no answer."""
         items = [*self._flight, *self._waiting]
         self._flight = [item for item in self._flight if isinstance(item, Sent)]

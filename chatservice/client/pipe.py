@@ -10,11 +10,12 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.backlog import Backlog, Source, Tail
 from chatservice.client.entrance import Entrance
 from chatservice.client.program import MOST, Program
 from chatservice.client.stdio import complain
+from chatservice.text import wording
 
 JOINT: Final = " ⏎ "
 """What stands between lines that are said as one."""
@@ -81,7 +82,7 @@ class Pipe(Program):
                     self._emptied = self._all_read
                     break
                 self._unanswered += 1
-                self.seat.talk(wire.Say(room=self._room, text=text))
+                self.seat.talk(messages.Say(room=self._room, text=text))
         super().go_on()
 
     def is_done(self) -> bool:
@@ -107,13 +108,13 @@ class Pipe(Program):
 
     # What the seat tells
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """Go into the room, unless that was done before."""
         self._longest = welcome.longest
         if self._room is None and not self._joining and self.seat is not None:
             if self._rooms:
                 self._joining = True
-                joining = self.seat.ask(wire.Join(room=self._rooms[0]))
+                joining = self.seat.ask(messages.Join(room=self._rooms[0]))
                 joining.addCallbacks(self._joined, self._not_let_in)
             elif welcome.rooms:
                 self._room = welcome.rooms[0].room
@@ -121,8 +122,8 @@ class Pipe(Program):
                 self.end(1, wording.NOWHERE)
         super().welcomed(welcome, missed)
 
-    def _joined(self, reply: wire.Reply) -> None:
-        assert isinstance(reply, wire.Ok)
+    def _joined(self, reply: messages.Reply) -> None:
+        assert isinstance(reply, messages.Ok)
         self._room = reply.room
         self.go_on()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatservice.chat.text import edited
+from chatservice.text.sanitising import edited
 
 # Control sequences, strings (titles, links) and all other escapes (ECMA-48, sections 5.3 to 5.6);
 # the bell. One that is cut off by the end of the line counts, too.

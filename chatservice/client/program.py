@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.bookmark import Remembered
 from chatservice.client.entrance import Entrance
 from chatservice.client.seat import Seat, Sent
@@ -118,7 +118,7 @@ class Program(StandardStreams):
 
     # What the seat tells
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection, maybe again."""
         self._welcomed, self._away = True, False
         self.go_on()
@@ -126,14 +126,14 @@ class Program(StandardStreams):
     def caught_up(self, missed: int) -> None:
         """What was missed was given."""
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Something happened."""
 
     def stored(self, sent: Sent, id: int) -> None:
         """Count it as answered."""
         self.answered()
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Count it as answered, and as not taken."""
         self.refuse(error.text)
         self.answered()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chatservice import wire
+from chatservice import messages
 
 
 class RoomsSeen:
@@ -18,13 +18,13 @@ class RoomsSeen:
     def __init__(self, wanted: Sequence[str]) -> None:
         self._wanted = list(wanted)
         self._welcomed = False
-        self.seen: dict[str, wire.RoomSeen] = {}
+        self.seen: dict[str, messages.RoomSeen] = {}
 
     def to_be_in(self) -> list[str] | None:
         """Give the rooms for a session that may have to begin anew; None for the first there is."""
         return list(self.seen) if self._welcomed else self._wanted or None
 
-    def welcomed(self, welcome: wire.Welcome) -> list[wire.Join]:
+    def welcomed(self, welcome: messages.Welcome) -> list[messages.Join]:
         """Note where one is; give the rooms to be joined still.
 
         A session that was there before this program may be in other rooms than are wanted.
@@ -34,28 +34,28 @@ class RoomsSeen:
         first, self._welcomed = not self._welcomed, True
         if not (first and welcome.resumed):
             return []
-        return [wire.Join(room=room) for room in self._wanted if room not in self.seen]
+        return [messages.Join(room=room) for room in self._wanted if room not in self.seen]
 
-    def answered(self, reply: wire.Reply) -> None:
+    def answered(self, reply: messages.Reply) -> None:
         """Note what an answer says."""
-        if isinstance(reply, wire.Ok) and reply.room is not None:
-            if reply.to == wire.Join.type:
-                self.seen[reply.room] = wire.RoomSeen(
+        if isinstance(reply, messages.Ok) and reply.room is not None:
+            if reply.to == messages.Join.type:
+                self.seen[reply.room] = messages.RoomSeen(
                     room=reply.room, people=reply.people or 1, topic=reply.topic or ""
                 )
-            elif reply.to == wire.Leave.type:
+            elif reply.to == messages.Leave.type:
                 self.seen.pop(reply.room, None)
-        elif isinstance(reply, wire.WhoIs):
+        elif isinstance(reply, messages.WhoIs):
             self._change(reply.room, people=reply.count)
-        elif isinstance(reply, wire.RoomList):
+        elif isinstance(reply, messages.RoomList):
             self.seen.update((room.room, room) for room in reply.rooms if room.room in self.seen)
 
-    def stored(self, talk: wire.Talk) -> None:
+    def stored(self, talk: messages.Talk) -> None:
         """Note what one said oneself, if it is a topic."""
-        if isinstance(talk, wire.Topic):
+        if isinstance(talk, messages.Topic):
             self._change(talk.room, topic=talk.text)
 
-    def happened(self, event: wire.Event, own_name: str | None, live: bool) -> None:
+    def happened(self, event: messages.Event, own_name: str | None, live: bool) -> None:
         """Note what happened.
 
         :param live: it is not counted in what was said of the rooms before.

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IPushProducer, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.bookmark import Bookmark, Remembered
 from chatservice.client.connection import reason_of, wrong_with
 from chatservice.client.dialling import Dialler
@@ -23,18 +23,19 @@ from chatservice.client.listening import Listener
 from chatservice.client.outgoing import Refused, Sent
 from chatservice.client.rooms import RoomsSeen
 from chatservice.client.session import Session, over
+from chatservice.text import wording
 
 __all__ = ["Listener", "Refused", "Remembered", "Seat", "Sent"]
 
-_NAME_CODES: Final = (wire.Code.BAD_NAME, wire.Code.NAME_TAKEN, wire.Code.MUTED)
-_CLOSING_CODES: Final = (wire.Code.CROWDED, wire.Code.TOO_SLOW)
+_NAME_CODES: Final = (messages.Code.BAD_NAME, messages.Code.NAME_TAKEN, messages.Code.MUTED)
+_CLOSING_CODES: Final = (messages.Code.CROWDED, messages.Code.TOO_SLOW)
 
 # It is of no use to say the same hello again.
 _HOPELESS_CODES: Final = (
-    wire.Code.BAD_FIELD,
-    wire.Code.TOO_LONG,
-    wire.Code.UNKNOWN_TYPE,
-    wire.Code.NOT_JSON,
+    messages.Code.BAD_FIELD,
+    messages.Code.TOO_LONG,
+    messages.Code.UNKNOWN_TYPE,
+    messages.Code.NOT_JSON,
 )
 
 
@@ -83,7 +84,7 @@ class Seat:
         return self._bookmark.name
 
     @property
-    def rooms(self) -> dict[str, wire.RoomSeen]:
+    def rooms(self) -> dict[str, messages.RoomSeen]:
         """The rooms that it is in, by their names; kept up to date."""
         return self._session.rooms.seen
 
@@ -125,7 +126,7 @@ class Seat:
         else:
             self._lines.send(self._session.hello())
 
-    def talk(self, request: wire.Talk) -> Sent:
+    def talk(self, request: messages.Talk) -> Sent:
         """Say something: at once, or when there is a connection; it is stored once.
 
         :param request: its ``seq`` does not matter.
@@ -134,7 +135,7 @@ class Seat:
         self._flush()
         return sent
 
-    def ask(self, request: wire.Request) -> Deferred[wire.Reply]:
+    def ask(self, request: messages.Request) -> Deferred[messages.Reply]:
         """Ask for something, at once or when there is a connection, behind what was said before.
 
         It is asked again if the connection is lost before the answer.
@@ -237,14 +238,14 @@ class Seat:
         elif self.connected or text != wording.ASK_NAME:
             self._listener.noticed(text)
 
-    def heard(self, reply: wire.Reply) -> None:
+    def heard(self, reply: messages.Reply) -> None:
         """Do what a message means, and send what has been waiting for it."""
-        if isinstance(reply, wire.Notice):
+        if isinstance(reply, messages.Notice):
             if reply.gap:
                 self._listener.gapped()
             else:
                 self._listener.noticed(reply.text)
-        elif isinstance(reply, wire.Replaced) or _has_code(reply, wire.FINAL_CODES):
+        elif isinstance(reply, messages.Replaced) or _has_code(reply, messages.FINAL_CODES):
             self._end(reply.text)
         elif _has_code(reply, _CLOSING_CODES):
             self._hang_up(reply.text)
@@ -253,17 +254,17 @@ class Seat:
             self._session.heard(reply)
             if self._bookmark.since != since:
                 self._dialler.of_use()
-        elif isinstance(reply, wire.Welcome) and self._lines is not None:
+        elif isinstance(reply, messages.Welcome) and self._lines is not None:
             self._dialler.welcomed()
             self._session.welcomed(self._lines, reply)
-        elif isinstance(reply, wire.Error):
+        elif isinstance(reply, messages.Error):
             self._not_welcomed(reply)
         self._flush()
 
-    def _not_welcomed(self, error: wire.Error) -> None:
+    def _not_welcomed(self, error: messages.Error) -> None:
         if error.code in _NAME_CODES:
             self._name_refused(error.text)
-        elif error.code == wire.Code.UNKNOWN_TOKEN and self._bookmark.token is not None:
+        elif error.code == messages.Code.UNKNOWN_TOKEN and self._bookmark.token is not None:
             self._bookmark.forget()
             if self._lines is not None:
                 self._lines.send(self._session.hello())
@@ -286,7 +287,7 @@ class Seat:
         self._session.flush()
         if self._quitting is not None and self._lines is not None and not self._session.outgoing:
             self._left = True
-            self._lines.send(wire.Quit(text=self._quitting))
+            self._lines.send(messages.Quit(text=self._quitting))
 
     # The end
 
@@ -309,5 +310,5 @@ class Seat:
         self._session.close(why)
 
 
-def _has_code(reply: wire.Reply, codes: Sequence[wire.Code]) -> TypeGuard[wire.Error]:
-    return isinstance(reply, wire.Error) and reply.code in codes
+def _has_code(reply: messages.Reply, codes: Sequence[messages.Code]) -> TypeGuard[messages.Error]:
+    return isinstance(reply, messages.Error) and reply.code in codes

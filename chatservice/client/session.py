@@ -11,7 +11,7 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.bookmark import Bookmark
 from chatservice.client.lines import Lines
 from chatservice.client.listening import Listener
@@ -47,11 +47,11 @@ class Session:
 
     # Connections
 
-    def hello(self) -> wire.Hello:
+    def hello(self) -> messages.Hello:
         """Introduce oneself, to begin a session or to go on with it."""
         return self.bookmark.hello(self.rooms.to_be_in())
 
-    def welcomed(self, lines: Lines, welcome: wire.Welcome) -> None:
+    def welcomed(self, lines: Lines, welcome: messages.Welcome) -> None:
         """Go on, or begin again."""
         self._lines = lines
         doubtful: list[Sent] = []
@@ -97,22 +97,22 @@ class Session:
 
     # What the server says
 
-    def heard(self, reply: wire.Reply) -> None:
+    def heard(self, reply: messages.Reply) -> None:
         """Do what a message means."""
-        if isinstance(reply, wire.Event):
+        if isinstance(reply, messages.Event):
             self._happened(reply)
-        elif isinstance(reply, wire.Error):
+        elif isinstance(reply, messages.Error):
             self._refused(reply)
-        elif isinstance(reply, wire.Ok) and reply.seq is not None and reply.id is not None:
+        elif isinstance(reply, messages.Ok) and reply.seq is not None and reply.id is not None:
             self._stored(reply.seq, reply.id, reply.at)
-        elif isinstance(reply, wire.Live):
+        elif isinstance(reply, messages.Live):
             self._caught_up()
         else:
-            if isinstance(reply, wire.Pong) and self._lines is not None:
+            if isinstance(reply, messages.Pong) and self._lines is not None:
                 self.latency = self._lines.latency
             self._answered(reply)
 
-    def _happened(self, event: wire.Event) -> None:
+    def _happened(self, event: messages.Event) -> None:
         if not self.bookmark.is_new(event.id):
             return
         self.bookmark.reached(event.id)
@@ -130,13 +130,13 @@ class Session:
             self.rooms.stored(sent.request)
             self._listener.stored(sent, number)
 
-    def _refused(self, error: wire.Error) -> None:
+    def _refused(self, error: messages.Error) -> None:
         if sent := self.outgoing.answered_talk(error.seq):
             self._listener.refused(sent, error)
         elif asked := self.outgoing.answered(error.ref):
             if asked.again and _is_done(asked.request, error):
                 room = getattr(asked.request, "room", None)
-                asked.answer.callback(wire.Ok(to=asked.request.type, room=room, ref=asked.ref))
+                asked.answer.callback(messages.Ok(to=asked.request.type, room=room, ref=asked.ref))
             else:
                 asked.answer.errback(Refused(replace(error, ref=asked.ref)))
         else:
@@ -153,14 +153,18 @@ class Session:
             lines.send(request)
         self._listener.caught_up(missed)
 
-    def _answered(self, reply: wire.Reply) -> None:
-        if isinstance(reply, wire.Ok) and reply.to == wire.Nick.type and reply.name is not None:
+    def _answered(self, reply: messages.Reply) -> None:
+        if (
+            isinstance(reply, messages.Ok)
+            and reply.to == messages.Nick.type
+            and reply.name is not None
+        ):
             self.bookmark.renamed(reply.name)
         self.rooms.answered(reply)
         asked = self.outgoing.answered(getattr(reply, "ref", None))
         if asked is None:
             return
-        if isinstance(reply, _ANSWERS.get(type(asked.request), wire.Ok)):
+        if isinstance(reply, _ANSWERS.get(type(asked.request), messages.Ok)):
             asked.answer.callback(replace(reply, ref=asked.ref))  # type: ignore[call-arg]
         else:
             asked.answer.errback(Refused(_wrong(reply, asked.request)))
@@ -171,39 +175,39 @@ class Session:
             self._listener.noticed(error.error.text)
 
 
-_ANSWERS: Final[dict[type[wire.Request], type[wire.Reply]]] = {
-    wire.Who: wire.WhoIs,
-    wire.Rooms: wire.RoomList,
-    wire.History: wire.Past,
-    wire.LookUp: wire.About,
-    wire.Uptime: wire.Up,
-    wire.Ping: wire.Pong,
+_ANSWERS: Final[dict[type[messages.Request], type[messages.Reply]]] = {
+    messages.Who: messages.WhoIs,
+    messages.Rooms: messages.RoomList,
+    messages.History: messages.Past,
+    messages.LookUp: messages.About,
+    messages.Uptime: messages.Up,
+    messages.Ping: messages.Pong,
 }
 """With what a question is answered, if not with an ``ok``."""
 
 
-def _wrong(reply: wire.Reply, request: wire.Request) -> wire.Error:
-    return wire.Error(
-        code=wire.Code.WENT_WRONG.value,
+def _wrong(reply: messages.Reply, request: messages.Request) -> messages.Error:
+    return messages.Error(
+        code=messages.Code.WENT_WRONG.value,
         text=f"the answer to {request.type} was {reply.type}",
         to=request.type,
         ref=request.ref,
     )
 
 
-def over(why: str | None) -> wire.Error:
+def over(why: str | None) -> messages.Error:
     """Say why a question has no answer."""
-    return wire.Error(code=OVER, text=why or "the chat is over")
+    return messages.Error(code=OVER, text=why or "the chat is over")
 
 
-def _is_done(request: wire.Request, error: wire.Error) -> bool:
+def _is_done(request: messages.Request, error: messages.Error) -> bool:
     """Tell whether what is asked for again was done the first time."""
-    return isinstance(request, wire.Leave) and error.code == wire.Code.NOT_IN_ROOM
+    return isinstance(request, messages.Leave) and error.code == messages.Code.NOT_IN_ROOM
 
 
-def _doubt(sent: Sent) -> wire.Error:
-    return wire.Error(
-        code=wire.Code.SEQ_UNKNOWN.value,
+def _doubt(sent: Sent) -> messages.Error:
+    return messages.Error(
+        code=messages.Code.SEQ_UNKNOWN.value,
         text="the session is no more, and whether that was stored can't be told",
         to=sent.request.type,
         seq=sent.seq,

@@ -14,8 +14,8 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.chat.text import decode
 from chatservice.client.connection import LONGEST
+from chatservice.text.sanitising import decode
 
 TOO_LONG: Final = f"a line has more than {LONGEST:,} bytes"
 

@@ -29,7 +29,6 @@ from twisted.internet.stdio import StandardIO
 from twisted.python.usage import UsageError
 
 from chatservice import __version__
-from chatservice.chat.text import decode, safe
 from chatservice.client.address import BadAddress, endpoint_at, joined
 from chatservice.client.entrance import Entrance
 from chatservice.client.jsonlines import JsonLines
@@ -39,6 +38,7 @@ from chatservice.client.stdio import complain
 from chatservice.client.terminal import Terminal
 from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
+from chatservice.text.sanitising import decode, safe
 
 _REACTOR: Final = "twisted.internet.reactor"
 

@@ -32,8 +32,8 @@ from chatservice.cluster.reclaiming import Reclaiming
 from chatservice.cluster.records import Claim
 from chatservice.cluster.registry import NOBODY, Registry
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
-from chatservice.wire import Code
-from chatservice.wording import STORED_AGAIN, UNSTORED
+from chatservice.messages import Code
+from chatservice.text.wording import STORED_AGAIN, UNSTORED
 
 OUT_OF_REACH: Final = "the other nodes can't be reached: what is said now waits, and is shown later"
 IN_REACH: Final = "the other nodes can be reached again: what waited is shown now"

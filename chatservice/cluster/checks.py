@@ -41,7 +41,7 @@ from chatservice.journal.events import (
     TOPIC,
     Fact,
 )
-from chatservice.wire import Code
+from chatservice.messages import Code
 
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
 from chatservice.chat.ticker import Ticker
 from chatservice.cluster.entries import NAME
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.journal.events import Fact
+from chatservice.text import names
 
 
 class SharedClaims:

@@ -24,8 +24,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from chatservice.chat.names import RULES
 from chatservice.journal.events import Draft, Fact
+from chatservice.text.names import RULES
 
 VERSION: Final = 0 + RULES
 """The version of the log that this node writes. It rises with what entries are and do, of which the

@@ -17,14 +17,14 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice import wire
-from chatservice.chat import names
+from chatservice import messages
 from chatservice.chat.batch import Batch
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
 from chatservice.chat.standing import MUTE
 from chatservice.cluster.entries import NAME, TAKE
 from chatservice.journal.events import Fact
+from chatservice.text import names
 
 if TYPE_CHECKING:
     from chatservice.cluster.chat import ClusterChat
@@ -122,7 +122,7 @@ class Reclaiming:
                 self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
             member.tell(f"somebody else is {old} by now: you are {name}")
             if member.session is not None:
-                member.outlet.write(wire.encode(wire.Ok(to="nick", name=name)))
+                member.outlet.write(messages.encode(messages.Ok(to="nick", name=name)))
             self._rejoin(member)
 
         return attempt()

@@ -33,7 +33,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from chatservice.chat import names
 from chatservice.chat.sessions import SESSION
 from chatservice.chat.standing import MUTE
 from chatservice.cluster import rekeying
@@ -56,6 +55,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.pieces import Pieces
 from chatservice.cluster.records import Claim, Known, Lease, Outcome
 from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Fact
+from chatservice.text import names
 
 NOBODY: Final = ""
 """In place of the boot with which a session is that has left."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from chatservice.chat import names
 from chatservice.chat.standing import Term
 from chatservice.journal.events import RENAMED, Draft, Fact
+from chatservice.text import names
 
 LONGEST: Final = 24
 """Characters of a name that is given, at most: the limit where nobody has set another one."""

@@ -14,8 +14,8 @@ from twisted.logger import Logger
 
 from chatservice.chat.addresses import written
 from chatservice.chat.deadlines import Deadlines
-from chatservice.chat.text import safe
 from chatservice.limits import LOGIN_TRIES
+from chatservice.text.sanitising import safe
 
 MOST: Final = 10
 """Lines of one cause in a :data:`MINUTE`; then one that tells how many more there were."""

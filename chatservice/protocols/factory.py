@@ -21,6 +21,7 @@ from chatservice.chat.addresses import counted
 from chatservice.chat.chat import Chat
 from chatservice.chat.deadlines import Deadlines
 from chatservice.limits import CLOSING_TIMEOUT, Limits
+from chatservice.messages import Code
 from chatservice.protocols.closings import Cause, Closings
 from chatservice.protocols.first_bytes import Strangers
 from chatservice.protocols.line import ChatProtocol
@@ -28,7 +29,6 @@ from chatservice.protocols.liveness import Progress, prepare
 from chatservice.protocols.pacing import PACE, STOPPING, PacedFramer
 from chatservice.protocols.proxy import ProxyProtocol
 from chatservice.protocols.recognising import RecognisingFramer
-from chatservice.wire import Code
 
 GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""

@@ -22,16 +22,16 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from chatservice import wording
 from chatservice.chat.chat import Chat
 from chatservice.chat.json_view import JSON
 from chatservice.chat.members import Member
 from chatservice.chat.views import TEXT, View
+from chatservice.messages import Code
 from chatservice.protocols import machine, person
 from chatservice.protocols.outbox import outbox
 from chatservice.protocols.pacing import ASKING, UNREAD
 from chatservice.protocols.recognising import RecognisingFramer
-from chatservice.wire import Code
+from chatservice.text import wording
 
 UNNAMED_READ: Final = 4 << 10
 """Bytes that are read at once of who has no name yet; of others it is what Twisted reads."""

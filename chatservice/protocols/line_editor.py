@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from chatservice.chat.layout import width
-from chatservice.chat.text import edited, safe
+from chatservice.text.layout import width
+from chatservice.text.sanitising import edited, safe
 
 _ERASE: Final = b"\r\x1b[K"
 """To the beginning of the row, and nothing in it any more (ECMA-48: EL)."""

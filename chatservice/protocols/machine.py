@@ -1,6 +1,6 @@
 """Programs on a plain socket: what a connection does with lines that are JSON objects.
 
-Two more states of :class:`.ChatProtocol`; :mod:`chatservice.wire` shows what goes over the wire.
+Two more states of :class:`.ChatProtocol`; :mod:`chatservice.messages` shows what goes over the wire.
 
 ========  ==========================  =====================  =================  ==================
 state     a line                      the program is in      the input ends     told to close
@@ -19,40 +19,40 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.requests import do
 from chatservice.chat.requests.base import REFUSALS, complaint, refusal
-from chatservice.chat.text import decode
 from chatservice.protocols.closings import Cause
+from chatservice.text.sanitising import decode
 
 if TYPE_CHECKING:
     from chatservice.protocols.line import ChatProtocol
 
-_CLOSING: Final[dict[wire.Code | None, Cause]] = {
-    wire.Code.BANNED: Cause.BANNED,
-    wire.Code.CROWDED: Cause.NAMES,
+_CLOSING: Final[dict[messages.Code | None, Cause]] = {
+    messages.Code.BANNED: Cause.BANNED,
+    messages.Code.CROWDED: Cause.NAMES,
 }
 """Why a connection is closed whose hello is refused so; after others it may try again."""
 
 
 def longest(characters: int) -> int:
     """Tell how many bytes a line may have whose text may have so many characters."""
-    return characters * wire.BYTES_A_CHARACTER + wire.LINE_OVERHEAD
+    return characters * messages.BYTES_A_CHARACTER + messages.LINE_OVERHEAD
 
 
 def hello(connection: ChatProtocol, line: bytes) -> None:
     """Let a program in, or back."""
     try:
-        request = wire.request(decode(line))
-    except wire.BadMessage as error:
+        request = messages.request(decode(line))
+    except messages.BadMessage as error:
         connection.outbox.write(complaint(error))
         return
-    if isinstance(request, wire.Ping):
-        connection.outbox.write(wire.encode(wire.Pong(ref=request.ref)))
+    if isinstance(request, messages.Ping):
+        connection.outbox.write(messages.encode(messages.Pong(ref=request.ref)))
         return
-    if not isinstance(request, wire.Hello):
-        first = wire.BadMessage(
-            wire.Code.HELLO_FIRST,
+    if not isinstance(request, messages.Hello):
+        first = messages.BadMessage(
+            messages.Code.HELLO_FIRST,
             "say hello first",
             request.type,
             request.ref,
@@ -72,7 +72,7 @@ def hello(connection: ChatProtocol, line: bytes) -> None:
     )
 
 
-def _refused(connection: ChatProtocol, request: wire.Hello, failure: Failure) -> None:
+def _refused(connection: ChatProtocol, request: messages.Hello, failure: Failure) -> None:
     failure.trap(*REFUSALS)
     assert isinstance(failure.value, Exception)
     connection.outbox.write(refusal(failure.value, request))

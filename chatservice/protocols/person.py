@@ -33,15 +33,14 @@ from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
 
-from chatservice import wording
-from chatservice.chat import names
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands import obey
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.text import typed
 from chatservice.chat.views import TEXT
 from chatservice.limits import LOGIN_TRIES
 from chatservice.protocols.closings import Cause
+from chatservice.text import names, wording
+from chatservice.text.sanitising import typed
 
 if TYPE_CHECKING:
     from chatservice.protocols.line import ChatProtocol

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from chatservice import wording
+from chatservice.messages import OPENING, Code
 from chatservice.protocols.closings import Cause
 from chatservice.protocols.first_bytes import PREAMBLE_MOST, after_preamble, answer_to_stranger
 from chatservice.protocols.pacing import PacedFramer
-from chatservice.wire import OPENING, Code
+from chatservice.text import wording
 
 
 class RecognisingFramer(PacedFramer):

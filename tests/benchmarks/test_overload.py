@@ -15,9 +15,9 @@ from benchmarks.overload.readers import FullRoom, StoppedReaders
 from benchmarks.overload.rounds import FLOOR, ROUNDS, Row, Scenario, at_99, p99
 from benchmarks.overload.writers import Limited, Nuisances, Pipe
 from benchmarks.verify import Wrong
-from chatservice.chat.names import BadName, nickname
-from chatservice.chat.text import decode, safe
 from chatservice.limits import Limits
+from chatservice.text.names import BadName, nickname
+from chatservice.text.sanitising import decode, safe
 from tests.profiles import NOT_NIGHTLY
 
 FINE = Row("a", "1", "1")

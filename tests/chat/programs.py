@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.members import Member
 from chatservice.chat.requests import do
 from chatservice.chat.requests.base import REFUSALS, refusal
@@ -44,8 +44,8 @@ class Program:
 
     def hello(self, name: str | None = None, **fields: Any) -> None:
         """Say hello; no time passes."""
-        request = wire.request(json.dumps({"type": "hello", "name": name, **fields}))
-        assert isinstance(request, wire.Hello)
+        request = messages.request(json.dumps({"type": "hello", "name": name, **fields}))
+        assert isinstance(request, messages.Hello)
 
         def refused(failure: Failure) -> None:
             failure.trap(*REFUSALS)

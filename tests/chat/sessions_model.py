@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.members import Member
 from chatservice.chat.requests import do
 from chatservice.chat.requests.base import REFUSALS, refusal
@@ -358,8 +358,8 @@ class Wire:
         return not self._doing
 
     def enter(self) -> None:
-        request = wire.request(json.dumps({"type": "hello", **self.hello}))
-        assert isinstance(request, wire.Hello)
+        request = messages.request(json.dumps({"type": "hello", **self.hello}))
+        assert isinstance(request, messages.Hello)
 
         def refused(failure: Failure) -> None:
             failure.trap(*REFUSALS)
@@ -546,7 +546,7 @@ class Wire:
             seq = message.get("seq")
             if message["type"] == "ok" and seq is not None:
                 assert seat.oks.setdefault(seq, message["id"]) == message["id"], message
-            elif message.get("code", wire.Code.SEQ_REUSED) != wire.Code.SEQ_REUSED and seq:
+            elif message.get("code", messages.Code.SEQ_REUSED) != messages.Code.SEQ_REUSED and seq:
                 seat.errors[seq] = message["code"]
 
     def send_unanswered(self) -> None:

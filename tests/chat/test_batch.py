@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat import names
 from chatservice.chat.batch import Batch
 from chatservice.chat.claims import Claims
 from chatservice.chat.members import Member
@@ -15,6 +14,7 @@ from chatservice.chat.rooms import Membership, Room
 from chatservice.chat.sessions import Reading, Session
 from chatservice.chat.views import TEXT
 from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft
+from chatservice.text import names
 from tests.profiles import examples
 
 HOUSE = 7

@@ -8,8 +8,8 @@ from chatservice.chat.commands.rooms import (
     NAMES_LISTED,
     ROOMS_LISTED,
 )
-from chatservice.chat.layout import COLUMNS
-from chatservice.chat.slash import LOOKS_LIKE
+from chatservice.text.layout import COLUMNS
+from chatservice.text.slash import LOOKS_LIKE
 from tests.chat.support import House, HouseTestCase, Person
 
 NOWHERE = "-- you are in no room: /join one first"

@@ -9,8 +9,8 @@ from math import inf
 from time import process_time
 from typing import Final
 
-from chatservice.chat import names
-from chatservice.chat.text import typed
+from chatservice.text import names
+from chatservice.text.sanitising import typed
 from tests.chat.programs import ProgramTestCase
 from tests.chat.support import HouseTestCase
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial import unittest
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.chat.json_view import JSON, NAMES_MOST, told
 from chatservice.chat.sessions import origin_at
 from chatservice.journal.events import (
@@ -22,10 +22,11 @@ from chatservice.journal.events import (
     Event,
     inbox,
 )
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import wording
 from tests.chat.support import START
 
-AT = wire.moment(START)
+AT = messages.moment(START)
 
 
 def event(kind: str, author: str, text: str = "", room: str = "dev", seq: int = -1) -> Event:

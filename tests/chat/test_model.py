@@ -34,7 +34,6 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
-from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.house import OPERATORS
@@ -57,6 +56,7 @@ from chatservice.journal.events import (
     inbox,
 )
 from chatservice.journal.sqlite import SqliteJournal
+from chatservice.text import names
 from tests.chat.model import Period, Session, session_of
 from tests.chat.support import DAY, START, House, assert_rooms_are_listed
 from tests.profiles import examples

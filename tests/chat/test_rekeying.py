@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.chat import names
-from chatservice.chat.names import RULES, key, nickname, room_name
 from chatservice.chat.rekeying import revise, revise_alone
 from chatservice.chat.sessions import SESSION, Period, Reading, Session
 from chatservice.chat.standing import LOCK, MUTE, Term
 from chatservice.journal.base import JournalError, Revision
 from chatservice.journal.events import ACTED, FILE, RENAMED, TOPIC, Draft, Fact
+from chatservice.text import names
+from chatservice.text.names import RULES, key, nickname, room_name
 
 LONGEST = 24
 NOTED = Fact(FILE, "rules", str(RULES))

@@ -32,7 +32,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
-from chatservice.chat import names, sessions
+from chatservice.chat import sessions
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
@@ -52,7 +52,8 @@ from chatservice.journal.events import (
     inbox,
 )
 from chatservice.journal.sqlite import SqliteJournal
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import names
 from tests.chat.sessions_model import Guest, Message, Party, Seat, Talk, Wire
 from tests.chat.support import DAY, START, House, assert_rooms_are_listed
 from tests.profiles import examples

@@ -9,7 +9,7 @@ from chatservice.chat.chat import MOMENT
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.shares import BYTES_AN_EVENT, STORED_AT_ONCE, Rate, Shares
 from chatservice.limits import Limits
-from chatservice.wire import Code
+from chatservice.messages import Code
 from tests.chat.support import House, HouseTestCase, Person
 
 ANA, BOB = "192.0.2.1", "192.0.2.2"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from twisted.trial import unittest
 
-from chatservice.chat.views import FACES, FULL, OFF, SHORT, TEXT, TextView, faces, people
+from chatservice.chat.views import TEXT, TextView
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -20,6 +20,8 @@ from chatservice.journal.events import (
     Event,
     inbox,
 )
+from chatservice.text.listing import FACES, faces, people
+from chatservice.text.times import FULL, OFF, SHORT
 
 NOON = int(datetime(2026, 3, 14, 12, 5, 59, tzinfo=timezone.utc).timestamp() * 1000)
 

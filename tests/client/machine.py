@@ -18,7 +18,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice import wire
+from chatservice import messages
 
 AT = "2026-01-02T03:04:05.678Z"
 
@@ -84,18 +84,18 @@ class Link(StringTransport):
         if self.desk.closed and not self.desk.out and not self.broken:
             self.cut(ConnectionDone())
 
-    def says(self, *replies: wire.Reply | bytes) -> None:
+    def says(self, *replies: messages.Reply | bytes) -> None:
         """Have the server say something, at once."""
         for reply in replies:
-            line = reply if isinstance(reply, bytes) else wire.encode(reply)
+            line = reply if isinstance(reply, bytes) else messages.encode(reply)
             self.protocol.dataReceived(line)
 
-    def got(self) -> list[wire.Request]:
+    def got(self) -> list[messages.Request]:
         """Return what was sent since the last time; the server gets nothing of it."""
         data = self.value().decode()
         self.clear()
         assert data.endswith("\r\n") or not data, data
-        return [wire.request(line) for line in data.split("\r\n")[:-1]]
+        return [messages.request(line) for line in data.split("\r\n")[:-1]]
 
     def cut(self, error: Exception | None = None) -> None:
         """Lose the connection; what is under way is gone."""
@@ -117,8 +117,8 @@ class Entry:
     to: Member | None = None
     seq: int | None = None
 
-    def event(self) -> wire.Event:
-        return wire.Event(
+    def event(self) -> messages.Event:
+        return messages.Event(
             type=self.type,
             id=self.id,
             at=AT,
@@ -167,7 +167,7 @@ class House:
     def named(self, name: str) -> Member | None:
         return next((one for one in self.members.values() if one.name == name), None)
 
-    def reader(self, talk: wire.Private) -> Member | None:
+    def reader(self, talk: messages.Private) -> Member | None:
         if talk.session is not None:
             return self.members.get(talk.session)
         return self.named(talk.to or "")
@@ -205,7 +205,7 @@ class Desk:
     def __init__(self, house: House) -> None:
         self.house = house
         self.member: Member | None = None
-        self.got: list[wire.Request] = []
+        self.got: list[messages.Request] = []
         self.out = b""
         self.closed = False
         self._buffer = b""
@@ -214,9 +214,9 @@ class Desk:
         self._seqs: set[int] = set()
         self._behind = False
 
-    def say(self, reply: wire.Reply) -> None:
+    def say(self, reply: messages.Reply) -> None:
         if not self.closed:
-            self.out += wire.encode(reply)
+            self.out += messages.encode(reply)
 
     def hang_up(self) -> None:
         self.closed = True
@@ -229,32 +229,32 @@ class Desk:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             if not self.closed:
-                request = wire.request(line.decode())
+                request = messages.request(line.decode())
                 self.got.append(request)
                 self.obey(request)
 
-    def obey(self, request: wire.Request) -> None:
-        if isinstance(request, wire.Hello):
+    def obey(self, request: messages.Request) -> None:
+        if isinstance(request, messages.Hello):
             assert self.member is None, "a second hello"
             self.house.drafts.append(lambda: self.welcome(request))
             return
         assert self.member is not None, f"before the welcome: {request}"
         self.member.known = True
-        if isinstance(request, wire.Talk):
+        if isinstance(request, messages.Talk):
             self.talk(self.member, request)
-        elif isinstance(request, wire.Ping):
-            self.say(wire.Pong(ref=request.ref))
+        elif isinstance(request, messages.Ping):
+            self.say(messages.Pong(ref=request.ref))
         else:
             self.house.drafts.append(lambda: self.answer(request))
 
-    def error(self, request: wire.Request, code: wire.Code) -> None:
-        seq = request.seq if isinstance(request, wire.Talk) else None
-        error = wire.Error(code=code.value, text=f"no: {code.value}", to=request.type, seq=seq)
-        self.say(wire.Error(**{**vars(error), "ref": request.ref}))
+    def error(self, request: messages.Request, code: messages.Code) -> None:
+        seq = request.seq if isinstance(request, messages.Talk) else None
+        error = messages.Error(code=code.value, text=f"no: {code.value}", to=request.type, seq=seq)
+        self.say(messages.Error(**{**vars(error), "ref": request.ref}))
 
     # Coming in
 
-    def welcome(self, hello: wire.Hello) -> None:
+    def welcome(self, hello: messages.Hello) -> None:
         house = self.house
         if self.closed:
             return
@@ -267,28 +267,28 @@ class Desk:
         )
         if member is None:
             if hello.name is None:
-                self.error(hello, wire.Code.UNKNOWN_TOKEN)
+                self.error(hello, messages.Code.UNKNOWN_TOKEN)
                 return
             if house.named(hello.name) is not None:
-                self.error(hello, wire.Code.NAME_TAKEN)
+                self.error(hello, messages.Code.NAME_TAKEN)
                 return
             rooms = ["lobby"] if hello.rooms is None else hello.rooms
             member = house.guest(hello.name, *rooms)
         if member.desk is not None:
-            member.desk.say(wire.Replaced(text="another connection has the session"))
+            member.desk.say(messages.Replaced(text="another connection has the session"))
             member.desk.closed = True
         member.desk, self.member = self, member
         self._since, self._missing = house.head, resumed
         if resumed and hello.since is not None:
             self._since = house.pruned if gap else hello.since
         self.say(
-            wire.Welcome(
+            messages.Welcome(
                 name=member.name,
                 token=member.token,
                 journal=house.journal,
                 since=self._since,
                 seq=member.seq,
-                rooms=[wire.RoomSeen(room=room, people=2) for room in sorted(member.rooms)],
+                rooms=[messages.RoomSeen(room=room, people=2) for room in sorted(member.rooms)],
                 resumed=resumed,
                 gap=gap,
                 grace=90,
@@ -309,35 +309,35 @@ class Desk:
             self._since = entry.id
             if entry.author is member and entry.seq is not None:
                 to = next(name for name, type in EVENT_TYPES.items() if type == entry.type)
-                self.say(wire.Ok(to=to, id=entry.id, at=AT, seq=entry.seq))
+                self.say(messages.Ok(to=to, id=entry.id, at=AT, seq=entry.seq))
             elif member.sees(entry):
                 self.say(entry.event())
         if self._behind:
             self._behind = False
-            self.say(wire.Live())
+            self.say(messages.Live())
 
-    def talk(self, member: Member, talk: wire.Talk) -> None:
+    def talk(self, member: Member, talk: messages.Talk) -> None:
         assert talk.seq is not None
         stored = member.stored.get(talk.seq)
         if stored is not None:
             if stored.text != talk.text:
-                self.error(talk, wire.Code.SEQ_REUSED)
+                self.error(talk, messages.Code.SEQ_REUSED)
             elif stored.id <= self._since:
-                self.say(wire.Ok(to=talk.type, id=stored.id, at=AT, seq=stored.seq))
+                self.say(messages.Ok(to=talk.type, id=stored.id, at=AT, seq=stored.seq))
         elif talk.seq <= max(member.seq, *self._seqs, 0):
-            self.error(talk, wire.Code.SEQ_UNKNOWN)
-        elif isinstance(talk, wire.Private) and self.house.reader(talk) is None:
-            self.error(talk, wire.Code.NOT_HERE)
+            self.error(talk, messages.Code.SEQ_UNKNOWN)
+        elif isinstance(talk, messages.Private) and self.house.reader(talk) is None:
+            self.error(talk, messages.Code.NOT_HERE)
         elif member.muted:
             member.refused.add(talk.text)
-            self.error(talk, wire.Code.MUTED)
+            self.error(talk, messages.Code.MUTED)
         else:
             self._seqs.add(talk.seq)
             self.house.drafts.append(lambda: self.commit(member, talk))
 
-    def commit(self, member: Member, talk: wire.Talk) -> None:
+    def commit(self, member: Member, talk: messages.Talk) -> None:
         assert talk.seq is not None
-        to = self.house.reader(talk) if isinstance(talk, wire.Private) else None
+        to = self.house.reader(talk) if isinstance(talk, messages.Private) else None
         entry = self.house.store(
             EVENT_TYPES[talk.type],
             member,
@@ -351,40 +351,42 @@ class Desk:
 
     # Answers
 
-    def answer(self, request: wire.Request) -> None:
+    def answer(self, request: messages.Request) -> None:
         member, ref = self.member, request.ref
         assert member is not None
         self.read_on()
-        if isinstance(request, wire.Join):
+        if isinstance(request, messages.Join):
             member.rooms.add(request.room)
-            self.say(wire.Ok(to="join", room=request.room, topic="", people=2, ref=ref))
-        elif isinstance(request, wire.Leave):
+            self.say(messages.Ok(to="join", room=request.room, topic="", people=2, ref=ref))
+        elif isinstance(request, messages.Leave):
             if request.room in member.rooms:
                 member.rooms.remove(request.room)
-                self.say(wire.Ok(to="leave", room=request.room, ref=ref))
+                self.say(messages.Ok(to="leave", room=request.room, ref=ref))
             else:
-                self.error(request, wire.Code.NOT_IN_ROOM)
-        elif isinstance(request, wire.Nick):
+                self.error(request, messages.Code.NOT_IN_ROOM)
+        elif isinstance(request, messages.Nick):
             member.name = request.name
-            self.say(wire.Ok(to="nick", name=request.name, ref=ref))
-        elif isinstance(request, wire.Who):
-            here = [wire.Person(name=one.name) for one in self.house.members.values()]
-            self.say(wire.WhoIs(room=request.room, people=here, count=len(here), ref=ref))
-        elif isinstance(request, wire.Rooms):
-            self.say(wire.RoomList(rooms=[], count=0, ref=ref))
-        elif isinstance(request, wire.LookUp):
+            self.say(messages.Ok(to="nick", name=request.name, ref=ref))
+        elif isinstance(request, messages.Who):
+            here = [messages.Person(name=one.name) for one in self.house.members.values()]
+            self.say(messages.WhoIs(room=request.room, people=here, count=len(here), ref=ref))
+        elif isinstance(request, messages.Rooms):
+            self.say(messages.RoomList(rooms=[], count=0, ref=ref))
+        elif isinstance(request, messages.LookUp):
             other = self.house.named(request.name)
             if other is None:
-                self.error(request, wire.Code.NOT_HERE)
+                self.error(request, messages.Code.NOT_HERE)
             else:
                 rooms = sorted(other.rooms)
-                self.say(wire.About(name=other.name, rooms=rooms, since=AT, idle=7, ref=ref))
-        elif isinstance(request, wire.Uptime):
-            self.say(wire.Up(seconds=60, since=AT, ref=ref))
-        elif isinstance(request, wire.History):
+                self.say(messages.About(name=other.name, rooms=rooms, since=AT, idle=7, ref=ref))
+        elif isinstance(request, messages.Uptime):
+            self.say(messages.Up(seconds=60, since=AT, ref=ref))
+        elif isinstance(request, messages.History):
             events = [one.event() for one in self.house.entries if one.room == request.room]
-            self.say(wire.Past(room=request.room, events=events, more=False, gap=False, ref=ref))
+            self.say(
+                messages.Past(room=request.room, events=events, more=False, gap=False, ref=ref)
+            )
         else:
-            self.say(wire.Ok(to=request.type, ref=ref))
-            if isinstance(request, wire.Quit):
+            self.say(messages.Ok(to=request.type, ref=ref))
+            if isinstance(request, messages.Quit):
                 self.hang_up()

@@ -15,7 +15,6 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from chatservice import wording
 from chatservice.client.connection import (
     LONGEST,
     Connection,
@@ -25,6 +24,7 @@ from chatservice.client.connection import (
     wrong_with,
 )
 from chatservice.cluster.chat import OUT_OF_REACH
+from chatservice.text import wording
 from tests.client.support import ASK_NAME, TAKEN, Wire, hello
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.jsonlines import JsonLines
 from chatservice.client.program import MOST
+from chatservice.text import wording
 from tests.client.machine import AT, House
 from tests.client.support import ProgramDesk
 from tests.integration.support import folder_for
@@ -128,13 +129,13 @@ class TalkTests(JsonTestCase):
         *_, last = self.told()
         self.assertEqual(last, {"type": "ok", "to": "quit", "ref": 1})
         self.assertEqual([entry.text for entry in self.house.entries], ["hi"])
-        self.assertEqual(desk.link.desk.got[-1], wire.Quit(text="tea time"))
+        self.assertEqual(desk.link.desk.got[-1], messages.Quit(text="tea time"))
         self.assert_ended(0)
 
     def test_notices_and_gaps(self) -> None:
         desk = self.come_in()
-        desk.link.says(wire.Notice(text="the house is on fire"))
-        desk.link.says(wire.Notice(text="forgotten", gap=True))
+        desk.link.says(messages.Notice(text="the house is on fire"))
+        desk.link.says(messages.Notice(text="forgotten", gap=True))
         self.assertEqual(
             self.shown(),
             [
@@ -151,7 +152,7 @@ class TalkTests(JsonTestCase):
         desk.come_back()
         (welcome,) = (one for one in self.told() if one["type"] != "said")
         self.assertTrue(welcome["gap"])
-        desk.link.says(wire.Notice(text="forgotten", gap=True))
+        desk.link.says(messages.Notice(text="forgotten", gap=True))
         self.assertEqual([one["type"] for one in self.shown()], ["notice"])
 
 
@@ -159,7 +160,7 @@ class HelloTests(JsonTestCase):
     def test_with_a_name_the_client_gives_it(self) -> None:
         desk = self.desk("bot", "ops", "dev")
         desk.come_in()
-        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot", rooms=["ops", "dev"]))
+        self.assertEqual(desk.link.desk.got[0], messages.Hello(name="bot", rooms=["ops", "dev"]))
         self.assertNotIn("token", self.shown()[0])
 
     def test_without_a_name_it_comes_first(self) -> None:
@@ -173,7 +174,7 @@ class HelloTests(JsonTestCase):
         self.ask(type="hello", name="bot", rooms=["ops"])
         self.ask(type="hello", name="bot")
         desk.come_in()
-        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot", rooms=["ops"]))
+        self.assertEqual(desk.link.desk.got[0], messages.Hello(name="bot", rooms=["ops"]))
         welcome, error = self.shown()
         self.assertEqual((welcome["token"], error["code"]), ("j1-t1", "welcome_already"))
         self.leave()
@@ -258,7 +259,7 @@ class ErrorTests(JsonTestCase):
         desk = self.come_in()
         self.ask(type="who", room="lobby", ref=5)
         why = "another connection has the session"
-        desk.link.says(wire.Replaced(text=why))
+        desk.link.says(messages.Replaced(text=why))
         self.assertEqual(
             self.shown(),
             [

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from chatservice import client, wire
+from chatservice import client, messages
 from chatservice.client import Chat, ChatError, Event, Remembered, connect
 from chatservice.client.inbox import FULL, HALF_EMPTY
 from tests.client.machine import Endpoint, House, Link, Member
@@ -137,7 +137,7 @@ class BotTests(LibraryTestCase):
         self.others_say("!echo one")
         self.house.tick()
         self.link.down()
-        self.link.says(wire.Error(code="kicked", text="you were kicked"))
+        self.link.says(messages.Error(code="kicked", text="you were kicked"))
         error = self.failureResultOf(running, ChatError)
         self.assertEqual(str(error.value), "you were kicked")
 
@@ -282,7 +282,7 @@ class AskingTests(LibraryTestCase):
         self.move()
         joined, *others, who, rooms, past, bob, up = [self.successResultOf(one) for one in asking]
         self.assertEqual((bob.name, bob.rooms, up.seconds), ("bob", ["lobby"], 60))
-        self.assertEqual(joined, wire.RoomSeen(room="dev", people=2))
+        self.assertEqual(joined, messages.RoomSeen(room="dev", people=2))
         self.assertEqual(others, [None, "echo2", None])
         self.assertEqual([person.name for person in who.people], ["bob", "echo2"])
         self.assertEqual((rooms.rooms, past.events), ([], []))
@@ -292,7 +292,7 @@ class AskingTests(LibraryTestCase):
     def test_an_answer_of_another_kind(self) -> None:
         chat = self.chat()
         asking = chat.who("lobby")
-        self.link.says(wire.Ok(to="who", ref=1))
+        self.link.says(messages.Ok(to="who", ref=1))
         error = self.failureResultOf(asking, ChatError)
         self.assertEqual(str(error.value), "the answer to who was ok")
         chat.stop()
@@ -345,12 +345,12 @@ class EventsTests(LibraryTestCase):
         self.successResultOf(leaving)
         for one in waiting:
             self.failureResultOf(one, StopAsyncIteration)
-        self.assertEqual(self.link.desk.got[-1], wire.Quit(text="bye"))
+        self.assertEqual(self.link.desk.got[-1], messages.Quit(text="bye"))
 
     def test_another_connection_that_has_the_place(self) -> None:
         chat = self.chat()
         waiting, leaving = self.next(chat), chat.quit()
-        self.link.says(wire.Replaced(text="another connection has your place now"))
+        self.link.says(messages.Replaced(text="another connection has your place now"))
         for one in (waiting, leaving, self.next(chat)):
             error = self.failureResultOf(one, ChatError)  # type: ignore[arg-type]
             self.assertEqual(str(error.value), "another connection has your place now")
@@ -359,13 +359,13 @@ class EventsTests(LibraryTestCase):
         chat = self.chat()
         self.link.cut()
         self.clock.advance(1)
-        self.endpoint.succeed().says(wire.Error(code="name_taken", text="that name is taken"))
+        self.endpoint.succeed().says(messages.Error(code="name_taken", text="that name is taken"))
         error = self.failureResultOf(self.next(chat), ChatError)
         self.assertEqual(str(error.value), "the name was refused: that name is taken")
 
     def test_what_is_for_people_is_logged(self) -> None:
         chat = self.chat()
-        self.link.says(wire.Notice(text="soon {x}"), wire.Notice(text="", gap=True))
+        self.link.says(messages.Notice(text="soon {x}"), messages.Notice(text="", gap=True))
         self.assertEqual(
             self.logged,
             [

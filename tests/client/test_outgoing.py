@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.outgoing import Outgoing
 from chatservice.client.seat import Refused
 from tests.client.test_seat import SeatTestCase
@@ -22,27 +22,27 @@ class MovingTests(TestCase):
         return [request.type for request in requests if request is not None]
 
     def test_one_after_the_other_in_a_room(self) -> None:
-        self.outgoing.ask(wire.Join(room="dev"))
-        self.outgoing.talk(wire.Say(room="dev", text="hi"))
-        self.outgoing.ask(wire.Leave(room="dev"))
-        self.outgoing.talk(wire.Say(room="lobby", text="bye"))
+        self.outgoing.ask(messages.Join(room="dev"))
+        self.outgoing.talk(messages.Say(room="dev", text="hi"))
+        self.outgoing.ask(messages.Leave(room="dev"))
+        self.outgoing.talk(messages.Say(room="lobby", text="bye"))
         self.assertEqual(self.sent(), ["join", "say"])
         self.outgoing.answered(1)
         self.assertEqual(self.sent(), ["leave", "say"])
 
     def test_one_name_after_the_other(self) -> None:
-        self.outgoing.ask(wire.Nick(name="bo"))
-        self.outgoing.ask(wire.Nick(name="cy"))
+        self.outgoing.ask(messages.Nick(name="bo"))
+        self.outgoing.ask(messages.Nick(name="cy"))
         self.assertEqual(self.sent(), ["nick"])
         self.outgoing.answered(1)
         self.assertEqual(self.sent(), ["nick"])
 
     def test_all_else_at_once(self) -> None:
-        self.outgoing.ask(wire.Join(room="dev"))
-        self.outgoing.ask(wire.Join(room="ops"))
-        self.outgoing.ask(wire.Nick(name="bo"))
-        self.outgoing.ask(wire.Who(room="dev"))
-        self.outgoing.ask(wire.Who(room="dev"))
+        self.outgoing.ask(messages.Join(room="dev"))
+        self.outgoing.ask(messages.Join(room="ops"))
+        self.outgoing.ask(messages.Nick(name="bo"))
+        self.outgoing.ask(messages.Who(room="dev"))
+        self.outgoing.ask(messages.Who(room="dev"))
         self.assertEqual(self.sent(), ["join", "join", "nick", "who", "who"])
 
 
@@ -51,7 +51,7 @@ class LeavingAgainTests(SeatTestCase):
 
     def leave(self) -> list[Any]:
         answers: list[Any] = []
-        self.seat.ask(wire.Leave(room="lobby", ref=7)).addBoth(answers.append)
+        self.seat.ask(messages.Leave(room="lobby", ref=7)).addBoth(answers.append)
         return answers
 
     def test_the_answer_is_lost(self) -> None:
@@ -60,7 +60,7 @@ class LeavingAgainTests(SeatTestCase):
         self.now.up()
         self.house.tick()
         self.come_back()
-        self.assertEqual(answers, [wire.Ok(to="leave", room="lobby", ref=7)])
+        self.assertEqual(answers, [messages.Ok(to="leave", room="lobby", ref=7)])
         self.assertEqual(dict(self.seat.rooms), {})
 
     def test_there_is_nothing_to_leave(self) -> None:
@@ -71,4 +71,4 @@ class LeavingAgainTests(SeatTestCase):
         self.move()
         (refused,) = answers
         self.assertIsInstance(refused.value, Refused)
-        self.assertEqual(refused.value.error.code, wire.Code.NOT_IN_ROOM)
+        self.assertEqual(refused.value.error.code, messages.Code.NOT_IN_ROOM)

@@ -8,9 +8,10 @@ from OpenSSL.SSL import Error as TLSError
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.pipe import JOINT, Pipe
 from chatservice.client.program import MOST
+from chatservice.text import wording
 from tests.client.machine import House
 from tests.client.support import ProgramDesk
 from tests.integration.support import folder_for
@@ -48,7 +49,7 @@ class SayingTests(PipeTestCase):
         self.assertFalse(desk.streams.disconnecting)
         desk.settle()
         self.assert_said("hi", "last")
-        self.assertEqual(type(desk.link.desk.got[-1]), wire.Quit)
+        self.assertEqual(type(desk.link.desk.got[-1]), messages.Quit)
         self.assert_ended(0)
 
     def test_lines_are_said_as_they_are_but_for_empty_ones(self) -> None:
@@ -187,7 +188,7 @@ class RoomTests(PipeTestCase):
         desk.end_input()
         desk.settle()
         self.assert_said("hi", room="ops")
-        self.assertEqual(desk.link.desk.got[0], wire.Hello(name="bot", rooms=["ops"]))
+        self.assertEqual(desk.link.desk.got[0], messages.Hello(name="bot", rooms=["ops"]))
         self.assert_ended(0)
 
     def test_the_server_says_what_the_room_is_called(self) -> None:
@@ -196,11 +197,11 @@ class RoomTests(PipeTestCase):
         desk.link.up()
         desk.house.tick()
         desk.link.down()
-        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, wire.Join))
-        desk.link.says(wire.Ok(to="join", room="ops", ref=ref))
+        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, messages.Join))
+        desk.link.says(messages.Ok(to="join", room="ops", ref=ref))
         desk.type("hi\n")
         (say,) = desk.link.got()
-        self.assertEqual(say, wire.Say(room="ops", text="hi", seq=1))
+        self.assertEqual(say, messages.Say(room="ops", text="hi", seq=1))
 
     def test_a_room_that_does_not_let_it_in(self) -> None:
         desk = self.pipe("bot", "ops")
@@ -208,15 +209,15 @@ class RoomTests(PipeTestCase):
         desk.link.up()
         desk.house.tick()
         desk.link.down()
-        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, wire.Join))
-        desk.link.says(wire.Error(code="not_let_in", text="#ops is locked", to="join", ref=ref))
+        (ref,) = (one.ref for one in desk.link.got() if isinstance(one, messages.Join))
+        desk.link.says(messages.Error(code="not_let_in", text="#ops is locked", to="join", ref=ref))
         self.assert_ended(1, "#ops is locked")
 
     def test_it_is_in_no_room(self) -> None:
         desk = self.pipe()
         desk.connect().up()
         desk.house.members.clear()
-        welcome = wire.Welcome(
+        welcome = messages.Welcome(
             name="bot",
             token="t",
             journal="j1",
@@ -363,22 +364,22 @@ class ConnectionTests(PipeTestCase):
 
     def test_who_is_sent_away_does_not_come_back(self) -> None:
         desk = self.come_in()
-        desk.link.says(wire.Error(code="kicked", text="you were kicked: calm down"))
+        desk.link.says(messages.Error(code="kicked", text="you were kicked: calm down"))
         self.assert_ended(1, "you were kicked: calm down")
         self.assertEqual(desk.clock.getDelayedCalls(), [])
 
     def test_why_lines_may_have_to_wait_is_told_and_nothing_else_is(self) -> None:
         desk = self.come_in()
         desk.type("hi\n")
-        desk.link.says(wire.Notice(text="welcome to the house"))
-        desk.link.says(wire.Notice(text=wording.UNSTORED))
+        desk.link.says(messages.Notice(text="welcome to the house"))
+        desk.link.says(messages.Notice(text=wording.UNSTORED))
         desk.end_input()
         desk.settle()
         self.assert_ended(0, wording.UNSTORED)
 
     def test_what_can_not_be_told_any_more_does_not_matter(self) -> None:
         desk = self.come_in()
-        desk.link.says(wire.Notice(text="forgotten", gap=True))
+        desk.link.says(messages.Notice(text="forgotten", gap=True))
         desk.end_input()
         desk.settle()
         self.assert_ended(0)

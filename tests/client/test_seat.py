@@ -13,12 +13,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.client.dialling import LONGEST_PAUSE, SHORT_PAUSE
 from chatservice.client.lines import IDLE, LONGEST, LOOK, PATIENCE
 from chatservice.client.outgoing import WINDOW
 from chatservice.client.seat import Refused, Remembered, Seat, Sent
 from chatservice.client.session import OVER
+from chatservice.text import wording
 from tests.client.machine import AT, Endpoint, House, Link, Member
 from tests.profiles import examples, size
 
@@ -32,20 +33,20 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         self.told.append(("welcomed", welcome.name, missed))
 
     def caught_up(self, missed: int) -> None:
         self.told.append(("caught up", missed))
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         self.told.append((event.id, event.text))
 
     def stored(self, sent: Sent, id: int) -> None:
         assert sent.id == id
         self.told.append((id, "stored", sent.request.text))
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         self.told.append(("refused", sent.request.text, error.code))
 
     def noticed(self, text: str) -> None:
@@ -129,7 +130,7 @@ class SeatTestCase(TestCase):
         return link
 
     def say(self, text: str) -> Sent:
-        return self.seat.talk(wire.Say(room="lobby", text=text))
+        return self.seat.talk(messages.Say(room="lobby", text=text))
 
     def others_say(self, *texts: str) -> None:
         bob = self.house.named("bob") or self.house.guest("bob", "lobby")
@@ -149,7 +150,7 @@ class ComingInTests(SeatTestCase):
     def test_a_new_session(self) -> None:
         self.seat.start()
         link = self.link()
-        self.assertEqual(link.got(), [wire.Hello(name="ana")])
+        self.assertEqual(link.got(), [messages.Hello(name="ana")])
         self.assertFalse(self.seat.connected)
 
     def test_welcome(self) -> None:
@@ -162,14 +163,14 @@ class ComingInTests(SeatTestCase):
 
     def test_rooms_to_be_in(self) -> None:
         self.sit("ana", ("dev", "ops")).start()
-        self.assertEqual(self.link().got(), [wire.Hello(name="ana", rooms=["dev", "ops"])])
+        self.assertEqual(self.link().got(), [messages.Hello(name="ana", rooms=["dev", "ops"])])
 
     def test_without_a_name_it_waits_for_one(self) -> None:
         seat = self.sit(None)
         seat.start()
         self.assertEqual(self.endpoint.attempts, [])
         seat.introduce("bo")
-        self.assertEqual(self.link().got(), [wire.Hello(name="bo")])
+        self.assertEqual(self.link().got(), [messages.Hello(name="bo")])
 
     def test_a_name_that_is_taken(self) -> None:
         self.house.guest("ana", "lobby")
@@ -192,17 +193,17 @@ class ComingInTests(SeatTestCase):
         self.assertEqual(self.seat.name, "bo")
 
     def test_what_is_of_no_use_to_try_again(self) -> None:
-        for code in (wire.Code.BANNED, wire.Code.BAD_FIELD):
+        for code in (messages.Code.BANNED, messages.Code.BAD_FIELD):
             self.sit("ana").start()
-            self.link().says(wire.Error(code=code.value, text="a reason"))
+            self.link().says(messages.Error(code=code.value, text="a reason"))
             self.assertEqual(self.notes.since_last(), [("ended", "a reason")])
             self.assertTrue(self.now.disconnecting)
             self.assert_over()
 
     def test_what_may_be_better_later(self) -> None:
-        for code in (wire.Code.CROWDED.value, wire.Code.TOO_SLOW.value, "brand_new"):
+        for code in (messages.Code.CROWDED.value, messages.Code.TOO_SLOW.value, "brand_new"):
             self.sit("ana").start()
-            self.link().says(wire.Error(code=code, text="a reason"))
+            self.link().says(messages.Error(code=code, text="a reason"))
             why = "the connection to there was lost: a reason"
             self.assertEqual(self.notes.since_last(), [("lost", why)])
             self.assertTrue(self.now.disconnecting)
@@ -270,7 +271,7 @@ class ComingInTests(SeatTestCase):
         self.assertEqual((self.notes.since_last(), self.seat.name), ([], "ana"))
 
 
-def welcome(**changes: Any) -> wire.Welcome:
+def welcome(**changes: Any) -> messages.Welcome:
     plain: dict[str, Any] = {
         "name": "ana",
         "token": "t",
@@ -285,7 +286,7 @@ def welcome(**changes: Any) -> wire.Welcome:
         "rate": 5,
         "burst": 20,
     }
-    return wire.Welcome(**{**plain, **changes})
+    return messages.Welcome(**{**plain, **changes})
 
 
 class ReadingTests(SeatTestCase):
@@ -298,14 +299,14 @@ class ReadingTests(SeatTestCase):
 
     def test_events_come_once_and_in_order(self) -> None:
         events = [
-            wire.Event(type="said", id=number, at=AT, room="lobby", author="bob", text="hi")
+            messages.Event(type="said", id=number, at=AT, room="lobby", author="bob", text="hi")
             for number in (101, 103, 103, 102, 104)
         ]
         self.now.says(*events)
         self.assertEqual(self.notes.since_last(), [(101, "hi"), (103, "hi"), (104, "hi")])
 
     def test_all_that_is_shown_is_safe(self) -> None:
-        heard: list[wire.Event] = []
+        heard: list[messages.Event] = []
         self.notes.happened = heard.append  # type: ignore[method-assign]
         self.now.says(
             b'{"type":"joined","id":101,"at":"%s","room":"lobby","names":["a\\u001bb\\ud800"],'
@@ -313,20 +314,20 @@ class ReadingTests(SeatTestCase):
         )
         good = "a\u241bb\ufffd"
         self.assertEqual((heard[0].names, heard[0].text), ([good], good))
-        asking = self.seat.ask(wire.Who(room="lobby"))
-        people = [wire.Person(name="\x07", away="\x07")]
-        self.now.says(wire.WhoIs(room="lobby", people=people, count=1, ref=1))
+        asking = self.seat.ask(messages.Who(room="lobby"))
+        people = [messages.Person(name="\x07", away="\x07")]
+        self.now.says(messages.WhoIs(room="lobby", people=people, count=1, ref=1))
         answer = self.successResultOf(asking)
-        assert isinstance(answer, wire.WhoIs)
-        self.assertEqual(answer.people, [wire.Person(name="\u2407", away="\u2407")])
+        assert isinstance(answer, messages.WhoIs)
+        self.assertEqual(answer.people, [messages.Person(name="\u2407", away="\u2407")])
 
     def test_what_is_for_people_is_told(self) -> None:
         self.now.says(
             "-- caf\xe9\x07\n".encode("latin-1"),
             b"\r\n",
             b"more\r\n",
-            wire.Notice(text="soon\x07"),
-            wire.Error(code="went_wrong", text="that went wrong"),
+            messages.Notice(text="soon\x07"),
+            messages.Error(code="went_wrong", text="that went wrong"),
         )
         texts = ["caf\ufffd\u2407", "more", "soon\u2407", "that went wrong"]
         self.assertEqual(self.notes.since_last(), [("noticed", text) for text in texts])
@@ -344,15 +345,15 @@ class ReadingTests(SeatTestCase):
             b'"events":[{"type":"said","id":102,"at":"yesterday"}]}\r\n',
             b"{broken\r\n",
             b'{"type":"said","id":102,"at":"%s","text":"hi","more":1}\r\n' % AT.encode(),
-            wire.Ok(to="say", id=300, seq=300),
-            wire.Pong(ref=3),
-            wire.Pong(ref="ping 99"),
+            messages.Ok(to="say", id=300, seq=300),
+            messages.Pong(ref=3),
+            messages.Pong(ref="ping 99"),
         )
         self.assertEqual(self.notes.since_last(), [(102, "hi")])
         self.assertEqual(self.seat.latency, 0)
 
     def test_a_gap(self) -> None:
-        self.now.says(wire.Notice(text="something was forgotten", gap=True))
+        self.now.says(messages.Notice(text="something was forgotten", gap=True))
         self.assertEqual(self.notes.since_last(), ["gap"])
 
     def test_a_line_may_be_long_but_not_endless(self) -> None:
@@ -438,7 +439,7 @@ class TalkingTests(SeatTestCase):
         self.come_in()
         self.say("x" * 24_000)
         self.say("\x01" * 12_000)
-        asking = self.seat.ask(wire.Nick(name="x" * 40_000))
+        asking = self.seat.ask(messages.Nick(name="x" * 40_000))
         self.say("hi")
         self.notes.since_last()
         self.clock.advance(0)
@@ -450,7 +451,7 @@ class TalkingTests(SeatTestCase):
 
     def test_a_topic_of_ones_own(self) -> None:
         self.come_in()
-        self.seat.talk(wire.Topic(room="lobby", text="tea"))
+        self.seat.talk(messages.Topic(room="lobby", text="tea"))
         self.move()
         self.assertEqual(self.seat.rooms["lobby"].topic, "tea")
 
@@ -458,24 +459,24 @@ class TalkingTests(SeatTestCase):
 class AskingTests(SeatTestCase):
     def test_answers(self) -> None:
         self.come_in()
-        asking = self.seat.ask(wire.Join(room="dev", ref="mine"))
+        asking = self.seat.ask(messages.Join(room="dev", ref="mine"))
         self.move()
         self.assertEqual(
             self.successResultOf(asking),
-            wire.Ok(to="join", room="dev", topic="", people=2, ref="mine"),
+            messages.Ok(to="join", room="dev", topic="", people=2, ref="mine"),
         )
         self.assertEqual(list(self.seat.rooms), ["lobby", "dev"])
-        asking = self.seat.ask(wire.Leave(room="lobby"))
+        asking = self.seat.ask(messages.Leave(room="lobby"))
         self.move()
         self.assertEqual(list(self.seat.rooms), ["dev"])
-        asking = self.seat.ask(wire.Leave(room="lobby", ref=7))
+        asking = self.seat.ask(messages.Leave(room="lobby", ref=7))
         self.move()
         error = self.failureResultOf(asking, Refused).value.error
         self.assertEqual((error.code, error.ref), ("not_in_room", 7))
 
     def test_another_name(self) -> None:
         self.come_in()
-        asking = self.seat.ask(wire.Nick(name="bo"))
+        asking = self.seat.ask(messages.Nick(name="bo"))
         self.move()
         self.successResultOf(asking)
         self.assertEqual(self.seat.name, "bo")
@@ -484,7 +485,7 @@ class AskingTests(SeatTestCase):
     def test_they_are_asked_behind_what_was_said_before(self) -> None:
         self.come_in()
         self.say("one")
-        self.seat.ask(wire.Leave(room="lobby"))
+        self.seat.ask(messages.Leave(room="lobby"))
         self.say("two")
         self.now.up()
         self.assertEqual(
@@ -492,29 +493,29 @@ class AskingTests(SeatTestCase):
         )
 
     def test_they_are_asked_again(self) -> None:
-        asking = self.seat.ask(wire.Who(room="lobby"))
+        asking = self.seat.ask(messages.Who(room="lobby"))
         self.come_in()
         self.successResultOf(asking)
-        asking = self.seat.ask(wire.Who(room="lobby"))
+        asking = self.seat.ask(messages.Who(room="lobby"))
         self.now.up()
         self.come_back()
         self.successResultOf(asking)
 
     def test_they_can_be_cancelled(self) -> None:
-        waiting = self.seat.ask(wire.Who(room="lobby"))
+        waiting = self.seat.ask(messages.Who(room="lobby"))
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
         self.come_in()
         self.assertEqual([request.type for request in self.now.desk.got], ["hello", "ping"])
-        asked = self.seat.ask(wire.Who(room="lobby"))
+        asked = self.seat.ask(messages.Who(room="lobby"))
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.move()
 
     def test_at_the_end_they_fail(self) -> None:
-        before = self.seat.ask(wire.Who(room="lobby"))
+        before = self.seat.ask(messages.Who(room="lobby"))
         self.seat.stop()
-        after = self.seat.ask(wire.Who(room="lobby"))
+        after = self.seat.ask(messages.Who(room="lobby"))
         for asking in (before, after):
             self.assertEqual(self.failureResultOf(asking, Refused).value.error.code, OVER)
 
@@ -526,7 +527,7 @@ class RoomsTests(SeatTestCase):
 
     def happens(self, **fields: Any) -> None:
         self.house.head += 1
-        self.now.says(wire.Event(id=self.house.head, at=AT, **fields))
+        self.now.says(messages.Event(id=self.house.head, at=AT, **fields))
 
     def people(self) -> int:
         return self.seat.rooms["lobby"].people
@@ -546,11 +547,13 @@ class RoomsTests(SeatTestCase):
 
     def test_answers_say_how_many_there_are(self) -> None:
         self.house.guest("bob", "lobby")
-        self.seat.ask(wire.Who(room="lobby"))
+        self.seat.ask(messages.Who(room="lobby"))
         self.move()
         self.assertEqual(self.people(), 2)
-        lobby = wire.RoomSeen(room="lobby", people=9, topic="tea")
-        self.now.says(wire.RoomList(rooms=[lobby, wire.RoomSeen(room="dev", people=1)], count=2))
+        lobby = messages.RoomSeen(room="lobby", people=9, topic="tea")
+        self.now.says(
+            messages.RoomList(rooms=[lobby, messages.RoomSeen(room="dev", people=1)], count=2)
+        )
         self.assertEqual(self.seat.rooms, {"lobby": lobby})
 
     def test_topics(self) -> None:
@@ -585,7 +588,7 @@ class ResumingTests(SeatTestCase):
         )
         self.assertEqual(
             self.now.desk.got[0],
-            wire.Hello(name="ana", token="j1-t1", since=101, journal="j1", rooms=["lobby"]),
+            messages.Hello(name="ana", token="j1-t1", since=101, journal="j1", rooms=["lobby"]),
         )
 
     def test_the_first_pause_is_short(self) -> None:
@@ -632,10 +635,10 @@ class ResumingTests(SeatTestCase):
         self.notes.since_last()
         self.clock.advance(self.notes.pause)
         link = self.link()
-        link.says(welcome(resumed=True), wire.Pong(ref="ping 1"))
+        link.says(welcome(resumed=True), messages.Pong(ref="ping 1"))
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True)])
         self.assertEqual(self.seat.latency, 0)
-        link.says(wire.Live(), wire.Live())
+        link.says(messages.Live(), messages.Live())
         self.assertEqual(self.notes.since_last(), [("caught up", 0)])
 
     def test_a_refusal_that_was_lost_is_told_in_the_end(self) -> None:
@@ -705,18 +708,18 @@ class ResumingTests(SeatTestCase):
         self.now.cut()
         self.clock.advance(self.notes.pause)
         link = self.link()
-        link.says(wire.Error(code="name_taken", text="somebody has that name", to="hello"))
+        link.says(messages.Error(code="name_taken", text="somebody has that name", to="hello"))
         self.assertEqual(self.notes.since_last()[-1], ("name refused", "somebody has that name"))
         link.got()
         self.seat.introduce("ana2")
         (hello,) = link.got()
-        assert isinstance(hello, wire.Hello)
+        assert isinstance(hello, messages.Hello)
         self.assertEqual((hello.name, hello.token), ("ana2", "j1-t1"))
 
     def test_a_session_that_comes_back_under_another_name_and_may_not(self) -> None:
         self.now.cut()
         self.clock.advance(self.notes.pause)
-        self.link().says(wire.Error(code="muted", text="you are muted", to="hello"))
+        self.link().says(messages.Error(code="muted", text="you are muted", to="hello"))
         self.assertEqual(self.notes.since_last()[-1], ("name refused", "you are muted"))
 
     def test_a_token_that_is_not_known(self) -> None:
@@ -724,8 +727,8 @@ class ResumingTests(SeatTestCase):
         self.clock.advance(self.notes.pause)
         link = self.link()
         link.got()
-        link.says(wire.Error(code="unknown_token", text="no such session", to="hello"))
-        self.assertEqual(link.got(), [wire.Hello(name="ana", rooms=["lobby"])])
+        link.says(messages.Error(code="unknown_token", text="no such session", to="hello"))
+        self.assertEqual(link.got(), [messages.Hello(name="ana", rooms=["lobby"])])
 
     def test_a_server_that_knows_no_token_for_ever_is_asked_after_pauses_that_grow(self) -> None:
         """Only the very first hello has a token, so only the first connection has two."""
@@ -739,8 +742,8 @@ class ResumingTests(SeatTestCase):
                 hellos += link.got()
                 if link.disconnecting:
                     break
-                link.says(wire.Error(code="unknown_token", text="no such session", to="hello"))
-        tokens = [one.token for one in hellos if isinstance(one, wire.Hello)]
+                link.says(messages.Error(code="unknown_token", text="no such session", to="hello"))
+        tokens = [one.token for one in hellos if isinstance(one, messages.Hello)]
         self.assertEqual(tokens, ["j1-t1", *[None] * 12])
         self.assert_growing(pauses[1:])
 
@@ -769,14 +772,14 @@ class ResumingTests(SeatTestCase):
         self.assertGreater(pauses[-1], LONGEST_PAUSE / 3)
 
     def test_being_replaced_is_the_end(self) -> None:
-        self.now.says(wire.Replaced(text="another one has it"))
+        self.now.says(messages.Replaced(text="another one has it"))
         self.assertEqual(self.notes.since_last(), [("ended", "another one has it")])
         self.assert_over()
 
     def test_being_kicked_is_the_end(self) -> None:
         for code in ("kicked", "banned"):
-            self.now.says(wire.Error(code=code, text="calm down"))
-            self.now.says(wire.Notice(text="you hear that no more"))
+            self.now.says(messages.Error(code=code, text="calm down"))
+            self.now.says(messages.Notice(text="you hear that no more"))
             self.assertEqual(self.notes.since_last(), [("ended", "calm down")])
             self.assert_over()
             self.sit("bo")
@@ -784,7 +787,7 @@ class ResumingTests(SeatTestCase):
             self.notes.since_last()
 
     def test_being_too_slow_is_not(self) -> None:
-        self.now.says(wire.Error(code="too_slow", text="you took nothing for 120 s"))
+        self.now.says(messages.Error(code="too_slow", text="you took nothing for 120 s"))
         why = "the connection to there was lost: you took nothing for 120 s"
         self.assertEqual(self.notes.since_last(), [("lost", why)])
         self.again()
@@ -801,7 +804,7 @@ class RememberingTests(SeatTestCase):
         self.seat.stop()
         self.others_say("four")
         self.notes.since_last()
-        sent = self.sit(None, (), self.kept[-1]).talk(wire.Say(room="lobby", text="five"))
+        sent = self.sit(None, (), self.kept[-1]).talk(messages.Say(room="lobby", text="five"))
         self.come_in()
         self.assertEqual(sent.seq, 3)
         self.assertEqual(
@@ -813,11 +816,11 @@ class RememberingTests(SeatTestCase):
         self.come_in()
         self.seat.stop()
         self.sit("ana", ("ops", "lobby", "dev"), self.kept[-1])
-        self.seat.talk(wire.Say(room="ops", text="hi"))
+        self.seat.talk(messages.Say(room="ops", text="hi"))
         self.come_in()
         self.assertEqual(
             self.now.desk.got[2:4],
-            [wire.Join(room="ops", ref=2), wire.Join(room="dev", ref=1)],
+            [messages.Join(room="ops", ref=2), messages.Join(room="dev", ref=1)],
         )
         self.assertEqual(self.now.desk.got[4].type, "say")
         self.assertEqual(set(self.seat.rooms), {"ops", "lobby", "dev"})
@@ -829,7 +832,7 @@ class RememberingTests(SeatTestCase):
         self.notes.since_last()
         link = self.link()
         link.says(welcome(resumed=True))
-        link.says(wire.Error(code="not_let_in", text="#ops is locked", to="join", ref=1))
+        link.says(messages.Error(code="not_let_in", text="#ops is locked", to="join", ref=1))
         self.assertEqual(self.notes.since_last()[1:], [("noticed", "#ops is locked")])
 
     def test_how_far_it_is_is_kept_once_a_second(self) -> None:
@@ -932,7 +935,7 @@ class LeavingTests(SeatTestCase):
         self.seat.quit("twice")
         self.move()
         self.assertEqual(self.notes.since_last(), [(101, "stored", "hi"), ("ended", None)])
-        self.assertEqual(self.now.desk.got[-1], wire.Quit(text="bye"))
+        self.assertEqual(self.now.desk.got[-1], messages.Quit(text="bye"))
         self.assert_over()
 
     def test_what_was_said_is_stored_first_over_a_lost_connection(self) -> None:
@@ -968,7 +971,7 @@ class LeavingTests(SeatTestCase):
 
     def test_when_the_rest_was_refused_and_the_connection_is_lost(self) -> None:
         self.come_in()
-        asking = self.seat.ask(wire.Who(room="lobby"))
+        asking = self.seat.ask(messages.Who(room="lobby"))
         self.seat.quit()
         self.now.cut()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
@@ -1063,7 +1066,7 @@ class Chatter:
 
     def say(self) -> None:
         self.said.append(self.text())
-        self.seat.talk(wire.Say(room="lobby", text=self.said[-1]))
+        self.seat.talk(messages.Say(room="lobby", text=self.said[-1]))
 
     def say_much(self) -> None:
         for _ in range(WINDOW + 6):
@@ -1076,7 +1079,7 @@ class Chatter:
         self.house.store("private", self.bob, self.text(), to=self.house.named("ana"))
 
     def ask(self) -> None:
-        self.seat.ask(wire.Who(room="lobby")).addErrback(lambda failure: failure.trap(Refused))
+        self.seat.ask(messages.Who(room="lobby")).addErrback(lambda failure: failure.trap(Refused))
 
     def mute(self) -> None:
         ana = self.house.named("ana")

@@ -21,7 +21,7 @@ from chatservice.cluster.chat import (
 from chatservice.cluster.entries import SEND_AWAY, VERSION
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import Fact
-from chatservice.wording import STORED_AGAIN, UNSTORED
+from chatservice.text.wording import STORED_AGAIN, UNSTORED
 from tests.chat.programs import Program, brief, only
 from tests.chat.support import House, Person
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog

@@ -30,7 +30,6 @@ from hypothesis.stateful import (
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
-from chatservice.chat import names
 from chatservice.cluster.entries import Entry, cut, encode
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.journal.events import (
@@ -45,7 +44,8 @@ from chatservice.journal.events import (
     Fact,
     inbox,
 )
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import names
 from tests.chat.programs import Program, Said
 from tests.chat.support import Person
 from tests.cluster.support import GRACE, LEASE, Cluster, Node, readable

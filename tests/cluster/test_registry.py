@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat import names
 from chatservice.chat.sessions import SESSION
 from chatservice.chat.standing import MUTE, Term
 from chatservice.cluster import pieces
@@ -32,6 +31,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.records import Claim, Lease, Outcome
 from chatservice.cluster.registry import ENDED, FORGOTTEN_AFTER, NOBODY, Registry
 from chatservice.journal.events import JOINED, LEFT, PRIVATE, RENAMED, SAID, Draft, Fact
+from chatservice.text import names
 from tests.profiles import examples
 
 ANA, BOB, BOT = 0xA, 0xB, 0xC

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.outgoing import Sent
 from chatservice.journal.events import LEFT, SAID, Event
 from tests.integration.brokers import Brokers
@@ -95,10 +95,10 @@ class Talk:
         sitter, inside = self.sitters[index], self._inside[index]
         self._moving[index] = True
 
-        def moved(_: wire.Reply) -> None:
+        def moved(_: messages.Reply) -> None:
             self._inside[index], self._moving[index] = not inside, False
 
-        request = wire.Leave(room=ATTIC) if inside else wire.Join(room=ATTIC)
+        request = messages.Leave(room=ATTIC) if inside else messages.Join(room=ATTIC)
         asked = sitter.seat.ask(request).addCallback(moved)
         asked.addErrback(lambda failure: sitter.wrong.append(str(failure.value)))
 
@@ -114,7 +114,7 @@ class Talk:
                 text = f"{sitter.name}.{self._counts[index]}{choice.choice(('', ' ' + 'x' * 300))}"
                 others = [other.name for other in self.sitters if other is not sitter]
                 if others and choice.random() < 0.1:
-                    sitter.talk(wire.Private(to=choice.choice(others), text=text))
+                    sitter.talk(messages.Private(to=choice.choice(others), text=text))
                 else:
                     there = self._inside[index] and not self._moving[index]
                     sitter.say(choice.choice((*ROOMS, ATTIC) if there else ROOMS), text)

@@ -12,7 +12,7 @@ import zlib
 
 from twisted.scripts.twistd import run
 
-from chatservice.chat import names
+from chatservice.text import names
 
 version = names.RULES = int(sys.argv.pop(1))
 

@@ -17,7 +17,7 @@ from typing import Any
 import pexpect
 from twisted.trial.unittest import SkipTest, TestCase
 
-from chatservice import wire
+from chatservice import messages
 from tests.client.screen.tty import Tty
 from tests.integration.support import (
     LOOPBACK,
@@ -478,10 +478,10 @@ class PipeTests(ClientTestCase):
         size = eventually_full(bot._keys)
         self.assertGreater(size, 16 << 20)
         self.assertLess(size, (16 << 20) + (1 << 20))
-        room = wire.RoomSeen(room="lobby", people=1)
+        room = messages.RoomSeen(room="lobby", people=1)
         server.sendall(
-            wire.encode(
-                wire.Welcome(
+            messages.encode(
+                messages.Welcome(
                     name="bot",
                     token="t",
                     journal="j",

@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.journal.events import JOINED, LEFT, SAID
 from tests.integration.cluster import same_history, stored
 from tests.integration.company import ROOM, ClusterTestCase, all_of
@@ -108,7 +108,7 @@ class ClaimTests(ClusterTestCase):
         nodes = await self.start(3)
         for name, words in (("gold", "gold\n"), ("silver", None), ("iron", None)):
             # Of iron, people and programs have their share.
-            hello = wire.encode(wire.Hello(name=name))
+            hello = messages.encode(messages.Hello(name=name))
             claims = [words.encode() if words else hello for _ in range(CLAIMS)]
             if name == "iron":
                 claims = [b"iron\n" if number % 2 else hello for number in range(CLAIMS)]

@@ -19,7 +19,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.sessions import PERIODS_MOST
 from chatservice.cluster.chat import APART, ENDS, NOBODY_IN, OUT_OF_REACH, TAKES_PART
 from chatservice.cluster.entries import EXPANDED_MOST, VERSION
@@ -282,10 +282,10 @@ class LargeTests(OwnBrokerTestCase):
         rooms = {bot: [secrets.token_hex(12) for _ in range(PERIODS_MOST)] for bot in bots}
         for number in range(PERIODS_MOST):
             for bot in bots:
-                bot.ask(wire.Join(room=rooms[bot][number]))
+                bot.ask(messages.Join(room=rooms[bot][number]))
             await all_of(bots, lambda one, n=number: rooms[one][n] in one.joined, "a room")
             for bot in bots:
-                bot.ask(wire.Leave(room=rooms[bot][number]))
+                bot.ask(messages.Leave(room=rooms[bot][number]))
         for bot in bots:
             bot.say(ROOM, f"{bot.name} has been around")
         await all_of(bots, lambda one: one.saw(f"{one.name} has been around"), "a receipt")

@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
 from tests.integration.brokers import Brokers
 from tests.integration.cluster import UNREACHED, same_history
@@ -87,7 +87,9 @@ class BrokerTests(ClusterTestCase):
         bob.say("bob", f"/join {ROOM}")
         await bob.until(lambda: bob.has(f"-- {WAIT}"), "to be told")
         await bot.until(lambda: bot.lines, "to be told")
-        self.assertEqual(bot.lines, [wire.encode(wire.Notice(text=OUT_OF_REACH)).decode().strip()])
+        self.assertEqual(
+            bot.lines, [messages.encode(messages.Notice(text=OUT_OF_REACH)).decode().strip()]
+        )
         bot.wrong.clear()
         await deferToThread(self.brokers.start_all)
         await bob.until(lambda: bob.has(f"-- you are in #{ROOM}"), "the room")

@@ -15,10 +15,10 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, STALE
 from chatservice.journal.events import JOINED, LEFT, SAID
-from chatservice.wording import STORED_AGAIN, UNSTORED
+from chatservice.text.wording import STORED_AGAIN, UNSTORED
 from tests.integration.cluster import UNREACHED, Node, same_history
 from tests.integration.company import ATTIC, ROOM, ClusterTestCase, Talk, all_of
 from tests.integration.network import Network
@@ -304,7 +304,7 @@ class NetworkTests(ClusterTestCase):
         self.assertTrue(again.welcome.resumed)
         self.assertEqual(again.welcome.seq, 1)
         for seq, text in again._said.items():
-            again.ask(wire.Say(room=ROOM, text=text, seq=seq))
+            again.ask(messages.Say(room=ROOM, text=text, seq=seq))
         await again.until(lambda: again.saw("bot 3"), "its receipts")
         await bot.hang_up()
         return again

@@ -10,7 +10,7 @@ import signal
 
 from twisted.internet.threads import deferToThread
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.journal.events import JOINED, LEFT, SAID
 from tests.integration.cluster import UNREACHED, Balancer, same_history
 from tests.integration.company import ROOM, ClusterTestCase, Talk
@@ -50,7 +50,7 @@ class MovingTests(ClusterTestCase):
             self.assertEqual((kinds, len(old.wrong)), ([], 1), f"life {number}")
             # What may have got lost is said again, under its number.
             if new.welcome.seq < number + 1:
-                new.ask(wire.Say(room=ROOM, text=mine, seq=number + 1))
+                new.ask(messages.Say(room=ROOM, text=mine, seq=number + 1))
             new._seq = number + 1
             old.wrong.clear()
             lives.append(new)

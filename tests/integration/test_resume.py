@@ -16,7 +16,7 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.journal.events import JOINED, LEFT
 from tests.integration.proxy import How, Proxy, Way
 from tests.integration.support import UNHURRIED, Server
@@ -111,36 +111,36 @@ class Talk:
         seat.start()
         await self._named(a)
         a.say(s, text("a2"))
-        a.talk(wire.Private(to=b.name, text=text("a3, privately")))
-        a.talk(wire.Do(room=r, text=text("a4 is done")))
+        a.talk(messages.Private(to=b.name, text=text("a3, privately")))
+        a.talk(messages.Do(room=r, text=text("a4 is done")))
         b.say(r, text("b1"))
         b.private(a.name, text("b2, privately"))
         c.say(text("c1"))
         await a.until(lambda: a.saw(text("b2, privately")) and not seat.unstored, "b2")
 
-        renaming = seat.ask(wire.Nick(name=new_name))
-        a.talk(wire.Topic(room=r, text=text("a5, a topic")))
+        renaming = seat.ask(messages.Nick(name=new_name))
+        a.talk(messages.Topic(room=r, text=text("a5, a topic")))
         a.say(s, text("a6"))
         b.say(s, text("b3"))
         await renaming
         await a.until(lambda: not seat.unstored, "a6")
 
-        joining = seat.ask(wire.Join(room=t))
+        joining = seat.ask(messages.Join(room=t))
         a.say(t, text("a7, in a room just joined"))
         await joining
         b.say(t, text("b4"))
         c.say(text("c2"))
         a.say(t, text("a8, in a room about to be left"))
-        await seat.ask(wire.Leave(room=t))
+        await seat.ask(messages.Leave(room=t))
         b.say(t, text("b5, not for a"))
-        in_and_out = [seat.ask(wire.Join(room=u)), seat.ask(wire.Leave(room=u))]
+        in_and_out = [seat.ask(messages.Join(room=u)), seat.ask(messages.Leave(room=u))]
 
-        a.talk(wire.Do(room=r, text=text("a9 is done")))
-        a.talk(wire.Private(to=b.name, text=text("a10, privately")))
+        a.talk(messages.Do(room=r, text=text("a9 is done")))
+        a.talk(messages.Private(to=b.name, text=text("a10, privately")))
         b.private(new_name, text("b6, privately"))
         c.say(f"/msg {new_name} {text('c3, privately')}", f"/me {text('c4 is done')}")
         a.say(s, text("a11"))
-        await gatherResults([*in_and_out, seat.ask(wire.Who(room=r))])
+        await gatherResults([*in_and_out, seat.ask(messages.Who(room=r))])
         await a.until(lambda: not seat.unstored, "a11")
         await a.until(lambda: a.saw(text("c4 is done")), "c4")
 

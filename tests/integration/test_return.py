@@ -20,7 +20,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.journal.events import JOINED, LEFT
 from tests.integration.brokers import lasting_ports
 from tests.integration.proxy import HOST
@@ -84,7 +84,7 @@ class Talker:
             text = f"{sitter.name}.{self._count}" + choice.choice(("", " x", " " + "x" * 300))
             if choice.random() < 0.1:
                 to = choice.choice([name for name in SITTERS if name != sitter.name])
-                sitter.talk(wire.Private(to=to, text=text))
+                sitter.talk(messages.Private(to=to, text=text))
             else:
                 sitter.say(choice.choice(ROOMS), text)
 

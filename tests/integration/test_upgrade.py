@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.names import RULES
+from chatservice.text.names import RULES
 from tests.integration.environment import CHECKOUT
 from tests.integration.support import TWISTD, Client, Server, folder_for, run
 

@@ -40,7 +40,7 @@ from typing import Any, Final, NamedTuple
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wording
+from chatservice.text import wording
 from tests.integration.support import (
     LOOPBACK,
     PATIENCE,

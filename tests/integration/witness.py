@@ -18,7 +18,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client import Chat
 from chatservice.client.seat import Seat, Sent
 from chatservice.journal.events import (
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
     text: str
 
 
-def seen(event: wire.Event) -> Seen:
+def seen(event: messages.Event) -> Seen:
     """Return what an event tells."""
     author = event.author if event.names is None else " ".join(event.names)
     return Seen(
@@ -120,7 +120,7 @@ class Sitter(Watched):
         self.seen: list[Seen] = []
         self._texts: set[str] = set()
         self.said: list[Sent] = []
-        self.welcomes: list[wire.Welcome] = []
+        self.welcomes: list[messages.Welcome] = []
         self.losses = 0
         self.lost_nameless = 0
         self.notices: list[str] = []
@@ -134,7 +134,7 @@ class Sitter(Watched):
             f" ended {self.ends}, wrong {self.wrong}"
         )
 
-    def talk(self, request: wire.Talk) -> Sent:
+    def talk(self, request: messages.Talk) -> Sent:
         """Say something."""
         sent = self.seat.talk(request)
         self.said.append(sent)
@@ -142,7 +142,7 @@ class Sitter(Watched):
 
     def say(self, room: str, text: str) -> Sent:
         """Say something in a room."""
-        return self.talk(wire.Say(room=room, text=text))
+        return self.talk(messages.Say(room=room, text=text))
 
     def saw(self, text: str) -> bool:
         """Tell whether words have been seen."""
@@ -155,7 +155,7 @@ class Sitter(Watched):
 
     # The seat
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         self.welcomes.append(welcome)
         if missed != welcome.resumed:
             self.wrong.append(f"missed is {missed} at {welcome}")
@@ -164,7 +164,7 @@ class Sitter(Watched):
     def caught_up(self, missed: int) -> None:
         self.changed()
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         self._see(seen(event))
 
     def stored(self, sent: Sent, id: int) -> None:
@@ -172,7 +172,7 @@ class Sitter(Watched):
             self.wrong.append(f"stored as {id}: {sent}")
         self._see(Seen(id, OWN, "", "", sent.request.text))
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         self.wrong.append(f"refused: {sent}: {error}")
         self.changed()
 
@@ -249,11 +249,11 @@ class Direct(Speaker):
 
     def __init__(self, name: str, rooms: Sequence[str], **hello: Any) -> None:
         super().__init__(name)
-        self._hello = wire.Hello(name=name, rooms=list(rooms), **hello)
+        self._hello = messages.Hello(name=name, rooms=list(rooms), **hello)
         self._said: dict[int, str] = {}
         self._seq = 0
         self.seen: list[Seen] = []
-        self.welcome: wire.Welcome | None = None
+        self.welcome: messages.Welcome | None = None
         self.joined: set[str] = set()
 
     def __str__(self) -> str:
@@ -271,17 +271,17 @@ class Direct(Speaker):
         super().connectionMade()
         self.ask(self._hello)
 
-    def ask(self, request: wire.Request) -> None:
+    def ask(self, request: messages.Request) -> None:
         """Send something."""
-        self.transport.write(wire.encode(request))
+        self.transport.write(messages.encode(request))
 
     def say(self, room: str, text: str) -> None:
         """Say something in a room."""
-        self.ask(wire.Say(room=room, text=text, seq=self._number(text)))
+        self.ask(messages.Say(room=room, text=text, seq=self._number(text)))
 
     def private(self, to: str, text: str) -> None:
         """Write to somebody."""
-        self.ask(wire.Private(to=to, text=text, seq=self._number(text)))
+        self.ask(messages.Private(to=to, text=text, seq=self._number(text)))
 
     def _number(self, text: str) -> int:
         self._seq += 1
@@ -290,22 +290,22 @@ class Direct(Speaker):
 
     def quit(self) -> Deferred[None]:
         """Leave; fires when the connection is closed."""
-        self.ask(wire.Quit())
+        self.ask(messages.Quit())
         return self.gone
 
     def took(self, line: str) -> None:
         # What is for people is none of its business: it may be asked for a name.
-        reply = wire.reply(line) if line.startswith("{") else None
-        if isinstance(reply, wire.Event):
+        reply = messages.reply(line) if line.startswith("{") else None
+        if isinstance(reply, messages.Event):
             self.seen.append(seen(reply))
-        elif isinstance(reply, wire.Welcome):
+        elif isinstance(reply, messages.Welcome):
             self.welcome = reply
             self._seq = reply.seq
-        elif isinstance(reply, wire.Ok) and reply.id is not None and reply.seq is not None:
+        elif isinstance(reply, messages.Ok) and reply.id is not None and reply.seq is not None:
             self.seen.append(Seen(reply.id, OWN, "", "", self._said[reply.seq]))
-        elif isinstance(reply, wire.Ok) and reply.to == "join" and reply.room is not None:
+        elif isinstance(reply, messages.Ok) and reply.to == "join" and reply.room is not None:
             self.joined.add(reply.room)
-        elif not isinstance(reply, wire.Live | wire.Ok | None):
+        elif not isinstance(reply, messages.Live | messages.Ok | None):
             self.wrong.append(line)
 
     def saw(self, text: str) -> bool:

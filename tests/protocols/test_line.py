@@ -26,9 +26,6 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.chat.chat import Chat
-from chatservice.chat.directions import MARK, directed
-from chatservice.chat.slash import LOOKS_LIKE
-from chatservice.chat.text import edited, safe
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.protocols import factory
@@ -36,6 +33,9 @@ from chatservice.protocols.factory import ChatFactory
 from chatservice.protocols.framing import LineFramer
 from chatservice.protocols.line import UNNAMED_READ
 from chatservice.protocols.pacing import UNSENT_MOST
+from chatservice.text.directions import MARK, directed
+from chatservice.text.sanitising import edited, safe
+from chatservice.text.slash import LOOKS_LIKE
 from tests.profiles import examples
 from tests.protocols.support import (
     ALONE,

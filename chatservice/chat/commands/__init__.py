@@ -13,8 +13,6 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice import wording
-from chatservice.chat import names
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.commands.base import (
@@ -27,11 +25,12 @@ from chatservice.chat.commands.operators import OPERATING
 from chatservice.chat.commands.people import PEOPLE
 from chatservice.chat.commands.rooms import ROOMS
 from chatservice.chat.commands.talking import TALKING
-from chatservice.chat.layout import table, wrap
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
-from chatservice.chat.slash import LooksLikeCommand, from_slash
 from chatservice.journal.events import SAID
+from chatservice.text import names, wording
+from chatservice.text.layout import table, wrap
+from chatservice.text.slash import LooksLikeCommand, from_slash
 
 WORD_SHOWN: Final = 24
 """Characters of a word that is no command, of which is made anything."""
@@ -40,7 +39,7 @@ WORD_SHOWN: Final = 24
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     """Do what a line from a member says.
 
-    :param line: safe to show, as :func:`.text.safe` makes it.
+    :param line: safe to show, as :func:`.sanitising.safe` makes it.
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     member.active = chat.clock.seconds()

@@ -8,10 +8,9 @@ from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wording
-from chatservice.chat import durations, names
 from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
+from chatservice.text import durations, names, wording
 
 Run = Callable[..., "Deferred[None] | None"]
 """Is called with the chat, the member, and what was typed for each word of the usage."""

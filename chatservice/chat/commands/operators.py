@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from chatservice import wording
-from chatservice.chat import durations
 from chatservice.chat.addresses import BadAddress, counted, parse_network
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import CANCEL, Command, Refused, room_name, somebody, when_of
-from chatservice.chat.directions import directed
 from chatservice.chat.house import OPERATORS
-from chatservice.chat.layout import table
 from chatservice.chat.members import Member
-from chatservice.chat.names import key
 from chatservice.chat.standing import BAN, LOCK, MUTE, Term, because, moment
 from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
+from chatservice.text import durations, wording
+from chatservice.text.directions import directed
+from chatservice.text.layout import table
+from chatservice.text.names import key
 
 BANS_MOST = 1000
 MUTES_MOST = 1000

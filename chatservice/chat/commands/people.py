@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wording
-from chatservice.chat import durations, names
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, somebody
 from chatservice.chat.commands.rooms import is_shown
-from chatservice.chat.directions import directed
-from chatservice.chat.layout import table
 from chatservice.chat.members import Member
 from chatservice.chat.standing import moment
-from chatservice.chat.views import OFF, STAMPS, TextView, text_view
+from chatservice.chat.views import TextView, text_view
+from chatservice.text import durations, names, wording
+from chatservice.text.directions import directed
+from chatservice.text.layout import table
+from chatservice.text.times import OFF, STAMPS
 
 ON: Final = "on"
 

@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred
 from chatservice.chat.answers import AT_ONCE, Pieces, lines
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name
-from chatservice.chat.directions import directed
 from chatservice.chat.house import OPERATORS
-from chatservice.chat.layout import listed, wrap
 from chatservice.chat.members import Member
 from chatservice.chat.rooms import Room
-from chatservice.chat.views import people
+from chatservice.text.directions import directed
+from chatservice.text.layout import listed, wrap
+from chatservice.text.listing import people
 
 HISTORY_MOST: Final = 1000
 HISTORY_USUAL: Final = 20

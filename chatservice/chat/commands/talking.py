@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from chatservice import wording
 from chatservice.chat import ignoring
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.base import Command, Refused, current, room_name, somebody
-from chatservice.chat.directions import directed
-from chatservice.chat.layout import listed
 from chatservice.chat.members import Member
 from chatservice.chat.views import text_view
 from chatservice.journal.events import DID, SAID
+from chatservice.text import wording
+from chatservice.text.directions import directed
+from chatservice.text.layout import listed
 
 NO_TOPIC = "-"
 

@@ -1,7 +1,7 @@
 """What a program asks for: one table, from the type of a message to what is done.
 
 The same people, rooms and rules as behind the commands that people type; only the answers are
-objects (:mod:`chatservice.wire`). What a program says is answered by its receipt, which comes at
+objects (:mod:`chatservice.messages`). What a program says is answered by its receipt, which comes at
 its place among the events (:meth:`.JsonView.own`); all else in the order in which it was asked for.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
 from chatservice.chat.requests.base import REFUSALS, Asking, complaint, refusal
@@ -30,11 +30,13 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     assert member.session is not None
     chat.returns.hear(member.session)
     try:
-        request = wire.request(line)
-    except wire.BadMessage as error:
+        request = messages.request(line)
+    except messages.BadMessage as error:
         member.outlet.write(complaint(error))
         return None
-    if not isinstance(request, wire.Ping):  # Clients ask by themselves whether anybody is there.
+    if not isinstance(
+        request, messages.Ping
+    ):  # Clients ask by themselves whether anybody is there.
         member.active = chat.clock.seconds()
     asking = _TABLE[type(request)]
     settled = chat.settled(member) if asking.settled else None
@@ -50,7 +52,7 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
 
 
 def _run(
-    asking: Asking, chat: Chat, member: Member, request: wire.Request
+    asking: Asking, chat: Chat, member: Member, request: messages.Request
 ) -> Deferred[None] | None:
     def refused(failure: Failure) -> None:
         failure.trap(*REFUSALS)
@@ -67,4 +69,4 @@ def _run(
     return doing.addErrback(refused) if doing is not None else None
 
 
-_TABLE: Final[dict[type[wire.Request], Asking]] = {**TALKING, **ROOMS, **PEOPLE, **ONESELF}
+_TABLE: Final[dict[type[messages.Request], Asking]] = {**TALKING, **ROOMS, **PEOPLE, **ONESELF}

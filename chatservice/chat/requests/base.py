@@ -7,16 +7,16 @@ from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wire, wording
-from chatservice.chat import names
+from chatservice import messages
 from chatservice.chat.chat import Chat
 from chatservice.chat.claims import NameTaken
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.rooms import Membership
-from chatservice.chat.text import safe
 from chatservice.journal.base import JournalUnavailable
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import names, wording
+from chatservice.text.sanitising import safe
 
 _CODES: Final[dict[type[Exception], Code]] = {
     NameTaken: Code.NAME_TAKEN,
@@ -28,24 +28,24 @@ REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_CODES)
 """What is raised when something is not done; all else is a mistake of the service."""
 
 
-def complaint(error: wire.BadMessage) -> bytes:
+def complaint(error: messages.BadMessage) -> bytes:
     """Say what is wrong with a line."""
-    return wire.encode(
-        wire.Error(
+    return messages.encode(
+        messages.Error(
             code=error.code.value, text=str(error), to=error.to, seq=error.seq, ref=error.ref
         )
     )
 
 
-def refusal(error: Exception, request: wire.Request) -> bytes:
+def refusal(error: Exception, request: messages.Request) -> bytes:
     """Say why something is not done.
 
     :param error: one of :data:`REFUSALS`.
     """
     code = error.code if isinstance(error, Refusal) else _CODES[type(error)]
     seq = getattr(request, "seq", None)
-    return wire.encode(
-        wire.Error(code=code.value, text=str(error), to=request.type, seq=seq, ref=request.ref)
+    return messages.encode(
+        messages.Error(code=code.value, text=str(error), to=request.type, seq=seq, ref=request.ref)
     )
 
 
@@ -59,9 +59,9 @@ class Asking(NamedTuple):
     settled: bool = True
 
 
-def answer(member: Member, reply: wire.Reply) -> None:
+def answer(member: Member, reply: messages.Reply) -> None:
     """Give a program an answer."""
-    member.outlet.write(wire.encode(reply))
+    member.outlet.write(messages.encode(reply))
 
 
 def one_line(chat: Chat, typed: str) -> str:

@@ -6,18 +6,18 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wire
-from chatservice.chat import names
+from chatservice import messages
 from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, answer, one_line
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import names
 
 
-def _nick(chat: Chat, member: Member, request: wire.Nick) -> Deferred[None] | None:
+def _nick(chat: Chat, member: Member, request: messages.Nick) -> Deferred[None] | None:
     name = names.nickname(request.name, chat.limits.max_name)
-    ok = wire.Ok(to=request.type, name=name, ref=request.ref)
+    ok = messages.Ok(to=request.type, name=name, ref=request.ref)
     if name == member.name:
         answer(member, ok)
         return None
@@ -26,31 +26,31 @@ def _nick(chat: Chat, member: Member, request: wire.Nick) -> Deferred[None] | No
     )
 
 
-def _away(chat: Chat, member: Member, request: wire.Away) -> None:
+def _away(chat: Chat, member: Member, request: messages.Away) -> None:
     text = one_line(chat, request.text)
     chat.be_away(member, text)
-    answer(member, wire.Ok(to=request.type, ref=request.ref))
+    answer(member, messages.Ok(to=request.type, ref=request.ref))
 
 
-def _hello(chat: Chat, member: Member, request: wire.Hello) -> None:
+def _hello(chat: Chat, member: Member, request: messages.Hello) -> None:
     raise Refusal(Code.WELCOME_ALREADY, "you have been welcomed already")
 
 
-def _ping(chat: Chat, member: Member, request: wire.Ping) -> None:
-    answer(member, wire.Pong(ref=request.ref))
+def _ping(chat: Chat, member: Member, request: messages.Ping) -> None:
+    answer(member, messages.Pong(ref=request.ref))
 
 
-def _quit(chat: Chat, member: Member, request: wire.Quit) -> None:
+def _quit(chat: Chat, member: Member, request: messages.Quit) -> None:
     text = one_line(chat, request.text)
     words = chat.parting_words(member, text)
-    answer(member, wire.Ok(to=request.type, ref=request.ref))
+    answer(member, messages.Ok(to=request.type, ref=request.ref))
     chat.quit(member, words)
 
 
-ONESELF: Final[dict[type[wire.Request], Asking]] = {
-    wire.Hello: Asking(_hello),
-    wire.Nick: Asking(_nick),
-    wire.Away: Asking(_away),
-    wire.Ping: Asking(_ping, settled=False),
-    wire.Quit: Asking(_quit),
+ONESELF: Final[dict[type[messages.Request], Asking]] = {
+    messages.Hello: Asking(_hello),
+    messages.Nick: Asking(_nick),
+    messages.Away: Asking(_away),
+    messages.Ping: Asking(_ping, settled=False),
+    messages.Quit: Asking(_quit),
 }

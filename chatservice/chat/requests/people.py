@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.chat import Chat
 from chatservice.chat.commands.rooms import is_shown
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, answer
-from chatservice.chat.text import safe
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text.sanitising import safe
 
 
-def _whois(chat: Chat, member: Member, request: wire.LookUp) -> None:
+def _whois(chat: Chat, member: Member, request: messages.LookUp) -> None:
     other = chat.find(request.name)
     if other is None:
         raise Refusal(Code.NOT_HERE, f"there is no {safe(request.name[:24])} here")
-    about = wire.About(
+    about = messages.About(
         name=other.name,
         rooms=[m.room.name for m in other.rooms() if is_shown(m.room, member)],
-        since=wire.moment(other.since),
+        since=messages.moment(other.since),
         idle=int(chat.clock.seconds() - other.active),
         away=other.away,
         operator=other.operator or None,
@@ -30,12 +30,12 @@ def _whois(chat: Chat, member: Member, request: wire.LookUp) -> None:
     answer(member, about)
 
 
-def _uptime(chat: Chat, member: Member, request: wire.Uptime) -> None:
+def _uptime(chat: Chat, member: Member, request: messages.Uptime) -> None:
     up = int(chat.clock.seconds() - chat.started)
-    answer(member, wire.Up(seconds=up, since=wire.moment(chat.began), ref=request.ref))
+    answer(member, messages.Up(seconds=up, since=messages.moment(chat.began), ref=request.ref))
 
 
-PEOPLE: Final[dict[type[wire.Request], Asking]] = {
-    wire.LookUp: Asking(_whois),
-    wire.Uptime: Asking(_uptime),
+PEOPLE: Final[dict[type[messages.Request], Asking]] = {
+    messages.LookUp: Asking(_whois),
+    messages.Uptime: Asking(_uptime),
 }

@@ -6,26 +6,27 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice import wire, wording
+from chatservice import messages
 from chatservice.chat.chat import Chat
 from chatservice.chat.members import Member
 from chatservice.chat.refusals import Refusal
 from chatservice.chat.requests.base import Asking, membership_in, one_line, room_name
 from chatservice.chat.sessions import origin_at
-from chatservice.chat.text import safe
 from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
-from chatservice.wire import Code
+from chatservice.messages import Code
+from chatservice.text import wording
+from chatservice.text.sanitising import safe
 
 
-def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred[None] | None:
+def _talk(chat: Chat, member: Member, request: messages.Talk, kind: str) -> Deferred[None] | None:
     """Say something, or tell that it was said already."""
     session, seq = member.session, request.seq
     assert session is not None
     text = one_line(chat, request.text)
-    if isinstance(request, wire.Private):
+    if isinstance(request, messages.Private):
         room = None  # Whoever it is to may have another name by now.
     else:
-        assert isinstance(request, (wire.Say, wire.Do, wire.Topic))
+        assert isinstance(request, (messages.Say, messages.Do, messages.Topic))
         room = room_name(chat, request.room)
     if seq is not None:
         if not seq:
@@ -42,7 +43,7 @@ def _talk(chat: Chat, member: Member, request: wire.Talk, kind: str) -> Deferred
                 )
             _again(member, request, kind, room, text, found)
             return None
-    if isinstance(request, wire.Private):
+    if isinstance(request, messages.Private):
         _write(chat, member, request, text)
         return None
     if not text and kind != TOPIC:
@@ -59,7 +60,7 @@ def _same(before: tuple[str, str, str], kind: str, room: str | None, text: str) 
     return before == (kind, before[1] if room is None else room, text)
 
 
-def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None:
+def _write(chat: Chat, member: Member, request: messages.Private, text: str) -> None:
     to = _reader(chat, request)
     if to is member:
         raise Refusal(Code.NOT_HERE, "that is you")
@@ -68,7 +69,7 @@ def _write(chat: Chat, member: Member, request: wire.Private, text: str) -> None
     chat.write(member, to, text, request.seq)
 
 
-def _reader(chat: Chat, request: wire.Private) -> Member:
+def _reader(chat: Chat, request: messages.Private) -> Member:
     """Find who is to read it.
 
     :raises Refusal: if they are not here, or if a name is given and they have another one by now.
@@ -91,7 +92,7 @@ def _reader(chat: Chat, request: wire.Private) -> Member:
 
 def _again(
     member: Member,
-    request: wire.Talk,
+    request: messages.Talk,
     kind: str,
     room: str | None,
     text: str,
@@ -110,25 +111,25 @@ def _again(
         member.outlet.write(member.view.own(event))
 
 
-def _say(chat: Chat, member: Member, request: wire.Say) -> Deferred[None] | None:
+def _say(chat: Chat, member: Member, request: messages.Say) -> Deferred[None] | None:
     return _talk(chat, member, request, SAID)
 
 
-def _do(chat: Chat, member: Member, request: wire.Do) -> Deferred[None] | None:
+def _do(chat: Chat, member: Member, request: messages.Do) -> Deferred[None] | None:
     return _talk(chat, member, request, DID)
 
 
-def _private(chat: Chat, member: Member, request: wire.Private) -> Deferred[None] | None:
+def _private(chat: Chat, member: Member, request: messages.Private) -> Deferred[None] | None:
     return _talk(chat, member, request, PRIVATE)
 
 
-def _topic(chat: Chat, member: Member, request: wire.Topic) -> Deferred[None] | None:
+def _topic(chat: Chat, member: Member, request: messages.Topic) -> Deferred[None] | None:
     return _talk(chat, member, request, TOPIC)
 
 
-TALKING: Final[dict[type[wire.Request], Asking]] = {
-    wire.Say: Asking(_say, settled=False),
-    wire.Do: Asking(_do, settled=False),
-    wire.Private: Asking(_private, settled=False),
-    wire.Topic: Asking(_topic, settled=False),
+TALKING: Final[dict[type[messages.Request], Asking]] = {
+    messages.Say: Asking(_say, settled=False),
+    messages.Do: Asking(_do, settled=False),
+    messages.Private: Asking(_private, settled=False),
+    messages.Topic: Asking(_topic, settled=False),
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from chatservice import wire
-from chatservice.chat import durations
-from chatservice.chat.layout import listed, table, wrap
-from chatservice.chat.views import people
+from chatservice import messages
+from chatservice.text import durations
+from chatservice.text.layout import listed, table, wrap
+from chatservice.text.listing import people
 
 
-def who(answer: wire.WhoIs) -> list[str]:
+def who(answer: messages.WhoIs) -> list[str]:
     """List who is in a room."""
     if not answer.count:
         return [f"nobody is in #{answer.room}"]
@@ -25,7 +25,7 @@ def who(answer: wire.WhoIs) -> list[str]:
     ]
 
 
-def rooms(answer: wire.RoomList, yours: Container[str], here: str | None) -> list[str]:
+def rooms(answer: messages.RoomList, yours: Container[str], here: str | None) -> list[str]:
     """List rooms, those with most people first, as the server has them."""
     if not answer.rooms:
         return ["there are no rooms"]
@@ -41,7 +41,7 @@ def rooms(answer: wire.RoomList, yours: Container[str], here: str | None) -> lis
     return rows + ([f"and {more:,} more"] if more > 0 else [])
 
 
-def about(answer: wire.About, moment: Callable[[str], str]) -> list[str]:
+def about(answer: messages.About, moment: Callable[[str], str]) -> list[str]:
     """Tell about one person.
 
     :param moment: writes out a time.
@@ -57,6 +57,6 @@ def about(answer: wire.About, moment: Callable[[str], str]) -> list[str]:
     return [f"{answer.name}{operator}", *table(rows)]
 
 
-def up(answer: wire.Up, moment: Callable[[str], str]) -> list[str]:
+def up(answer: messages.Up, moment: Callable[[str], str]) -> list[str]:
     """Tell since when the server runs."""
     return [f"up {durations.say(answer.seconds)}", f"since {moment(answer.since)}"]

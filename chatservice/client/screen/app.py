@@ -13,8 +13,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatservice import wire, wording
-from chatservice.chat.text import safe
+from chatservice import messages
 from chatservice.client.screen import commands, pastes
 from chatservice.client.screen.command import Refused
 from chatservice.client.screen.completing import Completing
@@ -31,6 +30,8 @@ from chatservice.client.screen.unsent import Unsent
 from chatservice.client.seat import Seat, Sent
 from chatservice.client.state import Settings, server_at
 from chatservice.client.stdio import complain
+from chatservice.text import wording
+from chatservice.text.sanitising import safe
 
 ASK_NAME: Final = "name: "
 
@@ -127,7 +128,7 @@ class Screen:
 
     # What the server tells: see Listener
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection, and a name."""
         self._longest = welcome.longest
         self._again_at = None
@@ -141,7 +142,7 @@ class Screen:
         """All that was missed was given."""
         self.conversation.caught_up()
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Something happened."""
         self.conversation.happened(event)
 
@@ -150,7 +151,7 @@ class Screen:
         self._unsent.settled(sent)
         self.conversation.stored(sent, id)
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Own talk is not stored."""
         self._unsent.settled(sent)
         self.conversation.refused(sent, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen.ignoring import Ignoring
 from chatservice.client.screen.people import People
 from chatservice.client.state import Settings
@@ -44,19 +44,19 @@ class Typist(Protocol):
         """Return their own name."""
 
     @property
-    def rooms(self) -> Mapping[str, wire.RoomSeen]:
+    def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """Return the rooms that they are in."""
 
-    def talk(self, request: wire.Talk) -> None:
+    def talk(self, request: messages.Talk) -> None:
         """Say something."""
 
-    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
         """Ask for something; then what is to be done with the answer."""
 
     def tell(self, *lines: str) -> None:
         """Show them an answer."""
 
-    def look_back(self, past: wire.Past) -> None:
+    def look_back(self, past: messages.Past) -> None:
         """Show what was said in a room."""
 
     def go(self, room: str) -> None:
@@ -68,7 +68,7 @@ class Typist(Protocol):
     def left(self, room: str) -> None:
         """Forget a room that they are not in any more."""
 
-    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
         """Note which rooms there are."""
 
     def moment(self, at: str) -> str:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final, cast
 
-from chatservice import wire
-from chatservice.chat import names
-from chatservice.chat.layout import listed, table, wrap
-from chatservice.chat.slash import LooksLikeCommand, from_slash
-from chatservice.chat.text import safe
+from chatservice import messages
 from chatservice.client.screen import answers
 from chatservice.client.screen.command import Command, Refused, Typist
 from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
 from chatservice.client.screen.times import LOCAL, zone_name
 from chatservice.client.state import BELLS, STAMPS
+from chatservice.text import names
+from chatservice.text.layout import listed, table, wrap
+from chatservice.text.sanitising import safe
+from chatservice.text.slash import LooksLikeCommand, from_slash
 
 NO_TOPIC: Final = "-"
 
@@ -153,7 +153,7 @@ def _own_room(typist: Typist, typed: str) -> str:
 
 
 def _say(typist: Typist, room: str, text: str) -> None:
-    typist.talk(wire.Say(room=room, text=text))
+    typist.talk(messages.Say(room=room, text=text))
 
 
 def _help(typist: Typist, word: str) -> None:
@@ -176,14 +176,14 @@ def _join(typist: Typist, typed: str) -> None:
         typist.go(name)
         return
     typist.ask(
-        wire.Join(room=name), lambda reply: typist.arrive(getattr(reply, "room", None) or name)
+        messages.Join(room=name), lambda reply: typist.arrive(getattr(reply, "room", None) or name)
     )
 
 
 def _leave(typist: Typist, typed: str) -> None:
     name = _own_room(typist, typed)
 
-    def left(reply: wire.Reply) -> None:
+    def left(reply: messages.Reply) -> None:
         typist.left(name)
         others = [other for other in typist.rooms if other != name]
         if name != typist.room:
@@ -195,11 +195,11 @@ def _leave(typist: Typist, typed: str) -> None:
             typist.room = None
             typist.tell(f"you left #{name}; /join another")
 
-    typist.ask(wire.Leave(room=name), left)
+    typist.ask(messages.Leave(room=name), left)
 
 
 def _me(typist: Typist, text: str) -> None:
-    typist.talk(wire.Do(room=_here(typist), text=text))
+    typist.talk(messages.Do(room=_here(typist), text=text))
 
 
 def _say_in(typist: Typist, room: str, text: str) -> None:
@@ -209,7 +209,7 @@ def _say_in(typist: Typist, room: str, text: str) -> None:
 def _msg(typist: Typist, name: str, text: str) -> None:
     if names.key(name) == names.key(typist.name):
         raise Refused("that is you")
-    typist.talk(wire.Private(to=name, text=text))
+    typist.talk(messages.Private(to=name, text=text))
 
 
 def _reply(typist: Typist, text: str) -> None:
@@ -219,17 +219,17 @@ def _reply(typist: Typist, text: str) -> None:
     if to.session is None:
         # By its name, it might reach a stranger who has that by now.
         raise Refused(f"this server does not tell whether that is still {to.name}: /msg NAME TEXT")
-    typist.talk(wire.Private(session=to.session, text=text))
+    typist.talk(messages.Private(session=to.session, text=text))
 
 
 def _nick(typist: Typist, name: str) -> None:
-    typist.ask(wire.Nick(name=name), lambda reply: typist.tell(f"you are {typist.name} now"))
+    typist.ask(messages.Nick(name=name), lambda reply: typist.tell(f"you are {typist.name} now"))
 
 
 def _topic(typist: Typist, text: str) -> None:
     room = _here(typist)
     if text:
-        typist.talk(wire.Topic(room=room, text="" if text == NO_TOPIC else text))
+        typist.talk(messages.Topic(room=room, text="" if text == NO_TOPIC else text))
         return
     seen = typist.rooms.get(room)
     topic = seen.topic if seen is not None else ""
@@ -237,25 +237,25 @@ def _topic(typist: Typist, text: str) -> None:
 
 
 def _away(typist: Typist, text: str) -> None:
-    typist.ask(wire.Away(text=text), lambda _: typist.tell("you are away until you speak"))
+    typist.ask(messages.Away(text=text), lambda _: typist.tell("you are away until you speak"))
 
 
 def _who(typist: Typist, typed: str) -> None:
     room = _room(typed) if typed else _here(typist)
 
-    def told(reply: wire.Reply) -> None:
-        typist.tell(*answers.who(cast("wire.WhoIs", reply)))
+    def told(reply: messages.Reply) -> None:
+        typist.tell(*answers.who(cast("messages.WhoIs", reply)))
 
-    typist.ask(wire.Who(room=room), told)
+    typist.ask(messages.Who(room=room), told)
 
 
 def _rooms(typist: Typist) -> None:
-    def told(reply: wire.Reply) -> None:
-        there = cast("wire.RoomList", reply)
+    def told(reply: messages.Reply) -> None:
+        there = cast("messages.RoomList", reply)
         typist.heard_of(there.rooms)
         typist.tell(*answers.rooms(there, typist.rooms, typist.room))
 
-    typist.ask(wire.Rooms(), told)
+    typist.ask(messages.Rooms(), told)
 
 
 def _history(typist: Typist, typed: str) -> None:
@@ -263,23 +263,23 @@ def _history(typist: Typist, typed: str) -> None:
         raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
     limit = int(typed) if typed else HISTORY_USUAL
     typist.ask(
-        wire.History(room=_here(typist), limit=limit),
-        lambda reply: typist.look_back(cast("wire.Past", reply)),
+        messages.History(room=_here(typist), limit=limit),
+        lambda reply: typist.look_back(cast("messages.Past", reply)),
     )
 
 
 def _whois(typist: Typist, name: str) -> None:
-    def told(reply: wire.Reply) -> None:
-        typist.tell(*answers.about(cast("wire.About", reply), typist.moment))
+    def told(reply: messages.Reply) -> None:
+        typist.tell(*answers.about(cast("messages.About", reply), typist.moment))
 
-    typist.ask(wire.LookUp(name=name), told)
+    typist.ask(messages.LookUp(name=name), told)
 
 
 def _uptime(typist: Typist) -> None:
-    def told(reply: wire.Reply) -> None:
-        typist.tell(*answers.up(cast("wire.Up", reply), typist.moment))
+    def told(reply: messages.Reply) -> None:
+        typist.tell(*answers.up(cast("messages.Up", reply), typist.moment))
 
-    typist.ask(wire.Uptime(), told)
+    typist.ask(messages.Uptime(), told)
 
 
 def _ignore(typist: Typist, typed: str) -> None:

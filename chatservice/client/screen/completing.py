@@ -8,10 +8,10 @@ from typing import Final, Protocol
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from chatservice.chat import names
 from chatservice.client.screen.command import Command
 from chatservice.client.screen.commands import COMMANDS, SETTINGS
 from chatservice.client.state import BELLS
+from chatservice.text import names
 
 _BEFORE_NAME: Final = "@(\"'"
 """What may stand directly before a name."""

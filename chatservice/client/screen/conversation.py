@@ -10,9 +10,7 @@ from typing import Any, Final, cast
 from twisted.python.failure import Failure
 from wcwidth import clip
 
-from chatservice import wire
-from chatservice.chat import names
-from chatservice.chat.views import faces
+from chatservice import messages
 from chatservice.client.screen import rendering
 from chatservice.client.screen.command import Correspondent
 from chatservice.client.screen.ignoring import Ignoring
@@ -24,6 +22,8 @@ from chatservice.client.screen.unsent import Unsent
 from chatservice.client.seat import Refused, Seat, Sent
 from chatservice.client.session import OVER
 from chatservice.client.state import Settings
+from chatservice.text import names
+from chatservice.text.listing import faces
 
 PAST: Final = 20
 """So many lines of what was said before are shown when one comes into a room."""
@@ -78,7 +78,7 @@ class Conversation:
         self.came = False
         self._told_of_loss = False
         # What stands above the lines that are held, and what these wait for.
-        self._past: list[wire.Event] = []
+        self._past: list[messages.Event] = []
         self._above: list[Line] = []
         self._heading: list[Line] = []
         self._elsewhere: list[Line] = []
@@ -93,7 +93,7 @@ class Conversation:
         return self._seat.name or ""
 
     @property
-    def rooms(self) -> Mapping[str, wire.RoomSeen]:
+    def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that one is in."""
         return self._seat.rooms
 
@@ -104,7 +104,7 @@ class Conversation:
 
     # What the server tells
 
-    def welcomed(self, welcome: wire.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection; show what there is to know before one talks."""
         first, self.came = not self.came, True
         self._told_of_loss = False
@@ -125,10 +125,10 @@ class Conversation:
             others = [f"#{room}" for room in self.rooms if room != self.room]
             if others:
                 self._elsewhere = [notice(f"you are also in {faces(others)}")]
-            asking = self._seat.ask(wire.Rooms())
+            asking = self._seat.ask(messages.Rooms())
             asking.addCallbacks(lambda reply: self.heard_of(reply.rooms), _ignore)
             if wanted is not None and wanted not in self.rooms:
-                self.ask(wire.Join(room=wanted), lambda _: self.arrive(wanted))
+                self.ask(messages.Join(room=wanted), lambda _: self.arrive(wanted))
 
     def caught_up(self) -> None:
         """All that was missed is there: print it, below how much it is."""
@@ -141,9 +141,9 @@ class Conversation:
         # Who was at a server that crashed, and can't come back, is gone without a word.
         for room in self.rooms:
             if self.people.knows(room):
-                self._seat.ask(wire.Who(room=room)).addCallbacks(self._missing, _ignore)
+                self._seat.ask(messages.Who(room=room)).addCallbacks(self._missing, _ignore)
 
-    def happened(self, event: wire.Event) -> None:
+    def happened(self, event: messages.Event) -> None:
         """Print an event, and remember who it was."""
         self.people.hear(event)
         if event.type == "renamed" and event.author and event.name:
@@ -162,7 +162,7 @@ class Conversation:
             self._missed += 1
             self._paper.put(line)
 
-    def _is_told_of(self, event: wire.Event) -> bool:
+    def _is_told_of(self, event: messages.Event) -> bool:
         """Tell whether a new name is to be shown: once, though it is an event of each room."""
         renaming = (event.author, event.name)
         to = self.correspondent
@@ -177,14 +177,14 @@ class Conversation:
         """Print what one said oneself, at its place."""
         name = self._answers.pop(sent, None)
         if name is not None:
-            sent.request = replace(cast("wire.Private", sent.request), to=name)
-        private = isinstance(sent.request, wire.Private)
+            sent.request = replace(cast("messages.Private", sent.request), to=name)
+        private = isinstance(sent.request, messages.Private)
         if self._is_new(id) and (private or not self._echoed):
             # The clock of this machine may be wrong, or another than that of all other lines.
             at = sent.time or datetime.now(timezone.utc)
             self._paper.put(rendering.sent(sent.request, self.room, self.name, at, id))
 
-    def refused(self, sent: Sent, error: wire.Error) -> None:
+    def refused(self, sent: Sent, error: messages.Error) -> None:
         """Tell that something was not said, and what that was."""
         self._answers.pop(sent, None)
         text = sent.request.text
@@ -205,11 +205,11 @@ class Conversation:
 
     # What the person does
 
-    def talk(self, request: wire.Talk) -> None:
+    def talk(self, request: messages.Talk) -> None:
         """Say something."""
         sent = self._seat.talk(request)
         self._unsent.said(sent)
-        if not isinstance(request, wire.Private):
+        if not isinstance(request, messages.Private):
             self.unread.read(f"#{getattr(request, 'room', '')}")
             return
         name = request.to
@@ -217,7 +217,7 @@ class Conversation:
             name = self._answers[sent] = self.correspondent.name
         self.unread.read(name or "")
 
-    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
         """Ask for something; tell if it is refused."""
         if not self._seat.connected:
             self.tell("that waits until there is a connection")
@@ -234,7 +234,7 @@ class Conversation:
         """Answer the person."""
         self._paper.put(*map(notice, lines))
 
-    def look_back(self, past: wire.Past) -> None:
+    def look_back(self, past: messages.Past) -> None:
         """Show what was said in a room, whether or not it was shown before."""
         lines = self._seen(past.events)
         if not lines:
@@ -262,14 +262,14 @@ class Conversation:
         self.people.left(room)
         self.unread.read(f"#{room}")
 
-    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
         """Note which rooms there are."""
         self._rooms_heard_of = dict.fromkeys(room.room for room in rooms)
 
     def moment(self, at: str) -> str:
         """Write out a time that the server tells."""
         try:
-            return f"{self._times.local(wire.time_of(at)):%Y-%m-%d %H:%M}"
+            return f"{self._times.local(messages.time_of(at)):%Y-%m-%d %H:%M}"
         except ValueError:
             return at
 
@@ -280,13 +280,13 @@ class Conversation:
         self._arriving += 1
 
         def past(reply: Any) -> None:
-            events = cast("wire.Past", reply).events
+            events = cast("messages.Past", reply).events
             self._past += [event for event in events if self._is_new(event.id)]
-            asking = self._seat.ask(wire.Who(room=room))
+            asking = self._seat.ask(messages.Who(room=room))
             asking.addCallbacks(there, self._not_told)
 
         def there(reply: Any) -> None:
-            who = cast("wire.WhoIs", reply)
+            who = cast("messages.WhoIs", reply)
             self._there(who)
             others = [person.name for person in who.people if person.name != self.name]
             topic = self.rooms[room].topic if room in self.rooms else ""
@@ -295,10 +295,10 @@ class Conversation:
             self._elsewhere = []
             self._arrived()
 
-        asking = self._seat.ask(wire.History(room=room, before=before, limit=PAST))
+        asking = self._seat.ask(messages.History(room=room, before=before, limit=PAST))
         asking.addCallbacks(past, self._not_told)
 
-    def _seen(self, events: Iterable[wire.Event]) -> list[Line]:
+    def _seen(self, events: Iterable[messages.Event]) -> list[Line]:
         return [
             rendering.past(event, self.name) for event in events if not self.ignoring.hides(event)
         ]
@@ -312,16 +312,16 @@ class Conversation:
         self._release()
 
     def _look_around(self, room: str) -> None:
-        asking = self._seat.ask(wire.Who(room=room))
+        asking = self._seat.ask(messages.Who(room=room))
         asking.addCallbacks(self._there, _ignore)
 
-    def _there(self, reply: wire.Reply) -> None:
-        who = cast("wire.WhoIs", reply)
+    def _there(self, reply: messages.Reply) -> None:
+        who = cast("messages.WhoIs", reply)
         self.people.all_in(who.room, [person.name for person in who.people])
 
-    def _missing(self, reply: wire.Reply) -> None:
+    def _missing(self, reply: messages.Reply) -> None:
         """Tell who is not there any more, though nobody has seen them leave."""
-        who = cast("wire.WhoIs", reply)
+        who = cast("messages.WhoIs", reply)
         before = self.people.there(who.room)
         self._there(who)
         if who.count > len(who.people) or not self.settings.joins:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chatservice import wire
-from chatservice.chat import names
+from chatservice import messages
+from chatservice.text import names
 
 MOST: Final = 100
 """So many people may be ignored."""
@@ -71,7 +71,7 @@ class Ignoring:
             self._people[new] = former
             self._changed()
 
-    def hides(self, event: wire.Event) -> bool:
+    def hides(self, event: messages.Event) -> bool:
         """Tell whether an event is not to be seen."""
         if event.type not in _PERSONAL or not self._until:
             return False

@@ -8,8 +8,8 @@ from typing import Final
 
 from wcwidth import iter_graphemes
 
-from chatservice.chat import names
-from chatservice.chat.characters import scripts
+from chatservice.text import names
+from chatservice.text.characters import scripts
 
 _UNSPACED: Final = frozenset(
     ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii")

@@ -6,7 +6,7 @@ from typing import Final
 
 from wcwidth import clip
 
-from chatservice.chat.text import safe
+from chatservice.text.sanitising import safe
 
 LINES_MOST: Final = 5
 CHARACTERS_MOST: Final = 2000

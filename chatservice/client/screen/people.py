@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from chatservice import wire
-from chatservice.chat import names
+from chatservice import messages
+from chatservice.text import names
 
 MOST_HEARD = 1000
 """So many people are remembered whose words were read."""
@@ -18,7 +18,7 @@ class People:
         self._present: dict[str, dict[str, str]] = {}
         self._heard: dict[str, str] = {}
 
-    def hear(self, event: wire.Event) -> None:
+    def hear(self, event: messages.Event) -> None:
         """Take note of who did something."""
         room = event.room or ""
         if event.type in ("said", "did", "private", "topic") and event.author:
@@ -104,7 +104,7 @@ class Unread:
         self._seconds = seconds
         self._came_at: dict[str, float] = {}
 
-    def came(self, event: wire.Event, here: str | None) -> None:
+    def came(self, event: messages.Event, here: str | None) -> None:
         """Count what was said."""
         if event.type in ("said", "did") and event.room and event.room != here:
             self._count(f"#{event.room}")

@@ -15,8 +15,8 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.chat.text import decode, edited
 from chatservice.client.screen.editor import PROMPT, Host
+from chatservice.text.sanitising import decode, edited
 
 
 @implementer(IHalfCloseableProtocol)

@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-from chatservice import wire
-from chatservice.chat.directions import directed, directed_room
-from chatservice.chat.views import FACES, faces
+from chatservice import messages
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.styles import of_name
 from chatservice.client.state import Bell
+from chatservice.text.directions import directed, directed_room
+from chatservice.text.listing import FACES, faces
 
 MARK: Final = len("-- ")
 
@@ -84,7 +84,7 @@ def day(of: date) -> Line:
     return rule(f"{of:%A}, {of.day} {of:%B %Y}")
 
 
-def happened(event: wire.Event, here: str | None, me: str) -> Line | None:
+def happened(event: messages.Event, here: str | None, me: str) -> Line | None:
     """Render an event.
 
     :param here: the room that one is in now; what is of another has its name in front.
@@ -114,7 +114,7 @@ def _name(name: str) -> tuple[str, str]:
     return of_name(name), directed(name)
 
 
-def _told(event: wire.Event, author: str, text: str, me: str) -> StyleAndTextTuples | None:
+def _told(event: messages.Event, author: str, text: str, me: str) -> StyleAndTextTuples | None:
     who = _name(author)
     if event.type in ("joined", "left"):
         return _moved(event, text, me)
@@ -127,7 +127,7 @@ def _told(event: wire.Event, author: str, text: str, me: str) -> StyleAndTextTup
     return [who, ("", f" {text}")]
 
 
-def _moved(event: wire.Event, text: str, me: str) -> StyleAndTextTuples | None:
+def _moved(event: messages.Event, text: str, me: str) -> StyleAndTextTuples | None:
     others = [name for name in event.names or () if name != me]
     count = (event.count or 0) - (len(event.names or ()) - len(others))
     if not others:
@@ -152,16 +152,16 @@ def _topic(text: str) -> StyleAndTextTuples:
     return [(QUIET, " set the topic: "), ("", text)]
 
 
-def sent(request: wire.Talk, here: str | None, me: str, at: datetime, id: int = 0) -> Line:
+def sent(request: messages.Talk, here: str | None, me: str, at: datetime, id: int = 0) -> Line:
     """Render what one said oneself, once it is stored."""
     text = request.text
-    if isinstance(request, wire.Private):
+    if isinstance(request, messages.Private):
         name = request.to or ""
         words: StyleAndTextTuples = [(QUIET, "["), ("class:me", "you"), (QUIET, " -> ")]
         return _line(at, words, [_name(name), (QUIET, "] "), ("", text)], id=id)
     room = getattr(request, "room", "")
     elsewhere = room != here
-    if isinstance(request, wire.Topic):
+    if isinstance(request, messages.Topic):
         where: StyleAndTextTuples = [
             (QUIET, f"-- #{directed_room(room)}: " if elsewhere else "-- ")
         ]
@@ -169,7 +169,7 @@ def sent(request: wire.Talk, here: str | None, me: str, at: datetime, id: int = 
     return _line(at, _room(room, elsewhere), _talk(request.type, me, text, me, own=True), id=id)
 
 
-def past(event: wire.Event, me: str) -> Line:
+def past(event: messages.Event, me: str) -> Line:
     """Render something that was said or done before, in the room that was asked for."""
     author, text = event.author or "", event.text or ""
     if event.type == "acted":

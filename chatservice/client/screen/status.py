@@ -12,8 +12,8 @@ from typing import Final
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from wcwidth import clip
 
-from chatservice.chat.layout import width
-from chatservice.chat.views import people
+from chatservice.text.layout import width
+from chatservice.text.listing import people
 
 BETWEEN: Final = " · "
 

@@ -9,7 +9,7 @@ from typing import Final
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle, Style
 
-from chatservice.chat import names
+from chatservice.text import names
 
 PALETTE: Final = (
     "#d7005f",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
-from chatservice.chat.views import OFF, STAMPS
+from chatservice.text.times import OFF, STAMPS
 
 LOCAL: Final = "local"
 """The zone of this machine."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from wcwidth import clip
 
-from chatservice.chat.layout import width
 from chatservice.client.seat import Sent
+from chatservice.text.layout import width
 
 SLOW: Final = 0.5
 """Seconds that it may take before it is shown."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from prompt_toolkit.formatted_text import OneStyleAndTextTuple, StyleAndTextTuples
 from wcwidth import iter_graphemes
 
-from chatservice.chat.layout import width
+from chatservice.text.layout import width
 
 LEAST: Final = 8
 """Columns that a row has behind its indent, however narrow the terminal is."""

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from chatservice.chat.layout import COLUMNS, width
 from chatservice.journal.events import HOUSE
+from chatservice.text.layout import COLUMNS, width
 from tests.chat.support import House, HouseTestCase, Person
 
 OPERATING = "operators"

@@ -10,7 +10,7 @@ from chatservice.chat.commands.base import (
     seconds_of,
     somebody,
 )
-from chatservice.chat.names import BadName
+from chatservice.text.names import BadName
 from tests.chat.commands.support import CrewTestCase
 
 NOWHERE = "you are in no room: /join one first"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat import requests
 from chatservice.chat.requests.base import complaint
 from tests.chat.programs import ProgramTestCase, brief
@@ -12,7 +12,7 @@ class AskingTests(ProgramTestCase):
         (self.bot,) = self.gather("bot")
 
     def test_each_type_is_in_the_table(self) -> None:
-        self.assertEqual(set(requests._TABLE), set(wire.REQUESTS.values()))
+        self.assertEqual(set(requests._TABLE), set(messages.REQUESTS.values()))
 
     def test_what_is_no_message_is_answered_and_ends_nothing(self) -> None:
         for line in (
@@ -40,10 +40,10 @@ class AskingTests(ProgramTestCase):
         self.assertEqual(brief(self.bot.tries("ping", colour=["red"])), ["pong"])
 
     def test_a_complaint_tells_all_that_is_known(self) -> None:
-        error = wire.BadMessage(wire.Code.BAD_FIELD, "no", "say", "r", 7)
+        error = messages.BadMessage(messages.Code.BAD_FIELD, "no", "say", "r", 7)
         self.assertEqual(
-            wire.reply(complaint(error).decode()),
-            wire.Error(code="bad_field", text="no", to="say", seq=7, ref="r"),
+            messages.reply(complaint(error).decode()),
+            messages.Error(code="bad_field", text="no", to="say", seq=7, ref="r"),
         )
 
     def test_who_asks_is_active(self) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.chat.standing import MUTE, Term
 from chatservice.limits import Limits
 from tests.chat.programs import Program, ProgramTestCase, Said, brief, only
@@ -24,7 +24,7 @@ class TalkingTestCase(ProgramTestCase):
 class SayingTests(TalkingTestCase):
     def test_people_see_what_a_program_says_as_if_it_were_one_of_them(self) -> None:
         (ok,) = self.bot.tries("say", room="lobby", text="hi", seq=1)
-        stored = {"id": self.house.chat.past.head, "at": wire.moment(self.house.now() - 100)}
+        stored = {"id": self.house.chat.past.head, "at": messages.moment(self.house.now() - 100)}
         self.assertEqual(ok, {"type": "ok", "to": "say", **stored, "seq": 1})
         self.assertEqual(self.ana.read(), ["<bot> hi"])
         (ok,) = self.bot.tries("do", room="lobby", text="waves", seq=2)

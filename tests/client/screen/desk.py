@@ -15,7 +15,7 @@ from prompt_toolkit.input import create_pipe_input
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen.app import Screen
 from chatservice.client.screen.output import Output
 from chatservice.client.seat import Remembered, Seat
@@ -153,20 +153,22 @@ class Desk:
         self.link.got()
         return self.link
 
-    def says(self, *replies: wire.Reply) -> None:
+    def says(self, *replies: messages.Reply) -> None:
         self.do(lambda: self.link.says(*replies))
 
     def got(self, *types: str) -> list[Any]:
         """Return what was sent since the last time, but for pings, which are answered."""
         requests = self.link.got()
-        pings = [wire.Pong(ref=ping.ref) for ping in requests if isinstance(ping, wire.Ping)]
+        pings = [
+            messages.Pong(ref=ping.ref) for ping in requests if isinstance(ping, messages.Ping)
+        ]
         if pings:
             self.says(*pings)
         return [
             one for one in requests if one.type != "ping" and one.type in (types or (one.type,))
         ]
 
-    def welcome(self, *rooms: wire.RoomSeen, name: str = "ana", **more: Any) -> None:
+    def welcome(self, *rooms: messages.RoomSeen, name: str = "ana", **more: Any) -> None:
         values: dict[str, Any] = {
             "token": "t" * 22,
             "journal": "j",
@@ -179,24 +181,26 @@ class Desk:
             "rate": 0,
             "burst": 20,
         }
-        self.says(wire.Welcome(name=name, rooms=list(rooms), **{**values, **more}))
+        self.says(messages.Welcome(name=name, rooms=list(rooms), **{**values, **more}))
 
-    def come_in(self, *people: str, name: str = "ana", past: tuple[wire.Event, ...] = ()) -> None:
+    def come_in(
+        self, *people: str, name: str = "ana", past: tuple[messages.Event, ...] = ()
+    ) -> None:
         """Connect, be welcomed in the lobby, and see who is there."""
         self.connect()
-        lobby = wire.RoomSeen(room="lobby", people=len(people) + 1, topic="")
+        lobby = messages.RoomSeen(room="lobby", people=len(people) + 1, topic="")
         self.welcome(lobby, name=name)
         self.answer(people=(name, *people), past=past)
 
-    def resume(self, *missed: wire.Event) -> None:
+    def resume(self, *missed: messages.Event) -> None:
         """Connect again, and be told what was missed."""
         self.connect()
-        self.welcome(wire.RoomSeen(room="lobby", people=2), resumed=True)
-        self.says(*missed, wire.Live())
+        self.welcome(messages.RoomSeen(room="lobby", people=2), resumed=True)
+        self.says(*missed, messages.Live())
         self.answer(("ana", "bob"))
 
     def answer(
-        self, people: tuple[str, ...] = ("ana",), past: tuple[wire.Event, ...] = ()
+        self, people: tuple[str, ...] = ("ana",), past: tuple[messages.Event, ...] = ()
     ) -> list[Any]:
         """Answer all questions; return what was sent besides."""
         rest = []
@@ -209,25 +213,29 @@ class Desk:
                     self.says(reply)
         return rest
 
-    def _answer(self, request: Any, people: tuple[str, ...], past: tuple[wire.Event, ...]) -> Any:
-        if isinstance(request, wire.History):
-            return wire.Past(
+    def _answer(
+        self, request: Any, people: tuple[str, ...], past: tuple[messages.Event, ...]
+    ) -> Any:
+        if isinstance(request, messages.History):
+            return messages.Past(
                 room=request.room, events=list(past), more=False, gap=False, ref=request.ref
             )
-        if isinstance(request, wire.Who):
-            there = [wire.Person(name=name) for name in people]
-            return wire.WhoIs(room=request.room, people=there, count=len(there), ref=request.ref)
-        if isinstance(request, wire.Rooms):
-            rooms = [wire.RoomSeen(room=name, people=2) for name in ("lobby", "dev")]
-            return wire.RoomList(rooms=rooms, count=2, ref=request.ref)
+        if isinstance(request, messages.Who):
+            there = [messages.Person(name=name) for name in people]
+            return messages.WhoIs(
+                room=request.room, people=there, count=len(there), ref=request.ref
+            )
+        if isinstance(request, messages.Rooms):
+            rooms = [messages.RoomSeen(room=name, people=2) for name in ("lobby", "dev")]
+            return messages.RoomList(rooms=rooms, count=2, ref=request.ref)
         return None
 
-    def event(self, type: str = "said", **values: Any) -> wire.Event:
+    def event(self, type: str = "said", **values: Any) -> messages.Event:
         """Make the next event: in the lobby, unless it is of another room, or of none."""
         self.id += 1
         if type not in ("private", "renamed", "announced"):
             values.setdefault("room", "lobby")
-        return wire.Event(type=type, id=self.id, at=values.pop("at", AT), **values)
+        return messages.Event(type=type, id=self.id, at=values.pop("at", AT), **values)
 
     def store(self, at: str | None = AT) -> list[Any]:
         """Store all that was said; return it.
@@ -237,5 +245,5 @@ class Desk:
         said = self.got("say", "do", "private", "topic")
         for request in said:
             self.id += 1
-            self.says(wire.Ok(to=request.type, id=self.id, at=at, seq=request.seq))
+            self.says(messages.Ok(to=request.type, id=self.id, at=at, seq=request.seq))
         return said

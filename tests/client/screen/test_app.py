@@ -7,14 +7,14 @@ from datetime import datetime
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen import app
 from chatservice.client.seat import Remembered
 from tests.client.screen.desk import AT, Desk
 from tests.integration.support import folder_for
 
-LOBBY = wire.RoomSeen(room="lobby", people=2)
-DEV = wire.RoomSeen(room="dev", people=1, topic="the next release")
+LOBBY = messages.RoomSeen(room="lobby", people=2)
+DEV = messages.RoomSeen(room="dev", people=1, topic="the next release")
 
 
 def without_days(rows: list[str]) -> list[str]:
@@ -68,12 +68,14 @@ class ComingInTests(TestCase):
         desk.connect()
         desk.welcome(LOBBY, DEV)
         requests = desk.got()
-        self.assertEqual([r.room for r in requests if isinstance(r, wire.History)], ["dev"])
+        self.assertEqual([r.room for r in requests if isinstance(r, messages.History)], ["dev"])
         for request in requests:
-            if isinstance(request, wire.History):
-                desk.says(wire.Past(room="dev", events=[], more=False, gap=False, ref=request.ref))
+            if isinstance(request, messages.History):
+                desk.says(
+                    messages.Past(room="dev", events=[], more=False, gap=False, ref=request.ref)
+                )
             else:
-                desk.says(wire.RoomList(rooms=[LOBBY, DEV], count=2, ref=request.ref))
+                desk.says(messages.RoomList(rooms=[LOBBY, DEV], count=2, ref=request.ref))
         desk.answer()
         self.assertEqual(
             desk.rows[1:],
@@ -88,8 +90,8 @@ class ComingInTests(TestCase):
         desk = Desk(self, room="ops")
         desk.connect()
         desk.welcome(LOBBY)
-        (join,) = [r for r in desk.answer() if isinstance(r, wire.Join)]
-        desk.says(wire.Ok(to="join", room="ops", topic="", people=1, ref=join.ref))
+        (join,) = [r for r in desk.answer() if isinstance(r, messages.Join)]
+        desk.says(messages.Ok(to="join", room="ops", topic="", people=1, ref=join.ref))
         desk.answer()
         self.assertIn("#ops · 1 person", desk.bottom[1])
 
@@ -99,7 +101,9 @@ class ComingInTests(TestCase):
         desk.welcome(LOBBY)
         desk.says(desk.event(author="bob", text="hi"))
         for request in desk.got():
-            desk.says(wire.Error(code="went_wrong", text="no", to=request.type, ref=request.ref))
+            desk.says(
+                messages.Error(code="went_wrong", text="no", to=request.type, ref=request.ref)
+            )
         self.assertIn("<bob> hi", desk.rows[-1])
 
     def test_in_no_room(self) -> None:
@@ -133,7 +137,7 @@ class NameTests(TestCase):
     def test_another_one_is_asked_for(self) -> None:
         desk = Desk(self, name="bob")
         desk.connect()
-        desk.says(wire.Error(code="name_taken", text="that name is taken", to="hello"))
+        desk.says(messages.Error(code="name_taken", text="that name is taken", to="hello"))
         self.assertEqual(desk.rows, ["-- that name is taken"])
         self.assertEqual(desk.bottom[0], "name:")
         desk.type("ana\r")
@@ -165,7 +169,7 @@ class TalkTests(TestCase):
         desk.says(desk.event(author="bob", text="before it"))
         (say,) = desk.store()
         self.assertEqual((say.room, say.text), ("lobby", "hi bob"))
-        stored = wire.time_of(AT).astimezone()
+        stored = messages.time_of(AT).astimezone()
         self.assertIn("<bob> before it", "\n".join(desk.rows))
         self.assertEqual(desk.rows[-1], f"[{stored:%H:%M}] <ana> hi bob")
 
@@ -178,7 +182,7 @@ class TalkTests(TestCase):
         desk.type("/msg bob three\r")
         desk.store()
         desk.says(desk.event(author="bob", text="four"))
-        at = f"[{wire.time_of(AT).astimezone():%H:%M}]"
+        at = f"[{messages.time_of(AT).astimezone():%H:%M}]"
         self.assertEqual(
             desk.rows[-4:],
             [f"{at} <bob> one", f"{at} <ana> two", f"{at} [you -> bob] three", f"{at} <bob> four"],
@@ -208,7 +212,7 @@ class TalkTests(TestCase):
         desk = self.desk
         desk.type(f"{'long ' * 10}\r")
         (say,) = desk.got("say")
-        desk.says(wire.Error(code="muted", text="you are muted", to="say", seq=say.seq))
+        desk.says(messages.Error(code="muted", text="you are muted", to="say", seq=say.seq))
         self.assertEqual(
             desk.rows[-1], "-- you are muted; not said: long long long long long long …"
         )
@@ -224,8 +228,8 @@ class TalkTests(TestCase):
 
     def test_what_the_server_says_is_shown(self) -> None:
         desk = self.desk
-        desk.says(wire.Notice(text="the server stops soon"))
-        desk.says(wire.Notice(text="", gap=True))
+        desk.says(messages.Notice(text="the server stops soon"))
+        desk.says(messages.Notice(text="", gap=True))
         self.assertEqual(
             desk.rows[-2:],
             ["-- the server stops soon", "-- some lines are missing here: they were forgotten --"],
@@ -258,7 +262,7 @@ class TalkTests(TestCase):
         self.assertNotIn("unread", desk.bottom[1])
         (private,) = desk.got("private")
         self.assertEqual((private.to, private.session, private.text), (None, "7f3c", "yes"))
-        desk.says(wire.Ok(to="private", id=900, seq=private.seq))
+        desk.says(messages.Ok(to="private", id=900, seq=private.seq))
         self.assertIn("[you -> bob] yes", desk.rows[-1])
 
     def test_what_is_elsewhere_is_read_by_who_presses_keys_while_it_is_shown(self) -> None:
@@ -347,8 +351,8 @@ class TalkTests(TestCase):
         (who, up) = desk.got("whois", "uptime")
         since = "2026-03-03T09:00:00.000Z"
         desk.says(
-            wire.About(name="bob", rooms=["lobby"], since=since, idle=5, ref=who.ref),
-            wire.Up(seconds=3600, since="in year 1", ref=up.ref),
+            messages.About(name="bob", rooms=["lobby"], since=since, idle=5, ref=who.ref),
+            messages.Up(seconds=3600, since="in year 1", ref=up.ref),
         )
         self.assertEqual(
             desk.rows[-6:],
@@ -371,7 +375,7 @@ class TalkTests(TestCase):
         desk.type("/reply yes\r")
         (private,) = desk.got("private")
         self.assertEqual((private.to, private.session), (None, "7f3c"))
-        desk.says(wire.Ok(to="private", id=900, seq=private.seq))
+        desk.says(messages.Ok(to="private", id=900, seq=private.seq))
         self.assertIn("[you -> bobby] yes", desk.rows[-1])
 
     def test_an_answer_that_reaches_nobody_is_told(self) -> None:
@@ -380,7 +384,7 @@ class TalkTests(TestCase):
         desk.type("/reply secret\r")
         (private,) = desk.got("private")
         gone = "who wrote to you last is not here any more"
-        desk.says(wire.Error(code="not_here", text=gone, to="private", seq=private.seq))
+        desk.says(messages.Error(code="not_here", text=gone, to="private", seq=private.seq))
         self.assertIn(f"-- {gone}; not said: secret", desk.rows[-1])
 
     def test_ones_own_coming_and_renaming_is_not_told_twice(self) -> None:
@@ -400,7 +404,7 @@ class RoomTests(TestCase):
     def join(self, room: str) -> None:
         self.desk.type(f"/join {room}\r")
         (join,) = self.desk.got("join")
-        self.desk.says(wire.Ok(to="join", room=room, topic="", people=1, ref=join.ref))
+        self.desk.says(messages.Ok(to="join", room=room, topic="", people=1, ref=join.ref))
         self.desk.answer()
 
     def test_going_from_room_to_room(self) -> None:
@@ -421,12 +425,12 @@ class RoomTests(TestCase):
         self.join("dev")
         desk.type("/leave\r")
         (leave,) = desk.got("leave")
-        desk.says(wire.Ok(to="leave", room=leave.room, ref=leave.ref))
+        desk.says(messages.Ok(to="leave", room=leave.room, ref=leave.ref))
         desk.answer()
         self.assertEqual(desk.rows[-2:], ["-- you left #dev", "-- you are in #lobby now"])
         desk.type("/leave lobby\r")
         (leave,) = desk.got("leave")
-        desk.says(wire.Ok(to="leave", room=leave.room, ref=leave.ref))
+        desk.says(messages.Ok(to="leave", room=leave.room, ref=leave.ref))
         self.assertEqual(desk.rows[-1], "-- you left #lobby; /join another")
         self.assertIn("no room", desk.bottom[1])
 
@@ -434,7 +438,7 @@ class RoomTests(TestCase):
         desk = self.desk
         desk.type("/join ops\r")
         (join,) = desk.got("join")
-        desk.says(wire.Error(code="not_let_in", text="#ops is locked", to="join", ref=join.ref))
+        desk.says(messages.Error(code="not_let_in", text="#ops is locked", to="join", ref=join.ref))
         self.assertEqual(desk.rows[-1], "-- #ops is locked")
 
     def test_looking_back(self) -> None:
@@ -446,13 +450,13 @@ class RoomTests(TestCase):
             desk.event(author="ana", text="one"),
             desk.event("did", author="bob", text="waves"),
         ]
-        desk.says(wire.Past(room="lobby", events=events, more=True, gap=True, ref=asked.ref))
+        desk.says(messages.Past(room="lobby", events=events, more=True, gap=True, ref=asked.ref))
         shown = "\n".join(without_days(desk.rows[-6:]))
         for text in ("the last 2 lines of #lobby", "<ana> one", "* bob waves", "that was it"):
             self.assertIn(text, shown)
         desk.type("/history\r")
         (asked,) = desk.got("history")
-        desk.says(wire.Past(room="lobby", events=[], more=False, gap=False, ref=asked.ref))
+        desk.says(messages.Past(room="lobby", events=[], more=False, gap=False, ref=asked.ref))
         self.assertEqual(desk.rows[-1], "-- nothing was said in #lobby")
 
 
@@ -485,7 +489,7 @@ class LossTests(TestCase):
         desk.connect()
         desk.welcome(LOBBY, resumed=True)
         (say,) = desk.store()
-        desk.says(wire.Live())
+        desk.says(messages.Live())
         self.assertEqual(say.text, "hi bob")
         self.assertIn("<ana> hi bob", desk.rows[-1])
         self.assertEqual(desk.bottom[0], ">")
@@ -499,7 +503,7 @@ class LossTests(TestCase):
         desk.welcome(LOBBY, resumed=True)
         desk.says(*(desk.event(author="bob", text=f"missed {n}") for n in range(3)))
         self.assertNotIn("missed 0", "\n".join(desk.rows))
-        desk.says(wire.Live())
+        desk.says(messages.Live())
         self.assertEqual(
             texts(desk)[-4:], ["-- you were away: 3 lines --", "missed 0", "missed 1", "missed 2"]
         )
@@ -510,7 +514,7 @@ class LossTests(TestCase):
         known = desk.event(author="bob", text="known")
         desk.connect()
         desk.welcome(LOBBY, resumed=True)
-        desk.says(desk.event(author="bob", text="missed"), wire.Live())
+        desk.says(desk.event(author="bob", text="missed"), messages.Live())
         desk.answer(("ana", "bob"), past=(known,))
         self.assertEqual(
             texts(desk),
@@ -539,7 +543,7 @@ class LossTests(TestCase):
             desk.connect()
             desk.welcome(LOBBY, resumed=True)
             missed = desk.rows
-            desk.says(desk.event("left", names=["dora"]), wire.Live())
+            desk.says(desk.event("left", names=["dora"]), messages.Live())
             self.assertNotIn("any more", "\n".join(desk.rows[len(missed) :]))
             desk.answer(there)
             found = [row for row in desk.rows[len(missed) :] if "any more" in row]
@@ -555,17 +559,17 @@ class LossTests(TestCase):
         desk.wait(3)
         desk.connect()
         desk.welcome(LOBBY, DEV, resumed=True)
-        desk.says(wire.Live())
+        desk.says(messages.Live())
         for who in desk.got("who"):
             # More are there than are named.
-            desk.says(wire.WhoIs(room=who.room, people=[], count=1, ref=who.ref))
+            desk.says(messages.WhoIs(room=who.room, people=[], count=1, ref=who.ref))
         self.assertNotIn("any more", "\n".join(desk.rows))
         desk.says(desk.event("joined", names=["yan"], room="dev"))
         desk.do(desk.link.cut)
         desk.wait(3)
         desk.connect()
         desk.welcome(LOBBY, DEV, resumed=True)
-        desk.says(wire.Live())
+        desk.says(messages.Live())
         desk.answer()
         self.assertEqual(desk.rows[-1], "-- #dev: yan is not here any more")
 
@@ -616,10 +620,10 @@ class LeavingTests(TestCase):
         self.desk = Desk(self)
         self.desk.come_in("bob")
 
-    def quit(self) -> wire.Quit:
+    def quit(self) -> messages.Quit:
         (quit,) = self.desk.got("quit")
-        assert isinstance(quit, wire.Quit)
-        self.desk.do(lambda: (self.desk.link.says(wire.Ok(to="quit")), self.desk.link.cut()))
+        assert isinstance(quit, messages.Quit)
+        self.desk.do(lambda: (self.desk.link.says(messages.Ok(to="quit")), self.desk.link.cut()))
         return quit
 
     def test_ctrl_d_leaves(self) -> None:
@@ -663,7 +667,7 @@ class LeavingTests(TestCase):
     def test_being_sent_away(self) -> None:
         complaints: list[str] = []
         self.patch(app, "complain", complaints.append)
-        self.desk.says(wire.Replaced(text="you came in from elsewhere"))
+        self.desk.says(messages.Replaced(text="you came in from elsewhere"))
         self.assertEqual((self.desk.statuses, complaints), ([1], ["you came in from elsewhere"]))
 
     def test_it_can_be_stopped_from_without(self) -> None:

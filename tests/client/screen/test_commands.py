@@ -7,15 +7,15 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
-from chatservice.chat.layout import COLUMNS, width
-from chatservice.chat.slash import LOOKS_LIKE
+from chatservice import messages
 from chatservice.client.screen import commands
 from chatservice.client.screen.command import Correspondent, Refused
 from chatservice.client.screen.commands import COMMANDS, obey
 from chatservice.client.screen.ignoring import MOST, Ignoring
 from chatservice.client.screen.people import People
 from chatservice.client.state import Memory
+from chatservice.text.layout import COLUMNS, width
+from chatservice.text.slash import LOOKS_LIKE
 
 
 class Typist:
@@ -26,7 +26,7 @@ class Typist:
         self.room = room
         self.correspondent: Correspondent | None = None
         names = [name for name in (room, *others) if name is not None]
-        self.rooms = {name: wire.RoomSeen(room=name, people=2, topic="") for name in names}
+        self.rooms = {name: messages.RoomSeen(room=name, people=2, topic="") for name in names}
         self.settings = Memory(None, self.told_of_memory).settings
         self.ignoring = Ignoring({}, lambda ignored: None)
         self.people = People()
@@ -37,20 +37,20 @@ class Typist:
         self.done: list[tuple[str, Any]] = []
         self._then: Callable[[Any], None]
 
-    def talk(self, request: wire.Talk) -> None:
+    def talk(self, request: messages.Talk) -> None:
         self.said.append(request)
 
-    def ask(self, request: wire.Request, then: Callable[[wire.Reply], None]) -> None:
+    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
         self.asked.append(request)
         self._then = then
 
-    def answer(self, reply: wire.Reply) -> None:
+    def answer(self, reply: messages.Reply) -> None:
         self._then(reply)
 
     def tell(self, *lines: str) -> None:
         self.told += lines
 
-    def look_back(self, past: wire.Past) -> None:
+    def look_back(self, past: messages.Past) -> None:
         self.done.append(("look_back", past))
 
     def go(self, room: str) -> None:
@@ -62,7 +62,7 @@ class Typist:
     def left(self, room: str) -> None:
         self.done.append(("left", room))
 
-    def heard_of(self, rooms: list[wire.RoomSeen]) -> None:
+    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
         self.done.append(("heard_of", [room.room for room in rooms]))
 
     def moment(self, at: str) -> str:
@@ -79,12 +79,12 @@ class CommandTestCase(TestCase):
     def setUp(self) -> None:
         self.ana = Typist("lobby", "dev")
 
-    def assert_says(self, typed: str, *said: wire.Talk) -> None:
+    def assert_says(self, typed: str, *said: messages.Talk) -> None:
         obey(self.ana, typed)
         self.assertEqual(self.ana.said, list(said))
         self.ana.said.clear()
 
-    def assert_asks(self, typed: str, asked: wire.Request) -> None:
+    def assert_asks(self, typed: str, asked: messages.Request) -> None:
         obey(self.ana, typed)
         self.assertEqual(self.ana.asked, [asked])
         self.ana.asked.clear()
@@ -101,27 +101,27 @@ class CommandTestCase(TestCase):
 
 class TalkTests(CommandTestCase):
     def test_what_is_no_command_is_said(self) -> None:
-        self.assert_says("hi", wire.Say(room="lobby", text="hi"))
-        self.assert_says("a /hi", wire.Say(room="lobby", text="a /hi"))
-        self.assert_says("//hi", wire.Say(room="lobby", text="/hi"))
-        self.assert_says("\t\x1b[1m", wire.Say(room="lobby", text="    ␛[1m"))
+        self.assert_says("hi", messages.Say(room="lobby", text="hi"))
+        self.assert_says("a /hi", messages.Say(room="lobby", text="a /hi"))
+        self.assert_says("//hi", messages.Say(room="lobby", text="/hi"))
+        self.assert_says("\t\x1b[1m", messages.Say(room="lobby", text="    ␛[1m"))
         self.assert_says(" ")
 
     def test_many_lines_are_many_messages(self) -> None:
         self.assert_says(
             "one\n\n/usr\n//three",
-            *(wire.Say(room="lobby", text=text) for text in ("one", "/usr", "//three")),
+            *(messages.Say(room="lobby", text=text) for text in ("one", "/usr", "//three")),
         )
         self.assert_says(
             "/usr/bin\n/usr",
-            wire.Say(room="lobby", text="/usr/bin"),
-            wire.Say(room="lobby", text="/usr"),
+            messages.Say(room="lobby", text="/usr/bin"),
+            messages.Say(room="lobby", text="/usr"),
         )
 
     def test_what_shows_to_begin_with_a_slash_is_never_said(self) -> None:
         for before in (" ", "\t", "\u00a0", "\u3000", "\x03", "\x1b[A", "\ufeff", "\0"):
-            self.assert_says(f"{before}/msg bob psst", wire.Private(to="bob", text="psst"))
-            self.assert_says(f"{before}//hi", wire.Say(room="lobby", text="/hi"))
+            self.assert_says(f"{before}/msg bob psst", messages.Private(to="bob", text="psst"))
+            self.assert_says(f"{before}//hi", messages.Say(room="lobby", text="/hi"))
             self.assert_refused(f"{before}/xyzzy", "there is no /xyzzy: /help shows what there is")
         self.assert_refused("\uff0fmsg bob psst", LOOKS_LIKE)
         self.assert_refused("\uff0fmsg bob psst\nand more", LOOKS_LIKE)
@@ -139,11 +139,13 @@ class TalkTests(CommandTestCase):
     def test_many_lines_behind_a_command_all_go_where_the_first_goes(self) -> None:
         self.assert_says(
             "/msg bob one\ntwo",
-            wire.Private(to="bob", text="one"),
-            wire.Private(to="bob", text="two"),
+            messages.Private(to="bob", text="one"),
+            messages.Private(to="bob", text="two"),
         )
         self.assert_says(
-            "/say dev one\ntwo", wire.Say(room="dev", text="one"), wire.Say(room="dev", text="two")
+            "/say dev one\ntwo",
+            messages.Say(room="dev", text="one"),
+            messages.Say(room="dev", text="two"),
         )
         self.assert_refused("/join dev\nhi", "/join takes one line, and these are 2")
 
@@ -153,14 +155,14 @@ class TalkTests(CommandTestCase):
         obey(self.ana, "x" * 10, 10)
 
     def test_the_commands_that_talk(self) -> None:
-        self.assert_says("/me waves", wire.Do(room="lobby", text="waves"))
-        self.assert_says("/ME  waves", wire.Do(room="lobby", text="waves"))
-        self.assert_says("/say #Dev it works", wire.Say(room="dev", text="it works"))
-        self.assert_says("/msg bob lunch?", wire.Private(to="bob", text="lunch?"))
+        self.assert_says("/me waves", messages.Do(room="lobby", text="waves"))
+        self.assert_says("/ME  waves", messages.Do(room="lobby", text="waves"))
+        self.assert_says("/say #Dev it works", messages.Say(room="dev", text="it works"))
+        self.assert_says("/msg bob lunch?", messages.Private(to="bob", text="lunch?"))
         self.ana.correspondent = Correspondent("bob", "7f3c")
-        self.assert_says("/reply yes", wire.Private(session="7f3c", text="yes"))
-        self.assert_says("/topic the release", wire.Topic(room="lobby", text="the release"))
-        self.assert_says("/topic -", wire.Topic(room="lobby", text=""))
+        self.assert_says("/reply yes", messages.Private(session="7f3c", text="yes"))
+        self.assert_says("/topic the release", messages.Topic(room="lobby", text="the release"))
+        self.assert_says("/topic -", messages.Topic(room="lobby", text=""))
 
     def test_what_is_refused(self) -> None:
         self.assert_refused("/me", "usage: /me TEXT")
@@ -181,53 +183,53 @@ class TalkTests(CommandTestCase):
 
 class RoomTests(CommandTestCase):
     def test_joining(self) -> None:
-        self.assert_asks("/join #Ops", wire.Join(room="ops"))
-        self.ana.answer(wire.Ok(to="join", room="ops", people=1))
+        self.assert_asks("/join #Ops", messages.Join(room="ops"))
+        self.ana.answer(messages.Ok(to="join", room="ops", people=1))
         obey(self.ana, "/join dev")
         self.assertEqual(self.ana.done, [("arrive", "ops"), ("go", "dev")])
         self.assert_tells("/join lobby", "you are in #lobby already")
 
     def test_leaving(self) -> None:
-        self.assert_asks("/leave dev", wire.Leave(room="dev"))
-        self.ana.answer(wire.Ok(to="leave", room="dev"))
+        self.assert_asks("/leave dev", messages.Leave(room="dev"))
+        self.ana.answer(messages.Ok(to="leave", room="dev"))
         self.assertEqual((self.ana.told, self.ana.done), (["you left #dev"], [("left", "dev")]))
-        self.assert_asks("/leave", wire.Leave(room="lobby"))
-        self.ana.answer(wire.Ok(to="leave", room="lobby"))
+        self.assert_asks("/leave", messages.Leave(room="lobby"))
+        self.ana.answer(messages.Ok(to="leave", room="lobby"))
         self.assertEqual(self.ana.done[-1], ("go", "dev"))
 
     def test_who(self) -> None:
-        self.assert_asks("/who", wire.Who(room="lobby"))
-        people = [wire.Person(name="ana"), wire.Person(name="bob", away="lunch")]
-        self.ana.answer(wire.WhoIs(room="lobby", people=people, count=5))
+        self.assert_asks("/who", messages.Who(room="lobby"))
+        people = [messages.Person(name="ana"), messages.Person(name="bob", away="lunch")]
+        self.ana.answer(messages.WhoIs(room="lobby", people=people, count=5))
         self.assertEqual(
             self.ana.told, ["5 people in #lobby:", "  ana, bob (away)", "  and 3 more"]
         )
-        self.assert_asks("/who ops", wire.Who(room="ops"))
+        self.assert_asks("/who ops", messages.Who(room="ops"))
         self.ana.told.clear()
-        self.ana.answer(wire.WhoIs(room="ops", people=[], count=0))
+        self.ana.answer(messages.WhoIs(room="ops", people=[], count=0))
         self.assertEqual(self.ana.told, ["nobody is in #ops"])
 
     def test_rooms(self) -> None:
-        self.assert_asks("/rooms", wire.Rooms())
+        self.assert_asks("/rooms", messages.Rooms())
         rooms = [
-            wire.RoomSeen(room="lobby", people=12),
-            wire.RoomSeen(room="dev", people=2),
-            wire.RoomSeen(room="ops", people=1, locked=True),
+            messages.RoomSeen(room="lobby", people=12),
+            messages.RoomSeen(room="dev", people=2),
+            messages.RoomSeen(room="ops", people=1, locked=True),
         ]
-        self.ana.answer(wire.RoomList(rooms=rooms, count=4))
+        self.ana.answer(messages.RoomList(rooms=rooms, count=4))
         self.assertEqual(
             self.ana.told,
             ["12  #lobby (you are here)", " 2  #dev (yours)", " 1  #ops (locked)", "and 1 more"],
         )
         self.assertEqual(self.ana.done, [("heard_of", ["lobby", "dev", "ops"])])
         self.ana.told.clear()
-        self.ana.answer(wire.RoomList(rooms=[], count=0))
+        self.ana.answer(messages.RoomList(rooms=[], count=0))
         self.assertEqual(self.ana.told, ["there are no rooms"])
 
     def test_history(self) -> None:
-        self.assert_asks("/history", wire.History(room="lobby", limit=50))
-        self.assert_asks("/history 3", wire.History(room="lobby", limit=3))
-        past = wire.Past(room="lobby", events=[], more=False, gap=False)
+        self.assert_asks("/history", messages.History(room="lobby", limit=50))
+        self.assert_asks("/history 3", messages.History(room="lobby", limit=3))
+        past = messages.Past(room="lobby", events=[], more=False, gap=False)
         self.ana.answer(past)
         self.assertEqual(self.ana.done, [("look_back", past)])
         for wrong in ("0", "x", "1001", "²", "-1"):
@@ -237,15 +239,15 @@ class RoomTests(CommandTestCase):
 class OtherTests(CommandTestCase):
     def test_the_topic_is_shown(self) -> None:
         self.assert_tells("/topic", "#lobby has no topic")
-        self.ana.rooms["lobby"] = wire.RoomSeen(room="lobby", people=1, topic="the release")
+        self.ana.rooms["lobby"] = messages.RoomSeen(room="lobby", people=1, topic="the release")
         self.assert_tells("/topic", "the topic: the release")
 
     def test_oneself(self) -> None:
-        self.assert_asks("/nick anna", wire.Nick(name="anna"))
+        self.assert_asks("/nick anna", messages.Nick(name="anna"))
         self.ana.name = "anna"
-        self.ana.answer(wire.Ok(to="nick", name="anna"))
-        self.assert_asks("/away out for lunch", wire.Away(text="out for lunch"))
-        self.ana.answer(wire.Ok(to="away"))
+        self.ana.answer(messages.Ok(to="nick", name="anna"))
+        self.assert_asks("/away out for lunch", messages.Away(text="out for lunch"))
+        self.ana.answer(messages.Ok(to="away"))
         self.assertEqual(self.ana.told, ["you are anna now", "you are away until you speak"])
         obey(self.ana, "/quit see you")
         obey(self.ana, "/quit")
@@ -296,8 +298,10 @@ class OtherTests(CommandTestCase):
         self.assert_refused("/ignore bob", "you ignore 100 people already")
 
     def test_about_people(self) -> None:
-        self.assert_asks("/whois bob", wire.LookUp(name="bob"))
-        about = wire.About(name="Bob", rooms=["dev", "lobby"], since="X", idle=200, away="lunch")
+        self.assert_asks("/whois bob", messages.LookUp(name="bob"))
+        about = messages.About(
+            name="Bob", rooms=["dev", "lobby"], since="X", idle=200, away="lunch"
+        )
         self.ana.answer(about)
         self.assertEqual(
             self.ana.told,
@@ -310,15 +314,17 @@ class OtherTests(CommandTestCase):
             ],
         )
         self.ana.told.clear()
-        self.ana.answer(wire.About(name="eve", rooms=[], since="X", idle=0, away="", operator=True))
+        self.ana.answer(
+            messages.About(name="eve", rooms=[], since="X", idle=0, away="", operator=True)
+        )
         self.assertEqual(
             self.ana.told[:2] + self.ana.told[-1:],
             ["eve (operator)", "in     no room", "away   yes"],
         )
 
     def test_about_the_server(self) -> None:
-        self.assert_asks("/uptime", wire.Uptime())
-        self.ana.answer(wire.Up(seconds=7200, since="X"))
+        self.assert_asks("/uptime", messages.Uptime())
+        self.ana.answer(messages.Up(seconds=7200, since="X"))
         self.assertEqual(self.ana.told, ["up 2 hours", "since at X"])
 
     def test_what_is_no_command(self) -> None:

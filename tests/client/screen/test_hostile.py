@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.wire.replies import REPLIES
+from chatservice.messages.replies import REPLIES
 from tests.client.screen.desk import Desk
 from tests.profiles import examples
 

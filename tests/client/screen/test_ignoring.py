@@ -4,12 +4,12 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen.ignoring import FORMER_MOST, Ignoring
 
 
-def event(author: str, id: int, type: str = "said") -> wire.Event:
-    return wire.Event(type=type, id=id, at="", author=author)
+def event(author: str, id: int, type: str = "said") -> messages.Event:
+    return messages.Event(type=type, id=id, at="", author=author)
 
 
 class IgnoringTests(TestCase):

@@ -6,13 +6,13 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen import people
 from chatservice.client.screen.people import People, Unread
 
 
-def event(type: str = "said", room: str | None = "lobby", **values: Any) -> wire.Event:
-    return wire.Event(type=type, id=1, at="2026-03-03T14:02:00.000Z", room=room, **values)
+def event(type: str = "said", room: str | None = "lobby", **values: Any) -> messages.Event:
+    return messages.Event(type=type, id=1, at="2026-03-03T14:02:00.000Z", room=room, **values)
 
 
 class PeopleTests(TestCase):

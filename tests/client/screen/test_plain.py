@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
+from chatservice import messages
 from chatservice.client.screen.app import Screen
 from chatservice.client.seat import Seat
 from chatservice.client.state import Memory
@@ -37,9 +37,9 @@ class PlainTests(TestCase):
     def come_in(self) -> None:
         self.link = self.endpoint.succeed()
         self.link.got()
-        room = wire.RoomSeen(room="lobby", people=2)
+        room = messages.RoomSeen(room="lobby", people=2)
         self.link.says(
-            wire.Welcome(
+            messages.Welcome(
                 name="ana",
                 token="t",
                 journal="j",
@@ -55,9 +55,9 @@ class PlainTests(TestCase):
             )
         )
         for request in self.link.got():
-            if isinstance(request, (wire.History, wire.Rooms)):
+            if isinstance(request, (messages.History, messages.Rooms)):
                 self.link.says(
-                    wire.Error(code="went_wrong", text="no", to=request.type, ref=request.ref)
+                    messages.Error(code="went_wrong", text="no", to=request.type, ref=request.ref)
                 )
 
     def shown(self) -> str:
@@ -74,16 +74,16 @@ class PlainTests(TestCase):
         self.sit_down()
         self.come_in()
         self.assertEqual(self.shown(), "-- hello ana! /help shows the commands\n")
-        self.link.says(wire.Event(type="joined", id=2, at=AT, room="lobby", names=["bob"]))
+        self.link.says(messages.Event(type="joined", id=2, at=AT, room="lobby", names=["bob"]))
         self.link.says(
-            wire.Event(type="said", id=3, at=AT, room="lobby", author="bob", text="ana?")
+            messages.Event(type="said", id=3, at=AT, room="lobby", author="bob", text="ana?")
         )
         self.assertRegex(self.shown(), r"\[\d\d:02\] -- bob joined\n\[\d\d:02\] <bob> ana\?\n\a")
         self.type("ho\x7fi")
         self.type("\x1b[A/msg bob psst\x17hi")
-        talk = [request for request in self.link.got() if isinstance(request, wire.Talk)]
+        talk = [request for request in self.link.got() if isinstance(request, messages.Talk)]
         for id, request in enumerate(talk, 4):
-            self.link.says(wire.Ok(to=request.type, id=id, seq=request.seq))
+            self.link.says(messages.Ok(to=request.type, id=id, seq=request.seq))
         # What was typed stands where it was typed.
         self.assertRegex(self.shown(), r"^(-- .* --\n)?\[\d\d:\d\d\] \[you -> bob\] hi\n$")
         self.type("/jion dev")
@@ -101,7 +101,7 @@ class PlainTests(TestCase):
         self.come_in()
         self.plain.readConnectionLost()  # type: ignore[union-attr]
         self.assertIn("quit", [request.type for request in self.link.got()])
-        self.link.says(wire.Ok(to="quit"))
+        self.link.says(messages.Ok(to="quit"))
         self.link.cut()
         self.assertIn("-- goodbye, ana\n", self.shown())
         self.assertTrue(self.streams.disconnecting)

@@ -10,20 +10,20 @@ from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.output import ColorDepth
 from twisted.trial.unittest import TestCase
 
-from chatservice import wire
-from chatservice.chat.layout import width
+from chatservice import messages
 from chatservice.client.screen import rendering
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.rendering import Line, Weight
 from chatservice.client.screen.styles import PALETTE, QUIET, of_name, style_for
 from chatservice.client.screen.wrapping import wrap
+from chatservice.text.layout import width
 
 AT = "2026-03-03T14:02:00.000Z"
 STAMP = datetime(2026, 3, 3, 14, 2, tzinfo=timezone.utc).astimezone().strftime("[%H:%M] ")
 
 
-def event(type: str = "said", room: str | None = "lobby", **values: Any) -> wire.Event:
-    return wire.Event(type=type, id=1, at=AT, room=room, **values)
+def event(type: str = "said", room: str | None = "lobby", **values: Any) -> messages.Event:
+    return messages.Event(type=type, id=1, at=AT, room=room, **values)
 
 
 def text(line: Line | None) -> str:
@@ -38,7 +38,9 @@ def styled(line: Line | None, style: str) -> list[str]:
 
 
 class EventTests(TestCase):
-    def assert_shown(self, shown: str, happened: wire.Event, here: str | None = "lobby") -> None:
+    def assert_shown(
+        self, shown: str, happened: messages.Event, here: str | None = "lobby"
+    ) -> None:
         self.assertEqual(text(rendering.happened(happened, here, "ana")), shown)
 
     def test_what_is_said_and_done(self) -> None:
@@ -101,12 +103,12 @@ class EventTests(TestCase):
     def test_own_words(self) -> None:
         at = datetime(2026, 3, 3, 9, 5)
         for request, shown in (
-            (wire.Say(room="lobby", text="I am ana"), "<ana> I am ana"),
-            (wire.Say(room="dev", text="hi"), "#dev <ana> hi"),
-            (wire.Do(room="lobby", text="waves"), "* ana waves"),
-            (wire.Private(to="bob", text="hi"), "[you -> bob] hi"),
-            (wire.Topic(room="lobby", text="x"), "-- you set the topic: x"),
-            (wire.Topic(room="dev", text=""), "-- #dev: you took the topic away"),
+            (messages.Say(room="lobby", text="I am ana"), "<ana> I am ana"),
+            (messages.Say(room="dev", text="hi"), "#dev <ana> hi"),
+            (messages.Do(room="lobby", text="waves"), "* ana waves"),
+            (messages.Private(to="bob", text="hi"), "[you -> bob] hi"),
+            (messages.Topic(room="lobby", text="x"), "-- you set the topic: x"),
+            (messages.Topic(room="dev", text=""), "-- #dev: you took the topic away"),
         ):
             line = rendering.sent(request, "lobby", "ana", at)
             self.assertEqual(text(line), shown)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.layout import width
 from chatservice.client.screen.status import BAR, STRONG, State, hint, status
+from chatservice.text.layout import width
 
 BUSY = State(
     room="lobby", people=12, unread={"bob": 1, "#dev": 3}, unsent=2, connected=True, latency=0.012

@@ -45,7 +45,7 @@ class LooksLikeCommand(ValueError):
 def from_slash(line: str) -> str | None:
     """Return a line from its slash on, if what it shows begins with one; None if it is words.
 
-    :param line: safe to show, as :func:`.text.safe` makes it.
+    :param line: safe to show, as :func:`.sanitising.safe` makes it.
     :raises LooksLikeCommand: if it begins with something else that is drawn like a slash.
     """
     first = line[:1]

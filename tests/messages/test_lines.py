@@ -9,22 +9,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice import wire
-from chatservice.wire import BadMessage, Code, lines
-from chatservice.wire.replies import REPLIES
+from chatservice import messages
+from chatservice.messages import BadMessage, Code, lines
+from chatservice.messages.replies import REPLIES
 
-MOST = wire.SEQ_MOST
+MOST = messages.SEQ_MOST
 
 # Whatever a Python string can be: also halves of surrogate pairs, which no UTF-8 can.
 texts = st.text(alphabet=st.characters(exclude_categories=()), max_size=20)
 numbers = st.integers(0, MOST)
-persons = st.builds(wire.Person, name=texts, away=st.none() | texts)
+persons = st.builds(messages.Person, name=texts, away=st.none() | texts)
 rooms = st.builds(
-    wire.RoomSeen, room=texts, people=numbers, topic=texts, locked=st.none() | st.booleans()
+    messages.RoomSeen, room=texts, people=numbers, topic=texts, locked=st.none() | st.booleans()
 )
 events = st.builds(
-    wire.Event,
-    type=st.sampled_from(wire.EVENTS),
+    messages.Event,
+    type=st.sampled_from(messages.EVENTS),
     id=numbers,
     at=texts,
     room=st.none() | texts,
@@ -40,9 +40,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     int: numbers,
     bool: st.booleans(),
     list[str]: st.lists(texts, max_size=3),
-    list[wire.Person]: st.lists(persons, max_size=3),
-    list[wire.RoomSeen]: st.lists(rooms, max_size=3),
-    list[wire.Event]: st.lists(events, max_size=3),
+    list[messages.Person]: st.lists(persons, max_size=3),
+    list[messages.RoomSeen]: st.lists(rooms, max_size=3),
+    list[messages.Event]: st.lists(events, max_size=3),
     str | None: st.none() | texts,
     int | None: st.none() | numbers,
     bool | None: st.none() | st.booleans(),
@@ -51,7 +51,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def messages(kind: type[Any]) -> st.SearchStrategy[Any]:
+def messages_of(kind: type[Any]) -> st.SearchStrategy[Any]:
     """All that a message of a kind can be."""
     hints = get_type_hints(kind)
     return st.fixed_dictionaries(
@@ -60,9 +60,9 @@ def messages(kind: type[Any]) -> st.SearchStrategy[Any]:
     ).map(lambda values: kind(**values))
 
 
-requests = st.one_of(*map(messages, wire.REQUESTS.values()))
+requests = st.one_of(*map(messages_of, messages.REQUESTS.values()))
 replies = st.one_of(
-    events, *(messages(kind) for kind in set(REPLIES.values()) if kind is not wire.Event)
+    events, *(messages_of(kind) for kind in set(REPLIES.values()) if kind is not messages.Event)
 )
 
 json_values = st.recursive(
@@ -71,11 +71,13 @@ json_values = st.recursive(
     max_leaves=5,
 )
 known = st.sampled_from(
-    sorted({f.name for kind in (*wire.REQUESTS.values(), *REPLIES.values()) for f in fields(kind)})
+    sorted(
+        {f.name for kind in (*messages.REQUESTS.values(), *REPLIES.values()) for f in fields(kind)}
+    )
 )
 objects = st.builds(
     lambda type, rest: {"type": type, **rest},
-    st.sampled_from([*wire.REQUESTS, *REPLIES]) | json_values,
+    st.sampled_from([*messages.REQUESTS, *REPLIES]) | json_values,
     st.dictionaries(known | texts, json_values, max_size=6),
 )
 
@@ -86,39 +88,39 @@ def line(**fields: Any) -> str:
 
 class RoundTripTests(unittest.TestCase):
     @given(requests)
-    @example(wire.Ping(ref="\ud800"))
-    @example(wire.Ping(ref="\udfff\ud800😀"))
-    def test_the_server_reads_what_a_client_writes(self, request: wire.Request) -> None:
-        encoded = wire.encode(request)
-        self.assertTrue(encoded.startswith(wire.OPENING) and encoded.endswith(b"}\r\n"))
+    @example(messages.Ping(ref="\ud800"))
+    @example(messages.Ping(ref="\udfff\ud800😀"))
+    def test_the_server_reads_what_a_client_writes(self, request: messages.Request) -> None:
+        encoded = messages.encode(request)
+        self.assertTrue(encoded.startswith(messages.OPENING) and encoded.endswith(b"}\r\n"))
         self.assertNotIn(b"\n", encoded[:-2])
-        self.assertEqual(wire.request(encoded.decode()), _joined(request))
+        self.assertEqual(messages.request(encoded.decode()), _joined(request))
 
     @given(replies)
-    @example(wire.Pong(ref="\ud800"))
-    def test_a_client_reads_what_the_server_writes(self, reply: wire.Reply) -> None:
-        encoded = wire.encode(reply)
-        self.assertTrue(encoded.startswith(wire.OPENING) and encoded.endswith(b"}\r\n"))
+    @example(messages.Pong(ref="\ud800"))
+    def test_a_client_reads_what_the_server_writes(self, reply: messages.Reply) -> None:
+        encoded = messages.encode(reply)
+        self.assertTrue(encoded.startswith(messages.OPENING) and encoded.endswith(b"}\r\n"))
         self.assertNotIn(b"\n", encoded[:-2])
-        self.assertEqual(wire.reply(encoded.decode()), _joined(reply))
+        self.assertEqual(messages.reply(encoded.decode()), _joined(reply))
 
     def test_text_goes_as_it_is_and_what_is_none_not_at_all(self) -> None:
-        said = wire.Say(room="lobby", text="naïve 😀\n", seq=1)
+        said = messages.Say(room="lobby", text="naïve 😀\n", seq=1)
         self.assertEqual(
-            wire.encode(said).decode(),
+            messages.encode(said).decode(),
             '{"type":"say","text":"naïve 😀\\n","seq":1,"room":"lobby"}\r\n',
         )
 
     def test_a_time_is_written_in_utc_to_the_millisecond(self) -> None:
-        at = wire.moment(1_700_000_000_007)
+        at = messages.moment(1_700_000_000_007)
         self.assertEqual(at, "2023-11-14T22:13:20.007Z")
-        event = wire.Event(type="said", id=1, at=at)
+        event = messages.Event(type="said", id=1, at=at)
         self.assertEqual(event.time, datetime(2023, 11, 14, 22, 13, 20, 7000, tzinfo=timezone.utc))
 
     def test_the_longest_text_in_the_longest_way_fits_into_a_line(self) -> None:
         text = "😀" * 2000
         escaped = json.dumps({"type": "say", "room": "😀" * 24, "text": text, "ref": "😀" * 64})
-        self.assertLess(len(escaped), 2000 * wire.BYTES_A_CHARACTER + wire.LINE_OVERHEAD)
+        self.assertLess(len(escaped), 2000 * messages.BYTES_A_CHARACTER + messages.LINE_OVERHEAD)
 
 
 def _joined(message: Any) -> Any:
@@ -139,10 +141,10 @@ class AnyLineTests(unittest.TestCase):
     def answer(self, line: str) -> None:
         """A line is a message, or can be complained of; it is nothing else."""
         try:
-            wire.request(line)
+            messages.request(line)
         except BadMessage as error:
-            wire.encode(
-                wire.Error(
+            messages.encode(
+                messages.Error(
                     code=error.code.value,
                     text=str(error),
                     to=error.to,
@@ -151,7 +153,7 @@ class AnyLineTests(unittest.TestCase):
                 )
             )
         try:
-            wire.reply(line)
+            messages.reply(line)
         except BadMessage as error:
             str(error).encode()
 
@@ -192,14 +194,14 @@ class AnyLineTests(unittest.TestCase):
             "\ufeff{}",
         ):
             with self.assertRaises(BadMessage, msg=text[:40]):
-                wire.request(text)
+                messages.request(text)
             self.answer(text)
 
 
 class RequestTests(unittest.TestCase):
     def refused(self, text: str) -> BadMessage:
         with self.assertRaises(BadMessage, msg=text) as refusal:
-            wire.request(text)
+            messages.request(text)
         return refusal.exception
 
     def test_what_is_no_json_object_is_told_so(self) -> None:
@@ -245,13 +247,13 @@ class RequestTests(unittest.TestCase):
 
     def test_only_a_text_is_long(self) -> None:
         long = "x" * 28_000
-        self.assertEqual(wire.request(line(type="away", text=long)), wire.Away(text=long))
+        self.assertEqual(messages.request(line(type="away", text=long)), messages.Away(text=long))
         self.assertEqual(
-            wire.request(line(type="nick", name="x" * 1024)), wire.Nick(name="x" * 1024)
+            messages.request(line(type="nick", name="x" * 1024)), messages.Nick(name="x" * 1024)
         )
-        told = wire.Person(name=long)
-        reply = wire.reply(line(type="who", room=long, people=[{"name": long}], count=1))
-        self.assertEqual(reply, wire.WhoIs(room=long, people=[told], count=1))
+        told = messages.Person(name=long)
+        reply = messages.reply(line(type="who", room=long, people=[{"name": long}], count=1))
+        self.assertEqual(reply, messages.WhoIs(room=long, people=[told], count=1))
 
     def test_what_is_wrong_is_told_with_ref_and_seq_if_these_are_known(self) -> None:
         error = self.refused(line(type="say", ref="r", seq=7))
@@ -267,35 +269,37 @@ class RequestTests(unittest.TestCase):
 
     def test_unknown_fields_are_ignored_and_null_is_as_good_as_nothing(self) -> None:
         self.assertEqual(
-            wire.request(line(type="ping", colour={"red": [1]}, ref=None)), wire.Ping()
+            messages.request(line(type="ping", colour={"red": [1]}, ref=None)), messages.Ping()
         )
-        self.assertEqual(wire.request(line(type="away", text=None)), wire.Away())
+        self.assertEqual(messages.request(line(type="away", text=None)), messages.Away())
 
     def test_of_a_key_that_comes_twice_the_last_counts(self) -> None:
-        self.assertEqual(wire.request('{"type":"say","type":"ping"}'), wire.Ping())
+        self.assertEqual(messages.request('{"type":"say","type":"ping"}'), messages.Ping())
 
     def test_the_largest_numbers_are_kept_whole(self) -> None:
-        self.assertEqual(wire.request(line(type="ping", ref=MOST)), wire.Ping(ref=MOST))
-        self.assertEqual(wire.request(line(type="ping", ref="x" * 64)), wire.Ping(ref="x" * 64))
+        self.assertEqual(messages.request(line(type="ping", ref=MOST)), messages.Ping(ref=MOST))
+        self.assertEqual(
+            messages.request(line(type="ping", ref="x" * 64)), messages.Ping(ref="x" * 64)
+        )
 
 
 class ReplyTests(unittest.TestCase):
     def test_a_type_that_is_not_known_is_ignored(self) -> None:
         for kind in ("dance", "", None, 1, [], {}, ["said"]):
-            self.assertIsNone(wire.reply(line(type=kind)))
-        self.assertIsNone(wire.reply("{}"))
+            self.assertIsNone(messages.reply(line(type=kind)))
+        self.assertIsNone(messages.reply("{}"))
 
     def test_what_is_no_message_is_told(self) -> None:
         for text in ("hello", "[]", line(type="said"), line(type="ok", to=1)):
             with self.assertRaises(BadMessage):
-                wire.reply(text)
+                messages.reply(text)
 
     def test_a_code_that_is_newer_than_the_client_is_one_too(self) -> None:
-        error = wire.reply(line(type="error", code="brand_new", text="so it is", more=1))
-        self.assertEqual(error, wire.Error(code="brand_new", text="so it is"))
+        error = messages.reply(line(type="error", code="brand_new", text="so it is", more=1))
+        self.assertEqual(error, messages.Error(code="brand_new", text="so it is"))
 
     def test_each_type_has_its_name_in_one_place(self) -> None:
-        for table in (wire.REQUESTS, REPLIES):
+        for table in (messages.REQUESTS, REPLIES):
             for name, kind in table.items():
-                self.assertTrue(kind is wire.Event or kind.type == name)
+                self.assertTrue(kind is messages.Event or kind.type == name)
         self.assertEqual(lines.REF_LONGEST, 64)

@@ -15,8 +15,8 @@ left out. ``docs/protocol.md`` tells what each message means and when it comes.
 
 from __future__ import annotations
 
-from chatservice.wire.codes import FINAL_CODES, BadMessage, Code
-from chatservice.wire.lines import (
+from chatservice.messages.codes import FINAL_CODES, BadMessage, Code
+from chatservice.messages.lines import (
     BYTES_A_CHARACTER,
     LINE_OVERHEAD,
     OPENING,
@@ -27,7 +27,7 @@ from chatservice.wire.lines import (
     reply,
     request,
 )
-from chatservice.wire.replies import (
+from chatservice.messages.replies import (
     EVENTS,
     About,
     Error,
@@ -47,7 +47,7 @@ from chatservice.wire.replies import (
     WhoIs,
     time_of,
 )
-from chatservice.wire.requests import (
+from chatservice.messages.requests import (
     REQUESTS,
     Away,
     Do,

@@ -15,8 +15,8 @@ from typing import Final
 from precis_i18n import get_profile
 from precis_i18n.profile import Profile
 
-from chatservice.chat.characters import LOOK_ALIKES, SHAPES, script_name, scripts
-from chatservice.chat.text import MARKS_PER_CHARACTER
+from chatservice.text.characters import LOOK_ALIKES, SHAPES, script_name, scripts
+from chatservice.text.sanitising import MARKS_PER_CHARACTER
 
 RULES: Final = 2
 """The version of the rules by which :func:`key` compares. Who stores keys stores it beside them,

@@ -5,11 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice import wire
-from chatservice.chat.directions import MARK, directed, directed_room
-from chatservice.chat.names import nickname, room_name
-from chatservice.chat.text import safe
-from chatservice.chat.views import TEXT, faces
+from chatservice import messages
+from chatservice.chat.views import TEXT
 from chatservice.client.screen.rendering import happened
 from chatservice.journal.events import (
     ACTED,
@@ -23,6 +20,10 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
+from chatservice.text.directions import MARK, directed, directed_room
+from chatservice.text.listing import faces
+from chatservice.text.names import nickname, room_name
+from chatservice.text.sanitising import safe
 
 FROM_RIGHT = ("אבי", "يوسف", "یوسف۷", "אבי7", "א_7ב")
 WEAK = ("_7", "_007")
@@ -48,8 +49,8 @@ def seen(line: str, base: str | None) -> str:
 
 def on_the_screen(type: str, author: str, text: str) -> str:
     """Return a line as the client shows it, without its time."""
-    told = wire.Event(
-        type=type, id=1, at=wire.moment(0), room="lobby", author=author, text=text, session="1"
+    told = messages.Event(
+        type=type, id=1, at=messages.moment(0), room="lobby", author=author, text=text, session="1"
     )
     line = happened(told, "lobby", "eve")
     assert line is not None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 from wcwidth import iter_graphemes
 
-from chatservice.chat import text as texts
-from chatservice.chat.text import MARKS_PER_CHARACTER, decode, edited, safe, typed
+from chatservice.text import sanitising as texts
+from chatservice.text.sanitising import MARKS_PER_CHARACTER, decode, edited, safe, typed
 from tests.profiles import examples, seed_of_run, size
 
 EVERY_CHARACTER = [chr(number) for number in range(0x110000)]

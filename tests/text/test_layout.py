@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.chat.layout import COLUMNS, LEFT_MOST, WIDTH, listed, pad, table, width, wrap
-from chatservice.chat.text import safe
+from chatservice.text.layout import COLUMNS, LEFT_MOST, WIDTH, listed, pad, table, width, wrap
+from chatservice.text.sanitising import safe
 
 NAMES = ["ana", "bob", "cleo", "dora", "emil", "fritz", "greta", "hans", "ida"]
 

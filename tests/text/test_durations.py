@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.chat.durations import LONGEST, names_unit, parse, say
+from chatservice.text.durations import LONGEST, names_unit, parse, say
 
 MINUTE = 60
 HOUR = 60 * MINUTE

@@ -11,8 +11,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.chat.characters import LOOK_ALIKES, SHAPES, scripts
-from chatservice.chat.names import (
+from chatservice.text.characters import LOOK_ALIKES, SHAPES, scripts
+from chatservice.text.names import (
     KEYED_MOST,
     RESERVED,
     RULES,
@@ -21,7 +21,7 @@ from chatservice.chat.names import (
     nickname,
     room_name,
 )
-from chatservice.chat.text import MARKS_PER_CHARACTER, safe
+from chatservice.text.sanitising import MARKS_PER_CHARACTER, safe
 from tests.profiles import examples, seed_of_run, size
 
 ACCEPTED = [

@@ -13,7 +13,7 @@ from typing import Final
 
 from wcwidth import iter_graphemes
 
-from chatservice.chat import characters
+from chatservice.text import characters
 
 MARKS_PER_CHARACTER: Final = 5
 """How many combining marks may be stacked on one character.

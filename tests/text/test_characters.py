@@ -8,8 +8,8 @@ from pathlib import Path
 
 from twisted.trial import unittest
 
-from chatservice.chat import unicode_data
-from chatservice.chat.characters import LOOK_ALIKES, category, script_name, scripts
+from chatservice.text import unicode_data
+from chatservice.text.characters import LOOK_ALIKES, category, script_name, scripts
 from tests.integration.environment import CHECKOUT, Environment, run
 from tests.profiles import NOT_NIGHTLY
 

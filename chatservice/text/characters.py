@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from chatservice.chat import unicode_data
+from chatservice.text import unicode_data
 
 
 def _spans(ranges: str) -> list[tuple[int, int]]:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.slash import LooksLikeCommand, from_slash
-from chatservice.chat.text import decode, safe
+from chatservice.text.sanitising import decode, safe
+from chatservice.text.slash import LooksLikeCommand, from_slash
 
 SECRET = b"/msg bob secret"
 

@@ -3,7 +3,7 @@
 A terminal that knows such scripts orders a line by its letters (UAX #9): what stands behind a name
 in Hebrew and begins with a sign or a digit would be shown before it, as if somebody else had said
 it. So such a name has an invisible mark on either side, which is like a letter that is written from
-left to right. What people say has none of these marks (:func:`.text.safe`).
+left to right. What people say has none of these marks (:func:`.sanitising.safe`).
 """
 
 from __future__ import annotations

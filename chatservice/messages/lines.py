@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from functools import cache, lru_cache
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from chatservice.wire.codes import BadMessage, Code
-from chatservice.wire.replies import REPLIES, Reply
-from chatservice.wire.requests import REQUESTS, Request
+from chatservice.messages.codes import BadMessage, Code
+from chatservice.messages.replies import REPLIES, Reply
+from chatservice.messages.requests import REQUESTS, Request
 
 OPENING: Final = b"{"
 """What a line begins with that is an object; no name of a person begins so."""
