@@ -21,12 +21,12 @@ from twisted.python.failure import Failure
 
 from chatservice import __version__
 from chatservice.daemon import Starter
+from chatservice.doors.closing_log import shown
+from chatservice.doors.console import open_console
+from chatservice.doors.factory import PARTING_MOST, ChatFactory
 from chatservice.journal.base import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
-from chatservice.protocols.closings import shown
-from chatservice.protocols.console import open_console
-from chatservice.protocols.factory import PARTING_MOST, ChatFactory
 from chatservice.signals import Signals
 
 BACKLOG = 4096

@@ -15,18 +15,18 @@ from twisted.python.filepath import FilePath
 from twisted.python.usage import UsageError
 
 from chatservice import logs
-from chatservice.chat.chat import Chat
-from chatservice.chat.house import OPERATORS
-from chatservice.chat.rekeying import revise, revise_alone
 from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
+from chatservice.core.chat import Chat
+from chatservice.core.house import OPERATORS
+from chatservice.core.rekeying import revise, revise_alone
+from chatservice.doors.factory import ChatFactory
+from chatservice.doors.listener import Listener
 from chatservice.journal.base import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from chatservice.options import OneLineOptions, why_no_endpoint
-from chatservice.protocols.factory import ChatFactory
-from chatservice.protocols.listener import Listener
 from chatservice.service import ChatService
 from chatservice.text import names
 from chatservice.text.sanitising import decode, safe
@@ -205,7 +205,7 @@ def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:
     """Build a chat on many nodes; what that takes is imported only for it."""
     from chatservice.cluster.chat import ClusterChat
     from chatservice.cluster.journal import ClusterJournal
-    from chatservice.cluster.nats_log import NatsLog
+    from chatservice.cluster.nats.log import NatsLog
 
     assert options.brokers is not None
     log = NatsLog(options.brokers)

@@ -17,34 +17,34 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "clock": set(),
-    "text": set(),
     "daemon": set(),
     "leftovers": set(),
     "logs": set(),
     "signals": {"logs"},
     "options": {"leftovers"},
+    "text": set(),
     "messages": set(),
     "journal": set(),
     "client": {"__init__", "clock", "messages", "options", "text"},
-    "chat": {"journal", "limits", "messages", "text"},
-    "cluster": {"chat", "journal", "limits", "messages", "text"},
-    "protocols": {"chat", "limits", "messages", "text"},
-    "service": {"__init__", "daemon", "journal", "leftovers", "logs", "protocols", "signals"},
+    "core": {"journal", "limits", "messages", "text"},
+    "doors": {"core", "journal", "limits", "messages", "text"},
+    "cluster": {"core", "journal", "limits", "messages", "text"},
+    "service": {"__init__", "daemon", "doors", "journal", "leftovers", "logs", "signals"},
     "tap": {
-        "chat",
         "clock",
         "cluster",
+        "core",
+        "doors",
         "journal",
         "limits",
         "logs",
-        "protocols",
-        "service",
         "options",
+        "service",
         "text",
     },
 }
 
-# What is below the protocols knows of Twisted only this: no socket and no reactor.
+# What is below the doors knows of Twisted only this: no socket and no reactor.
 TWISTED_BELOW = {
     "twisted.internet.defer",
     "twisted.internet.interfaces",
@@ -115,9 +115,9 @@ class ImportTests(TestCase):
         for part in MAY_IMPORT:
             self.assertNotIn(part, below(part))
 
-    def test_the_chat_and_the_journal_know_no_socket(self) -> None:
+    def test_what_is_below_the_doors_knows_no_socket(self) -> None:
         for part, path in files():
-            if part not in ("chat", "journal", "limits", "messages", "text"):
+            if part not in ("core", "journal", "limits", "messages", "text"):
                 continue
             for module in needs(path):
                 self.assertNotIn(module.split(".")[0], NO_IO, path)
@@ -133,6 +133,29 @@ class ImportTests(TestCase):
             if "twisted.internet.reactor" in needs(path)
         ]
         self.assertEqual(importers, ["client/library.py", "client/tap.py", "tap.py"])
+
+
+class TreeTests(TestCase):
+    def test_the_document_shows_each_file_at_its_place_and_no_other(self) -> None:
+        text = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        tree = text.partition("\nchatservice/\n")[2].partition("\n```\n")[0]
+        shown: list[str] = []
+        folders: list[str] = []
+        for line in tree.splitlines():
+            depth = (len(line) - len(line.lstrip())) // 4 - 1
+            for word in line.split():
+                if word.endswith("/"):
+                    folders[depth:] = [word]
+                elif word.endswith(".py"):
+                    shown.append("".join(folders[:depth]) + word)
+                else:
+                    break
+        there = [
+            path.relative_to(PACKAGE).as_posix()
+            for _, path in files()
+            if path.name != "__init__.py"
+        ]
+        self.assertEqual(sorted(shown), sorted(there))
 
 
 class FolderTests(TestCase):

@@ -12,20 +12,20 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.chat.commands.rooms import HISTORY_MOST
-from chatservice.chat.json_view import NAMES_MOST, told
-from chatservice.chat.requests.rooms import PEOPLE_TOLD, ROOMS_TOLD
-from chatservice.chat.sessions import PERIODS_MOST
-from chatservice.chat.talk import CHARACTERS_MOST
-from chatservice.chat.tokens import TOKEN_BYTES
 from chatservice.client.lines import IDLE, PATIENCE
+from chatservice.core.sessions import PERIODS_MOST
+from chatservice.core.talk import CHARACTERS_MOST
+from chatservice.core.tokens import TOKEN_BYTES
+from chatservice.doors.factory import GREETING_SILENCE
+from chatservice.doors.json.dialog import longest
+from chatservice.doors.json.requests.rooms import PEOPLE_TOLD, ROOMS_TOLD
+from chatservice.doors.json.view import NAMES_MOST, told
+from chatservice.doors.text.commands.rooms import HISTORY_MOST
 from chatservice.journal.events import ANNOUNCED, HOUSE, JOINED, LEFT, PRIVATE, Event, inbox
 from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
 from chatservice.messages.lines import REF_LONGEST
 from chatservice.messages.replies import REPLIES
-from chatservice.protocols.factory import GREETING_SILENCE
-from chatservice.protocols.machine import longest
-from tests.protocols.support import FullJournal, House
+from tests.doors.support import FullJournal, House
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs/protocol.md").read_text("utf-8")
 

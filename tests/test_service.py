@@ -21,8 +21,8 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import __version__
 from chatservice import service as service_module
+from chatservice.doors.connection import ChatProtocol
 from chatservice.limits import Limits
-from chatservice.protocols.line import ChatProtocol
 from chatservice.service import BACKLOG, GARBAGE_AT, ChatService, StartError
 from chatservice.tap import Options, makeService
 from tests.integration.support import TWISTD, eventually, run
@@ -55,7 +55,7 @@ for event in events:
 # The chat on its standard input and output; nobody is given long to leave.
 ON_STDIO = """
 from twisted.internet import reactor
-from chatservice.protocols import factory
+from chatservice.doors import factory
 from chatservice.tap import Options, makeService
 
 factory.CLOSING_TIMEOUT = 0.1

@@ -25,7 +25,8 @@ HALF_EMPTY: Final = 2048
 class ChatError(Exception):
     """Something was not done, or the chat is over; ``str()`` is a sentence.
 
-    :ivar code: for a program, if it is the server that says so (:class:`chatservice.messages.Code`).
+    :ivar code: for a program, if it is the server that says so
+        (:class:`chatservice.messages.Code`).
     """
 
     def __init__(self, sentence: str, code: str | None = None) -> None:

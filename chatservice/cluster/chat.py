@@ -1,7 +1,7 @@
 """A chat in which some members are on other nodes.
 
-What one node decides, for its own members, is like in a chat that is alone; it takes effect when
-it comes back from the log. Names are decided by the log itself (:mod:`.claims`). Members on other
+What one node decides, for its own members, is like in a chat that is alone; it takes effect when it
+comes back from the log. Names are decided by the log itself (:mod:`.nicknames`). Members on other
 nodes are as the log tells (:mod:`.neighbours`).
 """
 
@@ -15,22 +15,22 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatservice.chat.absences import Absences
-from chatservice.chat.batch import Presence
-from chatservice.chat.chat import Chat
-from chatservice.chat.house import House
-from chatservice.chat.members import Member, Outlet
-from chatservice.chat.refusals import Refusal
-from chatservice.chat.sessions import Session
-from chatservice.chat.views import View
 from chatservice.cluster.claims import SharedClaims
 from chatservice.cluster.entries import SEND_AWAY, TAKE
 from chatservice.cluster.journal import ClusterJournal
+from chatservice.cluster.lease_lost import Reclaiming
 from chatservice.cluster.neighbours import Neighbours
 from chatservice.cluster.people import Person
-from chatservice.cluster.reclaiming import Reclaiming
 from chatservice.cluster.records import Claim
 from chatservice.cluster.registry import NOBODY, Registry
+from chatservice.core.chat import Chat
+from chatservice.core.feed.batch import Presence
+from chatservice.core.grace import Absences
+from chatservice.core.house import House
+from chatservice.core.members import Member, Outlet
+from chatservice.core.refusals import Refusal
+from chatservice.core.sessions import Session
+from chatservice.doors.text.view import View
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED

@@ -11,9 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from chatservice.chat.addresses import BadAddress, parse_network
-from chatservice.chat.sessions import SESSION
-from chatservice.chat.standing import BAN, LOCK, MUTE, Term
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
@@ -28,6 +25,9 @@ from chatservice.cluster.entries import (
     BadEntry,
     Entry,
 )
+from chatservice.core.moderation import BAN, LOCK, MUTE, Term
+from chatservice.core.networks import BadAddress, parse_network
+from chatservice.core.sessions import SESSION
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,

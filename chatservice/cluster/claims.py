@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from chatservice.chat.claims import NameTaken
-from chatservice.chat.members import Member
-from chatservice.chat.ticker import Ticker
 from chatservice.cluster.entries import NAME
 from chatservice.cluster.journal import ClusterJournal
+from chatservice.core.feed.ticker import Ticker
+from chatservice.core.members import Member
+from chatservice.core.nicknames import NameTaken
 from chatservice.journal.events import Fact
 from chatservice.text import names
 

@@ -5,8 +5,8 @@ where it was, takes what held at some position from what others have kept. Up to
 collects the events (with a registry that is thrown away), from there on it is like all others.
 
 What an entry does is decided when it comes. It is stored, and shown, together with those that come
-soon after it (:mod:`chatservice.chat.pace`): one transaction, and one send for each reader, for
-what several nodes said. The order stays that of the log.
+soon after it (:mod:`chatservice.core.feed.pace`): one transaction, and one send for each reader,
+for what several nodes said. The order stays that of the log.
 
 What is no entry, can't be used, is for another log or of an older version than the log has by then
 is skipped, by all nodes alike. What is of a newer version than this node knows, and all behind it,
@@ -27,7 +27,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.chat.pace import Pace
 from chatservice.cluster.checks import check, sound, unusable
 from chatservice.cluster.entries import (
     PART,
@@ -45,6 +44,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.log import Founding, LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
+from chatservice.core.feed.pace import Pace
 from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
-from chatservice.chat import ignoring
-from chatservice.chat.json_view import JSON
-from chatservice.chat.members import NOWHERE, Member
-from chatservice.chat.returns import REPLACED
-from chatservice.chat.rooms import Membership
-from chatservice.chat.sessions import SESSION, Session
-from chatservice.chat.views import TEXT
 from chatservice.cluster.entries import LEASE, PERSON
 from chatservice.cluster.people import Elsewhere, Person
+from chatservice.core import ignoring
+from chatservice.core.feed.fanout import Membership
+from chatservice.core.members import NOWHERE, Member
+from chatservice.core.resume import REPLACED
+from chatservice.core.sessions import SESSION, Session
+from chatservice.doors.json.view import JSON
+from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import Fact
 
 if TYPE_CHECKING:

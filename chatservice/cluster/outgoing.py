@@ -15,9 +15,9 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.chat.batch import reworded
 from chatservice.cluster.entries import LEASE, BadEntry, Entry, cut
 from chatservice.cluster.log import Log
+from chatservice.core.feed.batch import reworded
 from chatservice.journal.base import Facts
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from chatservice.chat.members import Member, Nowhere
-from chatservice.chat.sessions import Reading
 from chatservice.cluster.entries import PERSON
+from chatservice.core.members import Member, Nowhere
+from chatservice.core.sessions import Reading
 from chatservice.journal.events import Fact
 
 

@@ -33,8 +33,6 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from chatservice.chat.sessions import SESSION
-from chatservice.chat.standing import MUTE
 from chatservice.cluster import rekeying
 from chatservice.cluster.entries import (
     ADOPT,
@@ -54,6 +52,8 @@ from chatservice.cluster.entries import (
 )
 from chatservice.cluster.pieces import Pieces
 from chatservice.cluster.records import Claim, Known, Lease, Outcome
+from chatservice.core.moderation import MUTE
+from chatservice.core.sessions import SESSION
 from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Fact
 from chatservice.text import names
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from chatservice.chat.standing import Term
+from chatservice.core.moderation import Term
 from chatservice.journal.events import RENAMED, Draft, Fact
 from chatservice.text import names
 

@@ -26,8 +26,8 @@ from chatservice.cluster.log import Follower, Founding, LogError, Opening
 from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
-from tests.chat.programs import Program
-from tests.chat.support import START, Person, Readings, assert_rooms_are_listed
+from tests.core.programs import Program
+from tests.core.support import START, Person, Readings, assert_rooms_are_listed
 
 STEP: Final = 0.05
 """Seconds by which the clocks of all nodes go on at once."""

@@ -22,9 +22,9 @@ from chatservice.cluster.entries import SEND_AWAY, VERSION
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import Fact
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
-from tests.chat.programs import Program, brief, only
-from tests.chat.support import House, Person
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog
+from tests.core.programs import Program, brief, only
+from tests.core.support import House, Person
 
 
 class StartTests(ClusterTestCase):

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.sessions import Reading, Session
-from chatservice.chat.standing import BAN, MUTE, Standing, Term
 from chatservice.cluster.checks import check, sound, unusable
 from chatservice.cluster.entries import (
     ADOPT,
@@ -25,6 +23,8 @@ from chatservice.cluster.entries import (
     Entry,
 )
 from chatservice.cluster.registry import Registry
+from chatservice.core.moderation import BAN, MUTE, Standing, Term
+from chatservice.core.sessions import Reading, Session
 from chatservice.journal.events import FILE, JOINED, SAID, TOPIC, Draft, Fact
 
 PERSON_IS: dict[str, Any] = {

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from twisted.python.failure import Failure
 
-from chatservice.chat.claims import NameTaken
-from tests.chat.support import Person
+from chatservice.core.nicknames import NameTaken
 from tests.cluster.support import LEASE, ClusterTestCase, Node
+from tests.core.support import Person
 
 
 class ClaimTests(ClusterTestCase):

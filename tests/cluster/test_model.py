@@ -46,9 +46,9 @@ from chatservice.journal.events import (
 )
 from chatservice.messages import Code
 from chatservice.text import names
-from tests.chat.programs import Program, Said
-from tests.chat.support import Person
 from tests.cluster.support import GRACE, LEASE, Cluster, Node, readable
+from tests.core.programs import Program, Said
+from tests.core.support import Person
 from tests.profiles import NIGHTLY, examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from chatservice.cluster import neighbours
-from tests.chat.programs import brief, only
-from tests.chat.support import Person
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, Node
+from tests.core.programs import brief, only
+from tests.core.support import Person
 
 
 class NeighbourTests(ClusterTestCase):

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 
-from chatservice.chat.members import Member
-from chatservice.chat.sessions import Reading
-from chatservice.chat.views import TEXT
 from chatservice.cluster.entries import PERSON
 from chatservice.cluster.people import Elsewhere, Person
-from tests.chat.support import RecordingOutlet
+from chatservice.core.members import Member
+from chatservice.core.sessions import Reading
+from chatservice.doors.text.view import TEXT
 from tests.cluster.support import ClusterTestCase
+from tests.core.support import RecordingOutlet
 
 
 class PersonTests(ClusterTestCase):

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.sessions import SESSION
-from chatservice.chat.standing import MUTE, Term
 from chatservice.cluster import pieces
 from chatservice.cluster.entries import (
     ADOPT,
@@ -30,6 +28,8 @@ from chatservice.cluster.entries import (
 )
 from chatservice.cluster.records import Claim, Lease, Outcome
 from chatservice.cluster.registry import ENDED, FORGOTTEN_AFTER, NOBODY, Registry
+from chatservice.core.moderation import MUTE, Term
+from chatservice.core.sessions import SESSION
 from chatservice.journal.events import JOINED, LEFT, PRIVATE, RENAMED, SAID, Draft, Fact
 from chatservice.text import names
 from tests.profiles import examples

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.chat.standing import Term
 from chatservice.cluster.entries import PERSON
 from chatservice.cluster.rekeying import LONGEST, mutes, settle
+from chatservice.core.moderation import Term
 from chatservice.journal.events import RENAMED, Fact
 from chatservice.text import names
 

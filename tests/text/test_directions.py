@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from chatservice import messages
-from chatservice.chat.views import TEXT
 from chatservice.client.screen.rendering import happened
+from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,

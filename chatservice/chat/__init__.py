@@ -1,1 +1,0 @@
-"""What a chat is: names, rooms and lines, with no I/O."""

@@ -1,0 +1,128 @@
+"""A node that was taken for dead brings its members back.
+
+It was cut off for longer than its lease. Another node has adopted who was here: shows them as left
+and frees their names, maybe not yet all of them. Before anything that waited here is published,
+each is taken back, if that is still possible; else the name is claimed again and they join their
+rooms again. Who has lost the name to somebody else is given another one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice import messages
+from chatservice.cluster.entries import NAME, TAKE
+from chatservice.core.feed.batch import Batch
+from chatservice.core.members import Member
+from chatservice.core.moderation import MUTE
+from chatservice.core.nicknames import NameTaken
+from chatservice.journal.events import Fact
+from chatservice.text import names
+
+if TYPE_CHECKING:
+    from chatservice.cluster.chat import ClusterChat
+
+SAID_AT_ONCE: Final = 500
+"""So many members are brought back by one entry."""
+
+BACK: Final = "the others saw you leave, as they could not be reached: you are back"
+
+log = Logger()
+
+
+class Reclaiming:
+    """Brings the members of this node back, once."""
+
+    def __init__(self, chat: ClusterChat) -> None:
+        self._chat = chat
+        self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
+
+    def begin(self) -> None:
+        """Say who is here, in front of all that waits."""
+        chat = self._chat
+        mine = [m for m in chat.members if not m.remote and m.record is not None]
+        log.critical("this node was taken for dead: {count} members return", count=len(mine))
+        said = [
+            self._say(mine[begin : begin + SAID_AT_ONCE])
+            for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(self._end)
+
+    def _end(self, _: object) -> None:
+        """Show who joins again; then all goes out that waited."""
+        taken = self._batch.take()
+        if taken.drafts or taken.records:
+            self._chat.ticker.presences.update(taken.presences)
+            self._chat.journal.commit_first(taken.drafts, taken.facts)
+        self._chat.journal.reclaimed()
+
+    def _say(self, mine: Sequence[Member]) -> Deferred[None]:
+        chat = self._chat
+        facts: list[Fact] = []
+        for member in mine:
+            assert member.record is not None
+            known = chat.registry.known.get(member.origin)
+            origin = f"{member.origin:x}"
+            facts.append(Fact(TAKE, origin, known.boot if known is not None else ""))
+            facts.append(Fact(NAME, names.key(member.name), origin))
+            facts.append(member.record.fact(member.record.reading))
+        return chat.journal.say(facts, first=True).addCallback(self._said, mine)
+
+    def _said(self, effective: Sequence[bool], mine: Sequence[Member]) -> Deferred[None]:
+        renamed: list[Deferred[None]] = []
+        for index, member in enumerate(mine):
+            taken, named, _ = effective[3 * index : 3 * index + 3]
+            if member.gone or member.remote:
+                continue
+            if not named:
+                renamed.append(self._rename(member))
+            elif not taken:
+                self._rejoin(member)
+        return DeferredList(renamed).addCallback(lambda _: None)
+
+    def _rejoin(self, member: Member) -> None:
+        """Show somebody to join again, who was shown to leave."""
+        # Also what was said, or asked for, before a change of name that the others never saw.
+        self._chat.journal.reword(member.origin, member.name)
+        self._chat.ticker.reword(member.origin, member.name)
+        for membership in member.memberships:
+            # Also who is about to leave it: that is shown behind this.
+            if membership.since is not None and membership.until is None:
+                self._batch.join(membership)
+        member.tell(BACK)
+
+    def _rename(self, member: Member) -> Deferred[None]:
+        """Give somebody another name, the first that is free of a row."""
+        chat, old = self._chat, member.name
+        most = chat.limits.max_name
+        row = (f"{old[: most - len(str(number))]}{number}" for number in count(2))
+
+        def attempt() -> Deferred[None]:
+            name = next(row)
+            return chat.claims.reclaim(name, member).addCallbacks(granted, taken, (name,))
+
+        def taken(failure: Failure) -> Deferred[None]:
+            failure.trap(NameTaken)
+            return attempt()
+
+        def granted(_: None, name: str) -> None:
+            chat.call(member, name)
+            if member.record is not None:
+                self._batch.note(member.record)
+            term = chat.standing.muted(old)
+            if term is not None:
+                # Not to be heard is about them, and not about who has that name by now.
+                self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
+            member.tell(f"somebody else is {old} by now: you are {name}")
+            if member.session is not None:
+                member.outlet.write(messages.encode(messages.Ok(to="nick", name=name)))
+            self._rejoin(member)
+
+        return attempt()

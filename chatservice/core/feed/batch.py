@@ -1,0 +1,236 @@
+"""What waits for the next commit, room by room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
+from chatservice.text import names
+
+if TYPE_CHECKING:
+    from chatservice.core.feed.fanout import Membership
+    from chatservice.core.sessions import Record
+
+
+class Presence:
+    """Members who join, or leave, a room in one tick: one event for all of them.
+
+    10,000 people who come back after a restart are then told of in one line, not in 10⁸.
+
+    :ivar seq: the identity of the event, with the house as its origin.
+    """
+
+    __slots__ = ("kind", "memberships", "names", "room", "seq", "words")
+
+    def __init__(self, kind: str, room: str, seq: int, words: str = "") -> None:
+        self.kind = kind
+        self.room = room
+        self.seq = seq
+        self.words = words
+        self.names: list[str] = []
+        self.memberships: list[Membership] = []
+
+    def add(self, membership: Membership) -> None:
+        """Let a member join, or leave, with the others."""
+        self.names.append(membership.member.name)
+        self.memberships.append(membership)
+
+    def draft(self, origin: int) -> Draft:
+        """Return the event of all of them."""
+        return Draft(self.room, self.kind, " ".join(self.names), self.words, origin, self.seq)
+
+
+def reworded(draft: Draft, author: str) -> Draft:
+    """Return what is told under another name. A change of name before that is void."""
+    if draft.kind == RENAMED:
+        return draft._replace(author=author, text=author)
+    return draft._replace(author=author)
+
+
+class _RoomBatch:
+    """The drafts of one room, with who joins at first and who leaves at last.
+
+    So nobody speaks before they are shown to join, or after they are shown to leave. Where that
+    order would lie (somebody comes back in the same tick, or somebody else under the same name),
+    the batch is sealed: what comes stays behind what is there.
+
+    :ivar left: the origins of the members in ``leaves``, and the keys of their names.
+    """
+
+    __slots__ = ("drafts", "joins", "leaves", "left", "start")
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft | Presence] = []
+        self.start = 0
+        self.joins: Presence | None = None
+        self.leaves: Presence | None = None
+        self.left: set[int | str] = set()
+
+    def seal(self) -> None:
+        if self.leaves is not None:
+            self.drafts.append(self.leaves)
+        self.joins = self.leaves = None
+        self.left.clear()
+        self.start = len(self.drafts)
+
+
+class Taken(NamedTuple):
+    """What is committed together.
+
+    :ivar origin: the house itself, as the origin of who comes and goes.
+    :ivar drafts: room by room.
+    :ivar held: what holds from then on.
+    :ivar records: those that have changed: their names then, and whether they are here. Should it
+        be refused at first, what is asked for later is not to be stored before what tells of it.
+    :ivar presences: who comes and goes in the drafts, by ``seq``.
+    :ivar then: to be called when it is committed.
+    """
+
+    origin: int
+    drafts: list[Draft]
+    held: list[Fact]
+    records: dict[Record, tuple[str, bool]]
+    presences: dict[int, Presence]
+    then: list[Callable[[], None]]
+
+    def facts(self, events: Sequence[Event]) -> list[Fact]:
+        """Return what holds once these are the events of the drafts."""
+        changed = {record: record.reading for record in self.records}
+        for event in events if self.presences else ():
+            if event.origin == self.origin:
+                presence = self.presences[event.seq]
+                for membership in presence.memberships:
+                    record = membership.member.record
+                    if record is not None and record in changed:
+                        reading = changed[record]
+                        changed[record] = membership.moved(presence.kind, event.id, reading)
+        return self.held + [
+            record.fact(reading, *self.records[record]) for record, reading in changed.items()
+        ]
+
+
+class Batch:
+    """Drafts that wait for the next commit.
+
+    :param origin: the house itself, as the origin of who comes and goes.
+    :param last: the number of who came or went last; the next one is less by one.
+    :ivar count: how many things wait.
+    :ivar size: how many characters they have.
+    """
+
+    def __init__(self, origin: int, last: int = 0) -> None:
+        self._origin = origin
+        self._seq = last
+        self._rooms: dict[str, _RoomBatch] = {}
+        self._facts: list[Fact] = []
+        self._records: dict[Record, None] = {}
+        self._then: list[Callable[[], None]] = []
+        self.count = 0
+        self.size = 0
+
+    def add(self, draft: Draft) -> None:
+        """Add what a member said or did."""
+        self._room(draft.room, len(draft.text)).drafts.append(draft)
+
+    def hold(self, fact: Fact) -> None:
+        """Add what holds from then on."""
+        self._facts.append(fact)
+        self.count += 1
+        self.size += len(fact.value)
+
+    def held(self) -> Sequence[Fact]:
+        """Return what is to hold, but for records."""
+        return self._facts
+
+    def note(self, record: Record) -> None:
+        """Have a record stored as it will be then."""
+        if record not in self._records:
+            self._records[record] = None
+            self.count += 1
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Add what is to be done when what waits now is committed."""
+        self._then.append(call)
+
+    def rename(self, draft: Draft) -> None:
+        """Add a change of name."""
+        room = self._room(draft.room, len(draft.text))
+        room.seal()
+        room.drafts.append(draft)
+        room.seal()
+
+    def reword(self, origin: int, author: str) -> None:
+        """Have what somebody said, and waits, told under another name."""
+        for room in self._rooms.values():
+            room.drafts = [
+                reworded(entry, author)
+                if isinstance(entry, Draft) and entry.origin == origin
+                else entry
+                for entry in room.drafts
+            ]
+
+    def join(self, membership: Membership) -> None:
+        """Add a member who comes into a room."""
+        room = self._room(membership.room.name, 0)
+        if room.left and not room.left.isdisjoint(_who(membership)):
+            room.seal()
+        if room.joins is None:
+            room.joins = self._presence(JOINED, membership)
+            room.drafts.insert(room.start, room.joins)
+        room.joins.add(membership)
+
+    def leave(self, membership: Membership, words: str = "") -> None:
+        """Add a member who leaves a room; with parting words it is an event of its own."""
+        room = self._room(membership.room.name, len(words))
+        if words:
+            room.seal()
+            parting = self._presence(LEFT, membership, words)
+            parting.add(membership)
+            room.drafts.append(parting)
+            room.seal()
+            return
+        if room.leaves is None:
+            room.leaves = self._presence(LEFT, membership)
+        room.leaves.add(membership)
+        room.left.update(_who(membership))
+
+    def _room(self, name: str, size: int) -> _RoomBatch:
+        self.count += 1
+        self.size += size
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = _RoomBatch()
+        return room
+
+    def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
+        # Numbers above 0 are those that a program gives to its own words.
+        self._seq -= 1
+        return Presence(kind, membership.room.name, self._seq, words)
+
+    def take(self) -> Taken:
+        """Empty the batch."""
+        drafts: list[Draft] = []
+        presences: dict[int, Presence] = {}
+        for room in self._rooms.values():
+            room.seal()
+            for entry in room.drafts:
+                if isinstance(entry, Presence):
+                    presences[entry.seq] = entry
+                    entry = entry.draft(self._origin)
+                drafts.append(entry)
+        for presence in presences.values():
+            moving = (membership.member.record for membership in presence.memberships)
+            self._records |= {record: None for record in moving if record is not None}
+        known = [record for record in self._records if not record.dropped]
+        records = {record: (record.name, record.here) for record in known}
+        taken = Taken(self._origin, drafts, self._facts, records, presences, self._then)
+        self._rooms, self._facts, self._records, self._then = {}, [], {}, []
+        self.count = self.size = 0
+        return taken
+
+
+def _who(membership: Membership) -> tuple[int, str]:
+    # A session that left and came back is another member, with the same origin.
+    member = membership.member
+    return member.origin, names.key(member.name)

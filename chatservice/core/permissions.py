@@ -1,0 +1,29 @@
+"""Mutes: the one place that decides whether others may read new words of a member.
+
+Words are everything that others read: lines, topics, away texts, parting words, and also a new
+nickname and the name of a new room.
+"""
+
+from __future__ import annotations
+
+from chatservice.core.moderation import Standing
+from chatservice.core.refusals import Refusal
+from chatservice.journal.events import ACTED, ANNOUNCED
+from chatservice.messages import Code
+from chatservice.text import wording
+
+
+def is_heard(standing: Standing, name: str) -> bool:
+    """Tell whether the holder of a name is not muted."""
+    return standing.muted(name) is None
+
+
+def check_heard(standing: Standing, name: str, kind: str = "") -> None:
+    """Refuse new words of a member whom an operator has muted.
+
+    :param kind: the kind of the event. Operators' acts and announcements are never refused.
+    :raises Refusal: with the code ``muted``.
+    """
+    term = standing.muted(name)
+    if term is not None and kind not in (ACTED, ANNOUNCED):
+        raise Refusal(Code.MUTED, f"{wording.MUTED}{term.says}")

@@ -1,0 +1,351 @@
+"""The connected protocols, and what bounds them: how many, how long, how fast.
+
+There is no timer a connection. Each kind of timeout is the same for all, so one timer serves it
+(:mod:`.deadlines`), and one sweep asks the kernel who has stalled (:mod:`.liveness`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from math import inf
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatservice.core.chat import Chat
+from chatservice.core.deadlines import Deadlines
+from chatservice.core.networks import counted
+from chatservice.doors.closing_log import Cause, Closings
+from chatservice.doors.connection import ChatProtocol
+from chatservice.doors.first_bytes import Strangers
+from chatservice.doors.liveness import Progress, prepare
+from chatservice.doors.proxy import ProxyProtocol
+from chatservice.doors.sniffing import RecognisingFramer
+from chatservice.doors.throttle import PACE, STOPPING, PacedFramer
+from chatservice.limits import CLOSING_TIMEOUT, Limits
+from chatservice.messages import Code
+
+GREETING_SILENCE: Final = 0.03
+"""Seconds after which a peer that sends nothing is a person who waits for us to speak."""
+
+STRANGERS_SILENCE: Final = 5.0
+"""The same, if its address has just spoken HTTP or TLS, which our greeting would break."""
+
+SWEEP: Final = 1.0
+"""Seconds from one look at the closing connections to the next."""
+
+STALL_LOOKS: Final = 12
+"""A connection is looked at so many times in a stall timeout, at most."""
+
+PARTING_MOST: Final = 32
+"""So many connections that were never let in may be closing at once; they take nobody's place."""
+
+
+class ChatFactory(ServerFactory):
+    """Makes and tracks the connections, and owns the :class:`.Chat` whose tick fans lines out.
+
+    :ivar connections: every protocol that is connected.
+    :ivar most: connections at once; 0 for any number.
+    :ivar line_bytes: the longest line, in bytes of UTF-8.
+    :ivar interval: seconds a line, from the rate; 0 for no rate.
+    :ivar ahead: seconds by which a connection may be ahead of its rate.
+    """
+
+    protocol = ChatProtocol  # type: ignore[assignment]
+    noisy = False
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, chat: Chat, limits: Limits) -> None:
+        self.clock = clock
+        self.chat = chat
+        self.limits = limits
+        self.connections: dict[ChatProtocol, None] = {}
+        self.most = limits.max_connections
+        self.interval = 1 / limits.rate if limits.rate else 0.0
+        self.line_bytes = 4 * limits.max_line
+        # Half a line more than is meant, so that no rounding decides.
+        self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
+        self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
+        self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
+        self._ungreeted = Deadlines[RecognisingFramer](clock, GREETING_SILENCE, self._silent)
+        self._awaited = Deadlines[RecognisingFramer](
+            clock, STRANGERS_SILENCE - GREETING_SILENCE, RecognisingFramer.greet
+        )
+        self._strangers = Strangers(clock)
+        self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
+        self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self._closing: dict[ChatProtocol, float] = {}
+        # Those who were never let in and are closing; the last of them that may take their time.
+        self._parting: dict[ChatProtocol, None] = {}
+        self._patient_with: deque[ChatProtocol] = deque()
+        self._places: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+        self.progress = Progress()
+        self._closings = Closings(clock)
+        self._sweep_due: IDelayedCall | None = None
+        self._next_look = 0.0
+        self._stopping: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look after the connections."""
+        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+
+    # What connections tell
+
+    def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
+        """Take a new connection; the silence that makes it a person runs once TLS is up."""
+        self.connections[protocol] = None
+        prepare(protocol.transport, self.limits.stall_timeout)
+        if handshake:
+            self._handshaking.add(protocol)
+        else:
+            self._ungreeted.add(protocol)
+        if self._stopping is not None:
+            protocol.part("the server is going down")
+        elif self.most and len(self.connections) - len(self._parting) > self.most:
+            self.note(protocol, Cause.TOO_MANY)
+            protocol.part(
+                "too many people are connected: please try again later", code=Code.CROWDED
+            )
+        else:
+            if not protocol.operator:
+                self._unnamed.add(protocol)
+            if handshake:
+                self.admit(protocol)
+
+    def shaken(self, protocol: ChatProtocol) -> None:
+        """The TLS handshake of a connection is done."""
+        self._handshaking.discard(protocol)
+        self._ungreeted.discard(protocol)
+        self._ungreeted.add(protocol)
+
+    def _silent(self, protocol: RecognisingFramer) -> None:
+        """Greet who was silent for a moment, or later who may be a stranger that is late."""
+        if self.admit(protocol):
+            if protocol.silent and protocol.outbox.site in self._strangers:
+                self._awaited.add(protocol)
+            else:
+                protocol.greet()
+
+    def typed(self, protocol: RecognisingFramer) -> None:
+        """Somebody sent an empty line: a person, if nothing follows in a moment."""
+        if protocol in self._awaited:
+            self._awaited.discard(protocol)
+            self._ungreeted.add(protocol)
+
+    def met_stranger(self, protocol: RecognisingFramer, cause: Cause) -> None:
+        """Note that a connection is closed which speaks something else, and remember from where."""
+        self.note(protocol, cause)
+        if protocol.outbox.address:
+            self._strangers.add(counted(protocol.outbox.address))
+
+    def admit(self, protocol: RecognisingFramer) -> bool:
+        """Let a connection on, unless its address is banned, comes too fast or has too many.
+
+        At the greeting, since behind a PROXY header the address is not known before; under TLS at
+        once, since a handshake may take its time. It has no place of its address yet: there may be
+        as many that wait for one.
+        """
+        self._ungreeted.discard(protocol)
+        self._awaited.discard(protocol)
+        if protocol.admitted:
+            return True
+        protocol.admitted = True
+        host = protocol.outbox.address
+        if not host:
+            return True
+        banned = self.chat.banned(host)
+        if banned is not None:
+            self.note(protocol, Cause.BANNED)
+            protocol.part(banned, code=Code.BANNED)
+            return False
+        protocol.outbox.site = site = counted(host)
+        if not self.limits.max_per_address:
+            return True
+        if not self.chat.shares.connections.allows(site):
+            self.note(protocol, Cause.HURRIED)
+            protocol.part(
+                "too many new connections from your address: please wait a minute",
+                code=Code.CROWDED,
+            )
+            return False
+        if self._waiting[site] >= self.limits.max_per_address:
+            return self._crowded(protocol)
+        self.chat.shares.connections.count(site)
+        self._count(protocol, self._waiting)
+        return True
+
+    def place(self, protocol: RecognisingFramer, token: str | None = None) -> bool:
+        """Give a connection a place among those of its address; if there is none, part with it.
+
+        :param token: of a program that may replace a connection of the same address: it takes the
+            place of that one.
+        """
+        if protocol.counted_in is not self._waiting:
+            return True
+        site = protocol.outbox.site
+        full = self._places[site] >= self.limits.max_per_address
+        if full and not self._replaces(site, token):
+            return self._crowded(protocol)
+        self._count(protocol, self._places)
+        return True
+
+    def _count(self, protocol: RecognisingFramer, counts: Counter[str] | None) -> None:
+        """Count a connection for its address there, or with None nowhere."""
+        site, before = protocol.outbox.site, protocol.counted_in
+        if before is not None:
+            before[site] -= 1
+            if not before[site]:
+                del before[site]
+        protocol.counted_in = counts
+        if counts is not None:
+            counts[site] += 1
+
+    def _replaces(self, site: str, token: str | None) -> bool:
+        session = None if token is None else self.chat.tokens.find(token)
+        member = None if session is None else self.chat.sessions.get(session.origin)
+        return member is not None and not member.outlet.closed and member.outlet.site == site
+
+    def _crowded(self, protocol: RecognisingFramer) -> bool:
+        self.note(protocol, Cause.CROWDED)
+        protocol.part("too many connections from your address", code=Code.CROWDED)
+        return False
+
+    def named(self, protocol: ChatProtocol) -> None:
+        """Somebody has a name."""
+        self._unnamed.discard(protocol)
+
+    def closing(self, protocol: ChatProtocol) -> None:
+        """Our half of a connection is closed: see to it that the other follows.
+
+        It takes no place any more; of those that were never let in, only so many may stay.
+        """
+        self._count(protocol, None)
+        if protocol.member is None and self._stopping is None:
+            self._parting[protocol] = None
+            self._patient_with.append(protocol)
+            if len(self._patient_with) > PARTING_MOST:
+                oldest = self._patient_with.popleft()
+                if oldest in self._parting:
+                    self._abort(oldest)
+        self._closing[protocol] = self.clock.seconds()
+        self._ungreeted.discard(protocol)
+        self._awaited.discard(protocol)
+        self._unnamed.discard(protocol)
+
+    def note(self, protocol: RecognisingFramer | ProxyProtocol, cause: Cause) -> None:
+        """Write down why a connection is closed, unless that was done."""
+        if protocol.cause is None:
+            protocol.cause = cause
+            self._closings.note(cause, protocol.transport.getPeer())
+
+    def lost(self, protocol: ChatProtocol) -> None:
+        """Forget a connection."""
+        self.connections.pop(protocol, None)
+        self._closing.pop(protocol, None)
+        self._parting.pop(protocol, None)
+        self._count(protocol, None)
+        self.progress.forget(protocol)
+        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self._unnamed):
+            deadlines.discard(protocol)
+        if self._stopping is not None:
+            self._look_whether_all_are_gone(self._stopping)
+
+    # Timeouts
+
+    def _too_slow(self, protocol: ChatProtocol) -> None:
+        self.note(protocol, Cause.NO_NAME)
+        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW)
+
+    def _unshaken(self, protocol: ChatProtocol) -> None:
+        self.note(protocol, Cause.NO_HANDSHAKE)
+        self._abort(protocol)
+
+    def _abort(self, protocol: ChatProtocol) -> None:
+        transport = protocol.transport
+        if hasattr(transport, "abortConnection"):
+            transport.abortConnection()
+        else:  # Standard input and output.
+            transport.connectionLost(Failure(ConnectionAborted()))
+
+    def _sweep(self) -> None:
+        """End the connections that have stalled, and those whose peer has read all and stays."""
+        now = self.clock.seconds()
+        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        for protocol, since in list(self._closing.items()):
+            stalled = self.progress.stalled(protocol, now)
+            if stalled is None and now - since >= SWEEP:
+                protocol.transport.loseConnection()
+                stalled = now - since  # TLS waits for the peer to agree.
+            elif (stalled or 0) >= CLOSING_TIMEOUT:
+                self.note(protocol, Cause.UNREAD)
+            if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
+                self._abort(protocol)
+        timeout = self.limits.stall_timeout
+        if timeout and now >= self._next_look:
+            self._next_look = now + timeout / STALL_LOOKS
+            for protocol in list(self.connections):
+                if (self.progress.stalled(protocol, now) or 0) >= timeout:
+                    self.note(protocol, Cause.STALLED)
+                    self._abort(protocol)
+
+    # Stopping
+
+    def stop(self, *why: str) -> Deferred[None]:
+        """Let everyone go: who has a name when it has read what was said, the others at once.
+
+        Lines that were read and only waited for their pace are handled now.
+
+        The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
+        """
+        self.interval = 0.0
+        self.chat.shares.lift()
+        for protocol in (*self.lingering, *self.connections):
+            protocol.wait_no_more()
+            protocol.release(PACE)
+            if protocol in self.connections and protocol not in self._closing:
+                protocol.hold(STOPPING)
+        return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
+
+    def _part_with_all(self, *why: str) -> Deferred[None]:
+        stopped: Deferred[None] = Deferred()
+        self._stopping = stopped
+        for protocol in list(self.connections):
+            if protocol in self._handshaking:
+                self._abort(protocol)
+            elif protocol.member is None and protocol not in self._closing:
+                protocol.part(*why)
+        self._look_whether_all_are_gone(stopped)
+        end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
+
+        def stop(_: None) -> None:
+            for timer in (end, self._sweep_due):
+                if timer is not None and timer.active():
+                    timer.cancel()
+            for deadlines in (
+                self.paced,
+                self.lingering,
+                self._ungreeted,
+                self._awaited,
+                self._handshaking,
+                self._unnamed,
+            ):
+                deadlines.stop()
+            self._closings.stop()
+
+        return stopped.addCallback(stop)
+
+    def _look_whether_all_are_gone(self, stopped: Deferred[None]) -> None:
+        if not self.connections and not stopped.called:
+            stopped.callback(None)
+
+    def _abort_all(self) -> None:
+        for protocol in list(self.connections):
+            if self.progress.stalled(protocol, self.clock.seconds()) is not None:
+                self.note(protocol, Cause.UNREAD)
+            self._abort(protocol)

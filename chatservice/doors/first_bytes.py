@@ -1,0 +1,82 @@
+"""What a peer is, by the first bytes that it sends: some take us for something else.
+
+Not all of them speak at once: browsers open connections ahead of need, and a machine under load is
+late. They meet our greeting, so the next connections from there are greeted later.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from chatservice.doors.closing_log import Cause
+
+PREAMBLE_MOST: Final = 1024
+"""Bytes of blanks and empty lines after which a peer is a person, whatever follows."""
+
+REMEMBERED: Final = 600.0
+"""Seconds for which it is remembered that an address has spoken HTTP or TLS."""
+
+MOST_REMEMBERED: Final = 10_000
+"""Addresses that are remembered; then the oldest are forgotten."""
+
+_HTTP: Final = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d")
+_HTTP_ANSWER: Final = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 68\r\n\r\n"
+    b"This is a line-based chat, not a web site: try telnet to this port.\n"
+)
+_PREAMBLE: Final = re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n\0])*")
+_BEGUN_MARK: Final = (b"", b"\xef", b"\xef\xbb")
+_TLS_HANDSHAKE: Final = b"\x16"
+_TLS_ALERT: Final = b"\x15\x03\x01\x00\x02\x02\x28"
+"""A fatal ``handshake_failure`` (RFC 8446, section 6)."""
+
+
+def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
+    """Return what a peer is that speaks HTTP or TLS, and what to tell it in its own tongue.
+
+    :param first: the first bytes of a connection, or its first line.
+    :returns: None if the peer may be one for a line-based chat.
+    """
+    if first.startswith(_TLS_HANDSHAKE):
+        return Cause.TLS, _TLS_ALERT
+    if _HTTP.match(first):
+        return Cause.HTTP, _HTTP_ANSWER
+    return None
+
+
+def after_preamble(first: bytes) -> bytes:
+    """Return the first bytes that tell what a peer is: those behind what may stand before them.
+
+    That is blanks, empty lines and byte order marks, which some programs write by themselves.
+
+    :param first: all bytes of a connection so far.
+    :returns: nothing if there was nothing else yet, or only half a byte order mark.
+    """
+    preamble = _PREAMBLE.match(first)
+    assert preamble is not None
+    rest = first[preamble.end() :]
+    return b"" if rest in _BEGUN_MARK else rest
+
+
+class Strangers:
+    """The addresses that have just spoken HTTP or TLS; each for :data:`REMEMBERED` seconds."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._met: dict[str, float] = {}
+
+    def add(self, address: str) -> None:
+        """Remember an address; of :data:`MOST_REMEMBERED`, the oldest is forgotten for it."""
+        self._met.pop(address, None)
+        self._met[address] = self._clock.seconds()
+        if len(self._met) > MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
+
+    def __contains__(self, address: str | None) -> bool:
+        """Tell whether an address is remembered."""
+        met = self._met.get(address) if address is not None else None
+        return met is not None and self._clock.seconds() - met < REMEMBERED

@@ -1,0 +1,31 @@
+"""What programs are told of rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatservice import messages
+from chatservice.core.feed.fanout import Membership, Room
+
+if TYPE_CHECKING:
+    from chatservice.core.chat import Chat
+
+
+def seen(chat: Chat, room: Room) -> messages.RoomSeen:
+    """Return how a room is told of."""
+    return messages.RoomSeen(
+        room=room.name,
+        people=len(room.members),
+        topic=chat.standing.topics.get(room.name, ""),
+        locked=True if room.name in chat.standing.locks else None,
+    )
+
+
+def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> None:
+    """Tell a program that it is in a room."""
+    room = seen(chat, membership.room)
+    membership.member.outlet.write(
+        messages.encode(
+            messages.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
+        )
+    )

@@ -1,1 +1,0 @@
-"""How people come in: bytes to lines to commands."""
