@@ -27,10 +27,10 @@ from chatservice.core.chat import Chat
 from chatservice.core.feed.batch import Presence
 from chatservice.core.grace import Absences
 from chatservice.core.house import House
-from chatservice.core.members import Member, Outlet
+from chatservice.core.members import Member
+from chatservice.core.outlet import Outlet, View
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
-from chatservice.doors.text.view import View
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED

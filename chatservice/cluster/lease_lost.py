@@ -121,8 +121,7 @@ class Reclaiming:
                 # Not to be heard is about them, and not about who has that name by now.
                 self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
             member.tell(f"somebody else is {old} by now: you are {name}")
-            if member.session is not None:
-                member.outlet.write(messages.encode(messages.Ok(to="nick", name=name)))
+            member.reply(messages.Ok(to="nick", name=name))
             self._rejoin(member)
 
         return attempt()

@@ -17,11 +17,10 @@ from chatservice.cluster.entries import LEASE, PERSON
 from chatservice.cluster.people import Elsewhere, Person
 from chatservice.core import ignoring
 from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import NOWHERE, Member
+from chatservice.core.members import Member
+from chatservice.core.outlet import NOWHERE, UNSEEN
 from chatservice.core.resume import REPLACED
 from chatservice.core.sessions import SESSION, Session
-from chatservice.doors.json.view import JSON
-from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import Fact
 
 if TYPE_CHECKING:
@@ -95,7 +94,6 @@ class Neighbours:
     def _appear(self, value: dict[str, Any], session: Session | None) -> Member:
         chat = self._chat
         outlet = Elsewhere(value["address"]) if session is None else NOWHERE
-        view = TEXT if session is None else JSON
         now = chat.now()
         since = value.get("since", now)
         # By the clock of another machine: of who came just now there is nothing to make of it.
@@ -103,7 +101,7 @@ class Neighbours:
         member = Member(
             value["name"],
             outlet,
-            view,
+            UNSEEN,
             value.get("operator", False),
             since,
             session,
@@ -171,7 +169,7 @@ class Neighbours:
         chat = self._chat
         chat.absences.discard(member)
         chat.unplug(member)
-        member.outlet.replace(REPLACED)
+        member.outlet.replace(member.view.reply(REPLACED))
         member.outlet = NOWHERE
         member.remote = True
         for membership in list(member.memberships):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from chatservice.cluster.entries import PERSON
-from chatservice.core.members import Member, Nowhere
+from chatservice.core.members import Member
+from chatservice.core.outlet import Nowhere
 from chatservice.core.sessions import Reading
 from chatservice.journal.events import Fact
 

@@ -16,8 +16,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from chatservice.core.outlet import notices
+
 if TYPE_CHECKING:
-    from chatservice.core.members import Member, Outlet
+    from chatservice.core.members import Member
+    from chatservice.core.outlet import Outlet
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -42,7 +45,7 @@ def made(parts: Iterable[bytes]) -> Pieces:
 def lines(member: Member, told: Iterable[str]) -> Pieces:
     """Make an answer of lines for somebody who reads text."""
     for line in told:
-        yield member.view.notice(line)
+        yield notices(member.view, line)
 
 
 class Answer:

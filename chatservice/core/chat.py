@@ -13,12 +13,12 @@ from chatservice.core import ignoring
 from chatservice.core.feed.catchup import Replay
 from chatservice.core.feed.fanout import Membership, Room
 from chatservice.core.house import OPERATORS, House
-from chatservice.core.members import Member, Outlet
+from chatservice.core.members import Member
+from chatservice.core.outlet import Outlet, View
 from chatservice.core.permissions import check_heard, is_heard
 from chatservice.core.refusals import NotLetIn, Refusal
 from chatservice.core.resume import Returns
 from chatservice.core.sessions import Session
-from chatservice.doors.text.view import View, text_view
 from chatservice.journal.events import PRIVATE, RENAMED, TALK, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
 from chatservice.messages import Code
@@ -316,7 +316,7 @@ class Chat(House):
 
         The Deferred fires when it has been given all of them.
         """
-        replay = Replay(room, count, self.past.head, text_view(member.view), asked=True)
+        replay = Replay(room, count, self.past.head, asked=True)
         self.step_back(member, self.past.head)
         self.replay(member, replay)
         return None if member.lost else replay.done

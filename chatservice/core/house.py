@@ -35,14 +35,13 @@ from chatservice.core.sessions import Session
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
-from chatservice.doors.text.view import text_view
 from chatservice.journal.base import Journal
 from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
 from chatservice.limits import Limits
 from chatservice.messages import Code
+from chatservice.messages.shown import Entered
 from chatservice.text import wording
-from chatservice.text.directions import directed_room
-from chatservice.text.listing import FACES, faces
+from chatservice.text.listing import FACES
 
 HISTORY_ON_JOINING: Final = 20
 
@@ -264,24 +263,25 @@ class House:
             if not member.gone or member.memberships:
                 self.step_back(member, before)
                 new = membership.since == event.id and not member.gone
-                if presence.kind == JOINED and new and member.session is None:
+                if presence.kind == JOINED and new and member.view.greets:
                     self._welcome(membership, event.id)
 
     def _welcome(self, membership: Membership, upto: int) -> None:
-        """Show a person the room; a program is told when it is asked for (:mod:`.requests`)."""
+        """Show somebody the room who does not ask for it."""
         member, room = membership.member, membership.room
         if member.lost:
             return
         first = islice(room.members, FACES + 2)
         others = [other.name for other in first if other is not member][: FACES + 1]
-        company = f" with {faces(others, len(room.members) - 1)}" if others else ": no one else yet"
-        member.tell(f"you are in #{directed_room(room.name)}{company}")
-        topic = self.standing.topics.get(room.name)
-        if topic:
-            member.tell(f"the topic: {topic}")
-        self.replay(
-            member, Replay(room.name, HISTORY_ON_JOINING, upto, text_view(member.view), asked=False)
+        member.reply(
+            Entered(
+                room=room.name,
+                others=others,
+                count=len(room.members) - 1,
+                topic=self.standing.topics.get(room.name, ""),
+            )
         )
+        self.replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))
 
     def put(self, member: Member, name: str, since: int) -> None:
         """Let a member be in a room, from an event on that is stored."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from chatservice.doors.text.view import View
+from chatservice.core.outlet import Outlet, View, notices
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
-from chatservice.messages import Code
+from chatservice.messages import Code, Error, Reply
 
 if TYPE_CHECKING:
     from chatservice.core.feed.catchup import Cursor
@@ -19,105 +18,6 @@ if TYPE_CHECKING:
 _NOBODY: Final[frozenset[int]] = frozenset()
 NONE_HIDDEN: Final[dict[int, str]] = {}
 """The :attr:`Member.hidden` of all members who ignore nobody. It stays empty."""
-
-
-class Outlet(Protocol):
-    """What a member writes to. It keeps the order of what it is given, and never blocks.
-
-    :ivar blocked: what was written earlier is not gone yet, so nothing more should be sent.
-        Whoever gave the outlet is called when it no longer is.
-    """
-
-    blocked: bool
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more goes out: the connection was lost, or is to be closed."""
-
-    @property
-    def address(self) -> str:
-        """Where the connection comes from: an IP address, or ``""`` if it has none."""
-
-    @property
-    def site(self) -> str:
-        """Under what it is counted (:func:`.networks.counted`); ``""`` if it is not."""
-
-    def send(self, data: bytes) -> int:
-        """Take as much as goes out now, and return how many bytes that is; 0 when blocked.
-
-        When it is less than all, the outlet is blocked from then on.
-        """
-
-    def write(self, data: bytes) -> None:
-        """Take all, whatever waits: for answers and for the rest of a line."""
-
-    def begin(self, drained: Callable[[], None]) -> None:
-        """Keep the way for one answer, piece by piece: until :meth:`end` it is blocked, and what is
-        written waits.
-
-        :param drained: called when there is room for a piece again, or the outlet is closed.
-        """
-
-    def give(self, piece: bytes) -> bool:
-        """Take a piece of the answer. Returns whether there is room for the next."""
-
-    def end(self) -> None:
-        """Let what was written meanwhile go, and all else again; an unfinished line is ended."""
-
-    def charge(self, lines: float) -> None:
-        """Count so many lines as if the peer had said them."""
-
-    def wait_until(self, due: float) -> None:
-        """Have the next line of the peer handled at that time by the clock, and not before."""
-
-    def finish(self) -> None:
-        """Close, once what was written is gone."""
-
-    def replace(self, last: bytes) -> None:
-        """Close now, with these last words: another connection has taken the place of this one.
-
-        What its peer said and was not handled is dropped; nothing more is heard of it.
-        """
-
-
-class Nowhere:
-    """The outlet of a member that has no connection, and has had none since the start."""
-
-    blocked = True
-    closed = True
-    address = site = ""
-
-    def send(self, data: bytes) -> int:
-        """See :meth:`Outlet.send`."""
-        return 0
-
-    def write(self, data: bytes) -> None:
-        """See :meth:`Outlet.write`."""
-
-    def begin(self, drained: Callable[[], None]) -> None:
-        """See :meth:`Outlet.begin`."""
-
-    def give(self, piece: bytes) -> bool:
-        """See :meth:`Outlet.give`."""
-        return False
-
-    def end(self) -> None:
-        """See :meth:`Outlet.end`."""
-
-    def charge(self, lines: float) -> None:
-        """See :meth:`Outlet.charge`."""
-
-    def wait_until(self, due: float) -> None:
-        """See :meth:`Outlet.wait_until`."""
-
-    def finish(self) -> None:
-        """See :meth:`Outlet.finish`."""
-
-    def replace(self, last: bytes) -> None:
-        """See :meth:`Outlet.replace`."""
-
-
-NOWHERE: Final = Nowhere()
 
 
 class Ignored:
@@ -234,13 +134,17 @@ class Member:
         self.until: int | None = None
         self.lost = False
 
+    def reply(self, reply: Reply) -> None:
+        """Tell this member alone something."""
+        self.outlet.write(self.view.reply(reply))
+
     def tell(self, *lines: str) -> None:
         """Say something of the service's own to this member alone."""
-        self.outlet.write(self.view.notice(*lines))
+        self.outlet.write(notices(self.view, *lines))
 
     def refuse(self, code: Code, why: str) -> None:
         """Tell this member alone that something is not done, or is over."""
-        self.outlet.write(self.view.refusal(code, why))
+        self.reply(Error(code=code.value, text=why))
 
     def rooms(self) -> list[Membership]:
         """List the rooms that the member is in, or is about to be in, oldest first."""
@@ -258,12 +162,12 @@ class Member:
         """Tell whether an event is for this member: of its rooms, while it is in.
 
         Also what is for everybody, or for it alone; nothing that is said by who it ignores. Its own
-        are for a program, which gets its receipts so.
+        are for a view that shows them.
         """
         if self.hides(event) or (self.until is not None and self.until <= event.id):
             return False
-        if event.origin == self.origin and (self.session is None or event.kind == PRIVATE):
-            return self.session is not None
+        if event.origin == self.origin and (event.kind == PRIVATE or not self.view.shows_own):
+            return self.view.shows_own
         if event.room.startswith(HOUSE):
             return event.room in (HOUSE, inbox(self.origin))
         return any(m.covers(event) for m in self.memberships)

@@ -20,12 +20,12 @@ from chatservice import messages
 from chatservice.core import ignoring
 from chatservice.core.feed.catchup import Cursor
 from chatservice.core.feed.fanout import over, reads
-from chatservice.core.members import NOWHERE, Member, Outlet
+from chatservice.core.members import Member
+from chatservice.core.outlet import NOWHERE, UNSEEN, Outlet, View
 from chatservice.core.permissions import check_heard
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
-from chatservice.doors.json.telling import joined, seen
-from chatservice.doors.json.view import JSON
+from chatservice.core.telling import joined, seen
 from chatservice.journal.events import Fact
 from chatservice.text import names
 
@@ -35,18 +35,30 @@ if TYPE_CHECKING:
 TEND_EVERY: Final = 60.0
 """Seconds after which expired tokens are forgotten, and numbers noted."""
 
-REPLACED: Final = messages.encode(messages.Replaced(text="another connection has your place now"))
+REPLACED: Final = messages.Replaced(text="another connection has your place now")
 """The last words to a connection whose place another one has."""
+
+
+class Arrival(NamedTuple):
+    """A program that says hello.
+
+    :ivar outlet: what it is written to; ``view``: how.
+    """
+
+    hello: messages.Hello
+    outlet: Outlet
+    view: View
 
 
 class _Coming(NamedTuple):
     """One that has said hello, and waits until it is stored that it is here.
 
-    :ivar hello: the last that it said; :ivar began: the last event there was then.
+    :ivar arrival: the last one.
+    :ivar began: the last event there was then.
     :ivar welcomed: to fire, for each of its connections.
     """
 
-    hello: messages.Hello
+    arrival: Arrival
     began: int
     welcomed: list[Deferred[Member]]
 
@@ -62,47 +74,47 @@ class Returns:
 
     # Coming in
 
-    def enter(self, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
+    def enter(self, arrival: Arrival) -> Deferred[Member]:
         """Let a program in, or back. The Deferred fires when it has been welcomed.
 
         It fails with :exc:`.Refusal`, :exc:`.BadName` or :exc:`.NameTaken`.
         """
-        return maybeDeferred(self._enter, hello, outlet)
+        return maybeDeferred(self._enter, arrival)
 
-    def _enter(self, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _enter(self, arrival: Arrival) -> Deferred[Member]:
         chat = self._chat
-        banned = chat.banned(outlet.address)
+        hello = arrival.hello
+        banned = chat.banned(arrival.outlet.address)
         if banned is not None:
             raise Refusal(messages.Code.BANNED, banned)
         if hello.token is not None:
-            return chat.session_of(hello.token).addCallback(self._known, hello, outlet)
+            return chat.session_of(hello.token).addCallback(self._known, arrival)
         if hello.name is None:
             raise Refusal(messages.Code.BAD_FIELD, "name is missing")
-        return self._come_in(hello, hello.name, outlet)
+        return self._come_in(arrival, hello.name)
 
-    def _known(
-        self, session: Session | None, hello: messages.Hello, outlet: Outlet
-    ) -> Deferred[Member]:
+    def _known(self, session: Session | None, arrival: Arrival) -> Deferred[Member]:
         if session is not None:
             owned = self._chat.own(session)
-            return owned.addCallback(lambda _: self._return(session, hello, outlet))
-        if hello.name is None:
+            return owned.addCallback(lambda _: self._return(session, arrival))
+        if arrival.hello.name is None:
             raise Refusal(messages.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
-        return self._come_in(hello, hello.name, outlet)
+        return self._come_in(arrival, arrival.hello.name)
 
-    def _return(self, session: Session, hello: messages.Hello, outlet: Outlet) -> Deferred[Member]:
+    def _return(self, session: Session, arrival: Arrival) -> Deferred[Member]:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
         member = self._chat.sessions.get(session.origin) or self._claiming.get(session.origin)
         if member is None:
-            return self._come_back(session, hello, outlet)
+            return self._come_back(session, arrival)
         if member in self._coming:
-            return self._come_instead(member, hello, outlet)
-        self._connect(member, outlet, hello, hello.token)
+            return self._come_instead(member, arrival)
+        self._connect(member, arrival, arrival.hello.token)
         return succeed(member)
 
-    def _come_in(self, hello: messages.Hello, typed: str, outlet: Outlet) -> Deferred[Member]:
+    def _come_in(self, arrival: Arrival, typed: str) -> Deferred[Member]:
         chat = self._chat
+        hello = arrival.hello
         name = names.nickname(typed, chat.limits.max_name)
         rooms = hello.rooms if hello.rooms is not None else chat.permanent[:1]
         most = chat.limits.max_rooms_per_member
@@ -111,12 +123,10 @@ class Returns:
         rooms = [names.room_name(room, chat.limits.max_name) for room in rooms]
         token, session = chat.tokens.issue(name)
 
-        return self._appear(session, name, rooms, outlet, hello, token)
+        return self._appear(session, name, rooms, arrival, token)
 
-    def _come_back(
-        self, session: Session, hello: messages.Hello, outlet: Outlet
-    ) -> Deferred[Member]:
-        chat = self._chat
+    def _come_back(self, session: Session, arrival: Arrival) -> Deferred[Member]:
+        chat, hello = self._chat, arrival.hello
         name = session.name
         if hello.name is not None and hello.name != session.was:
             name = names.nickname(hello.name, chat.limits.max_name)
@@ -124,20 +134,18 @@ class Returns:
                 check_heard(chat.standing, session.name)
         known = session.rooms if session.rooms is not None else session.reading.rooms
         rooms = list(known) or chat.permanent[:1]
-        return self._appear(session, name, rooms, outlet, hello, hello.token)
+        return self._appear(session, name, rooms, arrival, hello.token)
 
-    def _come_instead(
-        self, member: Member, hello: messages.Hello, outlet: Outlet
-    ) -> Deferred[Member]:
+    def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
         """Wait on another connection.
 
         Before it is stored what it did when it was here before, nobody can tell what is for it.
         """
         welcomed: Deferred[Member] = Deferred()
         waiting = [*self._coming[member].welcomed, welcomed]
-        self._coming[member] = _Coming(hello, self._chat.past.head, waiting)
-        member.outlet.replace(REPLACED)
-        member.outlet = outlet
+        self._coming[member] = _Coming(arrival, self._chat.past.head, waiting)
+        member.outlet.replace(member.view.reply(REPLACED))
+        member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
 
     def _appear(
@@ -145,17 +153,16 @@ class Returns:
         session: Session,
         name: str,
         rooms: Sequence[str],
-        outlet: Outlet,
-        hello: messages.Hello,
+        arrival: Arrival,
         token: str | None,
     ) -> Deferred[Member]:
         """Make a session a member that has no connection, and connect it once that is stored."""
-        chat = self._chat
-        new = token != hello.token or names.key(name) != names.key(session.name)
+        chat, outlet = self._chat, arrival.outlet
+        new = token != arrival.hello.token or names.key(name) != names.key(session.name)
         if new:
             chat.shares.check_name(outlet.site)
         member = Member(
-            name, outlet, JSON, now=chat.now(), session=session, active=chat.clock.seconds()
+            name, outlet, arrival.view, now=chat.now(), session=session, active=chat.clock.seconds()
         )
         member.lost = True
         welcomed: Deferred[Member] = Deferred()
@@ -166,7 +173,7 @@ class Returns:
             if member.gone:
                 member.outlet.finish()
             else:
-                self._connect(member, member.outlet, coming.hello, token, coming.began)
+                self._connect(member, coming.arrival, token, coming.began)
 
         def connected() -> None:
             for each in self._coming.pop(member).welcomed:
@@ -206,7 +213,7 @@ class Returns:
             return failure
 
         self._claiming[member.origin] = member
-        self._coming[member] = _Coming(hello, began, [welcomed])
+        self._coming[member] = _Coming(arrival, began, [welcomed])
         return chat.claim(name, member).addCallbacks(granted, refused)
 
     # Being connected
@@ -214,20 +221,20 @@ class Returns:
     def _connect(
         self,
         member: Member,
-        outlet: Outlet,
-        hello: messages.Hello,
+        arrival: Arrival,
         token: str | None,
         began: int | None = None,
     ) -> None:
         """Give a member a connection, on which it reads on from where it wants to."""
         chat, session = self._chat, member.session
         assert session is not None and token is not None
+        hello, outlet, view = arrival
         resumed = hello.token == token
         if member.outlet is not outlet:
-            member.outlet.replace(REPLACED)
+            member.outlet.replace(member.view.reply(REPLACED))
         chat.absences.discard(member)
         member.detach()
-        member.outlet, member.lost = outlet, False
+        member.outlet, member.view, member.lost = outlet, view, False
         session.site = outlet.site
         since, gap = self._since(session, hello, resumed, began)
         member.memberships += [
@@ -237,25 +244,23 @@ class Returns:
         ]
         member.cursor = Cursor(member, since)
         if resumed:
-            member.cursor.at_head = lambda: outlet.write(messages.encode(messages.Live()))
+            member.cursor.at_head = lambda: member.reply(messages.Live())
         limits = chat.limits
-        outlet.write(
-            messages.encode(
-                messages.Welcome(
-                    name=member.name,
-                    token=token,
-                    journal=chat.journal.identity,
-                    since=since,
-                    seq=session.seq,
-                    rooms=[seen(chat, membership.room) for membership in member.rooms()],
-                    resumed=resumed,
-                    gap=gap,
-                    grace=limits.grace,
-                    longest=limits.max_line,
-                    rate=limits.rate,
-                    burst=limits.burst,
-                    ref=hello.ref,
-                )
+        member.reply(
+            messages.Welcome(
+                name=member.name,
+                token=token,
+                journal=chat.journal.identity,
+                since=since,
+                seq=session.seq,
+                rooms=[seen(chat, membership.room) for membership in member.rooms()],
+                resumed=resumed,
+                gap=gap,
+                grace=limits.grace,
+                longest=limits.max_line,
+                rate=limits.rate,
+                burst=limits.burst,
+                ref=hello.ref,
             )
         )
         member.tell(*(chat.motd if not resumed else ()))
@@ -316,7 +321,7 @@ class Returns:
             member = Member(
                 session.name,
                 NOWHERE,
-                JSON,
+                UNSEEN,
                 now=chat.now(),
                 session=session,
                 active=chat.clock.seconds(),

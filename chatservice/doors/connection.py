@@ -24,14 +24,15 @@ from zope.interface import alsoProvides, implementer
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
+from chatservice.core.outlet import View, notices
 from chatservice.doors.json import dialog as program
 from chatservice.doors.json.view import JSON
 from chatservice.doors.outbox import outbox
 from chatservice.doors.sniffing import RecognisingFramer
 from chatservice.doors.text import dialog as person
-from chatservice.doors.text.view import TEXT, View
+from chatservice.doors.text.view import TEXT
 from chatservice.doors.throttle import ASKING, UNREAD
-from chatservice.messages import Code
+from chatservice.messages import Code, Error
 from chatservice.text import wording
 
 UNNAMED_READ: Final = 4 << 10
@@ -107,7 +108,7 @@ class ChatProtocol(RecognisingFramer):
     def tell_too_long(self) -> None:
         """Say that a line was too long."""
         why = wording.TOO_LONG.format(most=self.factory.limits.max_line)
-        self.outbox.write(self.view.refusal(Code.TOO_LONG, why))
+        self.refuse(Code.TOO_LONG, why)
 
     def wait_for(self, doing: Deferred[None]) -> None:
         """Handle no other line until something is done."""
@@ -116,7 +117,7 @@ class ChatProtocol(RecognisingFramer):
 
     def _failed(self, failure: Failure) -> None:
         self.factory.log.failure("a command failed", failure)
-        self.outbox.write(self.view.refusal(Code.WENT_WRONG, wording.WENT_WRONG))
+        self.refuse(Code.WENT_WRONG, wording.WENT_WRONG)
 
     def named(self, member: Member) -> None:
         """Somebody is in: this is their connection from now on."""
@@ -157,7 +158,11 @@ class ChatProtocol(RecognisingFramer):
 
     def tell(self, *lines: str) -> None:
         """Say something of the service's own."""
-        self.outbox.write(self.view.notice(*lines))
+        self.outbox.write(notices(self.view, *lines))
+
+    def refuse(self, code: Code, why: str) -> None:
+        """Tell that something is not done, or is over."""
+        self.outbox.write(self.view.reply(Error(code=code.value, text=why)))
 
     def part(self, *why: str, code: Code | None = None) -> None:
         """Say why, and close.
@@ -165,7 +170,10 @@ class ChatProtocol(RecognisingFramer):
         :param code: the same for a program, if there is such.
         """
         for line in why:
-            self.outbox.write(self.view.refusal(code, line) if code else self.view.notice(line))
+            if code is None:
+                self.tell(line)
+            else:
+                self.refuse(code, line)
         self.finish()
 
     def replaced(self, last: bytes) -> None:

@@ -13,8 +13,10 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core.members import Member
+from chatservice.core.resume import Arrival
 from chatservice.doors.json.requests import do
 from chatservice.doors.json.requests.base import REFUSALS, refusal
+from chatservice.doors.json.view import JSON
 from tests.core.support import House, HouseTestCase, RecordingOutlet
 
 Said = dict[str, Any]
@@ -53,7 +55,9 @@ class Program:
             self.outlet.write(refusal(failure.value, request))
 
         self._wait_for(
-            self.house.chat.returns.enter(request, self.outlet).addCallbacks(self._named, refused)
+            self.house.chat.returns.enter(Arrival(request, self.outlet, JSON)).addCallbacks(
+                self._named, refused
+            )
         )
 
     def _named(self, member: Member) -> None:

@@ -19,8 +19,10 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core.members import Member
+from chatservice.core.resume import Arrival
 from chatservice.doors.json.requests import do
 from chatservice.doors.json.requests.base import REFUSALS, refusal
+from chatservice.doors.json.view import JSON
 from chatservice.journal.events import (
     DID,
     HOUSE,
@@ -366,7 +368,7 @@ class Wire:
             assert isinstance(failure.value, Exception)
             self.failed = json.loads(refusal(failure.value, request))["code"]
 
-        entering = self.house.chat.returns.enter(request, self.outlet)
+        entering = self.house.chat.returns.enter(Arrival(request, self.outlet, JSON))
         self._wait_for(entering.addCallbacks(self._named, refused))
 
     def _named(self, member: Member) -> None:

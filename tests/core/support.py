@@ -19,8 +19,9 @@ from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
+from chatservice.core.outlet import View
 from chatservice.doors.text.commands import obey
-from chatservice.doors.text.view import TEXT, View
+from chatservice.doors.text.view import TEXT
 from chatservice.journal.base import Journal
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal

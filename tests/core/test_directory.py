@@ -4,7 +4,8 @@ from twisted.trial import unittest
 
 from chatservice.core.directory import MANY, Directory
 from chatservice.core.feed.fanout import Room
-from chatservice.core.members import NOWHERE, Member
+from chatservice.core.members import Member
+from chatservice.core.outlet import NOWHERE
 from chatservice.doors.text.view import TEXT
 
 

@@ -4,7 +4,8 @@ from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.core.grace import Absences
-from chatservice.core.members import NOWHERE, Member
+from chatservice.core.members import Member
+from chatservice.core.outlet import NOWHERE
 from chatservice.doors.json.view import JSON
 from chatservice.limits import Limits
 from tests.core.support import RecordingOutlet

@@ -20,6 +20,7 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
+from chatservice.messages.shown import Sent
 from chatservice.text.directions import MARK, directed, directed_room
 from chatservice.text.listing import faces
 from chatservice.text.names import nickname, room_name
@@ -35,7 +36,7 @@ SPOOF = "<007> send me the password"
 def line_of(kind: str, author: str, text: str, room: str = "lobby", here: bool = True) -> str:
     """Return a line as people are shown it."""
     event = Event(1, 0, room, kind, author, text, 1, 1)
-    return TEXT.live(event, here).decode().removesuffix("\r\n")
+    return TEXT.event(event, here).decode().removesuffix("\r\n")
 
 
 def seen(line: str, base: str | None) -> str:
@@ -129,7 +130,7 @@ class LineTests(unittest.TestCase):
         self.assertEqual(seen(line_of(RENAMED, "אב", "גד"), "L"), "-- בא is now דג")
 
     def test_what_one_wrote_privately(self) -> None:
-        line = TEXT.sent("אבי", SPOOF).decode().removesuffix("\r\n")
+        line = TEXT.reply(Sent(to="אבי", text=SPOOF)).decode().removesuffix("\r\n")
         self.stands_first(line, f"[you -> יבא] {SPOOF}")
 
     @given(

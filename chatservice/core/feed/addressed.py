@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from chatservice.core.feed.fanout import StepBack, deliver
 from chatservice.core.members import Member
-from chatservice.doors.text.view import View
+from chatservice.core.outlet import View
 from chatservice.journal.events import HOUSE, Event
 
 
@@ -23,8 +23,8 @@ def deliver_addressed(
     sends = 0
     for origin in {event.origin for event in events}:
         author = here.get(origin)
-        if author is not None and author.session is not None:
-            # A program is told that what it wrote is stored; not what others wrote there.
+        if author is not None and author.view.shows_own:
+            # It is told that what it wrote is stored; not what others wrote there.
             written = [event for event in events if event.origin == origin]
             sends += _deliver(written, [author], step_back)
     member = here.get(int(room[1:], 16))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,10 +27,13 @@ from chatservice.core.answers import PIECES_A_LINE
 from chatservice.core.feed.history import Past, Search
 from chatservice.journal.base import JournalUnavailable, Stretch
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
+from chatservice.messages import Notice
+from chatservice.messages.shown import LookBack
+from chatservice.text import wording
 
 if TYPE_CHECKING:
-    from chatservice.core.members import Member, Outlet
-    from chatservice.doors.text.view import TextView, View
+    from chatservice.core.members import Member
+    from chatservice.core.outlet import Outlet, View
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -77,14 +79,13 @@ class Replay:
         :attr:`.Member.hidings`.
     :ivar found: it is done, and it was told so.
     :ivar heading: what stands above the first of them, until that was given.
-    :ivar day: of the last of them that was given.
+    :ivar shown: the time of the last of them that was given.
     :ivar done: fires when all of them were given, or the connection is lost.
     """
 
     __slots__ = (
         "asked",
         "count",
-        "day",
         "done",
         "found",
         "heading",
@@ -92,22 +93,21 @@ class Replay:
         "position",
         "room",
         "search",
+        "shown",
         "upto",
-        "view",
     )
 
-    def __init__(self, room: str, count: int, upto: int, view: TextView, asked: bool) -> None:
+    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
         self.room = room
         self.count = count
         self.upto = upto
         self.asked = asked
-        self.view = view
         self.search: Search | None = None
         self.hidings = 0
         self.found = False
         self.position = 0
         self.heading = b""
-        self.day: date | None = None
+        self.shown: int | None = None
         self.done: Deferred[None] = Deferred()
 
 
@@ -234,7 +234,7 @@ class Readers:
         """Give what comes after the cursor. Returns False if it has to be fetched first."""
         member = cursor.member
         if cursor.position < self._past.start:
-            member.outlet.write(member.view.gap())
+            member.reply(Notice(text=wording.FORGOTTEN, gap=True))
             cursor.position = self._past.start
         # Each once: who left a room and came back has two memberships in it for a moment.
         rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
@@ -249,7 +249,7 @@ class Readers:
         def show(event: Event) -> bytes:
             if event.origin == member.origin:
                 return view.own(event)
-            return view.live(event, member.here(event))
+            return view.event(event, member.here(event))
 
         rendered = (
             (event, self._shown(view, show, event))
@@ -266,7 +266,7 @@ class Readers:
             self._found(cursor.member, replay, search)
         if replay.position >= replay.upto:
             cursor.replays.popleft()
-            if replay.asked and not replay.day:
+            if replay.asked and replay.shown is None:
                 cursor.member.tell(
                     f"all that was said last in #{replay.room} is by who you ignore"
                     if search.passed
@@ -280,7 +280,7 @@ class Readers:
     def _search(self, member: Member, replay: Replay) -> Search:
         """Return what looks for the lines; anew if the member began to ignore others meanwhile."""
         search = replay.search
-        if search is None or (replay.hidings != member.hidings and not replay.day):
+        if search is None or (replay.hidings != member.hidings and replay.shown is None):
             hidden = frozenset(member.hidden)
             search = Search(self._past, replay.room, replay.upto, replay.count, hidden)
             replay.search = search
@@ -293,10 +293,8 @@ class Readers:
         replay.position = search.position()
         if replay.asked:
             member.outlet.charge(search.length / PIECES_A_LINE)
-        lines = "the last line" if search.length == 1 else f"the last {search.length:,} lines"
         # It goes out with the first line: answers to other commands may come before that.
-        heading = f"{lines} of #{replay.room}, times in {replay.view.zone_name}:"
-        replay.heading = replay.view.notice(heading)
+        replay.heading = member.view.reply(LookBack(room=replay.room, count=search.length))
 
     def _replay(self, cursor: Cursor, stretch: Stretch) -> None:
         member, replay = cursor.member, cursor.replays[0]
@@ -304,25 +302,22 @@ class Readers:
         if not replay.found:
             return
         events = [e for e in stretch.events if not (search.hides(e) or member.hides(e))]
-        rendered = self._rendered_past(replay, events)
+        rendered = self._rendered_past(member.view, replay, events)
         reached = self._give(cursor, rendered, replay.position, stretch.reached)
         given = [event for event in events if event.id <= reached]
         replay.position = search.position(reached)
         if given:
             replay.heading = b""
-            replay.day = replay.view.local(given[-1].at).date()
+            replay.shown = given[-1].at
 
     def _rendered_past(
-        self, replay: Replay, events: Sequence[Event]
+        self, view: View, replay: Replay, events: Sequence[Event]
     ) -> Iterator[tuple[Event, bytes]]:
-        view = replay.view
-        last = replay.day or view.local(self._now()).date()
+        before = self._now() if replay.shown is None else replay.shown
         above = replay.heading
         for event in events:
-            day = view.local(event.at).date()
-            heading = view.notice(f"{day:%A}, {day.day} {day:%B %Y}:") if day != last else b""
-            yield event, above + heading + self._shown(view, view.past, event)
-            above, last = b"", day
+            yield event, above + self._shown(view, partial(view.past, before=before), event)
+            above, before = b"", event.at
 
     def _shown(self, view: View, show: Callable[[Event], bytes], event: Event) -> bytes:
         """Render an event; in place of one that can't be, that something is missing."""
@@ -332,7 +327,7 @@ class Readers:
             if event.id > self._told_of:  # Once, for however many readers.
                 self._told_of = event.id
                 log.failure("event {id} can't be shown", id=event.id)
-            return view.gap()
+            return view.reply(Notice(text=wording.FORGOTTEN, gap=True))
 
     def _give(
         self, cursor: Cursor, rendered: Iterator[tuple[Event, bytes]], position: int, reached: int

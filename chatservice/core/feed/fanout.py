@@ -18,8 +18,8 @@ from twisted.logger import Logger
 
 from chatservice.core.feed.catchup import Cursor, taken
 from chatservice.core.members import Member
+from chatservice.core.outlet import View
 from chatservice.core.sessions import Reading
-from chatservice.doors.text.view import View
 from chatservice.journal.events import JOINED, PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
@@ -139,7 +139,7 @@ def deliver(
     for view, here, group in groups:
         personal: dict[int, list[_Span]] | None = None
         try:
-            parts = [view.live(event, here) for event in events]
+            parts = [view.event(event, here) for event in events]
             blob = b"".join(parts)
             spans = _spans(events, parts)
         except Exception:

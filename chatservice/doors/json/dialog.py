@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Final
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.resume import Arrival
 from chatservice.doors.closing_log import Cause
 from chatservice.doors.json.requests import do
 from chatservice.doors.json.requests.base import REFUSALS, complaint, refusal
+from chatservice.doors.json.view import JSON
 from chatservice.text.sanitising import decode
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def hello(connection: ChatProtocol, line: bytes) -> None:
     if chat.held_up:
         connection.tell(chat.held_up)
     connection.wait_for(
-        chat.returns.enter(request, connection.outbox).addCallbacks(
+        chat.returns.enter(Arrival(request, connection.outbox, JSON)).addCallbacks(
             connection.named, lambda failure: _refused(connection, request, failure)
         )
     )

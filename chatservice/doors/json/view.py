@@ -17,7 +17,6 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
-from chatservice.text import wording
 
 NAMES_MOST: Final = 500
 """So many names of those who come or go together are told; of the rest, the count."""
@@ -59,31 +58,32 @@ def told(event: Event) -> messages.Event:
 class JsonView:
     """Objects for programs. There is but one view of this kind: :data:`JSON`."""
 
-    def live(self, event: Event, here: bool) -> bytes:
-        """See :meth:`.View.live`."""
+    shows_own = True
+    greets = False
+
+    def event(self, event: Event, here: bool) -> bytes:
+        """See :meth:`.View.event`."""
         return messages.encode(told(event))
 
     def own(self, event: Event) -> bytes:
         """See :meth:`.View.own`: what a program has said is its receipt."""
         asked = _ASKED.get(event.kind)
         if asked is None:
-            return self.live(event, True)
+            return self.event(event, True)
         seq = event.seq if event.seq > 0 else None
         return messages.encode(
             messages.Ok(to=asked, id=event.id, at=messages.moment(event.at), seq=seq)
         )
 
-    def notice(self, *lines: str) -> bytes:
-        """See :meth:`.View.notice`."""
-        return b"".join(messages.encode(messages.Notice(text=line)) for line in lines if line)
+    def past(self, event: Event, before: int) -> bytes:
+        """See :meth:`.View.past`."""
+        return self.event(event, True)
 
-    def refusal(self, code: messages.Code, why: str) -> bytes:
-        """See :meth:`.View.refusal`."""
-        return messages.encode(messages.Error(code=code.value, text=why))
-
-    def gap(self) -> bytes:
-        """See :meth:`.View.gap`."""
-        return messages.encode(messages.Notice(text=wording.FORGOTTEN, gap=True))
+    def reply(self, reply: messages.Reply) -> bytes:
+        """See :meth:`.View.reply`: an empty line, which is for the eye, is left out."""
+        if isinstance(reply, messages.Notice) and not reply.text:
+            return b""
+        return messages.encode(reply)
 
 
 JSON: Final = JsonView()

@@ -9,9 +9,10 @@ line, so none of these can be forged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
-from typing import Final, Protocol
+from typing import Any, Final
 
 from chatservice.journal.events import (
     ACTED,
@@ -26,31 +27,11 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
-from chatservice.messages import Code
-from chatservice.text import wording
+from chatservice.messages import Error, Notice, Ok, Replaced, Reply
+from chatservice.messages.shown import Entered, LookBack, Sent
 from chatservice.text.directions import directed, directed_room
 from chatservice.text.listing import faces
 from chatservice.text.times import FULL, OFF, SHORT, STAMPS
-
-
-class View(Protocol):
-    """What a member sees of events; equal views share what was rendered."""
-
-    def live(self, event: Event, here: bool) -> bytes:
-        """Render an event as it happens, in the reader's current room (``here``) or in another."""
-
-    def own(self, event: Event) -> bytes:
-        """Render what the reader has said or done itself, at its place among the events."""
-
-    def notice(self, *lines: str) -> bytes:
-        """Render what the service has to say."""
-
-    def refusal(self, code: Code, why: str) -> bytes:
-        """Render why something is not done, or is over."""
-
-    def gap(self) -> bytes:
-        """Render that something which was to be shown here is not there any more."""
-
 
 _FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
 """The full time where clocks are put back, and the same comes twice."""
@@ -69,8 +50,11 @@ class TextView:
     zone: tzinfo = timezone.utc
     moves: bool = True
 
-    def live(self, event: Event, here: bool) -> bytes:
-        """See :meth:`View.live`."""
+    shows_own = False
+    greets = True
+
+    def event(self, event: Event, here: bool) -> bytes:
+        """See :meth:`.View.event`."""
         if not self.moves and event.kind in (JOINED, LEFT):
             return b""
         line = self._line(event, here or event.room.startswith(HOUSE))
@@ -79,16 +63,20 @@ class TextView:
         return (self._stamp(event.at, self.stamps) + line).encode()
 
     def own(self, event: Event) -> bytes:
-        """Render nothing: who types sees it. See :meth:`View.own`."""
+        """Render nothing: who types sees it. See :meth:`.View.own`."""
         return b""
 
-    def past(self, event: Event) -> bytes:
-        """Render something that was said or done before."""
+    def past(self, event: Event, before: int) -> bytes:
+        """Render something below its day, if that is another one. See :meth:`.View.past`."""
         stamp = self._stamp(event.at, SHORT if self.stamps == OFF else self.stamps)
-        return (stamp + self._line(event, True)).encode()
+        line = stamp + self._line(event, True)
+        day = self._local(event.at).date()
+        if day != self._local(before).date():
+            line = f"-- {day:%A}, {day.day} {day:%B %Y}:\r\n{line}"
+        return line.encode()
 
     def _stamp(self, at: int, stamps: str) -> str:
-        local = self.local(at)
+        local = self._local(at)
         if stamps == FULL and _comes_twice(local):
             return local.strftime(_FULL_OF_TWO)
         return local.strftime(STAMPS[stamps])
@@ -104,11 +92,7 @@ class TextView:
         where = "" if here else f"#{directed_room(event.room)}: "
         return f"-- {where}{_happened(event)}\r\n"
 
-    def sent(self, name: str, text: str) -> bytes:
-        """Render what the reader wrote privately to somebody."""
-        return f"[you -> {directed(name)}] {text}\r\n".encode()
-
-    def local(self, at: int) -> datetime:
+    def _local(self, at: int) -> datetime:
         """Turn a time, in milliseconds since 1970, into the reader's own."""
         return datetime.fromtimestamp(at / 1000, self.zone)
 
@@ -117,26 +101,46 @@ class TextView:
         """What the reader calls its time zone."""
         return str(self.zone)
 
-    def notice(self, *lines: str) -> bytes:
-        """See :meth:`View.notice`."""
-        return "".join(f"-- {line}".rstrip() + "\r\n" for line in lines).encode()
+    def reply(self, reply: Reply) -> bytes:
+        """See :meth:`.View.reply`."""
+        return _SAID[type(reply)](self, reply).encode()
 
-    def refusal(self, code: Code, why: str) -> bytes:
-        """See :meth:`View.refusal`."""
-        return self.notice(why)
 
-    def gap(self) -> bytes:
-        """See :meth:`View.gap`."""
-        return self.notice(wording.FORGOTTEN)
+def _notice(view: TextView, reply: Notice | Error | Replaced) -> str:
+    return f"-- {reply.text}".rstrip() + "\r\n"
 
+
+def _nothing(view: TextView, reply: Ok) -> str:
+    # A person is told in a sentence of its own.
+    return ""
+
+
+def _entered(view: TextView, reply: Entered) -> str:
+    company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
+    topic = f"-- the topic: {reply.topic}\r\n" if reply.topic else ""
+    return f"-- you are in #{directed_room(reply.room)}{company}\r\n{topic}"
+
+
+def _look_back(view: TextView, reply: LookBack) -> str:
+    lines = "the last line" if reply.count == 1 else f"the last {reply.count:,} lines"
+    return f"-- {lines} of #{reply.room}, times in {view.zone_name}:\r\n"
+
+
+def _sent(view: TextView, reply: Sent) -> str:
+    return f"[you -> {directed(reply.to)}] {reply.text}\r\n"
+
+
+_SAID: Final[dict[type[Reply], Callable[[TextView, Any], str]]] = {
+    Notice: _notice,
+    Error: _notice,
+    Ok: _nothing,
+    Replaced: _notice,
+    Entered: _entered,
+    LookBack: _look_back,
+    Sent: _sent,
+}
 
 TEXT: Final = TextView()
-
-
-def text_view(view: View) -> TextView:
-    """Return the view of somebody who reads text: all but programs do."""
-    assert isinstance(view, TextView)
-    return view
 
 
 def _comes_twice(local: datetime) -> bool:

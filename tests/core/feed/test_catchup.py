@@ -232,9 +232,9 @@ class CatchingUpTests(HouseTestCase):
         rendered: list[int] = []
 
         class View(TextView):
-            def live(self, event: Event, here: bool) -> bytes:
+            def event(self, event: Event, here: bool) -> bytes:
                 rendered.append(event.id)
-                return super().live(event, here)
+                return super().event(event, here)
 
         house = self.open()
         slow = Person(house)
@@ -357,7 +357,7 @@ class UnavailableStoreTests(HouseTestCase):
 class MistakeTests(HouseTestCase):
     def test_a_mistake_in_showing_something_to_one_stops_nobody_else(self) -> None:
         class Broken(TextView):
-            def live(self, event: Event, here: bool) -> bytes:
+            def event(self, event: Event, here: bool) -> bytes:
                 raise ZeroDivisionError
 
         for path, recent in ((None, 0), (self.path, 2)):
@@ -382,11 +382,11 @@ class MistakeTests(HouseTestCase):
         class Fails(TextView):
             fails = 0
 
-            def live(self, event: Event, here: bool) -> bytes:
+            def event(self, event: Event, here: bool) -> bytes:
                 type(self).fails -= 1
                 if self.fails >= 0:
                     raise ZeroDivisionError
-                return super().live(event, here)
+                return super().event(event, here)
 
         house = self.open(self.path)
         ana, bo, cy, di = house.gather("ana", "bo", "cy", "di")

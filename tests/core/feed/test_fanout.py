@@ -8,8 +8,9 @@ from twisted.trial import unittest
 
 from chatservice.core.feed.fanout import Membership, Room
 from chatservice.core.members import Member
+from chatservice.core.outlet import View
 from chatservice.doors.json.view import JSON
-from chatservice.doors.text.view import TEXT, TextView, View
+from chatservice.doors.text.view import TEXT, TextView
 from chatservice.journal.events import SAID, Event
 from tests.core.support import START, RecordingOutlet
 
@@ -22,9 +23,9 @@ class CountingView(TextView):
     def __init__(self) -> None:
         self.rendered: list[tuple[int, bool]] = []
 
-    def live(self, event: Event, here: bool) -> bytes:
+    def event(self, event: Event, here: bool) -> bytes:
         self.rendered.append((event.id, here))
-        return super().live(event, here)
+        return super().event(event, here)
 
 
 class BlobOutlet(RecordingOutlet):
@@ -105,8 +106,8 @@ class DeliverTests(RoomTestCase):
 
     def test_a_view_of_its_own_is_a_group_of_its_own(self) -> None:
         class Loud(TextView):
-            def live(self, event: Event, here: bool) -> bytes:
-                return super().live(event, here).upper()
+            def event(self, event: Event, here: bool) -> bytes:
+                return super().event(event, here).upper()
 
         quiet, loud = self.member(), self.member(Loud())
         self.deliver(said("one"))
@@ -252,7 +253,7 @@ class ReceiptTests(RoomTestCase):
                 ]
                 shown = [event for event in events if event.origin not in bot.hidden]
                 parts = [
-                    JSON.own(e) if e.origin == bot.origin else JSON.live(e, True) for e in shown
+                    JSON.own(e) if e.origin == bot.origin else JSON.event(e, True) for e in shown
                 ]
                 size = sum(map(len, parts))
                 self.deliver(events)

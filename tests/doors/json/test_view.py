@@ -6,6 +6,7 @@ from typing import Any
 from twisted.trial import unittest
 
 from chatservice import messages
+from chatservice.core.outlet import notices
 from chatservice.core.sessions import origin_at
 from chatservice.doors.json.view import JSON, NAMES_MOST, told
 from chatservice.journal.events import (
@@ -22,7 +23,7 @@ from chatservice.journal.events import (
     Event,
     inbox,
 )
-from chatservice.messages import Code
+from chatservice.messages import Code, Error, Notice
 from chatservice.text import wording
 from tests.core.support import START
 
@@ -41,7 +42,7 @@ class JsonViewTests(unittest.TestCase):
         return found
 
     def told(self, *args: Any, **more: Any) -> dict[str, Any]:
-        found = self.read(JSON.live(event(*args, **more), here=True))
+        found = self.read(JSON.event(event(*args, **more), here=True))
         self.assertEqual((found.pop("id"), found.pop("at")), (7, "2026-03-14T09:26:00.000Z"))
         return found
 
@@ -49,7 +50,7 @@ class JsonViewTests(unittest.TestCase):
         expected = {"type": "said", "room": "dev", "author": "ana", "text": "naïve 😀"}
         self.assertEqual(self.told(SAID, "ana", "naïve 😀"), expected)
         one = event(SAID, "ana", "hi")
-        self.assertEqual(JSON.live(one, here=True), JSON.live(one, here=False))
+        self.assertEqual(JSON.event(one, here=True), JSON.event(one, here=False))
         for kind in (DID, TOPIC, ACTED):
             self.assertEqual(self.told(kind, "ana", "x"), {**expected, "type": kind, "text": "x"})
         self.assertEqual(self.told(TOPIC, "ana", "")["text"], "")
@@ -95,18 +96,19 @@ class JsonViewTests(unittest.TestCase):
         self.assertEqual(self.read(JSON.own(event(RENAMED, "bot", "rob")))["type"], "renamed")
 
     def test_what_the_service_says_is_a_notice_a_line(self) -> None:
-        lines = JSON.notice("one", "", "two").splitlines()
+        lines = notices(JSON, "one", "", "two").splitlines()
         self.assertEqual(
             [json.loads(line) for line in lines],
             [{"type": "notice", "text": "one"}, {"type": "notice", "text": "two"}],
         )
-        self.assertEqual(JSON.notice(), b"")
+        self.assertEqual(notices(JSON), b"")
         self.assertEqual(
-            self.read(JSON.gap()), {"type": "notice", "text": wording.FORGOTTEN, "gap": True}
+            self.read(JSON.reply(Notice(text=wording.FORGOTTEN, gap=True))),
+            {"type": "notice", "text": wording.FORGOTTEN, "gap": True},
         )
 
     def test_a_refusal_has_its_code(self) -> None:
         self.assertEqual(
-            self.read(JSON.refusal(Code.KICKED, "you were kicked")),
+            self.read(JSON.reply(Error(code=Code.KICKED.value, text="you were kicked"))),
             {"type": "error", "code": "kicked", "text": "you were kicked"},
         )

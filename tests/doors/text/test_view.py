@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from twisted.trial import unittest
 
+from chatservice.core.outlet import notices
 from chatservice.doors.text.view import TEXT, TextView
 from chatservice.journal.events import (
     ACTED,
@@ -20,10 +21,12 @@ from chatservice.journal.events import (
     Event,
     inbox,
 )
-from chatservice.text.listing import FACES, faces, people
+from chatservice.messages.shown import Sent
 from chatservice.text.times import FULL, OFF, SHORT
 
 NOON = int(datetime(2026, 3, 14, 12, 5, 59, tzinfo=timezone.utc).timestamp() * 1000)
+HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 def event(kind: str, author: str = "ana", text: str = "") -> Event:
@@ -31,6 +34,19 @@ def event(kind: str, author: str = "ana", text: str = "") -> Event:
 
 
 class TextViewTests(unittest.TestCase):
+    def test_the_past_of_another_day_is_below_a_line_with_that_day(self) -> None:
+        for view, before, heading in (
+            (TEXT, NOON - DAY, "-- Saturday, 14 March 2026:\r\n"),
+            (TEXT, NOON + HOUR, ""),
+            (
+                TextView(zone=ZoneInfo("Asia/Tokyo")),
+                NOON + 4 * HOUR,
+                "-- Saturday, 14 March 2026:\r\n",
+            ),
+        ):
+            shown = view.past(event(SAID, text="hi"), before).decode()
+            self.assertEqual(shown.partition("[")[0], heading)
+
     def test_what_happens_in_the_current_room_is_shown_without_its_name(self) -> None:
         for happened, line in (
             (event(SAID, text="hi"), "<ana> hi"),
@@ -46,7 +62,7 @@ class TextViewTests(unittest.TestCase):
             (event(TOPIC), "-- ana took the topic away"),
             (event(ACTED, text="kicked bo"), "-- ana kicked bo"),
         ):
-            self.assertEqual(TEXT.live(happened, here=True).decode(), f"{line}\r\n")
+            self.assertEqual(TEXT.event(happened, here=True).decode(), f"{line}\r\n")
 
     def test_what_happens_in_another_room_is_shown_with_its_name(self) -> None:
         for happened, line in (
@@ -58,22 +74,24 @@ class TextViewTests(unittest.TestCase):
             (event(TOPIC, text="the plan"), "-- #dev: ana set the topic: the plan"),
             (event(ACTED, text="kicked bo"), "-- #dev: ana kicked bo"),
         ):
-            self.assertEqual(TEXT.live(happened, here=False).decode(), f"{line}\r\n")
+            self.assertEqual(TEXT.event(happened, here=False).decode(), f"{line}\r\n")
 
     def test_the_past_is_shown_with_its_time_in_utc_and_without_the_room(self) -> None:
-        self.assertEqual(TEXT.past(event(SAID, text="hi")), b"[12:05] <ana> hi\r\n")
-        self.assertEqual(TEXT.past(event(DID, text="waves")), b"[12:05] * ana waves\r\n")
+        self.assertEqual(TEXT.past(event(SAID, text="hi"), NOON), b"[12:05] <ana> hi\r\n")
+        self.assertEqual(TEXT.past(event(DID, text="waves"), NOON), b"[12:05] * ana waves\r\n")
 
     def test_what_is_for_everybody_or_for_one_has_no_room(self) -> None:
         for here in (True, False):
             announced = event(ANNOUNCED, text="cake")._replace(room=HOUSE)
-            self.assertEqual(TEXT.live(announced, here), b"-- ana announces: cake\r\n")
+            self.assertEqual(TEXT.event(announced, here), b"-- ana announces: cake\r\n")
             private = event(PRIVATE, text="hi")._replace(room=inbox(255))
             self.assertEqual(private.room, "@ff")
-            self.assertEqual(TEXT.live(private, here), b"[ana -> you] hi\r\n")
+            self.assertEqual(TEXT.event(private, here), b"[ana -> you] hi\r\n")
 
     def test_who_wrote_privately_sees_to_whom(self) -> None:
-        self.assertEqual(TEXT.sent("bo", "na\u00efve"), "[you -> bo] na\u00efve\r\n".encode())
+        self.assertEqual(
+            TEXT.reply(Sent(to="bo", text="na\u00efve")), "[you -> bo] na\u00efve\r\n".encode()
+        )
 
     def test_times_stand_in_front_as_one_wants_them(self) -> None:
         berlin = ZoneInfo("Europe/Berlin")
@@ -90,7 +108,7 @@ class TextViewTests(unittest.TestCase):
                 (event(JOINED), "-- ana joined"),
                 (event(PRIVATE, text="hi"), "[ana -> you] hi"),
             ):
-                self.assertEqual(view.live(happened, here=True).decode(), f"{stamp}{line}\r\n")
+                self.assertEqual(view.event(happened, here=True).decode(), f"{stamp}{line}\r\n")
 
     def test_the_past_has_a_time_in_any_case(self) -> None:
         berlin = ZoneInfo("Europe/Berlin")
@@ -99,8 +117,10 @@ class TextViewTests(unittest.TestCase):
             (TextView(SHORT, berlin), "[13:05]"),
             (TextView(FULL), "[2026-03-14 12:05:59]"),
         ):
-            self.assertEqual(view.past(event(SAID, text="hi")).decode(), f"{stamp} <ana> hi\r\n")
-            acted = view.past(event(ACTED, text="kicked bo"))
+            self.assertEqual(
+                view.past(event(SAID, text="hi"), NOON).decode(), f"{stamp} <ana> hi\r\n"
+            )
+            acted = view.past(event(ACTED, text="kicked bo"), NOON)
             self.assertEqual(acted.decode(), f"{stamp} -- ana kicked bo\r\n")
 
     def test_a_full_time_that_comes_twice_has_its_offset(self) -> None:
@@ -127,19 +147,21 @@ class TextViewTests(unittest.TestCase):
             said = event(SAID, text="hi")._replace(at=at)
             view = TextView(FULL, ZoneInfo(zone))
             line = f"{stamp} <ana> hi\r\n"
-            self.assertEqual(view.live(said, here=True).decode(), line, (zone, moment))
-            self.assertEqual(view.past(said).decode(), line, (zone, moment))
+            self.assertEqual(view.event(said, here=True).decode(), line, (zone, moment))
+            self.assertEqual(view.past(said, said.at).decode(), line, (zone, moment))
             short = f"[{stamp[12:17]}] <ana> hi\r\n"
-            self.assertEqual(TextView(SHORT, ZoneInfo(zone)).past(said).decode(), short)
-        self.assertEqual(TextView(FULL).past(said).decode(), "[2026-10-25 00:30:00] <ana> hi\r\n")
+            self.assertEqual(TextView(SHORT, ZoneInfo(zone)).past(said, said.at).decode(), short)
+        self.assertEqual(
+            TextView(FULL).past(said, said.at).decode(), "[2026-10-25 00:30:00] <ana> hi\r\n"
+        )
 
     def test_coming_and_going_can_be_left_out(self) -> None:
         view = TextView(SHORT, moves=False)
         for kind in (JOINED, LEFT):
             for here in (True, False):
-                self.assertEqual(view.live(event(kind, text="bye"), here), b"")
+                self.assertEqual(view.event(event(kind, text="bye"), here), b"")
         for kind in (SAID, DID, RENAMED, TOPIC, ANNOUNCED, ACTED, PRIVATE):
-            self.assertNotEqual(view.live(event(kind, text="hi"), True), b"")
+            self.assertNotEqual(view.event(event(kind, text="hi"), True), b"")
 
     def test_zones_have_names(self) -> None:
         self.assertEqual(TEXT.zone_name, "UTC")
@@ -152,44 +174,15 @@ class TextViewTests(unittest.TestCase):
         self.assertNotEqual(TextView(moves=False), TEXT)
 
     def test_every_line_of_the_services_own_is_marked_as_such(self) -> None:
-        self.assertEqual(TEXT.notice("welcome", "", "to us "), b"-- welcome\r\n--\r\n-- to us\r\n")
-        self.assertEqual(TEXT.notice(), b"")
+        self.assertEqual(
+            notices(TEXT, "welcome", "", "to us "), b"-- welcome\r\n--\r\n-- to us\r\n"
+        )
+        self.assertEqual(notices(TEXT), b"")
 
     def test_nobody_can_forge_a_line_of_the_services_own_or_of_somebody_else(self) -> None:
         for text in ("-- bo left", "<bo> hi", "* bo waves", "#ops <bo> hi", "[12:05] <bo> hi"):
             for kind in (SAID, DID, TOPIC, ANNOUNCED, ACTED, PRIVATE, LEFT):
                 for here in (True, False):
-                    line = TEXT.live(event(kind, text=text), here).decode()
+                    line = TEXT.event(event(kind, text=text), here).decode()
                     before, _, _ = line.partition(text)
                     self.assertIn("ana", before)
-
-
-class FacesTests(unittest.TestCase):
-    def test_names_are_listed_as_one_would_say_them(self) -> None:
-        self.assertEqual(faces(["ana"]), "ana")
-        self.assertEqual(faces(["ana", "bo"]), "ana and bo")
-        self.assertEqual(faces(["ana", "bo", "cy"]), "ana, bo and cy")
-
-    def test_twenty_are_named_and_of_the_rest_the_count(self) -> None:
-        names = [f"p{number}" for number in range(37)]
-        first = ", ".join(names[:FACES])
-        self.assertEqual(FACES, 20)
-        self.assertEqual(faces(names[:20]), f"{', '.join(names[:19])} and p19")
-        self.assertEqual(faces(names[:21]), f"{first} and 1 more")
-        self.assertEqual(faces(names), f"{first} and 17 more")
-
-    def test_the_rest_is_counted_when_only_some_names_are_given(self) -> None:
-        names = [f"p{number}" for number in range(21)]
-        self.assertEqual(faces(names, 1021), f"{', '.join(names[:20])} and 1,001 more")
-        self.assertEqual(faces(["ana", "bo"], 2), "ana and bo")
-
-
-class CountTests(unittest.TestCase):
-    def test_people_are_counted_in_words_that_fit(self) -> None:
-        self.assertEqual(people(1), "1 person")
-        self.assertEqual(people(2), "2 people")
-        self.assertEqual(people(12_345), "12,345 people")
-
-    def test_times_are_utc_to_the_millisecond(self) -> None:
-        expected = datetime(2026, 3, 14, 12, 5, 59, 250_000, tzinfo=timezone.utc)
-        self.assertEqual(TEXT.local(NOON + 250), expected)

@@ -61,7 +61,7 @@ class Asking(NamedTuple):
 
 def answer(member: Member, reply: messages.Reply) -> None:
     """Give a program an answer."""
-    member.outlet.write(messages.encode(reply))
+    member.reply(reply)
 
 
 def one_line(chat: Chat, typed: str) -> str:

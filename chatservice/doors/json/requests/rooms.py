@@ -14,8 +14,8 @@ from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.refusals import Refusal
 from chatservice.core.talk import talk_after, talk_before
+from chatservice.core.telling import joined, seen
 from chatservice.doors.json.requests.base import Asking, answer, membership_in, room_name
-from chatservice.doors.json.telling import joined, seen
 from chatservice.doors.json.view import told
 from chatservice.doors.text.commands.rooms import HISTORY_MOST, hidden, is_shown
 from chatservice.messages import Code

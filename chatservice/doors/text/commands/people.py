@@ -16,7 +16,7 @@ from chatservice.core.members import Member
 from chatservice.core.moderation import moment
 from chatservice.doors.text.commands.base import Command, Refused, somebody
 from chatservice.doors.text.commands.rooms import is_shown
-from chatservice.doors.text.view import TextView, text_view
+from chatservice.doors.text.view import TextView
 from chatservice.text import durations, names, wording
 from chatservice.text.directions import directed
 from chatservice.text.layout import table
@@ -98,7 +98,8 @@ _shared = lru_cache(maxsize=1000)(TextView)
 
 
 def _set(chat: Chat, member: Member, what: str, value: str) -> None:
-    view = text_view(member.view)
+    view = member.view
+    assert isinstance(view, TextView)
     if what:
         setting = SETTINGS.get(what.lower())
         if setting is None or not value:

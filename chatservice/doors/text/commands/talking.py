@@ -6,8 +6,8 @@ from chatservice.core import ignoring
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.doors.text.commands.base import Command, Refused, current, room_name, somebody
-from chatservice.doors.text.view import text_view
 from chatservice.journal.events import DID, SAID
+from chatservice.messages.shown import Sent
 from chatservice.text import wording
 from chatservice.text.directions import directed
 from chatservice.text.layout import listed
@@ -43,11 +43,11 @@ def _write(chat: Chat, member: Member, to: Member, text: str) -> None:
     if to is member:
         raise Refused("that is you")
     chat.write(member, to, text)
-    view, name = text_view(member.view), to.name
-    chat.ticker.batch.then(lambda: member.outlet.write(view.sent(name, text)))
+    sent = Sent(to=to.name, text=text)
+    chat.ticker.batch.then(lambda: member.reply(sent))
     if to.away is not None and member.origin not in to.told:
         to.told |= {member.origin}
-        shown = directed(name)
+        shown = directed(to.name)
         member.tell(f"{shown} is away: {to.away}" if to.away else f"{shown} is away")
 
 

@@ -1,4 +1,4 @@
-"""What programs are told of rooms."""
+"""What is told of rooms to who asks."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ def seen(chat: Chat, room: Room) -> messages.RoomSeen:
 
 
 def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> None:
-    """Tell a program that it is in a room."""
+    """Tell a member that it is in a room, as it asked."""
     room = seen(chat, membership.room)
-    membership.member.outlet.write(
-        messages.encode(
-            messages.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
-        )
+    membership.member.reply(
+        messages.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
     )
