@@ -243,10 +243,10 @@ def report(phase: str, *what: object) -> None:
 class StalledReadersTests(TestCase):
     """Fifty readers stop, much is said, and they read on while as much is said again.
 
-    :cvar alone: latencies mean little beside other tests.
+    :cvar alone: latencies mean little beside other tests; they are compared at night.
     """
 
-    alone = True
+    alone = NIGHTLY
     timeout = size(300, 3600)
 
     def test_they_read_on_from_the_history(self) -> None:
