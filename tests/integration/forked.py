@@ -67,13 +67,13 @@ class Forked:
 
     :param arguments: those of twistd.
     :param output: the file that it writes to.
-    :param maker: what forks it.
+    :param errors: the file for its standard error, if that is another one.
     """
 
     def __init__(
-        self, arguments: Sequence[str], folder: Path, output: int, maker: Forker | None = None
+        self, arguments: Sequence[str], folder: Path, output: int, errors: int | None = None
     ) -> None:
-        self._forker = maker or forker()
+        self._forker = forker()
         self.returncode: int | None = None
         self._reaping = threading.Lock()
         asked: dict[str, Any] = {
@@ -81,7 +81,7 @@ class Forked:
             "folder": str(folder),
             "environ": dict(os.environ),
         }
-        self.pid = self._forker.ask(asked, output)
+        self.pid = self._forker.ask(asked, output, output if errors is None else errors)
         # It is reaped when we ask for that, so no other process has its number.
         self._handle = os.pidfd_open(self.pid)
 

@@ -43,16 +43,16 @@ LONGEST: Final = 1 << 18
 """Bytes of a request, at most."""
 
 
-def become(asked: dict[str, Any], answer: int, output: int) -> None:
+def become(asked: dict[str, Any], answer: int, output: int, errors: int) -> None:
     """Make this process what a new one would be."""
-    os.close(answer)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environ"])
     time.tzset()
-    for file in (1, 2):
-        os.dup2(output, file)
-    os.close(output)
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    for file in (answer, output, errors):
+        os.close(file)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -65,7 +65,7 @@ def serve(requests: socket.socket, running: set[int]) -> list[str]:
     :returns: the words of its command in what was forked; none when nobody asks any more.
     """
     while True:
-        message, files, _, _ = socket.recv_fds(requests, LONGEST, 2)
+        message, files, _, _ = socket.recv_fds(requests, LONGEST, 3)
         if not message:
             return []
         asked = json.loads(message)

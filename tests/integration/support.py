@@ -329,6 +329,18 @@ def run(
     )
 
 
+def run_forked(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a twistd that ends by itself, as :func:`run` does, at less cost."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        forked = Forked(arguments, folder, output.fileno(), errors.fileno())
+        status = forked.wait(2 * PATIENCE)
+        said = []
+        for file in (output, errors):
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
+    return subprocess.CompletedProcess([str(TWISTD), *arguments], status, *said)
+
+
 class Certificate:
     """A certificate for localhost that nobody but its maker trusts.
 
