@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
@@ -16,7 +17,7 @@ INSTALLING = ("test_install.py", "test_growing.py")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the stacks of a test that hangs written where they are seen at once."""
-    config.addinivalue_line("markers", "alone: it measures how fast something is")
+    config.addinivalue_line("markers", "alone: nothing may run beside it")
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
         with capture.global_and_fixture_disabled():
@@ -33,7 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(item.cls, "alone", False):
             item.add_marker("alone")
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    items.sort(key=lambda item: not _takes_long(item.path))
+
+
+def _takes_long(file: Path) -> bool:
+    return "integration" in file.parts or file.stem.endswith("_model")
 
 
 class Scheduling(LoadScopeScheduling):

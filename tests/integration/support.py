@@ -19,7 +19,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import termios
 import time
@@ -33,6 +32,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests.integration.forked import TWISTD, Forked
+
 PATIENCE = 30.0
 """Seconds after which something that takes a moment is taken for broken, on a busy machine too."""
 
@@ -44,8 +45,6 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 UNHURRIED = ("--rate", "0", "--max-per-address", "0")
 """The options of a server that slows nobody down, for tests whose peers all have one address."""
-
-TWISTD = Path(sys.executable).with_name("twistd")
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE = 1, 2, 24
 _PR_CAPBSET_DROP = 24
@@ -158,7 +157,10 @@ class Process:
 class Server:
     """A chat that runs: ``twistd -n chat``, in a folder of its own.
 
-    Its log has to be free of errors when the test is over.
+    Its log has to be free of errors when the test is over. Where nothing but its options is special
+    it is forked, which costs less.
+
+    :cvar fresh: it is never forked.
 
     :param listen: endpoints; the first should be one with a port of its choice.
     :param folder: where it runs; the history is there too, under its usual name.
@@ -166,6 +168,8 @@ class Server:
     :param command: what to start in place of twistd, with twistd's arguments behind.
     :param pid: with a pid file, as twistd has it by itself.
     """
+
+    fresh = False
 
     def __init__(
         self,
@@ -183,15 +187,22 @@ class Server:
         self._troubles = troubles
         listening = [word for endpoint in listen for word in ("--listen", endpoint)]
         output, self._output = tempfile.mkstemp(prefix="output-", dir=self.folder)
+        words = ["-n", *([] if pid else ["--pidfile="]), "chat", *listening, *options]
+        # Who looks after a pid file looks at the command of that process, too.
+        usual = command == (TWISTD,) and all(value is None for value in popen.values())
+        self._process: Forked | subprocess.Popen[bytes]
         with os.fdopen(output, "wb") as file:
-            self._process = subprocess.Popen(
-                [*command, "-n", *([] if pid else ["--pidfile="]), "chat", *listening, *options],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                **popen,
-            )
+            if usual and not pid and not self.fresh:
+                self._process = Forked(words, self.folder, file.fileno())
+            else:
+                self._process = subprocess.Popen(
+                    [*command, *words],
+                    cwd=self.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    **popen,
+                )
         case.addCleanup(self._end, case)
         self.pid = self._process.pid
         ports = eventually(self._ports, "the server to be ready")
@@ -242,6 +253,12 @@ class Server:
         if self._troubles is not None:
             troubles = [line for line in troubles if not re.search(self._troubles, line)]
         case.assertEqual(troubles, [], self.log)
+
+
+class FreshServer(Server):
+    """A server that is started as people start it. What is measured of it is true of theirs."""
+
+    fresh = True
 
 
 def troubles_in(log: str) -> list[str]:
@@ -310,6 +327,18 @@ def run(
         timeout=2 * PATIENCE,
         **options,
     )
+
+
+def run_forked(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a twistd that ends by itself, as :func:`run` does, at less cost."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        forked = Forked(arguments, folder, output.fileno(), errors.fileno())
+        status = forked.wait(2 * PATIENCE)
+        said = []
+        for file in (output, errors):
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
+    return subprocess.CompletedProcess([str(TWISTD), *arguments], status, *said)
 
 
 class Certificate:

@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 from chatservice.core.house import HISTORY_ON_JOINING
 from chatservice.journal.events import SAID, TOPIC, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
-from tests.integration.support import Server, eventually, folder_for, memory_of
+from tests.integration.support import FreshServer, eventually, folder_for, memory_of
 from tests.profiles import NIGHTLY, size
 
 ASKING: Final = Path(__file__).with_name("asking.py")
@@ -95,15 +95,20 @@ def history(folder: Path, rooms: int = 0, lines: int = 0, topic: str = "a topic"
 class AskingTestCase(TestCase):
     timeout = 300
 
-    def serve(self, *options: str, **filled: Any) -> Server:
+    def serve(self, *options: str, **filled: Any) -> FreshServer:
         """Start a server with a history."""
         folder = folder_for(self)
         history(folder, **filled)
-        return Server(self, *options, folder=folder)
+        return FreshServer(self, *options, folder=folder)
 
 
 class PingsTests(AskingTestCase):
-    """What others notice while some ask, within their rate, for all there is."""
+    """What others notice while some ask, within their rate, for all there is.
+
+    :cvar alone: what else the machine does makes the server take more of its processor's time.
+    """
+
+    alone = True
 
     def setUp(self) -> None:
         self.server = self.serve(rooms=ROOMS, lines=LINES)

@@ -34,6 +34,7 @@ from tests.integration.support import (
     lasting_ports,
     program,
     run,
+    run_forked,
     without,
 )
 from tests.profiles import size
@@ -488,15 +489,11 @@ class FailureTests(TestCase):
 
     def start(self, *options: str, daemon: bool = False) -> subprocess.CompletedProcess[str]:
         """Start what can't start."""
-        how = (
-            ("--pidfile", "twistd.pid", "--logfile", "twistd.log")
-            if daemon
-            else (
-                "-n",
-                "--pidfile=",
-            )
-        )
-        done = run(TWISTD, *how, "chat", *options, folder=self.folder)
+        if daemon:
+            files = ("--pidfile", "twistd.pid", "--logfile", "twistd.log")
+            done = run(TWISTD, *files, "chat", *options, folder=self.folder)
+        else:
+            done = run_forked("-n", "--pidfile=", "chat", *options, folder=self.folder)
         self.assertNotEqual(done.returncode, 0, done)
         self.assertNotIn("Traceback", done.stdout + done.stderr)
         return done

@@ -26,7 +26,7 @@ from tests.integration.support import (
     UNHURRIED,
     Client,
     Daemon,
-    Server,
+    FreshServer,
     assert_lines,
     eventually,
     folder_for,
@@ -86,7 +86,7 @@ class StoppingTests(TestCase):
 
     def stop_while_somebody_speaks(self, number: int) -> int:
         """Say something to a server that is told to stop before it could have read that."""
-        server = Server(self)
+        server = FreshServer(self)
         ana, bob = Client(self, server.address, "ana"), Client(self, server.address, "bob")
         nobody = Client(self, server.address)
         nobody.read_until("name?\r\n")
@@ -103,7 +103,7 @@ class StoppingTests(TestCase):
         status = server.wait()
         self.assertIn("chatservice is down", server.log)
 
-        late = Client(self, Server(self, folder=server.folder).address, "late")
+        late = Client(self, FreshServer(self, folder=server.folder).address, "late")
         late.read_until("<ana> my last words\r\n")
         return status
 
@@ -115,14 +115,14 @@ class StoppingTests(TestCase):
         self.assertEqual(self.stop_while_somebody_speaks(signal.SIGINT), -signal.SIGINT)
 
     def test_nobody_there_means_no_wait(self):
-        server = Server(self)
+        server = FreshServer(self)
         start = time.monotonic()
         server.stop()
         self.assertLess(time.monotonic() - start, 4)
 
-    def flooded(self) -> tuple[Server, Client, list[str]]:
+    def flooded(self) -> tuple[FreshServer, Client, list[str]]:
         """Return a server, somebody who has not read for long, and what they missed."""
-        server = Server(self, *UNHURRIED)
+        server = FreshServer(self, *UNHURRIED)
         behind = Client(self, server.address, "behind", window=4096)
         ana, bob = Client(self, server.address, "ana"), Client(self, server.address, "bob")
         lines = [f"{number:06} {'x' * 993}" for number in range(4000)]
@@ -153,7 +153,7 @@ class StoppingTests(TestCase):
         self.assertLess(took, 20)
         self.assertNotIn(GOODBYE, behind.read_rest())
 
-    def accepts(self, server: Server) -> bool:
+    def accepts(self, server: FreshServer) -> bool:
         try:
             Client(self, server.address).close()
         except (ConnectionRefusedError, ConnectionResetError):
@@ -191,7 +191,7 @@ class LeftoverTests(TestCase):
         if run(*unshare, "true", folder=folder).returncode != 0:
             raise SkipTest("only root can make a container")
         for _ in range(2):
-            server = Server(
+            server = FreshServer(
                 self,
                 listen=("unix:chat.sock",),
                 folder=folder,
@@ -266,7 +266,7 @@ class LeftoverTests(TestCase):
 class HangupTests(TestCase):
     """The terminal goes, or the log was moved: SIGHUP tells of both."""
 
-    def on_terminal(self, *command: str) -> tuple[Server, int]:
+    def on_terminal(self, *command: str) -> tuple[FreshServer, int]:
         """Start a service on a terminal of its own, which is gone once the number is closed."""
         ours, theirs = pty.openpty()
 
@@ -274,7 +274,7 @@ class HangupTests(TestCase):
             os.setsid()
             fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-        server = Server(self, command=(*command, TWISTD), preexec_fn=take)
+        server = FreshServer(self, command=(*command, TWISTD), preexec_fn=take)
         os.close(theirs)
         return server, ours
 
@@ -288,7 +288,7 @@ class HangupTests(TestCase):
         self.assertEqual(server.wait(), -signal.SIGHUP)
         self.assertIn("the terminal is gone", server.log)
         self.assertIn("chatservice is down", server.log)
-        bob = Client(self, Server(self, folder=server.folder).address, "bob")
+        bob = Client(self, FreshServer(self, folder=server.folder).address, "bob")
         bob.read_until("<ana> my last words\r\n")
 
     def test_nohup_holds(self):
@@ -301,7 +301,7 @@ class HangupTests(TestCase):
     def test_with_its_terminal_or_none_it_goes_on(self):
         server, terminal = self.on_terminal()
         self.addCleanup(os.close, terminal)
-        for one in (server, Server(self)):
+        for one in (server, FreshServer(self)):
             for number in (signal.SIGHUP, signal.SIGUSR1):
                 one.signal(number)
                 told = f"{number.name}: the log is no file"
@@ -369,7 +369,7 @@ class HangupTests(TestCase):
 class HistoryTests(TestCase):
     """The file that keeps what was said."""
 
-    def say(self, server: Server, *lines: str) -> None:
+    def say(self, server: FreshServer, *lines: str) -> None:
         """Say something, and see that it is stored."""
         ana = Client(self, server.address, "ana")
         ana.say(*lines)
@@ -379,10 +379,10 @@ class HistoryTests(TestCase):
         ana.close()
 
     def test_a_restart_shows_what_was_said(self):
-        first = Server(self)
+        first = FreshServer(self)
         self.say(first, "one", "/me waves", "//three", "grüße")
         first.stop()
-        bob = Client(self, Server(self, folder=first.folder).address, "bob")
+        bob = Client(self, FreshServer(self, folder=first.folder).address, "bob")
 
         self.assertEqual(bob.read_line(), "-- the last 4 lines of #lobby, times in UTC:")
         past = [bob.read_line() for _ in range(4)]
@@ -395,17 +395,17 @@ class HistoryTests(TestCase):
 
     def test_the_log_says_which_file_it_is_and_how_much_is_in_it(self):
         """So who starts it in another folder sees why nothing of what was said is there."""
-        first = Server(self)
+        first = FreshServer(self)
         self.say(first, "one", "two")
         first.stop()
-        second = Server(self, folder=first.folder)
+        second = FreshServer(self, folder=first.folder)
         self.assertIn(f"; history: {first.history} (new: nothing is in it yet); ", first.log)
         self.assertRegex(
             second.log, rf"; history: {re.escape(str(first.history))} \([1-9] events, 0\.\d MB\); "
         )
 
     def test_a_backup_made_while_it_runs_is_whole(self):
-        server = Server(self)
+        server = FreshServer(self)
         self.say(server, "one", "two")
         folder = folder_for(self)
         # What `.backup` of the program sqlite3 does.
@@ -415,7 +415,7 @@ class HistoryTests(TestCase):
         ):
             live.backup(backup)
         self.say(server, "three")
-        bob = Client(self, Server(self, folder=folder).address, "bob")
+        bob = Client(self, FreshServer(self, folder=folder).address, "bob")
 
         self.assertEqual(bob.read_line(), "-- the last 2 lines of #lobby, times in UTC:")
         self.assertEqual(
@@ -423,7 +423,7 @@ class HistoryTests(TestCase):
         )
 
     def test_only_the_owner_may_read_it(self):
-        server = Server(self, umask=0)
+        server = FreshServer(self, umask=0)
         self.say(server, "a secret")
         files = sorted(server.folder.glob("chat.sqlite*"))
         self.assertEqual(
@@ -433,7 +433,7 @@ class HistoryTests(TestCase):
             self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600, file)
 
     def test_a_private_line_is_in_it_and_nowhere_else(self):
-        server = Server(self)
+        server = FreshServer(self)
         ana, bob, cleo = (Client(self, server.address, name) for name in ("ana", "bob", "cleo"))
         ana.say("/msg bob xyzzy", "an open word")
         bob.read_until("[ana -> you] xyzzy\r\n")
@@ -450,13 +450,13 @@ class HistoryTests(TestCase):
             self.assertNotIn(word, server.log)
 
     def test_after_a_stop_it_is_one_file(self):
-        server = Server(self)
+        server = FreshServer(self)
         self.say(server, "hello")
         server.stop()
         self.assertEqual(list(server.folder.glob("chat.sqlite*")), [server.history])
 
     def test_it_belongs_to_one_process(self):
-        server = Server(self)
+        server = FreshServer(self)
         ana, bob = Client(self, server.address, "ana"), Client(self, server.address, "bob")
         done = run(TWISTD, "-n", "--pidfile=", "chat", "--listen", LOOPBACK, folder=server.folder)
         said = (done.stdout + done.stderr).splitlines()
@@ -470,13 +470,13 @@ class HistoryTests(TestCase):
         bob.read_until("<ana> all is well\r\n")
 
     def test_it_may_be_called_anything(self):
-        server = Server(self, "--history", "what was said.db")
+        server = FreshServer(self, "--history", "what was said.db")
         self.say(server, "hello")
         self.assertTrue((server.folder / "what was said.db").is_file())
         self.assertFalse(server.history.exists())
 
     def test_none_keeps_nothing(self):
-        first = Server(self, "--history", "none")
+        first = FreshServer(self, "--history", "none")
         self.say(first, "forget this")
         Client(self, first.address, "bob").read_until("<ana> forget this\r\n")
         self.assertEqual(first.stop(), -signal.SIGTERM)
@@ -484,23 +484,23 @@ class HistoryTests(TestCase):
             [path.name for path in first.folder.iterdir() if "output" not in path.name], []
         )
 
-        second = Server(self, "--history", "none", folder=first.folder)
+        second = FreshServer(self, "--history", "none", folder=first.folder)
         cleo = Client(self, second.address, "cleo")
         self.assertIn("nothing was said", cleo.ask("/history", until="\n"))
 
     def test_what_is_older_than_one_keeps_is_gone(self):
-        first = Server(self)
+        first = FreshServer(self)
         self.say(first, "old news", "older than you")
         first.stop()
         age = 10 * 24 * 60 * 60 * 1000
         with closing(sqlite3.connect(first.history)) as history:
             history.execute("UPDATE events SET at = at - ?", (age,))
             history.commit()
-        second = Server(self, folder=first.folder)
+        second = FreshServer(self, folder=first.folder)
         self.say(second, "fresh news")
         second.stop()
 
-        third = Server(self, "--keep", "5", "--clock-is-right", folder=first.folder)
+        third = FreshServer(self, "--keep", "5", "--clock-is-right", folder=first.folder)
         bob = Client(self, third.address, "bob")
         bob.read_until("-- the last line of #lobby, times in UTC:\r\n")
         self.assertIn("<ana> fresh news", bob.read_line())
@@ -518,7 +518,7 @@ class OptionsTests(TestCase):
         (folder / "motd.txt").write_bytes(
             "Grüße!\n\nBe kind.\r\n\x1b[31mred\x1b[0m\n".encode() + b"\xfe\n"
         )
-        server = Server(self, "--motd", "motd.txt", folder=folder)
+        server = FreshServer(self, "--motd", "motd.txt", folder=folder)
         shown = Client(self, server.address, "ana").welcome
         self.assertEqual(
             shown,
@@ -529,7 +529,7 @@ class OptionsTests(TestCase):
         )
 
     def test_rooms_that_always_exist(self):
-        server = Server(self, "--room", "Plaza", "--room", "#dev")
+        server = FreshServer(self, "--room", "Plaza", "--room", "#dev")
         ana = Client(self, server.address, "ana")
         self.assertIn("-- you are in #plaza:", ana.welcome)
         rooms = ana.ask("/rooms", until="#dev\r\n")
@@ -546,7 +546,7 @@ class OptionsTests(TestCase):
             drop()
             resource.setrlimit(resource.RLIMIT_NOFILE, (few // 2, few))
 
-        server = Server(self, *UNHURRIED, preexec_fn=limit)
+        server = FreshServer(self, *UNHURRIED, preexec_fn=limit)
         self.assertIn(
             f"the system allows {few} open files: at most {few - spare} connections, not 10000",
             server.log,
@@ -562,5 +562,5 @@ class OptionsTests(TestCase):
             peer.read_until("<p0> can all of you hear me?\r\n")
 
     def test_enough_open_files_are_not_worth_a_word(self):
-        server = Server(self, "--max-connections", "50")
+        server = FreshServer(self, "--max-connections", "50")
         self.assertNotIn("open files", server.log)

@@ -26,7 +26,7 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from tests.integration.support import LOOPBACK, UNHURRIED, Certificate, Server, folder_for
+from tests.integration.support import LOOPBACK, UNHURRIED, Certificate, FreshServer, folder_for
 from tests.profiles import NIGHTLY, NOT_NIGHTLY, size
 
 LOAD = Path(__file__).resolve().with_name("load.py")
@@ -157,7 +157,7 @@ class House:
         self._kernel = 0
         mine = Certificate(folder_for(case))
         tls = f"ssl:0:interface=127.0.0.1:privateKey={mine.key}:certKey={mine.file}"
-        self.server = Server(
+        self.server = FreshServer(
             case,
             *UNHURRIED,
             "--stall-timeout=0",
@@ -243,10 +243,10 @@ def report(phase: str, *what: object) -> None:
 class StalledReadersTests(TestCase):
     """Fifty readers stop, much is said, and they read on while as much is said again.
 
-    :cvar alone: latencies mean little beside other tests.
+    :cvar alone: latencies mean little beside other tests; they are compared at night.
     """
 
-    alone = True
+    alone = NIGHTLY
     timeout = size(300, 3600)
 
     def test_they_read_on_from_the_history(self) -> None:

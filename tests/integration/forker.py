@@ -1,0 +1,120 @@
+"""What forks servers: a process that has imported all that one imports, and nothing else.
+
+Each is twistd's own script, as if that had been started: only the imports are shared. They are most
+of what a start costs, and the tests start hundreds. No reactor is chosen before the fork.
+
+:mod:`tests.integration.forked` runs it, and asks for servers. When nobody can ask any more, it ends
+those that are left, and itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+
+MODULES: Final = (
+    "chatservice.cluster.chat",
+    "chatservice.cluster.journal",
+    "chatservice.cluster.nats_log",
+    "chatservice.service",
+    "chatservice.tap",
+    "twisted.internet.asyncioreactor",
+    "twisted.internet.epollreactor",
+    "twisted.internet.ssl",
+    "twisted.protocols.haproxy",
+    "twisted.scripts.twistd",
+)
+"""What servers import, and what that imports; none of it imports a reactor."""
+
+LONGEST: Final = 1 << 18
+"""Bytes of a request, at most."""
+
+
+def become(asked: dict[str, Any], answer: int, output: int, errors: int) -> None:
+    """Make this process what a new one would be."""
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environ"])
+    time.tzset()
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    for file in (answer, output, errors):
+        os.close(file)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def serve(requests: socket.socket, running: set[int]) -> list[str]:
+    """Fork what is asked for, and reap it when that is asked for.
+
+    Each request comes with a pipe for its answer: a pid, or a status.
+
+    :param running: what is not reaped.
+    :returns: the words of its command in what was forked; none when nobody asks any more.
+    """
+    while True:
+        message, files, _, _ = socket.recv_fds(requests, LONGEST, 3)
+        if not message:
+            return []
+        asked = json.loads(message)
+        if isinstance(asked, int):
+            _, status = os.waitpid(asked, 0)
+            running.discard(asked)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                running.clear()
+                requests.close()
+                become(asked, *files)
+                words: list[str] = asked["words"]
+                return words
+            running.add(answer)
+        # Whoever asked may have been interrupted, and not read it.
+        with suppress(BrokenPipeError):
+            os.write(files[0], b"%d" % answer)
+        for file in files:
+            os.close(file)
+
+
+def main() -> None:
+    """Serve, or be a server."""
+    # What a terminal interrupts is the tests; they end this.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    twistd = sys.argv[2]
+    # As it is for a script of that folder.
+    sys.path[0] = str(Path(twistd).parent)
+    for name in MODULES:
+        importlib.import_module(name)
+    # This imports all plugins, as twistd does.
+    list(getPlugins(IServiceMaker))
+    assert "twisted.internet.reactor" not in sys.modules
+    gc.collect()
+    gc.freeze()
+    running: set[int] = set()
+    try:
+        words = serve(requests, running)
+    finally:
+        for pid in running:
+            os.kill(pid, signal.SIGKILL)
+        for pid in running:
+            os.waitpid(pid, 0)
+    if words:
+        sys.argv = words
+        runpy.run_path(words[0], run_name="__main__")
+
+
+main()
