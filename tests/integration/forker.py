@@ -28,7 +28,7 @@ from twisted.plugin import getPlugins
 MODULES: Final = (
     "chatservice.cluster.chat",
     "chatservice.cluster.journal",
-    "chatservice.cluster.nats_log",
+    "chatservice.cluster.nats.log",
     "chatservice.service",
     "chatservice.tap",
     "twisted.internet.asyncioreactor",
