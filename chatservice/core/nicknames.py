@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail, succeed
 
+from chatservice.core.refusals import Refusal
+from chatservice.messages import Code
 from chatservice.text import names
 
 
-class NameTaken(Exception):
-    """Somebody else holds the name; ``str()`` is fit to be shown."""
+class NameTaken(Refusal):
+    """Somebody else holds the name."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Code.NAME_TAKEN, why)
 
 
 class Claims:

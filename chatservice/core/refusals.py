@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from chatservice.journal.base import JournalUnavailable
 from chatservice.messages import Code
+from chatservice.text.names import BadName
 
 
 class Refusal(Exception):
     """What somebody asked for is not done.
 
     :ivar code: why, in a word that does not change.
+    :ivar hint: what somebody who types could do about it; ``""`` if there is no more to say.
     """
 
-    def __init__(self, code: Code, why: str) -> None:
+    def __init__(self, code: Code, why: str, hint: str = "") -> None:
         super().__init__(why)
         self.code = code
+        self.hint = hint
 
 
 class NotLetIn(Refusal):
@@ -21,3 +27,21 @@ class NotLetIn(Refusal):
 
     def __init__(self, why: str) -> None:
         super().__init__(Code.NOT_LET_IN, why)
+
+
+_BELOW: Final[dict[type[Exception], Code]] = {
+    BadName: Code.BAD_NAME,
+    JournalUnavailable: Code.WENT_WRONG,
+}
+"""What is refused by parts that know no codes."""
+
+REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_BELOW)
+"""What is raised when something is not done; all else is a mistake of the service."""
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """Return why something is not done, with its code.
+
+    :param error: one of :data:`REFUSALS`.
+    """
+    return error if isinstance(error, Refusal) else Refusal(_BELOW[type(error)], str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -11,21 +11,11 @@ from chatservice import messages
 from chatservice.core.chat import Chat
 from chatservice.core.feed.fanout import Membership
 from chatservice.core.members import Member
-from chatservice.core.nicknames import NameTaken
-from chatservice.core.refusals import Refusal
-from chatservice.journal.base import JournalUnavailable
+from chatservice.core.refusals import REFUSALS as REFUSALS
+from chatservice.core.refusals import Refusal, refusal_of
 from chatservice.messages import Code
 from chatservice.text import names, wording
 from chatservice.text.sanitising import safe
-
-_CODES: Final[dict[type[Exception], Code]] = {
-    NameTaken: Code.NAME_TAKEN,
-    names.BadName: Code.BAD_NAME,
-    JournalUnavailable: Code.WENT_WRONG,
-}
-
-REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_CODES)
-"""What is raised when something is not done; all else is a mistake of the service."""
 
 
 def complaint(error: messages.BadMessage) -> bytes:
@@ -42,7 +32,7 @@ def refusal(error: Exception, request: messages.Request) -> bytes:
 
     :param error: one of :data:`REFUSALS`.
     """
-    code = error.code if isinstance(error, Refusal) else _CODES[type(error)]
+    code = refusal_of(error).code
     seq = getattr(request, "seq", None)
     return messages.encode(
         messages.Error(code=code.value, text=str(error), to=request.type, seq=seq, ref=request.ref)

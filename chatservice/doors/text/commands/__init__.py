@@ -15,11 +15,9 @@ from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.core.nicknames import NameTaken
-from chatservice.core.refusals import Refusal
+from chatservice.core.refusals import REFUSALS, Refusal
 from chatservice.doors.text.commands.base import (
     Command,
-    Refused,
     current,
     may_not,
 )
@@ -28,7 +26,8 @@ from chatservice.doors.text.commands.people import PEOPLE
 from chatservice.doors.text.commands.rooms import ROOMS
 from chatservice.doors.text.commands.talking import TALKING
 from chatservice.journal.events import SAID
-from chatservice.text import names, wording
+from chatservice.messages import Code
+from chatservice.text import wording
 from chatservice.text.layout import table, wrap
 from chatservice.text.slash import LooksLikeCommand, from_slash
 
@@ -101,12 +100,12 @@ def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
 
 def _run(command: Command, chat: Chat, member: Member, values: list[str]) -> Deferred[None] | None:
     def refused(failure: Failure) -> None:
-        failure.trap(NameTaken, Refusal)
+        failure.trap(*REFUSALS)
         member.tell(failure.getErrorMessage())
 
     try:
         doing = command.run(chat, member, *values)
-    except (Refused, names.BadName, Refusal) as error:
+    except REFUSALS as error:
         member.tell(str(error))
         return None
     return doing.addErrback(refused) if doing is not None else None
@@ -130,8 +129,9 @@ def _help(chat: Chat, member: Member, word: str) -> None:
         return
     command = COMMANDS.get(word.lower().removeprefix("/"))
     if command is None:
-        raise Refused(
-            f"there is no /{word.removeprefix('/')[:WORD_SHOWN]}: /help shows what there is"
+        raise Refusal(
+            Code.BAD_FIELD,
+            f"there is no /{word.removeprefix('/')[:WORD_SHOWN]}: /help shows what there is",
         )
     lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
     member.tell(*(part for line in lines for part in wrap(line.split())))

@@ -10,6 +10,8 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
+from chatservice.core.refusals import Refusal
+from chatservice.messages import Code
 from chatservice.text import durations, names, wording
 
 Run = Callable[..., "Deferred[None] | None"]
@@ -40,10 +42,6 @@ _LOOKS: Final[dict[str, Callable[[str], object]]] = {
 read as the next argument, if the next argument may stand without this one."""
 _MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
 """Values that a usage sentence lists, for a word of the usage whose name does not explain them."""
-
-
-class Refused(Exception):
-    """A command can't be done; ``str()`` says why to who typed it."""
 
 
 class Command(NamedTuple):
@@ -131,11 +129,11 @@ def current(member: Member) -> str:
 def somebody(chat: Chat, name: str) -> Member:
     """Find who is meant.
 
-    :raises Refused: if nobody is called so.
+    :raises Refusal: if nobody is called so.
     """
     member = chat.find(name)
     if member is None:
-        raise Refused(f"there is no {name[:24]} here: /who shows who is")
+        raise Refusal(Code.NOT_HERE, f"there is no {name[:24]} here: /who shows who is")
     return member
 
 

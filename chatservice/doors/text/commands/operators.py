@@ -7,15 +7,16 @@ from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term, because, moment
 from chatservice.core.networks import BadAddress, counted, parse_network
+from chatservice.core.refusals import Refusal
 from chatservice.doors.text.commands.base import (
     CANCEL,
     Command,
-    Refused,
     room_name,
     somebody,
     when_of,
 )
 from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
+from chatservice.messages import Code
 from chatservice.text import durations, wording
 from chatservice.text.directions import directed
 from chatservice.text.layout import table
@@ -49,7 +50,7 @@ def _term(chat: Chat, name: str, duration: str, reason: str) -> tuple[Term, str]
 def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
     other = somebody(chat, name)
     if other is member:
-        raise Refused("that is you: /quit leaves")
+        raise Refusal(Code.BAD_FIELD, "that is you: /quit leaves")
     why = because(reason)
     _act(chat, member, f"kicked {directed(other.name)}{why}")
     chat.send_away(other, "kicked", wording.KICKED + why, why)
@@ -58,7 +59,7 @@ def _kick(chat: Chat, member: Member, name: str, reason: str) -> None:
 def _ban(chat: Chat, member: Member, who: str, duration: str, reason: str) -> None:
     network, shown = _meant(chat, who)
     if len(chat.standing.held_bans()) >= BANS_MOST:
-        raise Refused(f"there are {BANS_MOST:,} bans already: /unban some first")
+        raise Refusal(Code.BAD_FIELD, f"there are {BANS_MOST:,} bans already: /unban some first")
     term, words = _term(chat, network, duration, reason)
     _act(chat, member, f"banned {shown}{words}", term.fact(BAN, network))
 
@@ -74,12 +75,12 @@ def _meant(chat: Chat, who: str) -> tuple[str, str]:
     except BadAddress as error:
         other = chat.find(who)
         if other is None:
-            raise Refused(str(error)) from None
+            raise Refusal(Code.BAD_FIELD, str(error)) from None
         try:
             # All that one person may have, else it would be back from the next address.
             network = str(parse_network(counted(other.outlet.address)))
         except BadAddress:
-            raise Refused(f"{other.name} is on this machine") from None
+            raise Refusal(Code.BAD_FIELD, f"{other.name} is on this machine") from None
     return network, _short(network) + (f" ({directed(other.name)})" if other is not None else "")
 
 
@@ -102,18 +103,18 @@ def _unban(chat: Chat, member: Member, address: str) -> None:
     try:
         network = str(parse_network(address))
     except BadAddress as error:
-        raise Refused(str(error)) from None
+        raise Refusal(Code.BAD_FIELD, str(error)) from None
     if network not in [term.name for term in chat.standing.held_bans()]:
-        raise Refused(f"{_short(network)} is not banned: /bans shows who is")
+        raise Refusal(Code.NOT_HERE, f"{_short(network)} is not banned: /bans shows who is")
     _act(chat, member, f"unbanned {_short(network)}", Fact(BAN, network, ""))
 
 
 def _mute(chat: Chat, member: Member, name: str, duration: str, reason: str) -> None:
     other = somebody(chat, name)
     if other.operator:
-        raise Refused(f"{other.name} is an operator")
+        raise Refusal(Code.BAD_FIELD, f"{other.name} is an operator")
     if len(chat.standing.held_mutes()) >= MUTES_MOST:
-        raise Refused(f"{MUTES_MOST:,} names are muted already: /unmute some first")
+        raise Refusal(Code.BAD_FIELD, f"{MUTES_MOST:,} names are muted already: /unmute some first")
     term, words = _term(chat, other.name, duration, reason)
     _act(chat, member, f"muted {directed(other.name)}{words}", term.fact(MUTE, key(other.name)))
     chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
@@ -122,7 +123,7 @@ def _mute(chat: Chat, member: Member, name: str, duration: str, reason: str) -> 
 def _unmute(chat: Chat, member: Member, name: str) -> None:
     term = chat.standing.muted(name)
     if term is None:
-        raise Refused(f"{name[:24]} is not muted")
+        raise Refusal(Code.NOT_HERE, f"{name[:24]} is not muted")
     _act(chat, member, f"unmuted {directed(term.name)}", Fact(MUTE, key(name), ""))
     other = chat.find(name)
     if other is not None:
@@ -137,22 +138,22 @@ def _announce(chat: Chat, member: Member, text: str) -> None:
 def _lock(chat: Chat, member: Member, typed: str) -> None:
     name = room_name(chat, typed)
     if name == OPERATORS:
-        raise Refused(f"#{name} is for operators anyway")
+        raise Refusal(Code.BAD_FIELD, f"#{name} is for operators anyway")
     if name in chat.standing.locks:
-        raise Refused(f"#{name} is locked already")
+        raise Refusal(Code.BAD_FIELD, f"#{name} is locked already")
     _act(chat, member, f"locked #{name}", Fact(LOCK, name, "locked"))
 
 
 def _unlock(chat: Chat, member: Member, typed: str) -> None:
     name = room_name(chat, typed)
     if name not in chat.standing.locks:
-        raise Refused(f"#{name} is not locked")
+        raise Refusal(Code.NOT_HERE, f"#{name} is not locked")
     _act(chat, member, f"unlocked #{name}", Fact(LOCK, name, ""))
 
 
 def _clock(chat: Chat, member: Member, right: str) -> None:
     if right.lower() not in ("", CLOCK_IS_RIGHT):
-        raise Refused(f"usage: /clock [{CLOCK_IS_RIGHT}]")
+        raise Refusal(Code.BAD_FIELD, f"usage: /clock [{CLOCK_IS_RIGHT}]")
     now = f"it is {moment(chat.now())}"
     doubt = chat.wall.doubt
     if doubt is None:
@@ -190,7 +191,7 @@ def _shutdown(chat: Chat, member: Member, when: str, reason: str) -> None:
     asked = when_of(when)
     if asked == CANCEL:
         if not chat.call_off():
-            raise Refused(f"{chat.called} was not to go down")
+            raise Refusal(Code.BAD_FIELD, f"{chat.called} was not to go down")
         why = because(reason)
         chat.say(member, HOUSE, ANNOUNCED, f"{chat.called} does not go down{why}")
         _act(chat, member, f"called the shutdown of {chat.called} off{why}")

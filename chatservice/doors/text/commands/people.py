@@ -14,9 +14,11 @@ from twisted.internet.defer import Deferred
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.moderation import moment
-from chatservice.doors.text.commands.base import Command, Refused, somebody
+from chatservice.core.refusals import Refusal
+from chatservice.doors.text.commands.base import Command, somebody
 from chatservice.doors.text.commands.rooms import is_shown
 from chatservice.doors.text.view import TextView
+from chatservice.messages import Code
 from chatservice.text import durations, names, wording
 from chatservice.text.directions import directed
 from chatservice.text.layout import table
@@ -31,7 +33,7 @@ _ZONES: Final = {name.lower(): name for name in (*available_timezones(), "UTC")}
 def _nick(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     name = names.nickname(typed, chat.limits.max_name)
     if name == member.name:
-        raise Refused(f"you are {name} already")
+        raise Refusal(Code.BAD_FIELD, f"you are {name} already")
     renamed = chat.rename(member, name)
     return renamed.addCallback(lambda _: member.tell(wording.RENAMED.format(name=name)))
 
@@ -62,7 +64,7 @@ def _uptime(chat: Chat, member: Member) -> None:
 
 def _stamps(view: TextView, value: str) -> TextView:
     if value.lower() not in STAMPS:
-        raise Refused(f"timestamps are {', '.join(STAMPS)}")
+        raise Refusal(Code.BAD_FIELD, f"timestamps are {', '.join(STAMPS)}")
     return replace(view, stamps=value.lower())
 
 
@@ -75,12 +77,12 @@ def _zone(view: TextView, value: str) -> TextView:
             return replace(view, zone=ZoneInfo(name))
     except (ValueError, OSError, KeyError):
         pass  # The files of the system have changed.
-    raise Refused("there is no such time zone: one is Europe/Berlin, or UTC")
+    raise Refusal(Code.NOT_HERE, "there is no such time zone: one is Europe/Berlin, or UTC")
 
 
 def _moves(view: TextView, value: str) -> TextView:
     if value.lower() not in (ON, OFF):
-        raise Refused(f"joins are {ON} or {OFF}")
+        raise Refusal(Code.BAD_FIELD, f"joins are {ON} or {OFF}")
     return replace(view, moves=value.lower() == ON)
 
 
@@ -103,7 +105,7 @@ def _set(chat: Chat, member: Member, what: str, value: str) -> None:
     if what:
         setting = SETTINGS.get(what.lower())
         if setting is None or not value:
-            raise Refused(f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
+            raise Refusal(Code.BAD_FIELD, f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
         view = setting[0](view, value)
         view = _shared(view.stamps, view.zone, view.moves)
         member.turn_to(member.current, view)

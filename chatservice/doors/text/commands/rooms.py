@@ -13,7 +13,9 @@ from chatservice.core.chat import Chat
 from chatservice.core.feed.fanout import Room
 from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member
-from chatservice.doors.text.commands.base import Command, Refused, current, room_name
+from chatservice.core.refusals import Refusal
+from chatservice.doors.text.commands.base import Command, current, room_name
+from chatservice.messages import Code
 from chatservice.text.directions import directed
 from chatservice.text.layout import listed, wrap
 from chatservice.text.listing import people
@@ -36,7 +38,7 @@ def hidden(member: Member) -> str:
 
 def _who(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     if not typed and member.current is None:
-        raise Refused("you are in no room: /who ROOM")
+        raise Refusal(Code.NOT_IN_ROOM, "you are in no room: /who ROOM")
     name = room_name(chat, typed) if typed else current(member)
     room = chat.rooms.get(name)
     if room is None or not room.members or not is_shown(room, member):
@@ -102,11 +104,11 @@ def _join(chat: Chat, member: Member, typed: str) -> None:
 
 def _leave(chat: Chat, member: Member, typed: str) -> None:
     if not typed and member.current is None:
-        raise Refused("you are in no room")
+        raise Refusal(Code.NOT_IN_ROOM, "you are in no room")
     name = room_name(chat, typed) if typed else current(member)
     membership = member.membership(name)
     if membership is None:
-        raise Refused(f"you are not in #{name}")
+        raise Refusal(Code.NOT_IN_ROOM, f"you are not in #{name}")
     moves = membership is member.current
     chat.leave(membership)
     now = current(member)
@@ -118,7 +120,7 @@ def _leave(chat: Chat, member: Member, typed: str) -> None:
 
 def _history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
     if typed and not (typed.isascii() and typed.isdigit() and int(typed[:9])):
-        raise Refused(f"usage: /history [N], N up to {HISTORY_MOST:,}")
+        raise Refusal(Code.BAD_FIELD, f"usage: /history [N], N up to {HISTORY_MOST:,}")
     count = int(typed[:9]) if typed else HISTORY_USUAL
     return chat.look_back(member, current(member), min(count, HISTORY_MOST))
 

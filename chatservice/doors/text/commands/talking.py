@@ -5,8 +5,10 @@ from __future__ import annotations
 from chatservice.core import ignoring
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.doors.text.commands.base import Command, Refused, current, room_name, somebody
+from chatservice.core.refusals import Refusal
+from chatservice.doors.text.commands.base import Command, current, room_name, somebody
 from chatservice.journal.events import DID, SAID
+from chatservice.messages import Code
 from chatservice.messages.shown import Sent
 from chatservice.text import wording
 from chatservice.text.directions import directed
@@ -22,7 +24,7 @@ def _me(chat: Chat, member: Member, text: str) -> None:
 def _say(chat: Chat, member: Member, room: str, text: str) -> None:
     name = room_name(chat, room)
     if member.membership(name) is None:
-        raise Refused(f"you are not in #{name}: /join it first")
+        raise Refusal(Code.NOT_IN_ROOM, f"you are not in #{name}: /join it first")
     chat.say(member, name, SAID, text)
 
 
@@ -32,16 +34,16 @@ def _msg(chat: Chat, member: Member, name: str, text: str) -> None:
 
 def _reply(chat: Chat, member: Member, text: str) -> None:
     if not member.correspondent:
-        raise Refused("nobody wrote to you privately yet")
+        raise Refusal(Code.BAD_FIELD, "nobody wrote to you privately yet")
     to = chat.sessions.get(member.correspondent)
     if to is None:
-        raise Refused(wording.NOT_HERE_ANY_MORE)
+        raise Refusal(Code.BAD_FIELD, wording.NOT_HERE_ANY_MORE)
     _write(chat, member, to, text)
 
 
 def _write(chat: Chat, member: Member, to: Member, text: str) -> None:
     if to is member:
-        raise Refused("that is you")
+        raise Refusal(Code.BAD_FIELD, "that is you")
     chat.write(member, to, text)
     sent = Sent(to=to.name, text=text)
     chat.ticker.batch.then(lambda: member.reply(sent))
@@ -73,9 +75,9 @@ def _away(chat: Chat, member: Member, text: str) -> None:
 def _ignore(chat: Chat, member: Member, name: str) -> None:
     other = somebody(chat, name)
     if other is member:
-        raise Refused("that is you")
+        raise Refusal(Code.BAD_FIELD, "that is you")
     if len(member.ignored or ()) >= ignoring.MOST:
-        raise Refused(f"you ignore {ignoring.MOST} people already")
+        raise Refusal(Code.BAD_FIELD, f"you ignore {ignoring.MOST} people already")
     ignoring.ignore(member, other)
     chat.ignorers[member] = None
     member.tell(f"you see no more of {directed(other.name)}")
@@ -84,7 +86,7 @@ def _ignore(chat: Chat, member: Member, name: str) -> None:
 def _unignore(chat: Chat, member: Member, name: str) -> None:
     shown = ignoring.heed(member, name)
     if shown is None:
-        raise Refused(f"you don't ignore {name[:24]}")
+        raise Refusal(Code.NOT_HERE, f"you don't ignore {name[:24]}")
     if not member.ignored:
         del chat.ignorers[member]
     member.tell(f"you see {shown} again")

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+from chatservice.core.refusals import Refusal
 from chatservice.doors.text.commands import COMMANDS
 from chatservice.doors.text.commands.base import (
     Command,
-    Refused,
     current,
     may_not,
     room_name,
@@ -117,12 +117,12 @@ class MeantTests(CrewTestCase):
 
     def test_who_is_not_there_is_told_of_with_the_beginning_of_the_name(self) -> None:
         for typed in ("cy", "x" * 2000, "", "@ff", "\N{ZERO WIDTH JOINER}"):
-            error = self.assertRaises(Refused, somebody, self.house.chat, typed)
+            error = self.assertRaises(Refusal, somebody, self.house.chat, typed)
             self.assertEqual(str(error), f"there is no {typed[:24]} here: /who shows who is")
 
     def test_who_has_left_is_not_found(self) -> None:
         self.bo.tries("/quit")
-        self.assertRaises(Refused, somebody, self.house.chat, "bo")
+        self.assertRaises(Refusal, somebody, self.house.chat, "bo")
 
     def test_the_current_room(self) -> None:
         self.assertEqual(current(self.ana.member), "lobby")
