@@ -13,14 +13,13 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.lines import IDLE, PATIENCE
+from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD, ROOMS_TOLD
 from chatservice.core.sessions import PERIODS_MOST
 from chatservice.core.talk import CHARACTERS_MOST
 from chatservice.core.tokens import TOKEN_BYTES
 from chatservice.doors.factory import GREETING_SILENCE
 from chatservice.doors.json.dialog import longest
-from chatservice.doors.json.requests.rooms import PEOPLE_TOLD, ROOMS_TOLD
 from chatservice.doors.json.view import NAMES_MOST, told
-from chatservice.doors.text.commands.rooms import HISTORY_MOST
 from chatservice.journal.events import ANNOUNCED, HOUSE, JOINED, LEFT, PRIVATE, Event, inbox
 from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
 from chatservice.messages.lines import REF_LONGEST

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chatservice.core.outlet import notices
+from chatservice.messages import Reply
 
 if TYPE_CHECKING:
     from chatservice.core.members import Member
-    from chatservice.core.outlet import Outlet
+    from chatservice.core.outlet import Outlet, View
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -37,9 +38,25 @@ Pieces = Generator[bytes | Deferred[Any], Any, None]
 (``b""``) says that what follows costs more than a piece, so it is done in a turn of its own."""
 
 
-def made(parts: Iterable[bytes]) -> Pieces:
-    """Make an answer of parts."""
-    yield from parts
+class Parts(NamedTuple):
+    """An answer that is told in parts.
+
+    :ivar reply: with nothing in its list.
+    :ivar things: what is in the list, each made when it is its turn.
+    """
+
+    reply: Reply
+    things: Iterable[Any]
+
+
+Making = Generator[bytes | Deferred[Any], Any, Parts]
+"""Makes an answer: as :data:`Pieces`, but for what the reader is to see of it."""
+
+
+def told(view: View, making: Making) -> Pieces:
+    """Make an answer, as somebody is to see it."""
+    parts = yield from making
+    yield from view.parts(*parts)
 
 
 def lines(member: Member, told: Iterable[str]) -> Pieces:

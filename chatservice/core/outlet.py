@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Protocol
 
 from chatservice.journal.events import Event
 from chatservice.messages import Notice, Reply
@@ -39,6 +39,9 @@ class View(Protocol):
     def reply(self, reply: Reply) -> bytes:
         """Render what the reader alone is told."""
 
+    def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
+        """Render a long answer, piece by piece (:class:`.Parts`)."""
+
 
 def notices(view: View, *lines: str) -> bytes:
     """Render what the service has to say."""
@@ -65,6 +68,10 @@ class Unseen:
     def reply(self, reply: Reply) -> bytes:
         """See :meth:`View.reply`."""
         return b""
+
+    def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
+        """See :meth:`View.parts`."""
+        return iter(())
 
 
 UNSEEN: Final = Unseen()

@@ -1,11 +1,13 @@
-"""Mutes: the one place that decides whether others may read new words of a member.
+"""Who may do what: the one place that decides it.
 
-Words are everything that others read: lines, topics, away texts, parting words, and also a new
-nickname and the name of a new room.
+Of who is muted, others read no new words. Words are everything that others read: lines, topics,
+away texts, parting words, and also a new nickname and the name of a new room.
 """
 
 from __future__ import annotations
 
+from chatservice.core.house import OPERATORS
+from chatservice.core.members import Member
 from chatservice.core.moderation import Standing
 from chatservice.core.refusals import Refusal
 from chatservice.journal.events import ACTED, ANNOUNCED
@@ -27,3 +29,8 @@ def check_heard(standing: Standing, name: str, kind: str = "") -> None:
     term = standing.muted(name)
     if term is not None and kind not in (ACTED, ANNOUNCED):
         raise Refusal(Code.MUTED, f"{wording.MUTED}{term.says}")
+
+
+def hidden_room(member: Member) -> str:
+    """Name the room of which a member may not know who is in it; ``""`` if there is none."""
+    return "" if member.operator else OPERATORS

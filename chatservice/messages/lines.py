@@ -53,7 +53,7 @@ def in_parts(message: Reply, name: str, things: Iterable[Any]) -> Iterator[bytes
     yield begin + field
     comma = ""
     for thing in things:
-        yield (comma + _dumps(_plain(thing))).encode("utf-8", "backslashreplace")
+        yield (comma + _dumps(_value(thing))).encode("utf-8", "backslashreplace")
         comma = ","
     yield end
 

@@ -21,6 +21,10 @@ class Reply:
 
     type: ClassVar[str]
 
+    def wire(self) -> Reply | None:
+        """Return what a program is told instead of this; None if it is told nothing."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class RoomSeen:

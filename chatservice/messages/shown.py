@@ -1,15 +1,23 @@
-"""What only people are told: a program asks for it, or has a receipt."""
+"""What people are told otherwise than programs, which are told less, or have a receipt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chatservice.messages.replies import Reply
+from chatservice.messages.replies import About, Error, Ok, Reply, RoomList, RoomSeen, WhoIs
+
+
+class Shown(Reply):
+    """What only people are told, unless it is another message to programs."""
+
+    def wire(self) -> Reply | None:
+        """See :meth:`.Reply.wire`."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entered(Reply):
+class Entered(Shown):
     """Somebody is in a room, and is to be shown it.
 
     :ivar others: the names of the first who are there.
@@ -25,7 +33,7 @@ class Entered(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookBack(Reply):
+class LookBack(Shown):
     """The last things said or done in a room follow, so many."""
 
     type: ClassVar[str] = "look back"
@@ -34,9 +42,207 @@ class LookBack(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent(Reply):
+class Sent(Shown):
     """What was written to somebody privately is stored."""
 
     type: ClassVar[str] = "sent"
     to: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotDone(Shown):
+    """Something is not done: an :class:`.Error`, with what somebody who types could do about it.
+
+    :ivar hint: ``""`` if there is no more to say.
+    """
+
+    type: ClassVar[str] = "not done"
+    error: Error
+    hint: str
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        return self.error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turned(Shown):
+    """Somebody who was in a room before turns to it.
+
+    :ivar already: it was the current one.
+    """
+
+    type: ClassVar[str] = "turned"
+    room: RoomSeen
+    already: bool
+    ref: str | int | None = None
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        room = self.room
+        return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=self.ref)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left(Shown):
+    """Somebody leaves a room; a program is told when that is stored.
+
+    :ivar now: the current room; ``""`` if there is none.
+    :ivar moved: it was another one before.
+    """
+
+    type: ClassVar[str] = "left"
+    room: str
+    now: str
+    moved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Shown):
+    """Somebody has another name; a program is told when that is stored.
+
+    :ivar already: it is the one that they had.
+    """
+
+    type: ClassVar[str] = "named"
+    name: str
+    already: bool = False
+    ref: str | int | None = None
+
+    def wire(self) -> Reply | None:
+        """See :meth:`.Reply.wire`."""
+        return Ok(to="nick", name=self.name, ref=self.ref) if self.already else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goodbye(Shown):
+    """Somebody leaves, as they asked."""
+
+    type: ClassVar[str] = "goodbye"
+    name: str
+    ref: str | int | None = None
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        return Ok(to="quit", ref=self.ref)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsAway(Shown):
+    """Somebody who was written to is away; ``why`` may be empty."""
+
+    type: ClassVar[str] = "is away"
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicIs(Shown):
+    """What the topic of a room is; ``""`` if there is none.
+
+    :ivar new: they have just set it.
+    """
+
+    type: ClassVar[str] = "topic is"
+    room: str
+    topic: str
+    new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ignoring(Shown):
+    """Whom somebody ignores."""
+
+    type: ClassVar[str] = "ignoring"
+    names: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Company(Shown):
+    """Who is in a room, an answer in parts (:class:`.Person`).
+
+    :ivar stale: why that may not be true; ``""`` if it is.
+    """
+
+    type: ClassVar[str] = "company"
+    room: str
+    count: int
+    stale: str
+    ref: str | int | None = None
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        return WhoIs(room=self.room, people=[], count=self.count, ref=self.ref)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview(Shown):
+    """Which rooms there are, an answer in parts (:class:`.RoomSeen`).
+
+    :ivar here: the current one of who asks; ``""`` if they are in none.
+    :ivar yours: in which they are.
+    :ivar locked: those that are locked and do not exist, for operators.
+    """
+
+    type: ClassVar[str] = "overview"
+    count: int
+    here: str
+    yours: list[str]
+    locked: list[str]
+    ref: str | int | None = None
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        return RoomList(rooms=[], count=self.count, ref=self.ref)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(Shown):
+    """What is known of one person: an :class:`.About`, with what operators are to know.
+
+    :ivar address: where they come from; None if it is not to be told.
+    :ivar muted: until when they are, and why; None if they are not, or it is not to be told.
+    """
+
+    type: ClassVar[str] = "profile"
+    about: About
+    address: str | None
+    muted: str | None
+
+    def wire(self) -> Reply:
+        """See :meth:`.Reply.wire`."""
+        return self.about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bans(Shown):
+    """Who is banned.
+
+    :ivar rows: the first of them: a network, and until when and why.
+    :ivar count: how many are.
+    """
+
+    type: ClassVar[str] = "bans"
+    rows: list[tuple[str, str]]
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeOfDay(Shown):
+    """What the time is, as it is written out.
+
+    :ivar doubted: for so many seconds nothing is deleted by it; None if nothing speaks against it.
+    """
+
+    type: ClassVar[str] = "time of day"
+    now: str
+    doubted: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures(Shown):
+    """How the server is doing, row by row."""
+
+    type: ClassVar[str] = "figures"
+    rows: list[tuple[str, str]]

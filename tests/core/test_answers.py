@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.core import answers
-from chatservice.core.answers import AT_ONCE, CHUNK, Answers, Pieces, made
+from chatservice.core.answers import AT_ONCE, CHUNK, Answers, Pieces
 from tests.core.support import RecordingOutlet
 
 
@@ -24,6 +24,10 @@ class Slow(Clock):
         for call in due:
             call.called = 1
             call.func(*call.args, **call.kw)
+
+
+def made(parts: Iterable[bytes]) -> Pieces:
+    yield from parts
 
 
 class AnswersTests(unittest.TestCase):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from chatservice import messages
 from chatservice.core.sessions import address_of
@@ -23,6 +24,14 @@ NAMES_MOST: Final = 500
 
 _ASKED: Final = {SAID: "say", DID: "do", PRIVATE: "private", TOPIC: "topic"}
 """With what a program asks for what then happens."""
+
+
+_LISTS: Final[dict[type[messages.Reply], str]] = {
+    messages.WhoIs: "people",
+    messages.RoomList: "rooms",
+    messages.Past: "events",
+}
+"""Which field is the list of an answer in parts."""
 
 
 def told(event: Event) -> messages.Event:
@@ -81,9 +90,18 @@ class JsonView:
 
     def reply(self, reply: messages.Reply) -> bytes:
         """See :meth:`.View.reply`: an empty line, which is for the eye, is left out."""
-        if isinstance(reply, messages.Notice) and not reply.text:
+        wire = reply.wire()
+        if wire is None or (isinstance(wire, messages.Notice) and not wire.text):
             return b""
-        return messages.encode(reply)
+        return messages.encode(wire)
+
+    def parts(self, reply: messages.Reply, things: Iterable[Any]) -> Iterator[bytes]:
+        """See :meth:`.View.parts`."""
+        wire = reply.wire()
+        assert wire is not None
+        if isinstance(wire, messages.Past):
+            things = map(told, things)
+        return messages.in_parts(wire, _LISTS[type(wire)], things)
 
 
 JSON: Final = JsonView()

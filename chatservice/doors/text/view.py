@@ -9,11 +9,13 @@ line, so none of these can be forged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Any, Final
 
+from chatservice.core.answers import AT_ONCE
+from chatservice.doors.text import sentences
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -27,8 +29,7 @@ from chatservice.journal.events import (
     TOPIC,
     Event,
 )
-from chatservice.messages import Error, Notice, Ok, Replaced, Reply
-from chatservice.messages.shown import Entered, LookBack, Sent
+from chatservice.messages import Reply
 from chatservice.text.directions import directed, directed_room
 from chatservice.text.listing import faces
 from chatservice.text.times import FULL, OFF, SHORT, STAMPS
@@ -103,42 +104,15 @@ class TextView:
 
     def reply(self, reply: Reply) -> bytes:
         """See :meth:`.View.reply`."""
-        return _SAID[type(reply)](self, reply).encode()
+        return sentences.SAID[type(reply)](self.zone_name, reply).encode()
 
+    def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
+        """See :meth:`.View.parts`: it is laid out in one step, and told line by line."""
+        if getattr(reply, "count", 0) > AT_ONCE:
+            yield b""
+        for line in sentences.LISTED[type(reply)](reply, things):
+            yield f"-- {line}\r\n".encode()
 
-def _notice(view: TextView, reply: Notice | Error | Replaced) -> str:
-    return f"-- {reply.text}".rstrip() + "\r\n"
-
-
-def _nothing(view: TextView, reply: Ok) -> str:
-    # A person is told in a sentence of its own.
-    return ""
-
-
-def _entered(view: TextView, reply: Entered) -> str:
-    company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
-    topic = f"-- the topic: {reply.topic}\r\n" if reply.topic else ""
-    return f"-- you are in #{directed_room(reply.room)}{company}\r\n{topic}"
-
-
-def _look_back(view: TextView, reply: LookBack) -> str:
-    lines = "the last line" if reply.count == 1 else f"the last {reply.count:,} lines"
-    return f"-- {lines} of #{reply.room}, times in {view.zone_name}:\r\n"
-
-
-def _sent(view: TextView, reply: Sent) -> str:
-    return f"[you -> {directed(reply.to)}] {reply.text}\r\n"
-
-
-_SAID: Final[dict[type[Reply], Callable[[TextView, Any], str]]] = {
-    Notice: _notice,
-    Error: _notice,
-    Ok: _nothing,
-    Replaced: _notice,
-    Entered: _entered,
-    LookBack: _look_back,
-    Sent: _sent,
-}
 
 TEXT: Final = TextView()
 

@@ -1,26 +1,23 @@
-"""What a program asks for: one table, from the type of a message to what is done.
+"""Handle a line of a program: a request, which is done as everybody's are.
 
-The same people, rooms and rules as behind the commands that people type; only the answers are
-objects (:mod:`chatservice.messages`). What a program says is answered by its receipt, which comes
-at its place among the events (:meth:`.JsonView.own`); all else in the order in which it was asked
-for.
+What a program says is answered by its receipt, which comes at its place among the events
+(:meth:`.JsonView.own`); all else in the order in which it was asked for.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.actions import perform
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.doors.json.requests.base import REFUSALS, Asking, complaint, refusal
-from chatservice.doors.json.requests.oneself import ONESELF
-from chatservice.doors.json.requests.people import PEOPLE
-from chatservice.doors.json.requests.rooms import ROOMS
-from chatservice.doors.json.requests.talking import TALKING
+from chatservice.doors.json.requests.base import complaint
+from chatservice.messages import BadMessage, Code
+from chatservice.text import wording
+from chatservice.text.sanitising import safe
 
 
 def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
@@ -32,42 +29,39 @@ def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     chat.returns.hear(member.session)
     try:
         request = messages.request(line)
-    except messages.BadMessage as error:
+        # Clients ask by themselves whether anybody is there.
+        if not isinstance(request, messages.Ping):
+            member.active = chat.clock.seconds()
+        request = _fit(chat, request)
+    except BadMessage as error:
         member.outlet.write(complaint(error))
         return None
-    if not isinstance(
-        request, messages.Ping
-    ):  # Clients ask by themselves whether anybody is there.
-        member.active = chat.clock.seconds()
-    asking = _TABLE[type(request)]
-    settled = chat.settled(member) if asking.settled else None
+    # What is said finds its order by itself; all else finds done what was asked for before.
+    waits = not isinstance(request, (messages.Talk, messages.Ping))
+    settled = chat.settled(member) if waits else None
     if settled is None:
-        return _run(asking, chat, member, request)
+        return None if member.gone else perform(chat, member, request)
     outlet = member.outlet
 
-    def run(_: None) -> Deferred[None] | None:
+    def go_on(_: None) -> Deferred[None] | None:
         # Another connection that has taken the place asks for what it wants itself.
-        return _run(asking, chat, member, request) if member.outlet is outlet else None
+        meant = member.outlet is outlet and not member.gone
+        return perform(chat, member, request) if meant else None
 
-    return settled.addCallback(run)
-
-
-def _run(
-    asking: Asking, chat: Chat, member: Member, request: messages.Request
-) -> Deferred[None] | None:
-    def refused(failure: Failure) -> None:
-        failure.trap(*REFUSALS)
-        assert isinstance(failure.value, Exception)
-        member.outlet.write(refusal(failure.value, request))
-
-    if member.gone:
-        return None
-    try:
-        doing = asking.run(chat, member, request)
-    except REFUSALS as error:
-        member.outlet.write(refusal(error, request))
-        return None
-    return doing.addErrback(refused) if doing is not None else None
+    return settled.addCallback(go_on)
 
 
-_TABLE: Final[dict[type[messages.Request], Asking]] = {**TALKING, **ROOMS, **PEOPLE, **ONESELF}
+def _fit(chat: Chat, request: messages.Request) -> messages.Request:
+    """Return a request with its text, if it has one, as that is to be shown.
+
+    :raises BadMessage: if the text is too long, or no single line.
+    """
+    text = getattr(request, "text", "")
+    if "\n" in text or "\r" in text:
+        why = Code.BAD_FIELD, "a text is one line"
+    elif len(text) > chat.limits.max_line:
+        why = Code.TOO_LONG, wording.TOO_LONG.format(most=chat.limits.max_line)
+    else:
+        shown = safe(text)
+        return request if shown == text else replace(request, text=shown)  # type: ignore[call-arg]
+    raise BadMessage(*why, request.type, request.ref, getattr(request, "seq", None))

@@ -1,21 +1,11 @@
-"""What a request is: what it is answered with, and what is said when it is refused."""
+"""What is said to a program whose line is none, or whose request is not done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from twisted.internet.defer import Deferred
-
 from chatservice import messages
-from chatservice.core.chat import Chat
-from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import Member
+from chatservice.core.actions import not_done
 from chatservice.core.refusals import REFUSALS as REFUSALS
-from chatservice.core.refusals import Refusal, refusal_of
-from chatservice.messages import Code
-from chatservice.text import names, wording
-from chatservice.text.sanitising import safe
+from chatservice.doors.json.view import JSON
 
 
 def complaint(error: messages.BadMessage) -> bytes:
@@ -32,56 +22,4 @@ def refusal(error: Exception, request: messages.Request) -> bytes:
 
     :param error: one of :data:`REFUSALS`.
     """
-    code = refusal_of(error).code
-    seq = getattr(request, "seq", None)
-    return messages.encode(
-        messages.Error(code=code.value, text=str(error), to=request.type, seq=seq, ref=request.ref)
-    )
-
-
-class Asking(NamedTuple):
-    """A row of the table.
-
-    :ivar settled: finds done what the same program has asked for before.
-    """
-
-    run: Callable[[Chat, Member, Any], Deferred[None] | None]
-    settled: bool = True
-
-
-def answer(member: Member, reply: messages.Reply) -> None:
-    """Give a program an answer."""
-    member.reply(reply)
-
-
-def one_line(chat: Chat, typed: str) -> str:
-    """Return a text as it is to be shown.
-
-    :raises Refusal: if it is too long, or no single line.
-    """
-    if "\n" in typed or "\r" in typed:
-        raise Refusal(Code.BAD_FIELD, "a text is one line")
-    if len(typed) > chat.limits.max_line:
-        why = wording.TOO_LONG.format(most=chat.limits.max_line)
-        raise Refusal(Code.TOO_LONG, why)
-    return safe(typed)
-
-
-def room_name(chat: Chat, typed: str) -> str:
-    """Check the name of a room.
-
-    :raises BadName: if it can't be one.
-    """
-    return names.room_name(typed, chat.limits.max_name)
-
-
-def membership_in(chat: Chat, member: Member, typed: str) -> Membership:
-    """Return how a member is in a room.
-
-    :raises Refusal: if it is not.
-    """
-    name = room_name(chat, typed)
-    membership = member.membership(name)
-    if membership is None:
-        raise Refusal(Code.NOT_IN_ROOM, f"you are not in #{name}")
-    return membership
+    return JSON.reply(not_done(error, request))

@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.moderation import moment
+from chatservice.core.permissions import hidden_room
 from chatservice.core.refusals import Refusal
 from chatservice.doors.text.commands.base import Command, somebody
-from chatservice.doors.text.commands.rooms import is_shown
 from chatservice.doors.text.view import TextView
 from chatservice.messages import Code
 from chatservice.text import durations, names, wording
@@ -40,7 +40,7 @@ def _nick(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
 
 def _whois(chat: Chat, member: Member, name: str) -> None:
     other = somebody(chat, name)
-    rooms = [m.room for m in other.rooms() if is_shown(m.room, member)]
+    rooms = [m.room for m in other.rooms() if m.room.name != hidden_room(member)]
     rows = [
         ("in", ", ".join(f"#{room.name}" for room in rooms) or "no room"),
         ("since", moment(other.since)),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from chatservice import messages
-from chatservice.doors.json import requests
 from chatservice.doors.json.requests.base import complaint
 from tests.core.programs import ProgramTestCase, brief
 
@@ -10,9 +9,6 @@ class AskingTests(ProgramTestCase):
     def setUp(self) -> None:
         super().setUp()
         (self.bot,) = self.gather("bot")
-
-    def test_each_type_is_in_the_table(self) -> None:
-        self.assertEqual(set(requests._TABLE), set(messages.REQUESTS.values()))
 
     def test_what_is_no_message_is_answered_and_ends_nothing(self) -> None:
         for line in (

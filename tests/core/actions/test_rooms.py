@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from chatservice.core.actions import rooms
 from chatservice.core.moderation import LOCK, MUTE, Term
-from chatservice.doors.json.requests import rooms
 from chatservice.journal.events import Fact
 from tests.core.programs import ProgramTestCase, Said, brief, only
 

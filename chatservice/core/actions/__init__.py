@@ -1,0 +1,87 @@
+"""What one can ask for: one table, from the type of a request to the function that does it.
+
+A function is called with the chat, who asks, and the request. It returns the reply, or None where
+that comes among the events; a Deferred of either; or the making of a long answer
+(:data:`.answers.Making`). It raises one of :data:`.REFUSALS` if it is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatservice import messages
+from chatservice.core.actions import oneself, people, rooms, talking
+from chatservice.core.answers import Making, told
+from chatservice.core.chat import Chat
+from chatservice.core.members import Member
+from chatservice.core.refusals import REFUSALS, refusal_of
+from chatservice.messages.shown import NotDone
+
+Done = messages.Reply | None
+Action = Callable[[Chat, Member, Any], Done | Deferred[Any] | Making]
+
+ACTIONS: Final[dict[type[messages.Request], Action]] = {
+    messages.Say: talking.talk,
+    messages.Do: talking.talk,
+    messages.Private: talking.talk,
+    messages.Topic: talking.talk,
+    messages.Join: rooms.join,
+    messages.Leave: rooms.leave,
+    messages.Who: rooms.who,
+    messages.Rooms: rooms.rooms,
+    messages.History: rooms.history,
+    messages.LookUp: people.whois,
+    messages.Uptime: people.uptime,
+    messages.Nick: oneself.nick,
+    messages.Away: oneself.away,
+    messages.Ping: oneself.ping,
+    messages.Hello: oneself.hello,
+    messages.Quit: oneself.quit,
+}
+
+
+def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[None] | None:
+    """Do what a member asks for, and tell it what came of that.
+
+    :returns: a Deferred if it has to wait until this is done.
+    """
+    try:
+        done = ACTIONS[type(request)](chat, member, request)
+        if done is None:
+            return None
+        if isinstance(done, Generator):
+            done = chat.answers.give(member.outlet, told(member.view, done))
+    except REFUSALS as error:
+        member.reply(not_done(error, request))
+        return None
+
+    def reply(result: Done) -> None:
+        if result is not None:
+            member.reply(result)
+
+    def refused(failure: Failure) -> None:
+        failure.trap(*REFUSALS)
+        assert isinstance(failure.value, Exception)
+        member.reply(not_done(failure.value, request))
+
+    if isinstance(done, Deferred):
+        return done.addCallback(reply).addErrback(refused)
+    reply(done)
+    return None
+
+
+def not_done(error: Exception, request: messages.Request) -> NotDone:
+    """Return the reply that tells why something is not done.
+
+    :param error: one of :data:`.REFUSALS`.
+    """
+    refusal = refusal_of(error)
+    seq = getattr(request, "seq", None)
+    told = messages.Error(
+        code=refusal.code.value, text=str(refusal), to=request.type, seq=seq, ref=request.ref
+    )
+    return NotDone(error=told, hint=refusal.hint)

@@ -1,0 +1,91 @@
+"""Rooms: to come and go, which there are, who is there, what was said."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+from chatservice.core.actions.meant import current_room, membership_in, room_name
+from chatservice.core.answers import Making, Parts
+from chatservice.core.chat import Chat
+from chatservice.core.members import Member
+from chatservice.core.permissions import hidden_room
+from chatservice.core.refusals import Refusal
+from chatservice.core.talk import talk_after, talk_before
+from chatservice.core.telling import joined, seen
+from chatservice.messages import Code, History, Join, Leave, Ok, Past, Person, Reply, Rooms, Who
+from chatservice.messages.shown import Company, Left, Overview, Turned
+
+PEOPLE_TOLD: Final = 500
+ROOMS_TOLD: Final = 500
+HISTORY_MOST: Final = 1000
+HISTORY_SHORT: Final = 50
+"""So much of the past is read at once, if it is in memory."""
+
+
+def join(chat: Chat, member: Member, request: Join) -> Reply | None:
+    """Go into a room, or turn to one."""
+    name = room_name(chat, member, request.room)
+    there, before = member.membership(name), member.current
+    membership = chat.join(member, name)
+    if there is not None:
+        room = seen(chat, membership.room)
+        return Turned(room=room, already=membership is before, ref=request.ref)
+    chat.ticker.batch.then(lambda: joined(chat, membership, request.ref))
+    return None
+
+
+def leave(chat: Chat, member: Member, request: Leave) -> Reply:
+    """Go out of a room."""
+    membership = membership_in(chat, member, request.room)
+    before = member.current
+    chat.leave(membership)
+    room = membership.room.name
+    ok = Ok(to=request.type, room=room, ref=request.ref)
+    chat.ticker.batch.then(lambda: member.reply(ok))
+    return Left(room=room, now=current_room(member), moved=member.current is not before)
+
+
+def who(chat: Chat, member: Member, request: Who) -> Making:
+    """Tell who is in a room."""
+    yield from ()
+    name = room_name(chat, member, request.room)
+    room = chat.rooms.get(name)
+    people = room.members if room is not None and name != hidden_room(member) else {}
+    company = Company(room=name, count=len(people), stale=chat.stale, ref=request.ref)
+    there = list(islice(people, PEOPLE_TOLD))
+    return Parts(company, (Person(name=other.name, away=other.away) for other in there))
+
+
+def rooms(chat: Chat, member: Member, request: Rooms) -> Making:
+    """Tell which rooms there are."""
+    if chat.directory.dear:
+        yield b""
+    shown, count = chat.directory.first(ROOMS_TOLD, hidden_room(member))
+    locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
+    overview = Overview(
+        count=count,
+        here=current_room(member),
+        yours=[membership.room.name for membership in member.rooms()],
+        locked=locked,
+        ref=request.ref,
+    )
+    return Parts(overview, (seen(chat, room) for room in shown))
+
+
+def history(chat: Chat, member: Member, request: History) -> Making:
+    """Tell what was said in a room: the last before an id, or the first after one."""
+    if request.before is not None and request.after is not None:
+        raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
+    room = membership_in(chat, member, request.room).room.name
+    limit = min(max(request.limit, 1), HISTORY_MOST)
+    before = request.before if request.before is not None else chat.past.head + 1
+    if limit > HISTORY_SHORT:
+        yield b""
+    unseen = frozenset(member.hidden)
+    if request.after is not None:
+        talk = yield from talk_after(chat.past, room, request.after, limit, unseen)
+    else:
+        talk = yield from talk_before(chat.past, room, before, limit, unseen)
+    past = Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
+    return Parts(past, talk.events)

@@ -1,0 +1,226 @@
+"""What people are told when they ask for something, in sentences that fit forty columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any, Final
+
+from chatservice.messages import (
+    Error,
+    Notice,
+    Ok,
+    Person,
+    Replaced,
+    Reply,
+    RoomSeen,
+    Up,
+    time_of,
+)
+from chatservice.messages.shown import (
+    Bans,
+    Company,
+    Entered,
+    Figures,
+    Goodbye,
+    Ignoring,
+    IsAway,
+    Left,
+    LookBack,
+    Named,
+    NotDone,
+    Overview,
+    Profile,
+    Sent,
+    TimeOfDay,
+    TopicIs,
+    Turned,
+)
+from chatservice.text import durations, wording
+from chatservice.text.directions import directed, directed_room
+from chatservice.text.layout import listed, table, wrap
+from chatservice.text.listing import faces, people
+
+ROOMS_LISTED: Final = 100
+
+_DONE: Final = {
+    "away": "you are away until you speak",
+    "ignore": "you see no more of {name}",
+    "unignore": "you see {name} again",
+}
+"""What an ``ok`` is to people who have asked for that; other things are told by what comes of them.
+"""
+
+
+def _lines(*told: str) -> str:
+    return "".join(f"-- {line}".rstrip() + "\r\n" for line in told)
+
+
+def _notice(zone: str, reply: Notice | Error | Replaced) -> str:
+    return _lines(reply.text)
+
+
+def _not_done(zone: str, reply: NotDone) -> str:
+    return _lines(f"{reply.error.text}: {reply.hint}" if reply.hint else reply.error.text)
+
+
+def _ok(zone: str, reply: Ok) -> str:
+    done = _DONE.get(reply.to)
+    return _lines(done.format(name=directed(reply.name or ""))) if done is not None else ""
+
+
+def _entered(zone: str, reply: Entered) -> str:
+    company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
+    topic = [f"the topic: {reply.topic}"] if reply.topic else []
+    return _lines(f"you are in #{directed_room(reply.room)}{company}", *topic)
+
+
+def _turned(zone: str, reply: Turned) -> str:
+    return _lines(f"you are in #{reply.room.room} {'already' if reply.already else 'now'}")
+
+
+def _left(zone: str, reply: Left) -> str:
+    then = f" and are in #{reply.now} now" if reply.moved else ""
+    return _lines(f"you left #{reply.room}{then if reply.now else '; /join another'}")
+
+
+def _look_back(zone: str, reply: LookBack) -> str:
+    lines = "the last line" if reply.count == 1 else f"the last {reply.count:,} lines"
+    return _lines(f"{lines} of #{reply.room}, times in {zone}:")
+
+
+def _sent(zone: str, reply: Sent) -> str:
+    return f"[you -> {directed(reply.to)}] {reply.text}\r\n"
+
+
+def _is_away(zone: str, reply: IsAway) -> str:
+    shown = directed(reply.name)
+    return _lines(f"{shown} is away: {reply.why}" if reply.why else f"{shown} is away")
+
+
+def _topic_is(zone: str, reply: TopicIs) -> str:
+    none = "the topic is gone" if reply.new else f"#{reply.room} has no topic"
+    return _lines(f"the topic: {reply.topic}" if reply.topic else none)
+
+
+def _named(zone: str, reply: Named) -> str:
+    if reply.already:
+        return _lines(f"you are {reply.name} already")
+    return _lines(wording.RENAMED.format(name=reply.name))
+
+
+def _goodbye(zone: str, reply: Goodbye) -> str:
+    return _lines(wording.GOODBYE.format(name=reply.name))
+
+
+def _ignoring(zone: str, reply: Ignoring) -> str:
+    if not reply.names:
+        return _lines("you ignore nobody")
+    return _lines("you ignore:", *listed(sorted(map(directed, reply.names)), "  "))
+
+
+def _profile(zone: str, reply: Profile) -> str:
+    about = reply.about
+    rows = [
+        ("in", ", ".join(f"#{room}" for room in about.rooms) or "no room"),
+        ("since", _moment(about.since)),
+        ("idle", durations.say(about.idle)),
+    ]
+    if about.away is not None:
+        rows.append(("away", about.away or "yes"))
+    if reply.address is not None:
+        rows.append(("from", reply.address or "this machine"))
+    if reply.muted is not None:
+        rows.append(("muted", reply.muted))
+    operator = " (operator)" if about.operator else ""
+    return _lines(f"{directed(about.name)}{operator}", *table(rows))
+
+
+def _up(zone: str, reply: Up) -> str:
+    return _lines(f"up {durations.say(reply.seconds)}", f"since {_moment(reply.since)}")
+
+
+def _moment(at: str) -> str:
+    return f"{time_of(at):%Y-%m-%d %H:%M} UTC"
+
+
+def _bans(zone: str, reply: Bans) -> str:
+    if not reply.rows:
+        return _lines("nobody is banned")
+    more = reply.count - len(reply.rows)
+    return _lines(*table(reply.rows), *([f"and {more:,} more"] if more else []))
+
+
+def _time_of_day(zone: str, reply: TimeOfDay) -> str:
+    if reply.doubted is None:
+        return _lines(f"it is {reply.now}, and nothing speaks against it")
+    return _lines(
+        f"it is {reply.now}, or so says the clock, which jumped",
+        f"nothing old is deleted in the next {durations.say(reply.doubted)}",
+        "/clock right says that it is right",
+    )
+
+
+def _figures(zone: str, reply: Figures) -> str:
+    return _lines(*table(reply.rows))
+
+
+SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
+    Notice: _notice,
+    Error: _notice,
+    Replaced: _notice,
+    NotDone: _not_done,
+    Ok: _ok,
+    Entered: _entered,
+    Turned: _turned,
+    Left: _left,
+    LookBack: _look_back,
+    Sent: _sent,
+    IsAway: _is_away,
+    TopicIs: _topic_is,
+    Named: _named,
+    Goodbye: _goodbye,
+    Ignoring: _ignoring,
+    Profile: _profile,
+    Up: _up,
+    Bans: _bans,
+    TimeOfDay: _time_of_day,
+    Figures: _figures,
+}
+"""What is said for a reply, to somebody in a time zone."""
+
+
+def _company(reply: Company, there: Iterable[Person]) -> list[str]:
+    if not reply.count:
+        return [f"nobody is in #{reply.room}"]
+    shown = [directed(one.name) + ("" if one.away is None else " (away)") for one in there]
+    more = reply.count - len(shown)
+    return [
+        *wrap(f"{people(reply.count)} in #{reply.room}:".split()),
+        *listed(shown, "  "),
+        *([f"  and {more:,} more"] if more else []),
+        *filter(None, [reply.stale]),
+    ]
+
+
+def _overview(reply: Overview, rooms: Iterable[RoomSeen]) -> list[str]:
+    shown = list(islice(rooms, ROOMS_LISTED))
+    columns = max(len(f"{shown[0].people:,}"), 1)
+    marks = dict.fromkeys(reply.yours, " (yours)") | {reply.here: " (you are here)"}
+    more = reply.count - ROOMS_LISTED
+    return [
+        *(
+            f"{room.people:>{columns},}  #{room.room}{marks.get(room.room, '')}"
+            + (" (locked)" if room.locked else "")
+            for room in shown
+        ),
+        *(f"{0:>{columns}}  #{room} (locked)" for room in reply.locked[:ROOMS_LISTED]),
+        *([f"and {more:,} more"] if more > 0 else []),
+    ]
+
+
+LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
+    Company: _company,
+    Overview: _overview,
+}
+"""The lines of an answer in parts."""
