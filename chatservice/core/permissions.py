@@ -34,3 +34,23 @@ def check_heard(standing: Standing, name: str, kind: str = "") -> None:
 def hidden_room(member: Member) -> str:
     """Name the room of which a member may not know who is in it; ``""`` if there is none."""
     return "" if member.operator else OPERATORS
+
+
+def check_operator(member: Member, command: str) -> None:
+    """Refuse what is for operators to who is none.
+
+    :param command: the word for it.
+    :raises Refusal: with the code ``not_let_in``.
+    """
+    if not member.operator:
+        raise Refusal(Code.NOT_LET_IN, f"/{command} is for operators")
+
+
+def check_in_room(member: Member) -> str:
+    """Refuse what is said to nobody; return the name of the room in which it is said.
+
+    :raises Refusal: with the code ``not_in_room``, if the member is in none.
+    """
+    if member.current is None:
+        raise Refusal(Code.NOT_IN_ROOM, wording.NOWHERE)
+    return member.current.room.name

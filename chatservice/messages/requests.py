@@ -10,10 +10,12 @@ from typing import ClassVar, Final
 class Request:
     """What a program asks for.
 
+    :ivar for_operators: only operators may ask for it.
     :ivar ref: comes back in the answer, whatever it is.
     """
 
     type: ClassVar[str]
+    for_operators: ClassVar[bool] = False
     ref: str | int | None = None
 
 

@@ -11,6 +11,8 @@ from chatservice.messages.replies import About, Error, Ok, Reply, RoomList, Room
 class Shown(Reply):
     """What only people are told, unless it is another message to programs."""
 
+    type: ClassVar[str] = "shown"
+
     def wire(self) -> Reply | None:
         """See :meth:`.Reply.wire`."""
         return None
@@ -25,7 +27,6 @@ class Entered(Shown):
     :ivar topic: ``""`` if there is none.
     """
 
-    type: ClassVar[str] = "entered"
     room: str
     others: list[str]
     count: int
@@ -36,7 +37,6 @@ class Entered(Shown):
 class LookBack(Shown):
     """The last things said or done in a room follow, so many."""
 
-    type: ClassVar[str] = "look back"
     room: str
     count: int
 
@@ -45,7 +45,6 @@ class LookBack(Shown):
 class Sent(Shown):
     """What was written to somebody privately is stored."""
 
-    type: ClassVar[str] = "sent"
     to: str
     text: str
 
@@ -57,7 +56,6 @@ class NotDone(Shown):
     :ivar hint: ``""`` if there is no more to say.
     """
 
-    type: ClassVar[str] = "not done"
     error: Error
     hint: str
 
@@ -73,7 +71,6 @@ class Turned(Shown):
     :ivar already: it was the current one.
     """
 
-    type: ClassVar[str] = "turned"
     room: RoomSeen
     already: bool
     ref: str | int | None = None
@@ -92,7 +89,6 @@ class Left(Shown):
     :ivar moved: it was another one before.
     """
 
-    type: ClassVar[str] = "left"
     room: str
     now: str
     moved: bool
@@ -105,7 +101,6 @@ class Named(Shown):
     :ivar already: it is the one that they had.
     """
 
-    type: ClassVar[str] = "named"
     name: str
     already: bool = False
     ref: str | int | None = None
@@ -119,7 +114,6 @@ class Named(Shown):
 class Goodbye(Shown):
     """Somebody leaves, as they asked."""
 
-    type: ClassVar[str] = "goodbye"
     name: str
     ref: str | int | None = None
 
@@ -132,7 +126,6 @@ class Goodbye(Shown):
 class IsAway(Shown):
     """Somebody who was written to is away; ``why`` may be empty."""
 
-    type: ClassVar[str] = "is away"
     name: str
     why: str
 
@@ -144,7 +137,6 @@ class TopicIs(Shown):
     :ivar new: they have just set it.
     """
 
-    type: ClassVar[str] = "topic is"
     room: str
     topic: str
     new: bool
@@ -154,7 +146,6 @@ class TopicIs(Shown):
 class Ignoring(Shown):
     """Whom somebody ignores."""
 
-    type: ClassVar[str] = "ignoring"
     names: list[str]
 
 
@@ -165,7 +156,6 @@ class Company(Shown):
     :ivar stale: why that may not be true; ``""`` if it is.
     """
 
-    type: ClassVar[str] = "company"
     room: str
     count: int
     stale: str
@@ -185,7 +175,6 @@ class Overview(Shown):
     :ivar locked: those that are locked and do not exist, for operators.
     """
 
-    type: ClassVar[str] = "overview"
     count: int
     here: str
     yours: list[str]
@@ -205,7 +194,6 @@ class Profile(Shown):
     :ivar muted: until when they are, and why; None if they are not, or it is not to be told.
     """
 
-    type: ClassVar[str] = "profile"
     about: About
     address: str | None
     muted: str | None
@@ -223,7 +211,6 @@ class Bans(Shown):
     :ivar count: how many are.
     """
 
-    type: ClassVar[str] = "bans"
     rows: list[tuple[str, str]]
     count: int
 
@@ -235,7 +222,6 @@ class TimeOfDay(Shown):
     :ivar doubted: for so many seconds nothing is deleted by it; None if nothing speaks against it.
     """
 
-    type: ClassVar[str] = "time of day"
     now: str
     doubted: float | None
 
@@ -244,5 +230,4 @@ class TimeOfDay(Shown):
 class Figures(Shown):
     """How the server is doing, row by row."""
 
-    type: ClassVar[str] = "figures"
     rows: list[tuple[str, str]]

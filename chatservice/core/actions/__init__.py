@@ -14,11 +14,13 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.core.actions import oneself, people, rooms, talking
+from chatservice.core.actions import oneself, operating, people, rooms, talking
 from chatservice.core.answers import Making, told
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
+from chatservice.core.permissions import check_operator
 from chatservice.core.refusals import REFUSALS, refusal_of
+from chatservice.messages import typed
 from chatservice.messages.shown import NotDone
 
 Done = messages.Reply | None
@@ -41,6 +43,23 @@ ACTIONS: Final[dict[type[messages.Request], Action]] = {
     messages.Ping: oneself.ping,
     messages.Hello: oneself.hello,
     messages.Quit: oneself.quit,
+    typed.Answer: talking.answer,
+    typed.TopicOf: rooms.topic,
+    typed.Ignore: people.ignore,
+    typed.Unignore: people.unignore,
+    typed.Ignored: people.ignored,
+    typed.Kick: operating.kick,
+    typed.Ban: operating.ban,
+    typed.ListBans: operating.bans,
+    typed.Unban: operating.unban,
+    typed.Mute: operating.mute,
+    typed.Unmute: operating.unmute,
+    typed.Announce: operating.announce,
+    typed.Lock: operating.lock,
+    typed.Unlock: operating.unlock,
+    typed.Stats: operating.stats,
+    typed.LookAtClock: operating.clock,
+    typed.ShutDown: operating.shut_down,
 }
 
 
@@ -50,6 +69,8 @@ def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[N
     :returns: a Deferred if it has to wait until this is done.
     """
     try:
+        if request.for_operators:
+            check_operator(member, request.type)
         done = ACTIONS[type(request)](chat, member, request)
         if done is None:
             return None

@@ -1,13 +1,16 @@
-"""People: what is known of one, and of the server that they are on."""
+"""People: what is known of one and of the server, and whom somebody does not want to see."""
 
 from __future__ import annotations
 
+from chatservice.core import ignoring
 from chatservice.core.actions.meant import somebody
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
-from chatservice.messages import About, LookUp, Up, Uptime, moment
-from chatservice.messages.shown import Profile
+from chatservice.core.refusals import Refusal
+from chatservice.messages import About, Code, LookUp, Ok, Up, Uptime, moment
+from chatservice.messages.shown import Ignoring, Profile
+from chatservice.messages.typed import Ignore, Ignored, Unignore
 
 
 def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
@@ -35,3 +38,30 @@ def uptime(chat: Chat, member: Member, request: Uptime) -> Up:
     """Tell since when the server runs."""
     up = int(chat.clock.seconds() - chat.started)
     return Up(seconds=up, since=moment(chat.began), ref=request.ref)
+
+
+def ignore(chat: Chat, member: Member, request: Ignore) -> Ok:
+    """See no more of somebody."""
+    other = somebody(chat, request.name)
+    if other is member:
+        raise Refusal(Code.NOT_HERE, "that is you")
+    if len(member.ignored or ()) >= ignoring.MOST:
+        raise Refusal(Code.NOT_LET_IN, f"you ignore {ignoring.MOST} people already")
+    ignoring.ignore(member, other)
+    chat.ignorers[member] = None
+    return Ok(to=request.type, name=other.name)
+
+
+def unignore(chat: Chat, member: Member, request: Unignore) -> Ok:
+    """See somebody again."""
+    shown = ignoring.heed(member, request.name)
+    if shown is None:
+        raise Refusal(Code.NOT_HERE, f"you don't ignore {request.name[:24]}")
+    if not member.ignored:
+        del chat.ignorers[member]
+    return Ok(to=request.type, name=shown)
+
+
+def ignored(chat: Chat, member: Member, request: Ignored) -> Ignoring:
+    """Tell whom somebody ignores."""
+    return Ignoring(names=[one.name for one in (member.ignored or {}).values()])

@@ -14,7 +14,8 @@ from chatservice.core.refusals import Refusal
 from chatservice.core.talk import talk_after, talk_before
 from chatservice.core.telling import joined, seen
 from chatservice.messages import Code, History, Join, Leave, Ok, Past, Person, Reply, Rooms, Who
-from chatservice.messages.shown import Company, Left, Overview, Turned
+from chatservice.messages.shown import Company, Left, Overview, TopicIs, Turned
+from chatservice.messages.typed import TopicOf
 
 PEOPLE_TOLD: Final = 500
 ROOMS_TOLD: Final = 500
@@ -89,3 +90,9 @@ def history(chat: Chat, member: Member, request: History) -> Making:
         talk = yield from talk_before(chat.past, room, before, limit, unseen)
     past = Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
     return Parts(past, talk.events)
+
+
+def topic(chat: Chat, member: Member, request: TopicOf) -> Reply:
+    """Tell what the topic of a room is."""
+    room = membership_in(chat, member, request.room).room.name
+    return TopicIs(room=room, topic=chat.standing.topics.get(room, ""), new=False)

@@ -9,11 +9,13 @@ from twisted.internet.defer import Deferred
 from chatservice.core.actions.meant import current_room, room_name, somebody
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
+from chatservice.core.permissions import check_in_room
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import origin_at
 from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
 from chatservice.messages import Code, Do, Private, Reply, Say, Talk, Topic
 from chatservice.messages.shown import IsAway, Sent, TopicIs
+from chatservice.messages.typed import Answer
 from chatservice.text import wording
 from chatservice.text.sanitising import safe
 
@@ -54,6 +56,24 @@ def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | 
     else:
         chat.say(member, room, kind, request.text, seq)
     return None
+
+
+def say_here(chat: Chat, member: Member, text: str) -> None:
+    """Say something in the current room.
+
+    That is most of what is typed, so there is no request made of it.
+    """
+    chat.say(member, check_in_room(member), SAID, text)
+
+
+def answer(chat: Chat, member: Member, request: Answer) -> Reply | None:
+    """Write to who has written privately last."""
+    if not member.correspondent:
+        raise Refusal(Code.NOT_HERE, "nobody wrote to you privately yet")
+    to = chat.sessions.get(member.correspondent)
+    if to is None:
+        raise Refusal(Code.NOT_HERE, wording.NOT_HERE_ANY_MORE)
+    return _write(chat, member, to, request.text)
 
 
 def _check_same(request: Talk, kind: str, room: str | None, before: tuple[str, str, str]) -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
+from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD
 from chatservice.doors.text.commands import COMMANDS
-from chatservice.doors.text.commands.base import Command
-from chatservice.doors.text.commands.rooms import (
-    HISTORY_MOST,
-    HISTORY_USUAL,
-    NAMES_LISTED,
-    ROOMS_LISTED,
-)
+from chatservice.doors.text.commands.viewing import HISTORY_USUAL
+from chatservice.doors.text.sentences import ROOMS_LISTED
+from chatservice.messages import Do
+from chatservice.text.grammar import Row
 from chatservice.text.layout import COLUMNS
 from chatservice.text.slash import LOOKS_LIKE
 from tests.core.support import House, HouseTestCase, Person
@@ -71,7 +69,7 @@ class TableTests(CommandTestCase):
             ("/nickname bo", "nick"),
             ("/jion dev", "join"),
             ("/WHOO", "who"),
-            ("/exit", ""),
+            ("/logout", ""),
         ):
             word = typed[1:].split(" ")[0]
             hint = f"did you mean /{nearest}?" if nearest else "/help shows what there is"
@@ -133,7 +131,7 @@ class TableTests(CommandTestCase):
             ("[WHEN [REASON]]", "60s is short", ["60s", "is short"]),
             ("[WHEN [REASON]]", "1234567", None),
         ):
-            command = Command("x", takes, "", "", lambda chat, member: None)
+            command = Row("x", takes, "", "")
             self.assertEqual(command.arguments(typed), taken, (takes, typed))
 
     def test_a_command_finds_done_what_was_asked_for_before(self) -> None:
@@ -151,7 +149,7 @@ class TableTests(CommandTestCase):
 
 
 class HelpTests(CommandTestCase):
-    def plain(self) -> list[Command]:
+    def plain(self) -> list[Row]:
         return [command for command in COMMANDS.values() if not command.operator]
 
     def test_it_shows_each_command_of_the_table_in_its_order(self) -> None:
@@ -191,14 +189,14 @@ class HelpTests(CommandTestCase):
         )
 
     def test_a_command_that_is_added_to_the_table_is_shown_and_works(self) -> None:
-        def wave(chat: object, member: object, text: str) -> None:
-            self.waved = text
+        def wave(here: str, text: str) -> Do:
+            return Do(room=here, text=f"waves {text}")
 
-        COMMANDS["wave"] = Command("wave", "[TEXT]", "wave at all", "/wave", wave)
+        COMMANDS["wave"] = Row("wave", "[TEXT]", "wave at all", "/wave", wave)
         self.addCleanup(COMMANDS.pop, "wave")
         self.assertIn("-- /wave [TEXT]      wave at all", self.ana.tries("/help"))
         self.ana.tries("/wave both hands")
-        self.assertEqual(self.waved, "both hands")
+        self.assertEqual(self.bo.read(), ["* ana waves both hands"])
 
     def test_it_fits_on_a_terminal_of_forty_columns(self) -> None:
         (eve,) = self.house.gather("eve", operator=True)
@@ -246,7 +244,7 @@ class WhoTests(CommandTestCase):
             self.assertTrue(line.endswith(","))
 
     def test_of_a_crowd_the_first_are_listed_and_the_rest_counted(self) -> None:
-        self.assertEqual(NAMES_LISTED, 500)
+        self.assertEqual(PEOPLE_TOLD, 500)
         names = [f"p{number}" for number in range(1702)]
         self.house.gather(*names, room="dev")
         self.ana.read()

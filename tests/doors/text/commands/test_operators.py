@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from twisted.logger import capturedLogs, formatEvent
 
+from chatservice.core.actions import operating
 from chatservice.core.nicknames import NameTaken
-from chatservice.doors.text.commands import operators
 from tests.core.support import Person
 from tests.doors.text.commands.support import OPERATING, CrewTestCase, behind, catch_up
 
@@ -361,7 +361,7 @@ class BanTests(CrewTestCase):
         self.assertEqual(self.eve.tries("/bans"), ["-- nobody is banned"])
 
     def test_not_too_many(self) -> None:
-        self.patch(operators, "BANS_MOST", 2)
+        self.patch(operating, "BANS_MOST", 2)
         self.does("/ban 198.51.100.1 1h", "/ban 198.51.100.2")
         self.hush()
         full = ["-- there are 2 bans already: /unban some first"]
@@ -393,7 +393,7 @@ class BanTests(CrewTestCase):
         )
 
     def test_of_very_many_the_first_are_listed(self) -> None:
-        self.patch(operators, "BANS_LISTED", 2)
+        self.patch(operating, "BANS_LISTED", 2)
         self.does(*(f"/ban 198.51.100.{number}" for number in range(1, 6)))
         self.hush()
         self.assertEqual(
@@ -489,7 +489,7 @@ class MuteTests(CrewTestCase):
         self.assertEqual(self.facts(), [])
 
     def test_not_too_many(self) -> None:
-        self.patch(operators, "MUTES_MOST", 1)
+        self.patch(operating, "MUTES_MOST", 1)
         self.eve.tries("/mute bo 1h")
         self.hush()
         full = ["-- 1 names are muted already: /unmute some first"]

@@ -1,0 +1,372 @@
+"""The commands as one types them: what stands behind each, and what is asked for by it.
+
+One table, of which the service and the client make what they do, ``/help`` and what completes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from chatservice.messages import (
+    Away,
+    Do,
+    Join,
+    Leave,
+    LookUp,
+    Nick,
+    Private,
+    Quit,
+    Request,
+    Rooms,
+    Say,
+    Topic,
+    Uptime,
+    Who,
+)
+from chatservice.messages.typed import (
+    Announce,
+    Answer,
+    Ban,
+    Ignore,
+    Ignored,
+    Kick,
+    ListBans,
+    Lock,
+    LookAtClock,
+    Mute,
+    ShutDown,
+    Stats,
+    TopicOf,
+    Unban,
+    Unignore,
+    Unlock,
+    Unmute,
+)
+from chatservice.text import durations, wording
+
+NOW: Final = "now"
+CANCEL: Final = "cancel"
+NO_TOPIC: Final = "-"
+CLOCK_IS_RIGHT: Final = "right"
+
+
+def seconds_of(word: str) -> int | None:
+    """Read a number of seconds, or a duration: ``90`` or ``1m30s``; None if it is neither."""
+    return int(word) if re.fullmatch("[0-9]{1,6}", word) else durations.parse(word)
+
+
+def when_of(word: str) -> int | str | None:
+    """Read when something is to be: in so many seconds, ``now`` being 0, or ``cancel``."""
+    word = word.lower()
+    return word if word == CANCEL else 0 if word == NOW else seconds_of(word)
+
+
+_REST: Final = ("TEXT", "REASON")
+_LOOKS: Final[dict[str, Callable[[str], object]]] = {
+    "DURATION": durations.parse,
+    "WHEN": when_of,
+}
+"""Parsers of optional words. A parser returns None for a word of another kind; that word is then
+read as the next argument, if the next argument may stand without this one."""
+_MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
+"""Values that a usage sentence lists, for a word of the usage whose name does not explain them."""
+
+
+class Unclear(ValueError):
+    """What was typed is not what a command takes; ``str()`` tells what that is."""
+
+
+class Row(NamedTuple):
+    """A command.
+
+    :ivar takes: what stands behind the command: ``TEXT`` or ``REASON`` is the rest of the line,
+        any other word one word; what stands in brackets may be left out, and in ``[A [B]]`` there
+        is no B without an A. It also tells what completes it.
+    :ivar does: what it does, in a few words.
+    :ivar example: what one might type.
+    :ivar makes: makes what is asked for by it, of the name of the room that one is in (``""`` for
+        none) and of what was typed for each word of the usage; may raise :exc:`Unclear`. None if
+        it concerns nothing but how one sees the chat.
+    :ivar nowhere: what is answered to who is in no room; ``""`` if it needs none. One that takes a
+        room needs none if that is typed.
+    :ivar short: other words for it.
+    :ivar operator: only for operators.
+    """
+
+    name: str
+    takes: str
+    does: str
+    example: str
+    makes: Callable[..., Request] | None = None
+    nowhere: str = ""
+    short: tuple[str, ...] = ()
+    operator: bool = False
+
+    @property
+    def usage(self) -> str:
+        """The command as one types it."""
+        return f"/{self.name} {self.takes}".rstrip()
+
+    @property
+    def wanted(self) -> str:
+        """The usage sentence that answers a command with wrong arguments."""
+        means = [f", {word} is {_MEANS[word]}" for word in _MEANS if word in self.takes]
+        return f"usage: {self.usage}{''.join(means)}"
+
+    @property
+    def kinds(self) -> list[str]:
+        """What each of its words is, ``ROOM`` say."""
+        return [word.strip("[]") for word in self.takes.split()]
+
+    def arguments(self, typed: str) -> list[str] | None:
+        """Take apart what was typed behind the command, a string for each word of the usage.
+
+        :returns: with ``""`` for what was left out; None if it is not what the command takes.
+        """
+        values = []
+        for word in self.takes.split():
+            kind, optional = word.strip("[]"), word.startswith("[")
+            if kind in _REST:
+                value, typed = typed, ""
+            else:
+                value, _, rest = typed.partition(" ")
+                rest = rest.strip()
+                if optional and kind in _LOOKS:
+                    alone = word.endswith("]")
+                    if _LOOKS[kind](value) is not None:
+                        if _goes_on(value, rest):
+                            return None
+                    elif value[:1].isdigit() or (value and not alone):
+                        return None  # It was to be one.
+                    else:
+                        value, rest = "", typed
+                typed = rest
+            if not value and not optional:
+                return None
+            values.append(value)
+        return None if typed else values
+
+    def request(self, here: str, typed: str) -> Request:
+        """Return what is asked for.
+
+        :param here: the room that one is in, or ``""``.
+        :raises Unclear: if it is not what the command takes.
+        """
+        assert self.makes is not None
+        return self.makes(here, *self.words(here, typed))
+
+    def words(self, here: str, typed: str) -> list[str]:
+        """Return what was typed for each word of the usage; see :meth:`request`."""
+        if self.nowhere and not here and not (typed and self.takes == "[ROOM]"):
+            raise Unclear(self.nowhere)
+        words = self.arguments(typed)
+        if words is None:
+            raise Unclear(self.wanted)
+        return words
+
+
+def _goes_on(first: str, rest: str) -> bool:
+    """Tell whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
+    word = rest.partition(" ")[0]
+    more = durations.names_unit(word) if first.isdigit() else durations.parse(word)
+    return bool(more)
+
+
+def number(typed: str, usual: int) -> int | None:
+    """Read a number above 0, which may be left out; None if it is none."""
+    if not typed:
+        return usual
+    return (typed.isascii() and typed.isdigit() and int(typed[:9])) or None
+
+
+def _topic(here: str, text: str) -> Request:
+    if not text:
+        return TopicOf(room=here)
+    return Topic(room=here, text="" if text == NO_TOPIC else text)
+
+
+def _clock(here: str, right: str) -> Request:
+    if right.lower() not in ("", CLOCK_IS_RIGHT):
+        raise Unclear(f"usage: /clock [{CLOCK_IS_RIGHT}]")
+    return LookAtClock(right=bool(right))
+
+
+def _shutdown(here: str, when: str, reason: str) -> Request:
+    wait = when_of(when) if when else 0
+    return ShutDown(wait=wait if isinstance(wait, int) else None, reason=reason)
+
+
+PEOPLE: Final = (
+    Row("help", "[COMMAND]", "what you can do", "/help join", short=("?",)),
+    Row(
+        "who",
+        "[ROOM]",
+        "who is in a room",
+        "/who dev",
+        lambda here, room: Who(room=room or here),
+        nowhere="you are in no room: /who ROOM",
+        short=("w",),
+    ),
+    Row("rooms", "", "list the rooms", "/rooms", lambda here: Rooms(), short=("list",)),
+    Row(
+        "join",
+        "ROOM",
+        "go into a room",
+        "/join dev",
+        lambda here, room: Join(room=room),
+        short=("j",),
+    ),
+    Row(
+        "leave",
+        "[ROOM]",
+        "leave a room",
+        "/leave dev",
+        lambda here, room: Leave(room=room or here),
+        nowhere="you are in no room",
+        short=("part",),
+    ),
+    Row("history", "[N]", "what was said", "/history 100", nowhere=wording.NOWHERE),
+    Row(
+        "me",
+        "TEXT",
+        "say what you do",
+        "/me waves",
+        lambda here, text: Do(room=here, text=text),
+        nowhere=wording.NOWHERE,
+    ),
+    Row(
+        "say",
+        "ROOM TEXT",
+        "say it in a room",
+        "/say dev it works!",
+        lambda here, room, text: Say(room=room, text=text),
+    ),
+    Row(
+        "msg",
+        "NAME TEXT",
+        "write privately",
+        "/msg ana lunch?",
+        lambda here, name, text: Private(to=name, text=text),
+        short=("query",),
+    ),
+    Row(
+        "reply",
+        "TEXT",
+        "answer privately",
+        "/reply yes, at one",
+        lambda here, text: Answer(text=text),
+    ),
+    Row(
+        "topic",
+        "[TEXT]",
+        "what a room is for",
+        f"/topic the next release ({NO_TOPIC} for none)",
+        _topic,
+        nowhere=wording.NOWHERE,
+    ),
+    Row(
+        "away",
+        "[TEXT]",
+        "say you are away",
+        "/away out for lunch",
+        lambda here, text: Away(text=text),
+    ),
+    Row(
+        "ignore",
+        "NAME",
+        "hide what they say",
+        "/ignore bob",
+        lambda here, name: Ignore(name=name),
+    ),
+    Row(
+        "unignore",
+        "NAME",
+        "see it again",
+        "/unignore bob",
+        lambda here, name: Unignore(name=name),
+    ),
+    Row("ignored", "", "whom you ignore", "/ignored", lambda here: Ignored()),
+    Row("nick", "NAME", "change your name", "/nick anna", lambda here, name: Nick(name=name)),
+    Row("whois", "NAME", "about one person", "/whois bob", lambda here, name: LookUp(name=name)),
+    Row("set", "[WHAT] [TO]", "how you see it", "/set timestamps short"),
+    Row("uptime", "", "since when it runs", "/uptime", lambda here: Uptime()),
+    Row(
+        "quit",
+        "[TEXT]",
+        "leave the chat",
+        "/quit see you",
+        lambda here, text: Quit(text=text),
+        short=("exit",),
+    ),
+)
+"""The commands for everybody."""
+
+OPERATORS: Final = tuple(
+    Row(name, takes, does, example, makes, operator=True)
+    for name, takes, does, example, makes in (
+        (
+            "kick",
+            "NAME [REASON]",
+            "send somebody away",
+            "/kick bob calm down",
+            lambda here, name, reason: Kick(name=name, reason=reason),
+        ),
+        (
+            "ban",
+            "WHO [DURATION] [REASON]",
+            "keep somebody out",
+            "/ban 192.0.2.0/24 1h spam",
+            lambda here, who, duration, reason: Ban(
+                who=who, seconds=durations.parse(duration), reason=reason
+            ),
+        ),
+        ("bans", "", "list the bans", "/bans", lambda here: ListBans()),
+        (
+            "unban",
+            "ADDRESS",
+            "take a ban back",
+            "/unban 192.0.2.0/24",
+            lambda here, address: Unban(address=address),
+        ),
+        (
+            "mute",
+            "NAME [DURATION] [REASON]",
+            "let nobody hear them",
+            "/mute bob 10m caps",
+            lambda here, name, duration, reason: Mute(
+                name=name, seconds=durations.parse(duration), reason=reason
+            ),
+        ),
+        (
+            "unmute",
+            "NAME",
+            "hear them again",
+            "/unmute bob",
+            lambda here, name: Unmute(name=name),
+        ),
+        (
+            "announce",
+            "TEXT",
+            "tell everybody",
+            "/announce cake in the lobby",
+            lambda here, text: Announce(text=text),
+        ),
+        ("lock", "ROOM", "let nobody else in", "/lock dev", lambda here, room: Lock(room=room)),
+        ("unlock", "ROOM", "open it again", "/unlock dev", lambda here, room: Unlock(room=room)),
+        ("stats", "", "how it is doing", "/stats", lambda here: Stats()),
+        ("clock", "[RIGHT]", "is the time right?", f"/clock {CLOCK_IS_RIGHT}", _clock),
+        (
+            "shutdown",
+            "[WHEN [REASON]]",
+            "stop the server",
+            "/shutdown 60 back in five minutes",
+            _shutdown,
+        ),
+    )
+)
+"""The commands for operators."""
+
+SHORT: Final = {word: row.name for row in PEOPLE for word in row.short}
+"""What other words stand for."""
