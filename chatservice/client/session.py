@@ -177,6 +177,7 @@ class Session:
 
 _ANSWERS: Final[dict[type[messages.Request], type[messages.Reply]]] = {
     messages.Who: messages.WhoIs,
+    messages.Names: messages.NameList,
     messages.Rooms: messages.RoomList,
     messages.History: messages.Past,
     messages.LookUp: messages.About,

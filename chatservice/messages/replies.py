@@ -165,6 +165,18 @@ class WhoIs(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NameList(Reply):
+    """Who is here, in the order of the alphabet: one page of ``pages``; ``count`` are in all."""
+
+    type: ClassVar[str] = "names"
+    names: list[str]
+    count: int
+    page: int
+    pages: int
+    ref: str | int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoomList(Reply):
     """Which rooms there are; ``count``, maybe more than are named."""
 
@@ -284,6 +296,7 @@ REPLIES: Final[dict[str, type[Reply]]] = {
             Replaced,
             Pong,
             WhoIs,
+            NameList,
             RoomList,
             Past,
             About,

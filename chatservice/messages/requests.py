@@ -128,6 +128,15 @@ class Who(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Names(Request):
+    """Asks who is here, in whatever rooms, or in none: a page of it, from 1 on."""
+
+    type: ClassVar[str] = "names"
+    page: int = 1
+    limit: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rooms(Request):
     """Asks which rooms there are."""
 
@@ -188,6 +197,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
         Nick,
         Away,
         Who,
+        Names,
         Rooms,
         History,
         LookUp,

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chatservice.messages.replies import About, Error, Ok, Reply, RoomList, RoomSeen, WhoIs
+from chatservice.messages.replies import (
+    About,
+    Error,
+    NameList,
+    Ok,
+    Reply,
+    RoomList,
+    RoomSeen,
+    WhoIs,
+)
 
 
 class Shown(Reply):
@@ -164,6 +173,24 @@ class Company(Shown):
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
         return WhoIs(room=self.room, people=[], count=self.count, ref=self.ref)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowd(Shown):
+    """Who is here, a page of an answer in parts (names).
+
+    :ivar stale: why that may not be true; ``""`` if it is.
+    """
+
+    count: int
+    page: int
+    pages: int
+    stale: str
+    ref: str | int | None = None
+
+    def wire(self) -> NameList:
+        """See :meth:`.Reply.wire`."""
+        return NameList(names=[], count=self.count, page=self.page, pages=self.pages, ref=self.ref)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from chatservice.messages import (
     Join,
     Leave,
     LookUp,
+    Names,
     Nick,
     Private,
     Quit,
@@ -45,6 +46,7 @@ from chatservice.messages.typed import (
     Unmute,
 )
 from chatservice.text import durations, wording
+from chatservice.text.listing import NAMES_A_PAGE
 
 NOW: Final = "now"
 CANCEL: Final = "cancel"
@@ -181,6 +183,13 @@ def number(typed: str, usual: int) -> int | None:
     return (typed.isascii() and typed.isdigit() and int(typed[:9])) or None
 
 
+def _names(here: str, typed: str) -> Request:
+    page = number(typed, 1)
+    if page is None:
+        raise Unclear("usage: /names [PAGE]")
+    return Names(page=page, limit=NAMES_A_PAGE)
+
+
 def _topic(here: str, text: str) -> Request:
     if not text:
         return TopicOf(room=here)
@@ -209,6 +218,7 @@ PEOPLE: Final = (
         nowhere="you are in no room: /who ROOM",
         short=("w",),
     ),
+    Row("names", "[PAGE]", "who is in the chat", "/names 2", _names),
     Row("rooms", "", "list the rooms", "/rooms", lambda here: Rooms(), short=("list",)),
     Row(
         "join",

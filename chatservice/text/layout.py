@@ -67,6 +67,27 @@ def listed(names: Sequence[str], first: str = "", indent: str = "  ") -> list[st
     return wrap([*(f"{name}," for name in names[:-1]), *names[-1:]], first, indent)
 
 
+def grid(entries: Sequence[str], first: str = "", room: int = WIDTH) -> list[str]:
+    """Lay entries out in as many columns as fit, line by line, each as wide as its widest entry.
+
+    An entry that is wider than a line is not cut.
+
+    :param first: what stands before each line.
+    :param room: how many columns a line may have.
+    :return: the lines, without spaces at their ends.
+    """
+    widths = [width(entry) for entry in entries]
+    free = room - width(first) + len(_BETWEEN)
+    columns = widths
+    for count in range(min(len(entries), free // len(_BETWEEN)), 0, -1):
+        columns = [max(widths[place::count]) for place in range(count)]
+        if sum(columns) + count * len(_BETWEEN) <= free:
+            break
+    starts = range(0, len(entries), len(columns) or 1)
+    rows = [entries[start : start + len(columns)] for start in starts]
+    return [(first + _BETWEEN.join(map(pad, row, columns))).rstrip() for row in rows]
+
+
 def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]:
     """Lay out entries and their descriptions in two columns.
 

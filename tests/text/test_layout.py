@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from chatservice.text.layout import COLUMNS, LEFT_MOST, WIDTH, listed, pad, table, width, wrap
+from chatservice.text.layout import COLUMNS, LEFT_MOST, WIDTH, grid, listed, pad, table, width, wrap
 from chatservice.text.sanitising import safe
 
 NAMES = ["ana", "bob", "cleo", "dora", "emil", "fritz", "greta", "hans", "ida"]
@@ -168,3 +168,37 @@ class TableTests(unittest.TestCase):
             self.assertEqual(line, line.rstrip())
             words = line.split()
             self.assertTrue(width(line) <= WIDTH or len(words) == 1 or width(words[-1]) > 19, line)
+
+
+class GridTests(unittest.TestCase):
+    def test_nothing(self) -> None:
+        self.assertEqual(grid([]), [])
+
+    def test_as_many_columns_as_fit_each_as_wide_as_its_widest(self) -> None:
+        entries = [f"{letter * size}" for size in (4, 1, 6) for letter in "abcd"]
+        self.assertEqual(
+            grid(entries, "  ", 32),
+            [
+                "  aaaa    bbbb    cccc    dddd",
+                "  a       b       c       d",
+                "  aaaaaa  bbbbbb  cccccc  dddddd",
+            ],
+        )
+        self.assertEqual(grid(["a", "b", "c"], "", 7), ["a  b  c"])
+        self.assertEqual(grid(["a", "b", "c"], "", 6), ["a  b", "c"])
+
+    def test_wide_characters_stand_in_their_columns(self) -> None:
+        self.assertEqual(
+            grid(["小林", "bo", "ana", "渡辺さん"], "", 14), ["小林  bo", "ana   渡辺さん"]
+        )
+
+    def test_what_is_too_wide_has_a_line_of_its_own(self) -> None:
+        self.assertEqual(grid(["a" * 50, "b"], "  "), [f"  {'a' * 50}", "  b"])
+
+    @given(WORDS, st.sampled_from((37, 77)))
+    def test_all_of_it_is_there_and_fits(self, entries: list[str], room: int) -> None:
+        rows = grid(entries, "  ", room)
+        self.assertEqual(" ".join(rows).split(), entries)
+        widest = max(map(width, entries), default=0)
+        for row in rows:
+            self.assertLessEqual(width(row), max(room, 2 + widest))

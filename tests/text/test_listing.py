@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.trial import unittest
 
-from chatservice.text.listing import FACES, faces, people
+from chatservice.text.listing import DIGITS, FACES, alphabetical, faces, people
 
 
 class FacesTests(unittest.TestCase):
@@ -30,3 +30,30 @@ class CountTests(unittest.TestCase):
         self.assertEqual(people(1), "1 person")
         self.assertEqual(people(2), "2 people")
         self.assertEqual(people(12_345), "12,345 people")
+
+
+class AlphabetTests(unittest.TestCase):
+    def test_names_stand_where_one_looks_for_them(self) -> None:
+        wanted = [
+            "ana",
+            "Änne",
+            "Anton",
+            "bob",
+            "Bob2",
+            "bob10",
+            "Émile",
+            "emma",
+            "Zoë",
+            "Яна",
+            "小林",
+        ]
+        given = sorted(wanted)
+        self.assertEqual(sorted(given, key=alphabetical), wanted)
+
+    def test_a_number_may_be_as_long_as_a_name(self) -> None:
+        for digits in (DIGITS, DIGITS + 5, 5000):
+            self.assertLess(alphabetical("a" + "9" * digits), alphabetical("b"))
+
+    def test_no_two_names_are_one(self) -> None:
+        self.assertNotEqual(alphabetical("ana"), alphabetical("Ana"))
+        self.assertNotEqual(alphabetical("a1"), alphabetical("a01"))

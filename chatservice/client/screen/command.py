@@ -1,4 +1,4 @@
-"""What a command is: how it is typed, and what it can do for whoever typed it."""
+"""What a command can do for whoever typed it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ class Typist(Protocol):
     def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
         """Ask for something; then what is to be done with the answer."""
 
+    @property
+    def columns(self) -> int:
+        """Return how wide the terminal is."""
+
     def tell(self, *lines: str) -> None:
         """Show them an answer."""
 
@@ -80,51 +84,3 @@ class Typist(Protocol):
 
 class Refused(Exception):
     """A line can't be obeyed; ``str()`` says why."""
-
-
-class Command(NamedTuple):
-    """A row of the table.
-
-    :ivar takes: what stands behind the command: ``TEXT`` is the rest of the line, any other word
-        one word; what stands in brackets may be left out. It also tells what completes it.
-    :ivar does: what it does, in a few words.
-    :ivar example: what one might type.
-    :ivar run: is called with the typist, and what was typed for each word of the usage.
-    :ivar lines: whether each of many lines may be its text.
-    """
-
-    name: str
-    takes: str
-    does: str
-    example: str
-    run: Callable[..., None]
-    lines: bool = False
-
-    @property
-    def usage(self) -> str:
-        """The command as one types it."""
-        return f"/{self.name} {self.takes}".rstrip()
-
-    @property
-    def kinds(self) -> list[str]:
-        """What each of its words is, ``ROOM`` say."""
-        return [word.strip("[]") for word in self.takes.split()]
-
-    def arguments(self, typed: str) -> list[str]:
-        """Take apart what was typed behind it, a string for each word of the usage.
-
-        :raises Refused: if that is not what it takes.
-        """
-        values = []
-        for word in self.takes.split():
-            if word.strip("[]") == "TEXT":
-                value, typed = typed, ""
-            else:
-                value, _, typed = typed.partition(" ")
-                typed = typed.strip()
-            if not value and not word.startswith("["):
-                raise Refused(f"usage: {self.usage}")
-            values.append(value)
-        if typed:
-            raise Refused(f"usage: {self.usage}")
-        return values

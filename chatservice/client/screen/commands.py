@@ -1,25 +1,24 @@
 """What a line that is typed does: it is said, or, if it shows to begin with ``/``, it is a command.
 
-One table: what a command takes, what it does, and what completes it are each in its row.
+What a command takes, and what completes it, is in its row (:mod:`.grammar`), as for the service.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Final, cast
 
 from chatservice import messages
-from chatservice.client.screen import answers
-from chatservice.client.screen.command import Command, Refused, Typist
+from chatservice.client.screen.command import Refused, Typist
 from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
 from chatservice.client.screen.times import LOCAL, zone_name
 from chatservice.client.state import BELLS, STAMPS
-from chatservice.text import names
+from chatservice.text import answers, names, wording
+from chatservice.text.grammar import NO_TOPIC, PEOPLE, SHORT, Row, Unclear
 from chatservice.text.layout import listed, table, wrap
 from chatservice.text.sanitising import safe
 from chatservice.text.slash import LooksLikeCommand, from_slash
-
-NO_TOPIC: Final = "-"
 
 HISTORY_USUAL: Final = 50
 HISTORY_MOST: Final = 1000
@@ -95,13 +94,13 @@ def _taken_apart(slashed: str | None) -> tuple[str | None, str]:
 
 def _is_meant(word: str) -> bool:
     """Tell whether a word is a command, or nearly one; a path, say, is not."""
-    return bool(get_close_matches(word.lower(), COMMANDS, n=1))
+    return row_of(word) is not None or bool(get_close_matches(word.lower(), COMMANDS, n=1))
 
 
 def usage_of(typed: str) -> str | None:
     """Tell what a command takes that is being typed; None if there is none, or not yet."""
     word, space, _ = typed.partition(" ")
-    command = COMMANDS.get(word[1:].lower()) if word.startswith("/") else None
+    command = row_of(word[1:]) if word.startswith("/") else None
     return f"{command.usage}: {command.does}" if command is not None and space else None
 
 
@@ -109,18 +108,25 @@ def _command(typist: Typist, word: str, typed: list[str]) -> None:
     if not word:
         raise Refused("/help shows what you can do")
     command = _find(word)
-    if len(typed) > 1 and not command.lines:
+    if len(typed) > 1 and command.name not in _OF_LINES:
         raise Refused(f"/{command.name} takes one line, and these are {len(typed)}")
-    *before, first = command.arguments(typed[0]) or [""]
+    words, run = command.arguments(typed[0]), _RUN[command.name]
+    if words is None:
+        raise Refused(command.wanted)
     if len(typed) == 1:
-        command.run(typist, *before, *([first] if command.takes else []))
+        run(typist, *words)
         return
-    for text in filter(None, [first, *typed[1:]]):
-        command.run(typist, *before, text)
+    for text in filter(None, [words[-1], *typed[1:]]):
+        run(typist, *words[:-1], text)
 
 
-def _find(word: str) -> Command:
-    command = COMMANDS.get(word.lower().removeprefix("/"))
+def row_of(word: str) -> Row | None:
+    """Return the row of a command, by its name or another word for it; None if there is none."""
+    return COMMANDS.get(SHORT.get(word.lower(), word.lower()))
+
+
+def _find(word: str) -> Row:
+    command = row_of(word.removeprefix("/"))
     if command is None:
         near = get_close_matches(word.lower(), COMMANDS, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help shows what there is"
@@ -130,7 +136,7 @@ def _find(word: str) -> Command:
 
 def _here(typist: Typist) -> str:
     if typist.room is None:
-        raise Refused("you are in no room: /join one first")
+        raise Refused(wording.NOWHERE)
     return typist.room
 
 
@@ -244,16 +250,28 @@ def _who(typist: Typist, typed: str) -> None:
     room = _room(typed) if typed else _here(typist)
 
     def told(reply: messages.Reply) -> None:
-        typist.tell(*answers.who(cast("messages.WhoIs", reply)))
+        there = cast("messages.WhoIs", reply)
+        typist.tell(*answers.who(there.room, there.people, there.count))
 
     typist.ask(messages.Who(room=room), told)
+
+
+def _names(typist: Typist, typed: str) -> None:
+    def told(reply: messages.Reply) -> None:
+        typist.tell(*answers.names(cast("messages.NameList", reply), typist.columns))
+
+    try:
+        typist.ask(COMMANDS["names"].request("", typed), told)
+    except Unclear as error:
+        raise Refused(str(error)) from None
 
 
 def _rooms(typist: Typist) -> None:
     def told(reply: messages.Reply) -> None:
         there = cast("messages.RoomList", reply)
         typist.heard_of(there.rooms)
-        typist.tell(*answers.rooms(there, typist.rooms, typist.room))
+        more = there.count - len(there.rooms)
+        typist.tell(*answers.rooms(there.rooms, more, typist.rooms, typist.room or ""))
 
     typist.ask(messages.Rooms(), told)
 
@@ -354,35 +372,35 @@ def _quit(typist: Typist, text: str) -> None:
     typist.quit(text)
 
 
-COMMANDS: Final[dict[str, Command]] = {
-    command.name: command
-    for command in (
-        Command("help", "[COMMAND]", "what you can do", "/help join", _help),
-        Command("join", "ROOM", "go into a room", "/join dev", _join),
-        Command("leave", "[ROOM]", "leave a room", "/leave dev", _leave),
-        Command("rooms", "", "list the rooms", "/rooms", _rooms),
-        Command("who", "[ROOM]", "who is in a room", "/who dev", _who),
-        Command("history", "[N]", "what was said", "/history 100", _history),
-        Command("me", "TEXT", "say what you do", "/me waves", _me, lines=True),
-        Command("say", "ROOM TEXT", "say it in a room", "/say dev it works!", _say_in, lines=True),
-        Command("msg", "NAME TEXT", "write privately", "/msg ana lunch?", _msg, lines=True),
-        Command("reply", "TEXT", "answer privately", "/reply yes, at one", _reply, lines=True),
-        Command(
-            "topic",
-            "[TEXT]",
-            "what a room is for",
-            f"/topic the next release ({NO_TOPIC} for none)",
-            _topic,
-        ),
-        Command("away", "[TEXT]", "say you are away", "/away out for lunch", _away),
-        Command("ignore", "NAME", "hide what they say", "/ignore bob", _ignore),
-        Command("unignore", "NAME", "see it again", "/unignore bob", _unignore),
-        Command("ignored", "", "whom you ignore", "/ignored", _ignored),
-        Command("nick", "NAME", "change your name", "/nick anna", _nick),
-        Command("whois", "NAME", "about one person", "/whois bob", _whois),
-        Command("set", "[WHAT] [TO]", "how you see it", "/set timestamps full", _set),
-        Command("uptime", "", "since when it runs", "/uptime", _uptime),
-        Command("bell", "[WHEN]", "when it rings", f"/bell mentions ({', '.join(BELLS)})", _bell),
-        Command("quit", "[TEXT]", "leave the chat", "/quit see you", _quit),
-    )
+_BELL: Final = Row("bell", "[MODE]", "when it rings", f"/bell mentions ({', '.join(BELLS)})")
+
+COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _BELL, PEOPLE[-1])}
+
+_RUN: Final[dict[str, Callable[..., None]]] = {
+    "help": _help,
+    "join": _join,
+    "leave": _leave,
+    "rooms": _rooms,
+    "who": _who,
+    "names": _names,
+    "history": _history,
+    "me": _me,
+    "say": _say_in,
+    "msg": _msg,
+    "reply": _reply,
+    "topic": _topic,
+    "away": _away,
+    "ignore": _ignore,
+    "unignore": _unignore,
+    "ignored": _ignored,
+    "nick": _nick,
+    "whois": _whois,
+    "set": _set,
+    "uptime": _uptime,
+    "bell": _bell,
+    "quit": _quit,
 }
+"""What each does: called with the typist, and with what was typed for each word of its usage."""
+
+_OF_LINES: Final = ("me", "say", "msg", "reply")
+"""Those of which each of many lines may be the text."""

@@ -8,10 +8,10 @@ from typing import Final, Protocol
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from chatservice.client.screen.command import Command
-from chatservice.client.screen.commands import COMMANDS, SETTINGS
+from chatservice.client.screen.commands import COMMANDS, SETTINGS, row_of
 from chatservice.client.state import BELLS
 from chatservice.text import names
+from chatservice.text.grammar import Row
 
 _BEFORE_NAME: Final = "@(\"'"
 """What may stand directly before a name."""
@@ -45,7 +45,7 @@ class Completing(Completer):
             word, space, typed = before[1:].partition(" ")
             if not space:
                 return self._commands(word)
-            command = COMMANDS.get(word.lower())
+            command = row_of(word)
             return self._arguments(command, typed.lstrip()) if command is not None else ()
         word = before.split(" ")[-1]
         behind = ": " if word == before and not document.text_after_cursor else ""
@@ -59,7 +59,7 @@ class Completing(Completer):
                     f"{command.name}{space}", -len(word), display=f"{slash}{command.name}"
                 )
 
-    def _arguments(self, command: Command, typed: str) -> Iterable[Completion]:
+    def _arguments(self, command: Row, typed: str) -> Iterable[Completion]:
         kinds = command.kinds
         words = typed.split(" ")
         rest = kinds.index("TEXT") if "TEXT" in kinds else len(kinds)
@@ -76,7 +76,7 @@ class Completing(Completer):
             return self._rooms(word, space)
         if kind == "COMMAND":
             return self._commands(word.removeprefix("/"), slash="")
-        options = {"WHEN": BELLS, "WHAT": tuple(SETTINGS), "TO": SETTINGS.get(words[0].lower(), ())}
+        options = {"MODE": BELLS, "WHAT": tuple(SETTINGS), "TO": SETTINGS.get(words[0].lower(), ())}
         return [
             Completion(f"{one}{space}", -len(word), display=one)
             for one in options.get(kind, ())

@@ -23,6 +23,7 @@ from chatservice.client.seat import Refused, Seat, Sent
 from chatservice.client.session import OVER
 from chatservice.client.state import Settings
 from chatservice.text import names
+from chatservice.text.layout import COLUMNS
 from chatservice.text.listing import faces
 
 PAST: Final = 20
@@ -229,6 +230,11 @@ class Conversation:
         refusal = failure.value
         if isinstance(refusal, Refused) and refusal.error.code != OVER:
             self.tell(str(refusal))
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is; as narrow as one may be, if that is not known."""
+        return self._paper.columns or COLUMNS
 
     def tell(self, *lines: str) -> None:
         """Answer the person."""

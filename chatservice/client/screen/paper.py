@@ -84,6 +84,11 @@ class Paper:
             pause = self._printed + PAUSE - self._reactor.seconds()
             self._later = self._reactor.callLater(max(0, pause), self._print)
 
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is; None if it does not tell."""
+        return self._printer.columns
+
     def flush(self) -> None:
         """Print all that waits, now."""
         self.release()

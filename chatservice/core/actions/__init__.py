@@ -34,6 +34,7 @@ ACTIONS: Final[dict[type[messages.Request], Action]] = {
     messages.Join: rooms.join,
     messages.Leave: rooms.leave,
     messages.Who: rooms.who,
+    messages.Names: people.names,
     messages.Rooms: rooms.rooms,
     messages.History: rooms.history,
     messages.LookUp: people.whois,

@@ -1,16 +1,59 @@
-"""People: what is known of one and of the server, and whom somebody does not want to see."""
+"""People: who is here, what is known of one and of the server, and whom somebody ignores."""
 
 from __future__ import annotations
 
+from heapq import merge
+from typing import Final
+
 from chatservice.core import ignoring
 from chatservice.core.actions.meant import somebody
+from chatservice.core.answers import Making, Parts
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
 from chatservice.core.refusals import Refusal
-from chatservice.messages import About, Code, LookUp, Ok, Up, Uptime, moment
-from chatservice.messages.shown import Ignoring, Profile
+from chatservice.messages import About, Code, LookUp, Names, Ok, Up, Uptime, moment
+from chatservice.messages.shown import Crowd, Ignoring, Profile
 from chatservice.messages.typed import Ignore, Ignored, Unignore
+from chatservice.text.listing import alphabetical
+
+NAMES_TOLD: Final = 500
+NAMES_AT_ONCE: Final = 100
+"""So many names are put in order in one step."""
+NAMES_A_LINE: Final = 1000
+"""To look for a page among so many names counts as a line of who asks for it."""
+
+
+def names(chat: Chat, member: Member, request: Names) -> Making:
+    """Tell who is here, in whatever rooms, or in none: a page in the order of the alphabet."""
+    if request.page < 1:
+        raise Refusal(Code.BAD_FIELD, "page is 1 or more")
+    limit = min(max(request.limit, 1), NAMES_TOLD)
+    there = [other.name for other in chat.members]
+    member.outlet.charge(len(there) / NAMES_A_LINE)
+    runs = []
+    for start in range(0, len(there), NAMES_AT_ONCE):
+        if start:
+            yield b""
+        runs.append(sorted(map(alphabetical, there[start : start + NAMES_AT_ONCE])))
+    page: list[str] = []
+    before = (request.page - 1) * limit
+    if before < len(there):
+        for place, (_, name) in enumerate(merge(*runs)):
+            if len(page) == limit:
+                break
+            if place and place % NAMES_AT_ONCE == 0:
+                yield b""
+            if place >= before:
+                page.append(name)
+    crowd = Crowd(
+        count=len(there),
+        page=request.page,
+        pages=-(-len(there) // limit),
+        stale=chat.stale,
+        ref=request.ref,
+    )
+    return Parts(crowd, page)
 
 
 def whois(chat: Chat, member: Member, request: LookUp) -> Profile:

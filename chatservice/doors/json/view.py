@@ -28,6 +28,7 @@ _ASKED: Final = {SAID: "say", DID: "do", PRIVATE: "private", TOPIC: "topic"}
 
 _LISTS: Final[dict[type[messages.Reply], str]] = {
     messages.WhoIs: "people",
+    messages.NameList: "names",
     messages.RoomList: "rooms",
     messages.Past: "events",
 }

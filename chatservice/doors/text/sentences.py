@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from chatservice.messages import (
 from chatservice.messages.shown import (
     Bans,
     Company,
+    Crowd,
     Entered,
     Figures,
     Goodbye,
@@ -36,10 +38,10 @@ from chatservice.messages.shown import (
     TopicIs,
     Turned,
 )
-from chatservice.text import durations, wording
+from chatservice.text import answers, durations, wording
 from chatservice.text.directions import directed, directed_room
-from chatservice.text.layout import listed, table, wrap
-from chatservice.text.listing import faces, people
+from chatservice.text.layout import listed, table
+from chatservice.text.listing import faces
 
 ROOMS_LISTED: Final = 100
 
@@ -120,24 +122,13 @@ def _ignoring(zone: str, reply: Ignoring) -> str:
 
 
 def _profile(zone: str, reply: Profile) -> str:
-    about = reply.about
-    rows = [
-        ("in", ", ".join(f"#{room}" for room in about.rooms) or "no room"),
-        ("since", _moment(about.since)),
-        ("idle", durations.say(about.idle)),
-    ]
-    if about.away is not None:
-        rows.append(("away", about.away or "yes"))
-    if reply.address is not None:
-        rows.append(("from", reply.address or "this machine"))
-    if reply.muted is not None:
-        rows.append(("muted", reply.muted))
-    operator = " (operator)" if about.operator else ""
-    return _lines(f"{directed(about.name)}{operator}", *table(rows))
+    more = [("from", reply.address or "this machine")] if reply.address is not None else []
+    more += [("muted", reply.muted)] if reply.muted is not None else []
+    return _lines(*answers.about(reply.about, _moment, *more))
 
 
 def _up(zone: str, reply: Up) -> str:
-    return _lines(f"up {durations.say(reply.seconds)}", f"since {_moment(reply.since)}")
+    return _lines(*answers.up(reply, _moment))
 
 
 def _moment(at: str) -> str:
@@ -191,36 +182,24 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
 
 
 def _company(reply: Company, there: Iterable[Person]) -> list[str]:
-    if not reply.count:
-        return [f"nobody is in #{reply.room}"]
-    shown = [directed(one.name) + ("" if one.away is None else " (away)") for one in there]
-    more = reply.count - len(shown)
-    return [
-        *wrap(f"{people(reply.count)} in #{reply.room}:".split()),
-        *listed(shown, "  "),
-        *([f"  and {more:,} more"] if more else []),
-        *filter(None, [reply.stale]),
-    ]
+    told = answers.who(reply.room, there, reply.count)
+    return [*told, reply.stale] if reply.count and reply.stale else told
+
+
+def _crowd(reply: Crowd, names: Iterable[str]) -> list[str]:
+    told = answers.names(replace(reply.wire(), names=list(names)))
+    return [*told, reply.stale] if reply.stale else told
 
 
 def _overview(reply: Overview, rooms: Iterable[RoomSeen]) -> list[str]:
-    shown = list(islice(rooms, ROOMS_LISTED))
-    columns = max(len(f"{shown[0].people:,}"), 1)
-    marks = dict.fromkeys(reply.yours, " (yours)") | {reply.here: " (you are here)"}
-    more = reply.count - ROOMS_LISTED
-    return [
-        *(
-            f"{room.people:>{columns},}  #{room.room}{marks.get(room.room, '')}"
-            + (" (locked)" if room.locked else "")
-            for room in shown
-        ),
-        *(f"{0:>{columns}}  #{room} (locked)" for room in reply.locked[:ROOMS_LISTED]),
-        *([f"and {more:,} more"] if more > 0 else []),
-    ]
+    locked = [RoomSeen(room=room, people=0, locked=True) for room in reply.locked[:ROOMS_LISTED]]
+    shown = [*islice(rooms, ROOMS_LISTED), *locked]
+    return answers.rooms(shown, reply.count - ROOMS_LISTED, reply.yours, reply.here)
 
 
 LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
     Company: _company,
+    Crowd: _crowd,
     Overview: _overview,
 }
 """The lines of an answer in parts."""

@@ -24,6 +24,7 @@ class Typist:
     def __init__(self, room: str | None = "lobby", *others: str) -> None:
         self.name = "ana"
         self.room = room
+        self.columns = 40
         self.correspondent: Correspondent | None = None
         names = [name for name in (room, *others) if name is not None]
         self.rooms = {name: messages.RoomSeen(room=name, people=2, topic="") for name in names}
@@ -209,6 +210,35 @@ class RoomTests(CommandTestCase):
         self.ana.answer(messages.WhoIs(room="ops", people=[], count=0))
         self.assertEqual(self.ana.told, ["nobody is in #ops"])
 
+    def test_names(self) -> None:
+        self.assert_asks("/names", messages.Names(page=1, limit=100))
+        names = ["ana", "bob", "moritz-der-grosse", "渡辺さん"]
+        page = messages.NameList(names=names, count=104, page=1, pages=2)
+        self.ana.answer(page)
+        first, last = "104 people here, page 1 of 2:", "/names 2 shows the next"
+        self.assertEqual(
+            self.ana.told,
+            [first, "  ana       bob  moritz-der-grosse", "  渡辺さん", last],
+        )
+        self.ana.told.clear()
+        self.ana.columns = 80
+        self.ana.answer(page)
+        self.assertEqual(self.ana.told, [first, "  ana  bob  moritz-der-grosse  渡辺さん", last])
+        self.assert_asks("/names 2", messages.Names(page=2, limit=100))
+        for wrong in ("0", "x", "1 2"):
+            self.assert_refused(f"/names {wrong}", "usage: /names [PAGE]")
+
+    def test_short_words(self) -> None:
+        self.assert_asks("/j ops", messages.Join(room="ops"))
+        self.assert_asks("/part", messages.Leave(room="lobby"))
+        self.assert_asks("/W", messages.Who(room="lobby"))
+        self.assert_asks("/list", messages.Rooms())
+        self.assert_says("/query bob hi", messages.Private(to="bob", text="hi"))
+        self.assert_tells("/? exit", "/quit [TEXT]: leave the chat", "for example: /quit see you")
+        obey(self.ana, "/exit bye")
+        self.assertEqual(self.ana.done, [("quit", "bye")])
+        self.assert_refused("one\n/j dev", "one of these lines begins with /j: type that by itself")
+
     def test_rooms(self) -> None:
         self.assert_asks("/rooms", messages.Rooms())
         rooms = [
@@ -354,6 +384,7 @@ class OtherTests(CommandTestCase):
             obey(typist, command.example.partition(" (")[0])
 
     def test_the_usage_of_what_is_being_typed(self) -> None:
-        self.assertEqual(commands.usage_of("/msg b"), "/msg NAME TEXT: write privately")
+        for typed in ("/msg b", "/query b"):
+            self.assertEqual(commands.usage_of(typed), "/msg NAME TEXT: write privately")
         for typed in ("", "hi", "/msg", "/msgs b", "//msg b"):
             self.assertIsNone(commands.usage_of(typed), typed)

@@ -46,6 +46,7 @@ class CompletingTests(TestCase):
     def test_commands(self) -> None:
         self.assert_offers("/jo", "/join ")
         self.assert_offers("/ROO", "/rooms")
+        self.assert_offers("/na", "/names ")
         self.assert_offers("/m", "/me ", "/msg ")
         self.assert_offers("/x")
         self.assert_offers("/x y")
@@ -68,9 +69,14 @@ class CompletingTests(TestCase):
         self.assert_offers("/help jo", "/help join")
         self.assert_offers("/help /jo", "/help /join")
         self.assert_offers("/history 1")
+        self.assert_offers("/names 1")
+        self.assert_offers("/j d", "/j dev")
+        self.assert_offers("/query zo", "/query zoe ")
         self.assert_offers("/rooms x")
         self.assert_offers("/join dev x")
 
     def test_each_word_of_a_usage_is_known(self) -> None:
         kinds = {kind for command in COMMANDS.values() for kind in command.kinds}
-        self.assertEqual(kinds, {"COMMAND", "ROOM", "N", "TEXT", "NAME", "WHEN", "WHAT", "TO"})
+        self.assertEqual(
+            kinds, {"COMMAND", "ROOM", "PAGE", "N", "TEXT", "NAME", "MODE", "WHAT", "TO"}
+        )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from chatservice.core.actions import people
 from tests.core.programs import ProgramTestCase, brief, only
 
 
@@ -48,3 +49,47 @@ class PeopleTests(ProgramTestCase):
         up = only(self.bot.tries("uptime", ref=7), "uptime")
         self.assertEqual(up["seconds"] - before["seconds"], 3600)
         self.assertEqual((up["since"], up["ref"]), (before["since"], 7))
+
+
+class NamesTests(ProgramTestCase):
+    def test_a_page_has_as_many_as_are_asked_for(self) -> None:
+        house = self.house
+        house.gather("ana", "Änne", "bo", operator=False)
+        (bot,) = self.gather("bot")
+        (page,) = bot.tries("names", ref="n")
+        names = ["ana", "Änne", "bo", "bot"]
+        whole = {"type": "names", "names": names, "count": 4, "page": 1, "pages": 1, "ref": "n"}
+        self.assertEqual(page, whole)
+        (page,) = bot.tries("names", page=2, limit=3)
+        wanted = {"type": "names", "names": ["bot"], "count": 4, "page": 2, "pages": 2}
+        self.assertEqual(page, wanted)
+        (page,) = bot.tries("names", page=3, limit=3)
+        self.assertEqual((page["names"], page["pages"]), ([], 2))
+
+    def test_a_limit_that_is_none_counts_as_the_nearest(self) -> None:
+        self.house.gather("ana")
+        (bot,) = self.gather("bot")
+        self.assertEqual(bot.tries("names", limit=0)[0]["names"], ["ana"])
+        self.patch(people, "NAMES_TOLD", 1)
+        self.assertEqual(bot.tries("names", limit=500, page=2)[0]["names"], ["bot"])
+
+    def test_there_is_no_page_before_the_first(self) -> None:
+        (bot,) = self.gather("bot")
+        self.assertEqual(brief(bot.tries("names", page=0)), ["error bad_field"])
+
+    def test_a_program_that_is_away_is_here_until_its_grace_ends(self) -> None:
+        (bot, other) = self.gather("bot", "other")
+        other.lose()
+        self.assertEqual(bot.tries("names")[0]["names"], ["bot", "other"])
+
+    def test_of_a_crowd_each_name_is_on_one_page(self) -> None:
+        crowd = [f"p{number}" for number in range(350)]
+        self.house.gather(*reversed(crowd))
+        (bot,) = self.gather("bot")
+        told = []
+        for page in range(1, 5):
+            bot.ask("names", page=page, limit=100)
+            for _ in range(12):
+                self.house.tick()
+            told += only(bot.read(), "names")["names"]
+        self.assertEqual(told, ["bot", *crowd])

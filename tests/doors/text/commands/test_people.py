@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from chatservice.doors.text.commands import COMMANDS
 from chatservice.doors.text.view import TEXT
+from chatservice.text.grammar import SHORT
 from tests.doors.text.commands.support import CrewTestCase, behind, catch_up
 from tests.doors.text.commands.test_rooms import NARROW_NAMES
 
@@ -262,3 +263,70 @@ class HelpTests(CrewTestCase):
             self.ana.tries("/help /" + "x" * 1900),
             [f"-- there is no /{'x' * 24}: /help shows what there is"],
         )
+
+
+class NamesTests(CrewTestCase):
+    def test_everybody_is_listed_in_whatever_rooms_or_in_none(self) -> None:
+        self.bo.tries("/leave")
+        self.ana.tries("/join dev")
+        self.hush()
+        for person in (self.ana, self.bo, self.eve):
+            self.assertEqual(person.tries("/names"), ["-- 3 people here:", "--   ana  bo  eve"])
+            self.assertEqual(person.tries("/names 1"), ["-- 3 people here:", "--   ana  bo  eve"])
+
+    def test_who_has_left_is_not(self) -> None:
+        self.bo.tries("/quit")
+        self.assertEqual(self.ana.tries("/names")[-1], "--   ana  eve")
+
+    def test_a_page_has_a_hundred_and_says_how_to_see_the_next(self) -> None:
+        self.house.gather(*(f"p{number}" for number in reversed(range(202))))
+        self.hush()
+        first = self.does("/names")
+        self.assertEqual(first[0], "-- 205 people here, page 1 of 3:")
+        self.assertEqual(first[-1], "-- /names 2 shows the next")
+        second, third = self.does("/names 2"), self.does("/names 3")
+        self.assertEqual(second[-1], "-- /names 3 shows the next")
+        self.assertEqual(third, ["-- 205 people here, page 3 of 3:", *third[1:]])
+        self.assertNarrow([*first, *second, *third])
+        listed = " ".join(line[2:] for line in (*first[1:-1], *second[1:-1], *third[1:])).split()
+        self.assertEqual(listed, ["ana", "bo", "eve", *(f"p{number}" for number in range(202))])
+        self.assertEqual(self.does("/names 4"), ["-- there is no page 4: the last is 3"])
+
+    def test_what_is_no_page_is_told_with_the_usage(self) -> None:
+        for typed in ("0", "x", "-1", "1 2"):
+            self.assertEqual(self.ana.tries(f"/names {typed}"), ["-- usage: /names [PAGE]"])
+
+    def test_it_counts_as_more_lines_the_more_are_looked_through(self) -> None:
+        self.ana.outlet.charged = 0.0
+        self.ana.tries("/names")
+        little = self.ana.outlet.charged
+        self.house.gather(*(f"p{number}" for number in range(500)))
+        self.ana.outlet.charged = 0.0
+        self.ana.tries("/names")
+        self.assertGreater(self.ana.outlet.charged, little + 0.4)
+
+    def test_in_a_cluster_that_is_apart_it_says_that_it_may_be_wrong(self) -> None:
+        self.house.chat.stale = "it may be otherwise"
+        self.assertEqual(self.ana.tries("/names")[-1], "-- it may be otherwise")
+
+
+class ShortTests(CrewTestCase):
+    """What fingers know from elsewhere."""
+
+    def test_they_do_what_the_commands_do(self) -> None:
+        self.assertEqual(self.ana.tries("/j dev"), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(self.ana.tries("/w"), self.ana.tries("/who"))
+        self.assertEqual(self.ana.tries("/LIST"), self.ana.tries("/rooms"))
+        self.assertEqual(self.ana.tries("/?"), self.ana.tries("/help"))
+        self.assertEqual(self.ana.tries("/query bo psst"), ["[you -> bo] psst"])
+        self.assertEqual(self.ana.tries("/part"), ["-- you left #dev and are in #lobby now"])
+        self.assertEqual(self.ana.tries("/exit"), ["-- goodbye, ana"])
+
+    def test_help_tells_of_the_command(self) -> None:
+        for short, name in SHORT.items():
+            told = self.ana.tries(f"/help {short}")
+            self.assertEqual(told, self.ana.tries(f"/help /{name}"))
+            self.assertTrue(told[0].startswith(f"-- /{name}"), short)
+
+    def test_what_is_not_taken_is_told_with_the_command(self) -> None:
+        self.assertEqual(self.ana.tries("/j"), ["-- usage: /join ROOM"])

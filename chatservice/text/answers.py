@@ -1,0 +1,77 @@
+"""How the answers to questions look, laid out for forty columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Sequence
+
+from chatservice.messages import About, NameList, Person, RoomSeen, Up
+from chatservice.text import durations
+from chatservice.text.directions import directed
+from chatservice.text.layout import COLUMNS, WIDTH, grid, listed, table, wrap
+from chatservice.text.listing import people
+
+
+def who(room: str, there: Iterable[Person], count: int) -> list[str]:
+    """List who is in a room, of whom ``there`` are the first."""
+    if not count:
+        return [f"nobody is in #{room}"]
+    shown = [directed(one.name) + ("" if one.away is None else " (away)") for one in there]
+    more = count - len(shown)
+    return [
+        *wrap(f"{people(count)} in #{room}:".split()),
+        *listed(shown, "  "),
+        *([f"  and {more:,} more"] if more > 0 else []),
+    ]
+
+
+def names(answer: NameList, columns: int = COLUMNS) -> list[str]:
+    """List a page of who is here.
+
+    :param columns: of the terminal.
+    """
+    page, pages = answer.page, answer.pages
+    if not answer.names:
+        return [f"there is no page {page:,}: the last is {pages:,}"]
+    where = f", page {page:,} of {pages:,}" if pages > 1 else ""
+    return [
+        *wrap(f"{people(answer.count)} here{where}:".split()),
+        *grid([directed(name) for name in answer.names], "  ", columns - COLUMNS + WIDTH),
+        *([f"/names {page + 1} shows the next"] if page < pages else []),
+    ]
+
+
+def rooms(shown: Sequence[RoomSeen], more: int, yours: Container[str], here: str) -> list[str]:
+    """List rooms, as they are given, and how many more there are."""
+    if not shown:
+        return ["there are no rooms"]
+    columns = max(len(f"{room.people:,}") for room in shown)
+    rows = []
+    for room in shown:
+        mark = " (yours)" if room.room in yours else ""
+        if room.room == here:
+            mark = " (you are here)"
+        locked = " (locked)" if room.locked else ""
+        rows.append(f"{room.people:>{columns},}  #{room.room}{mark}{locked}")
+    return rows + ([f"and {more:,} more"] if more > 0 else [])
+
+
+def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -> list[str]:
+    """Tell about one person.
+
+    :param moment: writes out a time.
+    :param more: what else is to be told, each with its name.
+    """
+    rows = [
+        ("in", ", ".join(f"#{room}" for room in answer.rooms) or "no room"),
+        ("since", moment(answer.since)),
+        ("idle", durations.say(answer.idle)),
+    ]
+    if answer.away is not None:
+        rows.append(("away", answer.away or "yes"))
+    operator = " (operator)" if answer.operator else ""
+    return [f"{directed(answer.name)}{operator}", *table([*rows, *more])]
+
+
+def up(answer: Up, moment: Callable[[str], str]) -> list[str]:
+    """Tell since when the server runs."""
+    return [f"up {durations.say(answer.seconds)}", f"since {moment(answer.since)}"]
