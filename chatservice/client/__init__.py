@@ -6,13 +6,14 @@ What a program needs stands here; see :func:`connect`.
 from chatservice.client.bookmark import Remembered
 from chatservice.client.inbox import ChatError
 from chatservice.client.library import Chat, connect
-from chatservice.messages import About, Event, Past, Person, RoomList, RoomSeen, Up, WhoIs
+from chatservice.messages import About, Event, NameList, Past, Person, RoomList, RoomSeen, Up, WhoIs
 
 __all__ = [
     "About",
     "Chat",
     "ChatError",
     "Event",
+    "NameList",
     "Past",
     "Person",
     "Remembered",

@@ -152,6 +152,10 @@ class Chat(AsyncIterator[messages.Event]):
         """Ask who is in a room."""
         return self._ask(messages.Who(room=room), messages.WhoIs)
 
+    def list_names(self, page: int = 1) -> Deferred[messages.NameList]:
+        """Ask who is here, in whatever rooms, or in none: a page of 500, from 1 on."""
+        return self._ask(messages.Names(page=page), messages.NameList)
+
     def list_rooms(self) -> Deferred[messages.RoomList]:
         """Ask which rooms there are."""
         return self._ask(messages.Rooms(), messages.RoomList)

@@ -135,8 +135,10 @@ class Member:
         self.lost = False
 
     def reply(self, reply: Reply) -> None:
-        """Tell this member alone something."""
-        self.outlet.write(self.view.reply(reply))
+        """Tell this member alone something, if its view has anything for it."""
+        told = self.view.reply(reply)
+        if told:
+            self.outlet.write(told)
 
     def tell(self, *lines: str) -> None:
         """Say something of the service's own to this member alone."""

@@ -370,6 +370,9 @@ class Desk:
         elif isinstance(request, messages.Who):
             here = [messages.Person(name=one.name) for one in self.house.members.values()]
             self.say(messages.WhoIs(room=request.room, people=here, count=len(here), ref=ref))
+        elif isinstance(request, messages.Names):
+            page = request.page
+            self.say(messages.NameList(names=["bob"], count=1, page=page, pages=1, ref=ref))
         elif isinstance(request, messages.Rooms):
             self.say(messages.RoomList(rooms=[], count=0, ref=ref))
         elif isinstance(request, messages.LookUp):

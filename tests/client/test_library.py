@@ -274,17 +274,21 @@ class AskingTests(LibraryTestCase):
             chat.nick("echo2"),
             chat.away("tea"),
             chat.who("lobby"),
+            chat.list_names(2),
             chat.list_rooms(),
             chat.history("lobby", before=200, limit=5),
             chat.whois("bob"),
             chat.uptime(),
         ]
         self.move()
-        joined, *others, who, rooms, past, bob, up = [self.successResultOf(one) for one in asking]
+        joined, *others, who, names, rooms, past, bob, up = [
+            self.successResultOf(one) for one in asking
+        ]
         self.assertEqual((bob.name, bob.rooms, up.seconds), ("bob", ["lobby"], 60))
         self.assertEqual(joined, messages.RoomSeen(room="dev", people=2))
         self.assertEqual(others, [None, "echo2", None])
         self.assertEqual([person.name for person in who.people], ["bob", "echo2"])
+        self.assertEqual((names.names, names.page), (["bob"], 2))
         self.assertEqual((rooms.rooms, past.events), ([], []))
         self.assertEqual((chat.name, list(chat.rooms)), ("echo2", ["dev"]))
         chat.stop()

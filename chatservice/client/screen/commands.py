@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from chatservice import messages
 from chatservice.client.screen.command import Refused, Typist
@@ -110,14 +110,27 @@ def _command(typist: Typist, word: str, typed: list[str]) -> None:
     command = _find(word)
     if len(typed) > 1 and command.name not in _OF_LINES:
         raise Refused(f"/{command.name} takes one line, and these are {len(typed)}")
-    words, run = command.arguments(typed[0]), _RUN[command.name]
+    words = command.arguments(typed[0])
     if words is None:
         raise Refused(command.wanted)
-    if len(typed) == 1:
-        run(typist, *words)
-        return
-    for text in filter(None, [words[-1], *typed[1:]]):
-        run(typist, *words[:-1], text)
+    if command.name in _ANSWERS:
+        _ask(typist, command, words)
+    elif len(typed) == 1:
+        _RUN[command.name](typist, *words)
+    else:
+        for text in filter(None, [words[-1], *typed[1:]]):
+            _RUN[command.name](typist, *words[:-1], text)
+
+
+def _ask(typist: Typist, command: Row, words: list[str]) -> None:
+    """Ask the server what a command asks for, and show what it answers."""
+    assert command.makes is not None
+    answer = _ANSWERS[command.name]
+    try:
+        asked = command.makes("", *words)
+    except Unclear as error:
+        raise Refused(str(error)) from None
+    typist.ask(asked, lambda reply: typist.tell(*answer(typist, reply)))
 
 
 def row_of(word: str) -> Row | None:
@@ -228,10 +241,6 @@ def _reply(typist: Typist, text: str) -> None:
     typist.talk(messages.Private(session=to.session, text=text))
 
 
-def _nick(typist: Typist, name: str) -> None:
-    typist.ask(messages.Nick(name=name), lambda reply: typist.tell(f"you are {typist.name} now"))
-
-
 def _topic(typist: Typist, text: str) -> None:
     room = _here(typist)
     if text:
@@ -242,10 +251,6 @@ def _topic(typist: Typist, text: str) -> None:
     typist.tell(f"the topic: {topic}" if topic else f"#{room} has no topic")
 
 
-def _away(typist: Typist, text: str) -> None:
-    typist.ask(messages.Away(text=text), lambda _: typist.tell("you are away until you speak"))
-
-
 def _who(typist: Typist, typed: str) -> None:
     room = _room(typed) if typed else _here(typist)
 
@@ -254,16 +259,6 @@ def _who(typist: Typist, typed: str) -> None:
         typist.tell(*answers.who(there.room, there.people, there.count))
 
     typist.ask(messages.Who(room=room), told)
-
-
-def _names(typist: Typist, typed: str) -> None:
-    def told(reply: messages.Reply) -> None:
-        typist.tell(*answers.names(cast("messages.NameList", reply), typist.columns))
-
-    try:
-        typist.ask(COMMANDS["names"].request("", typed), told)
-    except Unclear as error:
-        raise Refused(str(error)) from None
 
 
 def _rooms(typist: Typist) -> None:
@@ -284,20 +279,6 @@ def _history(typist: Typist, typed: str) -> None:
         messages.History(room=_here(typist), limit=limit),
         lambda reply: typist.look_back(cast("messages.Past", reply)),
     )
-
-
-def _whois(typist: Typist, name: str) -> None:
-    def told(reply: messages.Reply) -> None:
-        typist.tell(*answers.about(cast("messages.About", reply), typist.moment))
-
-    typist.ask(messages.LookUp(name=name), told)
-
-
-def _uptime(typist: Typist) -> None:
-    def told(reply: messages.Reply) -> None:
-        typist.tell(*answers.up(cast("messages.Up", reply), typist.moment))
-
-    typist.ask(messages.Uptime(), told)
 
 
 def _ignore(typist: Typist, typed: str) -> None:
@@ -376,31 +357,35 @@ _BELL: Final = Row("bell", "[MODE]", "when it rings", f"/bell mentions ({', '.jo
 
 COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _BELL, PEOPLE[-1])}
 
+_ANSWERS: Final[dict[str, Callable[[Typist, Any], list[str]]]] = {
+    "names": lambda typist, reply: answers.names(reply, typist.columns),
+    "away": lambda typist, reply: ["you are away until you speak"],
+    "nick": lambda typist, reply: [f"you are {typist.name} now"],
+    "whois": lambda typist, reply: answers.about(reply, typist.moment),
+    "uptime": lambda typist, reply: answers.up(reply, typist.moment),
+}
+"""How the answer to each looks that is but a question to the server."""
+
 _RUN: Final[dict[str, Callable[..., None]]] = {
     "help": _help,
     "join": _join,
     "leave": _leave,
     "rooms": _rooms,
     "who": _who,
-    "names": _names,
     "history": _history,
     "me": _me,
     "say": _say_in,
     "msg": _msg,
     "reply": _reply,
     "topic": _topic,
-    "away": _away,
     "ignore": _ignore,
     "unignore": _unignore,
     "ignored": _ignored,
-    "nick": _nick,
-    "whois": _whois,
     "set": _set,
-    "uptime": _uptime,
     "bell": _bell,
     "quit": _quit,
 }
-"""What each does: called with the typist, and with what was typed for each word of its usage."""
+"""What each other one does: called with the typist, and a string for each word of its usage."""
 
 _OF_LINES: Final = ("me", "say", "msg", "reply")
 """Those of which each of many lines may be the text."""

@@ -91,10 +91,6 @@ def _look_back(zone: str, reply: LookBack) -> str:
     return _lines(f"{lines} of #{reply.room}, times in {zone}:")
 
 
-def _sent(zone: str, reply: Sent) -> str:
-    return f"[you -> {directed(reply.to)}] {reply.text}\r\n"
-
-
 def _is_away(zone: str, reply: IsAway) -> str:
     shown = directed(reply.name)
     return _lines(f"{shown} is away: {reply.why}" if reply.why else f"{shown} is away")
@@ -111,10 +107,6 @@ def _named(zone: str, reply: Named) -> str:
     return _lines(wording.RENAMED.format(name=reply.name))
 
 
-def _goodbye(zone: str, reply: Goodbye) -> str:
-    return _lines(wording.GOODBYE.format(name=reply.name))
-
-
 def _ignoring(zone: str, reply: Ignoring) -> str:
     if not reply.names:
         return _lines("you ignore nobody")
@@ -125,10 +117,6 @@ def _profile(zone: str, reply: Profile) -> str:
     more = [("from", reply.address or "this machine")] if reply.address is not None else []
     more += [("muted", reply.muted)] if reply.muted is not None else []
     return _lines(*answers.about(reply.about, _moment, *more))
-
-
-def _up(zone: str, reply: Up) -> str:
-    return _lines(*answers.up(reply, _moment))
 
 
 def _moment(at: str) -> str:
@@ -152,10 +140,6 @@ def _time_of_day(zone: str, reply: TimeOfDay) -> str:
     )
 
 
-def _figures(zone: str, reply: Figures) -> str:
-    return _lines(*table(reply.rows))
-
-
 SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     Notice: _notice,
     Error: _notice,
@@ -166,17 +150,17 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     Turned: _turned,
     Left: _left,
     LookBack: _look_back,
-    Sent: _sent,
+    Sent: lambda zone, reply: f"[you -> {directed(reply.to)}] {reply.text}\r\n",
     IsAway: _is_away,
     TopicIs: _topic_is,
     Named: _named,
-    Goodbye: _goodbye,
+    Goodbye: lambda zone, reply: _lines(wording.GOODBYE.format(name=reply.name)),
     Ignoring: _ignoring,
     Profile: _profile,
-    Up: _up,
+    Up: lambda zone, reply: _lines(*answers.up(reply, _moment)),
     Bans: _bans,
     TimeOfDay: _time_of_day,
-    Figures: _figures,
+    Figures: lambda zone, reply: _lines(*table(reply.rows)),
 }
 """What is said for a reply, to somebody in a time zone."""
 

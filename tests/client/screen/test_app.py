@@ -345,6 +345,26 @@ class TalkTests(TestCase):
             self.assertRegex(desk.rows[-2], r"\A\[..:..\] <bob> past\Z")
         self.assertEqual(desk.endpoint.attempts, [])
 
+    def test_who_is_here_is_listed_as_wide_as_the_terminal_is(self) -> None:
+        names = ["ana", "渡辺さん", *(f"somebody-{number}" for number in range(10))]
+        heights = []
+        for columns in (40, 80):
+            desk = Desk(self, columns=columns)
+            desk.connect()
+            desk.welcome(LOBBY)
+            desk.answer()
+            desk.type("/names 2\r")
+            (asked,) = desk.got("names")
+            self.assertEqual((asked.page, asked.limit), (2, 100))
+            desk.says(messages.NameList(names=names, count=212, page=2, pages=3, ref=asked.ref))
+            first = desk.rows.index("-- 212 people here, page 2 of 3:")
+            *listed, last = desk.rows[first + 1 :]
+            self.assertEqual(" ".join(row[2:] for row in listed).split(), names)
+            self.assertEqual(last, "-- /names 3 shows the next")
+            self.assertTrue(all(row.startswith("--   ") for row in listed), listed)
+            heights.append(len(listed))
+        self.assertGreater(heights[0], heights[1])
+
     def test_people_and_the_server_can_be_asked_about(self) -> None:
         desk = self.desk
         desk.type("/set zone UTC\r/whois bob\r/uptime\r")
