@@ -19,6 +19,8 @@ from chatservice.cluster.entries import (
     NAME,
     PART,
     PERSON,
+    TOLD,
+    UNVERSIONED,
     VERSION,
     VERSIONED,
     Entry,
@@ -400,6 +402,26 @@ class NodeTests(FollowingTestCase):
         self.assertRegex(node, r"^.+-[0-9a-f]{4}$")
         self.restart()
         self.assertEqual(self.following.node, node)
+
+    def test_a_log_of_older_rules_that_is_lost_is_begun_again_as_one(self) -> None:
+        self.assertEqual(self.founded(), VERSION)
+        self.restart()
+        # What a node of before there were versions has, which has followed a log.
+        self.replica.note("base", "0")
+        self.assertEqual(self.founded(), UNVERSIONED)
+        # So it is with a copy, which is to be another node.
+        self.replica.note("", "")
+        self.restart()
+        self.assertEqual(self.founded(), UNVERSIONED)
+        self.replica.store([], [NEW, Fact(TOLD, "7", "[]")])
+        self.restart()
+        self.assertEqual(self.founded(), VERSION)
+        self.assertEqual(self.following.founding().facts, [NEW])
+
+    def founded(self) -> int:
+        """Return of which version a log is that is begun with the file."""
+        (version,) = [f.value for f in self.following.founding().facts if f.kind == VERSIONED]
+        return int(version)
 
     def test_that_is_nothing_that_others_are_to_know(self) -> None:
         self.assertEqual(self.following.facts(), [])
