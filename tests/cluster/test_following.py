@@ -284,6 +284,17 @@ class TogetherTests(FollowingTestCase):
         self.assertEqual(self.stored, [["one", "other", "two"]])
         self.assertEqual(self.told[-1].id, event_id(BASE, 2, 1))
 
+    def test_what_has_just_happened_in_a_room_that_is_renamed_is_told_of_its_new_name(self) -> None:
+        self.restart()
+        self.following.open(Opening(CHAT, BASE, 1, 2, [Fact("topic", "a!b", "cake")]))
+        older = said("a")._replace(room="a!b")
+        self.log.append(encode(Entry("b1", 1, [older], [], version=UNVERSIONED)))
+        self.append("b2", 1, said("b"))
+        self.read(1, 2)
+        rooms = [(event.room, event.text) for event in self.told]
+        self.assertEqual(rooms[:2], [("a_b", "a"), ("lobby", "b")])
+        self.assertEqual(self.replica.recent(0), self.told)
+
     def test_one_that_fails_when_it_is_told_keeps_no_other_from_it(self) -> None:
         def fails(entry: Entry | Piece, outcome: Outcome) -> None:
             self._done(entry, outcome)
