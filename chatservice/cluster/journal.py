@@ -20,10 +20,11 @@ import random
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatservice.chat.names import RULES
 from chatservice.cluster.checks import sound
 from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
 from chatservice.cluster.following import Following
@@ -40,7 +41,7 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.events import ROOM, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
 LARGEST: Final = 100_000
@@ -59,6 +60,9 @@ BEATS: Final = 3
 
 KEEP_EVERY: Final = 3600.0
 """Seconds, about, after which what holds is kept for nodes that begin."""
+
+ROOMS_AT_ONCE: Final = 1000
+"""So many rooms are called otherwise by one entry, at most."""
 
 log = Logger()
 
@@ -357,6 +361,18 @@ class ClusterJournal(Replicated):
                 self._published = self._clock.seconds()
         elif outcome.fresh:
             self._outgoing.back(entry.number, outcome.effective)
+            if self._following.rules < RULES:
+                self._following.rules = RULES
+                self._ask_for_rooms()
+
+    def _ask_for_rooms(self) -> None:
+        """Have rooms called otherwise of which only what has happened in them is left."""
+        rooms = self._following.past_rooms()
+        said = [
+            self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
+            for first in range(0, len(rooms), ROOMS_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(lambda _: self._following.keep_rules())
 
     def _unpublished(self, waiting: Waiting, why: str) -> None:
         log.critical(
