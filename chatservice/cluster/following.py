@@ -46,7 +46,7 @@ from chatservice.cluster.entries import (
     event_id,
     mark_of,
 )
-from chatservice.cluster.log import Founding, LogError, NewerLog, Opening
+from chatservice.cluster.log import Founding, LogError, NewerLog, Opening, OtherLog
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
@@ -208,11 +208,11 @@ class Following:
                 raise LogError(f"the history {replica.path!r} is that of another chat")
             replica.belong_to(opening.identity)
         if self._base is not None and self._base != opening.base and (again or self.position):
-            raise LogError("the log is another one than this history has followed")
+            raise OtherLog("the log is another one than this history has followed")
         if self.position > opening.last:
-            raise LogError("the log is older than the history: was it restored from a copy?")
+            raise OtherLog("the log is older than the history: was it restored from a copy?")
         if self.seen and opening.at and opening.at != self.registry.last.at:
-            raise LogError("the log is another one than this history has followed")
+            raise OtherLog("the log is another one than this history has followed")
         kept = Registry()
         if opening.state is not None:
             state, bad = sound(opening.state)

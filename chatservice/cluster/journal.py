@@ -231,10 +231,17 @@ class ClusterJournal(Replicated):
         self._told = Deferred()
         return self._told
 
-    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
-        """Publish something in front of all that waits; for who was deposed."""
-        for waiting in awaited(drafts, facts):
+    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Sequence[bool]]:
+        """Publish something in front of all that waits; for who was deposed.
+
+        The Deferred fires when it has come back.
+        """
+        back: Deferred[Sequence[bool]] = Deferred()
+        several = awaited(drafts, facts)
+        several[-1].done.append(back)
+        for waiting in several:
             self._outgoing.add_first(waiting)
+        return back
 
     def _back(self, _: Sequence[bool]) -> None:
         told, self._told = self._told, None
