@@ -20,7 +20,7 @@ import random
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -40,8 +40,9 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.events import ROOM, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
+from chatservice.text.names import RULES
 
 LARGEST: Final = 100_000
 """Characters said in one entry, about: with what belongs to them, 512 KiB."""
@@ -59,6 +60,9 @@ BEATS: Final = 3
 
 KEEP_EVERY: Final = 3600.0
 """Seconds, about, after which what holds is kept for nodes that begin."""
+
+ROOMS_AT_ONCE: Final = 1000
+"""So many rooms are called otherwise by one entry, at most."""
 
 log = Logger()
 
@@ -227,10 +231,17 @@ class ClusterJournal(Replicated):
         self._told = Deferred()
         return self._told
 
-    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
-        """Publish something in front of all that waits; for who was deposed."""
-        for waiting in awaited(drafts, facts):
+    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Sequence[bool]]:
+        """Publish something in front of all that waits; for who was deposed.
+
+        The Deferred fires when it has come back.
+        """
+        back: Deferred[Sequence[bool]] = Deferred()
+        several = awaited(drafts, facts)
+        several[-1].done.append(back)
+        for waiting in several:
             self._outgoing.add_first(waiting)
+        return back
 
     def _back(self, _: Sequence[bool]) -> None:
         told, self._told = self._told, None
@@ -357,6 +368,18 @@ class ClusterJournal(Replicated):
                 self._published = self._clock.seconds()
         elif outcome.fresh:
             self._outgoing.back(entry.number, outcome.effective)
+            if self._following.rules < RULES:
+                self._following.rules = RULES
+                self._ask_for_rooms()
+
+    def _ask_for_rooms(self) -> None:
+        """Have rooms called otherwise of which only what has happened in them is left."""
+        rooms = self._following.past_rooms()
+        said = [
+            self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
+            for first in range(0, len(rooms), ROOMS_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(lambda _: self._following.keep_rules())
 
     def _unpublished(self, waiting: Waiting, why: str) -> None:
         log.critical(

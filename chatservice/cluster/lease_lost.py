@@ -60,7 +60,8 @@ class Reclaiming:
         taken = self._batch.take()
         if taken.drafts or taken.records:
             self._chat.ticker.presences.update(taken.presences)
-            self._chat.journal.commit_first(taken.drafts, taken.facts)
+            back = self._chat.journal.commit_first(taken.drafts, taken.facts)
+            back.addCallback(lambda _: self._chat.ticker.pass_over(taken.presences))
         self._chat.journal.reclaimed()
 
     def _say(self, mine: Sequence[Member]) -> Deferred[None]:

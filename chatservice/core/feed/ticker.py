@@ -14,7 +14,7 @@ What comes meanwhile waits behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -110,9 +110,8 @@ class Ticker:
             log.info("the history takes what is said again")
             self._trouble(False)
         self.committed += 1
-        left_over, self.presences = self.presences, {}
-        for presence in left_over.values():
-            self.unshown(presence)
+        if taken is not None:
+            self.pass_over(taken.presences)
         for call in taken.then if taken is not None else ():
             with log.failuresHandled("what follows a commit failed"):
                 call()
@@ -121,6 +120,16 @@ class Ticker:
             self._settle(self._settling)
         elif self.batch.count:
             self.wake()
+
+    def pass_over(self, seqs: Iterable[int]) -> None:
+        """Tell of those who come and go under these numbers, and were not shown to.
+
+        What they were to be shown in was committed. Others may be on their way in something else.
+        """
+        for seq in seqs:
+            presence = self.presences.pop(seq, None)
+            if presence is not None:
+                self.unshown(presence)
 
     def _refused(self, failure: Failure) -> None:
         self._trying = False

@@ -396,6 +396,16 @@ class UnshownTests(TickerTestCase):
         self.clock.advance(1)
         self.assertEqual((len(self.unshown), self.ticker.presences), (1, {}))
 
+    def test_who_is_on_the_way_in_something_else_is_when_that_is_committed(self) -> None:
+        other = Presence(JOINED, "dev", -70)
+        self.ticker.presences[-70] = other
+        self.moves()
+        self.clock.advance(0)
+        self.assertEqual([p.kind for p in self.unshown], [JOINED, LEFT])
+        self.assertEqual(self.ticker.presences, {-70: other})
+        self.ticker.pass_over([-70, -71])
+        self.assertEqual((self.unshown[2:], self.ticker.presences), ([other], {}))
+
     def test_while_it_is_refused_nobody_is(self) -> None:
         self.refuse()
         self.moves()
