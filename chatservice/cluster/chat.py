@@ -31,6 +31,7 @@ from chatservice.core.members import Member
 from chatservice.core.outlet import Outlet, View
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
+from chatservice.journal.base import Committed
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
@@ -68,7 +69,6 @@ class ClusterChat(Chat):
     ) -> None:
         super().__init__(clock, journal, *args, **kwargs)
         self.claims = SharedClaims(journal, self.ticker, self.sessions)
-        self.ticker.unshown = self._unshown
         self.absences = Absences(clock, self.limits, self._over)
         self._neighbours = Neighbours(self)
         self._told = ""
@@ -261,17 +261,23 @@ class ClusterChat(Chat):
     def _trouble(self, refusing: bool) -> None:
         """See :meth:`.House`; the members are told by :meth:`reached`."""
 
-    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        super()._committed(events, facts)
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        """See :meth:`.House.show`; who was to be shown and is not is not moved."""
         # The pace is that at which the log is read, whoever said what is in it.
-        self.journal.spent(self.ticker.sends)
-        self.ticker.sends = 0
+        self.journal.spent(super().show(committed, presences))
+        for presence in presences.values():
+            self._unshown(presence)
+        return 0
 
     def _hold(self, facts: Sequence[Fact]) -> None:
         super()._hold(facts)
         self._neighbours.apply(facts)
 
     # What the journal tells
+
+    def happened(self, committed: Committed) -> None:
+        """See :meth:`.Listener.happened`."""
+        self.show(committed, {})
 
     def begun(self, floor: int) -> None:
         """See :meth:`.Listener.begun`."""
@@ -292,6 +298,7 @@ class ClusterChat(Chat):
         if self._told != before:
             for member in self.members:
                 member.tell(self._told or _OVER[before])
+        self.ticker.stall(why)
 
     def ended(self, why: str) -> None:
         """See :meth:`.Listener.ended`."""

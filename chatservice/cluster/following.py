@@ -19,7 +19,7 @@ import secrets
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -45,6 +45,7 @@ from chatservice.cluster.log import Founding, LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
+from chatservice.journal.base import Committed
 from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
@@ -61,10 +62,12 @@ TOLD_EACH: Final = 10
 """So many entries that are skipped are written down one by one; then each time that there are twice
 as many."""
 
+_T = TypeVar("_T")
+
 log = Logger()
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """An entry that was read: what it does, when it was published, the id of its first event.
 
     :ivar holds: its facts hold, beside its events.
@@ -80,7 +83,8 @@ class _Read(NamedTuple):
 class Following:
     """Reads the entries of a log into a replica, and knows what holds.
 
-    :param done: told of each entry that has taken effect, when that is stored.
+    :param happened: told of what is stored together, and of which entries it is.
+    :param done: told of each entry that has taken effect, after that.
     :param newer: told that the log goes on with what this node does not understand.
     :ivar pace: when what was read is stored; to be told of the sends that it took.
     :ivar node: how this node is called in the logs, since its file was new.
@@ -96,6 +100,7 @@ class Following:
         self,
         clock: IReactorTime,
         replica: SqliteJournal,
+        happened: Callable[[Committed, Sequence[Read]], None],
         done: Callable[[Entry | Piece, Outcome], None],
         newer: Callable[[NewerLog], None],
     ) -> None:
@@ -105,6 +110,7 @@ class Following:
         self.floor = 0
         self._clock: IReactorTime = clock
         self._replica = replica
+        self._happened = happened
         self._done = done
         self._newer = newer
         self._stopped = False
@@ -116,7 +122,7 @@ class Following:
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
         self._until = 0
-        self._read: list[_Read] = []
+        self._read: list[Read] = []
         self._lines = 0
         self._storing: Deferred[None] | None = None
         self.pace = Pace(clock, lambda: self._lines, self._store)
@@ -303,7 +309,7 @@ class Following:
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
         """Have stored what an entry does."""
         if outcome.fresh or outcome.facts:
-            self._read.append(_Read(entry, outcome, at, first, self._scratch is None))
+            self._read.append(Read(entry, outcome, at, first, self._scratch is None))
             self._lines += len(outcome.drafts)
             self.pace.wake()
 
@@ -330,7 +336,7 @@ class Following:
         held = {(fact.kind, fact.name) for fact in self._state}
         over = [f._replace(value="") for f in self.facts() if (f.kind, f.name) not in held]
         outcome = Outcome(False, facts=[*over, *self._state])
-        self._read.append(_Read(Entry("", 0, (), ()), outcome, 0, 0, True))
+        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0, True))
         self._state = ()
 
     def _after_storing(self) -> Deferred[None]:
@@ -348,10 +354,12 @@ class Following:
         read, self._read, self._lines = self._read, [], 0
         facts = [fact for one in read if one.holds for fact in one.outcome.facts]
 
-        def attempt() -> Deferred[None]:
+        def attempt() -> Deferred[Committed]:
             return self._replica.store(list(self._events(read)), facts)
 
-        def stored(_: None) -> None:
+        def stored(committed: Committed) -> None:
+            with log.failuresHandled("what was stored could not be shown"):
+                self._happened(committed, read)
             done, self._storing = self._storing, None
             for one in read:
                 with log.failuresHandled("what follows an entry failed"):
@@ -364,7 +372,7 @@ class Following:
         self._storing = Deferred()
         self._try(attempt).addCallback(stored)
 
-    def _events(self, read: Sequence[_Read]) -> Iterator[Event]:
+    def _events(self, read: Sequence[Read]) -> Iterator[Event]:
         """Give what has happened, each numbered line once."""
         has, head = self._replica.has, self._replica.head
         numbered: set[tuple[int, int]] = set()
@@ -380,12 +388,12 @@ class Following:
                     numbered.add(identity)
                 yield Event._make((one.first + index, one.at, *draft))
 
-    def _try(self, attempt: Callable[[], Deferred[None]]) -> Deferred[None]:
+    def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
         """Store something, again and again until it is."""
 
         told = ""
 
-        def failed(failure: Failure) -> Deferred[None]:
+        def failed(failure: Failure) -> Deferred[_T]:
             nonlocal told
             why = failure.getErrorMessage()
             if why != told:

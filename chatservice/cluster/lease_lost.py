@@ -59,8 +59,8 @@ class Reclaiming:
         """Show who joins again; then all goes out that waited."""
         taken = self._batch.take()
         if taken.drafts or taken.records:
-            self._chat.ticker.presences.update(taken.presences)
-            self._chat.journal.commit_first(taken.drafts, taken.facts)
+            back = self._chat.journal.commit_first(taken.drafts, taken.facts)
+            back.addCallback(self._chat.show, taken.presences)
         self._chat.journal.reclaimed()
 
     def _say(self, mine: Sequence[Member]) -> Deferred[None]:

@@ -35,7 +35,7 @@ from chatservice.core.sessions import Session
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
-from chatservice.journal.base import Journal
+from chatservice.journal.base import Committed, Journal
 from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
 from chatservice.limits import Limits
 from chatservice.messages import Code
@@ -103,7 +103,7 @@ class House:
         self.readers = Readers(clock, self.past, now)
         self.answers = Answers(clock)
         self._origin = secrets.randbits(63)
-        self.ticker = Ticker(clock, journal, self._origin, self._trouble)
+        self.ticker = Ticker(clock, journal, self._origin, self.show, self._trouble)
         self.claims = Claims()
         self.shares = Shares(clock, limits)
         self.tokens = Tokens(clock, now, limits)
@@ -121,7 +121,7 @@ class House:
 
         :raises JournalError: if it can't be opened.
         """
-        self.journal.start(self._committed)
+        self.journal.start()
         self.past.load()
         facts = self.journal.facts()
         self.wall.start(self.journal.last_at, facts)
@@ -186,8 +186,13 @@ class House:
 
     # What happens when events are committed
 
-    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        """Let a commit take effect, and show it; a step that fails is not the end of the others."""
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        """Let a commit take effect, and show it; a step that fails is not the end of the others.
+
+        :param presences: who was to come and go in it, by ``seq``; they are taken out of there.
+        :return: how many sends it took.
+        """
+        events, facts = committed
         before = self.past.head
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
@@ -199,23 +204,26 @@ class House:
         if self.tokens:
             with log.failuresHandled("noting numbers failed"):
                 self._note_numbers(events)
-        if self.ticker.presences:
+        if presences:
             for event in events:
                 if event.origin == self._origin:
                     with log.failuresHandled("coming or going failed"):
-                        self._moved(event, self.ticker.presences.pop(event.seq), before)
+                        self._moved(event, presences.pop(event.seq), before)
+        sends = 0
         for name, happened in groupby(events, key=attrgetter("room")):
             with log.failuresHandled("delivering events failed"):
-                self._deliver(name, list(happened))
+                sends += self._deliver(name, list(happened))
         self.readers.turn()
+        return sends
 
-    def _deliver(self, name: str, events: Sequence[Event]) -> None:
+    def _deliver(self, name: str, events: Sequence[Event]) -> int:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
         room = self.rooms.get(name)
         if room is not None:
-            self.ticker.sends += room.deliver(events, self.step_back)
-        elif name.startswith(HOUSE):
-            self.ticker.sends += deliver_addressed(self.sessions, name, events, self.step_back)
+            return room.deliver(events, self.step_back)
+        if name.startswith(HOUSE):
+            return deliver_addressed(self.sessions, name, events, self.step_back)
+        return 0
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""
