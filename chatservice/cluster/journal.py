@@ -34,7 +34,7 @@ from chatservice.cluster.following import Following, Read
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Founding, Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
-from chatservice.cluster.records import Outcome
+from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
@@ -144,6 +144,14 @@ class ClusterJournal(Replicated):
     def registry(self) -> Registry:
         """What all nodes agree on."""
         return self._following.registry
+
+    def holds(self, claim: Claim) -> bool:
+        """Tell whether a name is held by way of this node."""
+        return self.registry.owner(claim.boot) == self.boot
+
+    def decides(self, origin: int) -> bool:
+        """Tell whether somebody is a matter of this node."""
+        return self.registry.owner_of(origin) == self.boot
 
     def start(self) -> None:
         """See :meth:`.Journal.start`: open the replica. Nothing comes of the log yet."""

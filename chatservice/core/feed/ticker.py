@@ -44,7 +44,7 @@ class Ticker:
     :param origin: of who comes and goes.
     :param show: shows what was committed, given who comes and goes in it, by ``seq``; it returns
         how many sends that took.
-    :param trouble: told True when the journal starts to refuse, False when it is over.
+    :param trouble: called when the journal starts to refuse, and when that is over.
     :ivar refusing: the journal refused the last batch, which waits.
     :ivar number: of the batch that is being filled; batches are numbered from 1.
     :ivar times: how long the last ticks took, each in seconds, the oldest first.
@@ -57,7 +57,7 @@ class Ticker:
         journal: Journal,
         origin: int,
         show: Callable[[Committed, dict[int, Presence]], int],
-        trouble: Callable[[bool], None],
+        trouble: Callable[[], None],
     ) -> None:
         self.origin = origin
         self.batch = Batch(origin)
@@ -112,7 +112,7 @@ class Ticker:
         if self.refusing:
             self.refusing = False
             log.info("the history takes what is said again")
-            self._trouble(False)
+            self._trouble()
         self.committed += 1
         for call in taken.then:
             with log.failuresHandled("what follows a commit failed"):
@@ -136,7 +136,7 @@ class Ticker:
         if not self.refusing:
             self.refusing = True
             log.critical("the history refuses what is said: {why}", why=why)
-            self._trouble(True)
+            self._trouble()
         if self._settling is not None:
             self._give_up(self._settling)
         else:
@@ -196,10 +196,18 @@ class Ticker:
     @property
     def clogged(self) -> bool:
         """Whether so much waits, behind a commit or for one, that nobody should be read from."""
-        count, size, largest = self.batch.count, self.batch.size, self._journal.largest
-        if largest is not None and (count >= HELD_COUNT or size >= largest):
+        count, size = self.batch.count, self.batch.size
+        if self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE):
             return True
-        return self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE)
+        return self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as one commit should have, where that is limited."""
+        largest = self._journal.largest
+        if largest is None:
+            return False
+        return self.batch.count >= HELD_COUNT or self.batch.size >= largest
 
     def waiting(self) -> list[Fact]:
         """Return what is to hold, and waits to be stored; but for records."""

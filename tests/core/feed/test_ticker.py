@@ -43,12 +43,15 @@ class TickerTestCase(JournalTestCase):
         self.store: SqliteJournal = self.journal()
         self.store.start()
         self.addCleanup(self.close, self.store)
-        self.ticker = Ticker(self.clock, self.store, 7, self.show, self.troubles.append)
+        self.ticker = Ticker(self.clock, self.store, 7, self.show, self.trouble)
         self.other: sqlite3.Connection = self.meddler()
 
     def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
         self.ticks.append([event.text for event in committed.events])
         return self.sends
+
+    def trouble(self) -> None:
+        self.troubles.append(self.ticker.refusing)
 
     def say(self, *texts: str) -> None:
         for text in texts:
