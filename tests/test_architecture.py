@@ -164,6 +164,22 @@ class ImportTests(TestCase):
                     below = any(module.startswith(f"{m}.") for m in TWISTED_BELOW)
                     self.assertTrue(known or below, f"{path} imports {module}")
 
+    def test_nothing_of_the_core_is_a_base_of_what_is_in_the_cluster(self) -> None:
+        for part, path in files():
+            if part != "cluster":
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            of_core = {
+                alias.asname or alias.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and "core" in parts_of(node.module or "")
+                for alias in node.names
+            }
+            for node in ast.walk(tree):
+                for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                    names = {each.id for each in ast.walk(base) if isinstance(each, ast.Name)}
+                    self.assertEqual(names & of_core, set(), path)
+
     def test_the_reactor_is_imported_where_the_service_is_made_and_nowhere_else(self) -> None:
         importers = [
             path.relative_to(PACKAGE).as_posix()

@@ -20,7 +20,7 @@ import secrets
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -48,6 +48,7 @@ from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
 from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
+from chatservice.journal.base import Committed
 from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
@@ -62,10 +63,12 @@ TOLD_EACH: Final = 10
 """So many entries that are skipped are written down one by one; then each time that there are twice
 as many."""
 
+_T = TypeVar("_T")
+
 log = Logger()
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """An entry that was read: what it does, when it was published, the id of its first event.
 
     :ivar holds: its facts hold, beside its events.
@@ -81,7 +84,8 @@ class _Read(NamedTuple):
 class Following:
     """Reads the entries of a log into a replica, and knows what holds.
 
-    :param done: told of each entry that has taken effect, when that is stored.
+    :param happened: told of what is stored together, and of which entries it is.
+    :param done: told of each entry that has taken effect, after that.
     :param newer: told that the log goes on with what this node does not understand.
     :ivar pace: when what was read is stored; to be told of the sends that it took.
     :ivar node: how this node is called in the logs, since its file was new.
@@ -98,6 +102,7 @@ class Following:
         self,
         clock: IReactorTime,
         replica: SqliteJournal,
+        happened: Callable[[Committed, Sequence[Read]], None],
         done: Callable[[Entry | Piece, Outcome], None],
         newer: Callable[[NewerLog], None],
     ) -> None:
@@ -107,6 +112,7 @@ class Following:
         self.floor = 0
         self._clock: IReactorTime = clock
         self._replica = replica
+        self._happened = happened
         self._done = done
         self._newer = newer
         self._stopped = False
@@ -120,7 +126,7 @@ class Following:
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
         self._until = 0
-        self._read: list[_Read] = []
+        self._read: list[Read] = []
         self._lines = 0
         self._storing: Deferred[None] | None = None
         self.pace = Pace(clock, lambda: self._lines, self._store)
@@ -327,7 +333,7 @@ class Following:
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
         """Have stored what an entry does."""
         if outcome.fresh or outcome.facts:
-            self._read.append(_Read(entry, outcome, at, first, self._scratch is None))
+            self._read.append(Read(entry, outcome, at, first, self._scratch is None))
             self._lines += len(outcome.drafts)
             self.pace.wake()
 
@@ -354,7 +360,7 @@ class Following:
         held = {(fact.kind, fact.name) for fact in self._state}
         over = [f._replace(value="") for f in self.facts() if (f.kind, f.name) not in held]
         outcome = Outcome(False, facts=[*over, *self._state])
-        self._read.append(_Read(Entry("", 0, (), ()), outcome, 0, 0, True))
+        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0, True))
         self._state = ()
 
     def _after_storing(self) -> Deferred[None]:
@@ -373,10 +379,12 @@ class Following:
         facts = [fact for one in read if one.holds for fact in one.outcome.facts]
         called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
 
-        def attempt() -> Deferred[None]:
+        def attempt() -> Deferred[Committed]:
             return self._replica.store(list(self._events(read, called)), facts)
 
-        def stored(_: None) -> None:
+        def stored(committed: Committed) -> None:
+            with log.failuresHandled("what was stored could not be shown"):
+                self._happened(committed, read)
             done, self._storing = self._storing, None
             for one in read:
                 with log.failuresHandled("what follows an entry failed"):
@@ -389,7 +397,7 @@ class Following:
         self._storing = Deferred()
         self._try(attempt).addCallback(stored)
 
-    def _events(self, read: Sequence[_Read], called: Mapping[str, str]) -> Iterator[Event]:
+    def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
         """Give what has happened, each numbered line once.
 
         :param called: what rooms are called otherwise once this is stored.
@@ -409,12 +417,12 @@ class Following:
                 draft = draft._replace(room=called.get(draft.room, draft.room))
                 yield Event._make((one.first + index, one.at, *draft))
 
-    def _try(self, attempt: Callable[[], Deferred[None]]) -> Deferred[None]:
+    def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
         """Store something, again and again until it is."""
 
         told = ""
 
-        def failed(failure: Failure) -> Deferred[None]:
+        def failed(failure: Failure) -> Deferred[_T]:
             nonlocal told
             why = failure.getErrorMessage()
             if why != told:

@@ -505,7 +505,7 @@ class Machine(RuleBasedStateMachine):
             same(here, held)
             assert len(registry.names) == len(held), registry.names
             for member in node.chat.members:
-                assert node.chat.decides(member.origin) is not member.remote
+                assert node.journal.decides(member.origin) is not member.remote
             known = {o for o, k in registry.known.items() if k.boot}
             same(known, set(here))
 

@@ -263,7 +263,8 @@ class MistakeTests(HouseTestCase):
         house = self.open(self.path)
         ana, bo = house.gather("ana", "bo")
         facts = [Fact(BAN, "nonsense", "x")]
-        house.journal.commit([Draft("lobby", "said", "x", "y", 1, 1)], lambda events: facts)
+        said = [Draft("lobby", "said", "x", "y", 1, 1)]
+        house.journal.commit(said, lambda events: facts).addCallback(house.chat.show, {})
         self.assertEqual(len(self.flushLoggedErrors()), 1)
         ana.tries("hi")
         self.assertIn("<ana> hi", bo.read())

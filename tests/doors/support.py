@@ -31,7 +31,7 @@ from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.seam import Door
 from chatservice.doors.table import DOORS
-from chatservice.journal.base import Facts, Journal, JournalUnavailable, no_facts
+from chatservice.journal.base import Committed, Facts, Journal, JournalUnavailable, no_facts
 from chatservice.journal.events import Draft
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
@@ -53,7 +53,7 @@ class FullJournal(MemoryJournal):
 
     full = False
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         if self.full:
             return fail(JournalUnavailable("the disk is full"))
         return super().commit(drafts, facts)

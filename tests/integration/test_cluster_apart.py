@@ -20,8 +20,8 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.threads import deferToThread
 
 from chatservice import messages
-from chatservice.cluster.chat import APART, ENDS, NOBODY_IN, OUT_OF_REACH, TAKES_PART
 from chatservice.cluster.entries import EXPANDED_MOST, VERSION
+from chatservice.cluster.peers import APART, ENDS, NOBODY_IN, OUT_OF_REACH, TAKES_PART
 from chatservice.core.sessions import PERIODS_MOST
 from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID
 from tests.integration.brokers import Brokers

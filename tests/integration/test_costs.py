@@ -82,7 +82,7 @@ def percentile(times: Sequence[float], share: float) -> float:
 def history(folder: Path, rooms: int = 0, lines: int = 0, topic: str = "a topic") -> None:
     """Make a history in which things were said in the lobby, and rooms have topics."""
     journal = SqliteJournal(str(folder / "chat.sqlite"), lambda: 1_700_000_000_000, maybeDeferred)
-    journal.start(lambda events, facts: None)
+    journal.start()
     # A room that has a topic is there after a restart, too.
     topics = [Fact(TOPIC, f"room{n}", topic) for n in range(rooms)]
     journal.commit((), lambda events: topics)

@@ -13,7 +13,14 @@ from itertools import pairwise
 from unittest import SkipTest
 
 from chatservice.journal import sqlite
-from chatservice.journal.base import JournalError, JournalUnavailable, Revise, Revision, Stretch
+from chatservice.journal.base import (
+    Committed,
+    JournalError,
+    JournalUnavailable,
+    Revise,
+    Revision,
+    Stretch,
+)
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -41,9 +48,9 @@ from chatservice.journal.sqlite import SqliteJournal
 journal = SqliteJournal(sys.argv[1], lambda: 0, maybeDeferred)
 draft = Draft("lobby", "said", "ana", "x" * 500, 1, 1)
 
-def start(committed=lambda events, facts: None):
+def start():
     try:
-        journal.start(committed)
+        journal.start()
     except JournalError as error:
         print(error)
     else:
@@ -67,10 +74,11 @@ for kill_after in map(int, sys.argv[2:]):
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        told = lambda events, facts: os.write(writing, b"".join(b"%d\\n" % e.id for e in events))
-        journal.start(told)
+        tell = lambda done: os.write(writing, b"".join(b"%d\\n" % e.id for e in done.events))
+        journal.start()
         while True:
-            journal.commit([draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)])
+            drafts = [draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)]
+            journal.commit(drafts).addCallback(tell)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         lines = [pipe.readline() for _ in range(kill_after)]
@@ -84,12 +92,12 @@ FULL = """
 import resource
 
 told = []
-start(lambda events, facts: told.extend(events))
+start()
 
 def commit():
     outcome = []
-    journal.commit([draft] * 10).addCallbacks(
-        lambda _: outcome.append(None), lambda failure: outcome.append(failure.value)
+    journal.commit([draft] * 10).addCallback(lambda done: told.extend(done.events)).addCallbacks(
+        outcome.append, lambda failure: outcome.append(failure.value)
     )
     return outcome[0]
 
@@ -270,11 +278,10 @@ class CommitTests(JournalTestCase):
             self.commit(store, *(f"{count}: {number}" for number in range(count)))
         self.assertEqual(store.recent(0), self.told)
 
-    def test_events_are_told_before_the_commit_is_done(self) -> None:
-        told_first = []
-        committing = self.open().commit([said("a")])
-        committing.addCallback(lambda _: told_first.append(bool(self.told)))
-        self.assertEqual(told_first, [True])
+    def test_a_commit_returns_what_it_committed(self) -> None:
+        fact = Fact("topic", "lobby", "cake")
+        committed = self.successResultOf(self.open().commit([said("a")], lambda events: [fact]))
+        self.assertEqual(committed, Committed([Event(1, 1000, *said("a"))], [fact]))
 
     def test_it_stores_all_or_nothing(self) -> None:
         journal = self.open()
@@ -463,7 +470,7 @@ class ForgettingTests(JournalTestCase):
         self.assertEqual(self.meddler().execute(indices).fetchone(), (0,))
         for _ in range(2):
             journal = SqliteJournal(self.path, lambda: self.now, self.thread, ages=True)
-            journal.start(self._committed)
+            journal.start()
             self.successResultOf(journal.stop())
         self.assertEqual(self.meddler().execute(indices).fetchone(), (1,))
 
@@ -887,7 +894,7 @@ class FactTests(JournalTestCase):
         """Open the file as one that may have been written by other rules."""
         journal = SqliteJournal(self.path, lambda: 5000, self.thread, revise=revise)
         self.addCleanup(self.close, journal)
-        journal.start(self._committed)
+        journal.start()
         return journal
 
     def test_what_was_written_by_other_rules_is_changed_before_it_is_read(self) -> None:

@@ -181,7 +181,7 @@ def _stats(chat: Chat, member: Member) -> None:
         ("lines", f"{chat.past.talked:,}"),
         ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
         ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-        *chat.more_stats(),
+        *chat.peers.stats(),
     ]
     member.tell(*table(rows))
 
