@@ -100,7 +100,7 @@ class PastTests(JournalTestCase):
     def test_what_has_happened_in_a_room_has_happened_under_its_new_name(self) -> None:
         self.start(0)
         drafts = [said("hi", "old")._replace(seq=5), said("hi", "new"), said("hi", "old")]
-        self.successResultOf(self.journal_.commit(drafts))
+        self.commit(*drafts)
         self.past.call_rooms({"old": "new", "other": "another"})
         self.assertEqual([event.id for event in self.read(0, 3, "new", False)], [1, 2, 3])
         self.assertEqual(self.read(0, 3, "old", False), [])
