@@ -182,14 +182,21 @@ def makeService(options: Options) -> IService:
     go_by_monotonic(reactor)
     limits = options.limits
     keep, clock_is_right = options["keep"], bool(options["clock-is-right"])
-    chat_is = _now, limits, options.rooms, options.motd, keep, clock_is_right
+    chat_is: dict[str, Any] = {
+        "now": _now,
+        "limits": limits,
+        "permanent": options.rooms,
+        "motd": options.motd,
+        "keep": keep,
+        "clock_is_right": clock_is_right,
+    }
     chat: Chat
     if options.brokers is not None:
         chat = _cluster_chat(reactor, options, chat_is)
     elif options["history"] == "none":
-        chat = Chat(reactor, MemoryJournal(_now), *chat_is)
+        chat = Chat(reactor, MemoryJournal(_now), **chat_is)
     else:
-        chat = Chat(reactor, _file(options, revise), *chat_is)
+        chat = Chat(reactor, _file(options, revise), **chat_is)
     endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
     factory = ChatFactory(reactor, chat, limits)
     return ChatService(
@@ -201,17 +208,17 @@ def makeService(options: Options) -> IService:
     )
 
 
-def _cluster_chat(reactor: Any, options: Options, chat_is: Any) -> Chat:
+def _cluster_chat(reactor: Any, options: Options, chat_is: dict[str, Any]) -> Chat:
     """Build a chat on many nodes; what that takes is imported only for it."""
-    from chatservice.cluster.chat import ClusterChat
     from chatservice.cluster.journal import ClusterJournal
     from chatservice.cluster.nats.log import NatsLog
+    from chatservice.cluster.peers import Nodes
 
     assert options.brokers is not None
     log = NatsLog(options.brokers)
     file = _file(options, revise_alone)
     journal = ClusterJournal(reactor, file, log, float(options.limits.lease))
-    return ClusterChat(reactor, journal, *chat_is)
+    return Chat(reactor, journal, peers=lambda chat: Nodes(chat, journal), **chat_is)
 
 
 def _file(options: Options, revised: Callable[..., Revision | None]) -> SqliteJournal:

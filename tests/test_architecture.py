@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -85,6 +86,43 @@ def needs(path: Path) -> set[str]:
     return set(imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
+@cache
+def needs_of_files() -> dict[str, set[str]]:
+    """Tell of each file which others it imports; each without the name of the package."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for _, path in files()
+    }
+    return {
+        file: {
+            other
+            for module in needs(path)
+            if (other := module.removeprefix("chatservice.")) in paths and other != file
+        }
+        for file, path in paths.items()
+    }
+
+
+def circles(needs: dict[str, set[str]]) -> list[set[str]]:
+    """Find what needs itself by way of others: those of one circle, or of several that touch."""
+
+    def reach(file: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = set(needs[file])
+        while ahead:
+            seen |= ahead
+            ahead = set().union(*(needs[other] for other in ahead)) - seen
+        return seen
+
+    reached = {file: reach(file) for file in needs}
+    found: list[set[str]] = []
+    for file, others in reached.items():
+        circle = {other for other in others if file in reached[other]}
+        if file in others and circle not in found:
+            found.append(circle)
+    return found
+
+
 class ImportTests(TestCase):
     def test_imports_are_absolute(self) -> None:
         for _, path in files():
@@ -126,6 +164,22 @@ class ImportTests(TestCase):
                     below = any(module.startswith(f"{m}.") for m in TWISTED_BELOW)
                     self.assertTrue(known or below, f"{path} imports {module}")
 
+    def test_nothing_of_the_core_is_a_base_of_what_is_in_the_cluster(self) -> None:
+        for part, path in files():
+            if part != "cluster":
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            of_core = {
+                alias.asname or alias.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and "core" in parts_of(node.module or "")
+                for alias in node.names
+            }
+            for node in ast.walk(tree):
+                for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                    names = {each.id for each in ast.walk(base) if isinstance(each, ast.Name)}
+                    self.assertEqual(names & of_core, set(), path)
+
     def test_the_reactor_is_imported_where_the_service_is_made_and_nowhere_else(self) -> None:
         importers = [
             path.relative_to(PACKAGE).as_posix()
@@ -133,6 +187,90 @@ class ImportTests(TestCase):
             if "twisted.internet.reactor" in needs(path)
         ]
         self.assertEqual(importers, ["client/library.py", "client/tap.py", "tap.py"])
+
+
+class CircleTests(TestCase):
+    """No file needs, by whatever way, a file that needs it: an import for its types counts too."""
+
+    # Those that are left, each with what would end it.
+    KNOWN = (
+        # A member tells what it reads by, and that is made of members.
+        {"core.answers", "core.members", "core.feed.catchup", "core.feed.fanout"},
+        # What is done for the chat is given the chat.
+        {"core.chat", "core.resume", "core.telling"},
+        {"cluster.chat", "cluster.lease_lost", "cluster.neighbours"},
+    )
+
+    def test_there_are_no_more_of_them(self) -> None:
+        for circle in circles(needs_of_files()):
+            self.assertTrue(any(circle <= known for known in self.KNOWN), circle)
+
+    def test_they_are_found(self) -> None:
+        chain = {"a": {"b"}, "b": {"c"}, "c": set(), "d": {"c", "a"}}
+        self.assertEqual(circles(chain), [])
+        self.assertEqual(circles({**chain, "c": {"b"}}), [{"b", "c"}])
+        self.assertEqual(circles({**chain, "c": {"d"}}), [{"a", "b", "c", "d"}])
+
+
+class DoorTests(TestCase):
+    """Connections and dialogs meet at the seam; a door stands alone."""
+
+    SHARED = {"doors.seam", "doors.dialog"}
+    """What dialogs have of the files that are of no door."""
+
+    JOINTS = {"doors.table", "doors.factory"}
+    """What brings the two together: the list of doors, and who opens them and owns the chat."""
+
+    KNOWN = {
+        "doors.json.requests.people": {"doors.text.commands.rooms"},
+        "doors.json.requests.rooms": {"doors.text.commands.rooms"},
+    }
+    """The imports of another door that are left: which rooms are shown is not said in the core."""
+
+    def setUp(self) -> None:
+        self.needs = {
+            file: {other for other in others if other.startswith("doors.")}
+            for file, others in needs_of_files().items()
+            if file.startswith("doors.")
+        }
+        self.doors = {
+            path.name for path in (PACKAGE / "doors").iterdir() if (path / "__init__.py").exists()
+        }
+
+    def door(self, file: str) -> str | None:
+        name = file.split(".")[1]
+        return name if name in self.doors else None
+
+    def test_there_are_doors_and_connections(self) -> None:
+        self.assertIn("text", self.doors)
+        self.assertIn("json", self.doors)
+        self.assertIn("doors.connection", self.needs)
+
+    def test_a_door_imports_nothing_but_itself_and_what_dialogs_share(self) -> None:
+        for file, others in self.needs.items():
+            if self.door(file) is not None:
+                strange = {o for o in others if self.door(o) != self.door(file)} - self.SHARED
+                self.assertLessEqual(strange, self.KNOWN.get(file, set()), file)
+
+    def test_what_dialogs_share_imports_no_connection(self) -> None:
+        for file in self.SHARED:
+            self.assertLessEqual(self.needs[file], self.SHARED, file)
+
+    def test_the_code_of_connections_imports_no_dialog_and_no_chat(self) -> None:
+        chat = {"core.chat", "core.house", "core.members"}
+        for file, others in needs_of_files().items():
+            if not file.startswith("doors.") or file in self.SHARED | self.JOINTS:
+                continue
+            if self.door(file) is None:
+                dialogs = {o for o in others if o.startswith("doors.") and self.door(o)}
+                self.assertEqual(dialogs, set(), file)
+                self.assertEqual(others & {"doors.dialog", "doors.table", *chat}, set(), file)
+
+    def test_only_the_table_knows_which_doors_there_are(self) -> None:
+        for file, others in needs_of_files().items():
+            if not file.startswith("doors.") or self.door(file) is None:
+                opened = {o for o in others if o.endswith(".dialog") and o != "doors.dialog"}
+                self.assertEqual(bool(opened), file == "doors.table", file)
 
 
 class TreeTests(TestCase):

@@ -23,8 +23,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatservice.cluster import settings
-from chatservice.cluster.chat import ClusterChat
 from chatservice.cluster.journal import ClusterJournal
+from chatservice.cluster.peers import Nodes
 from chatservice.limits import Limits
 from chatservice.service import ChatService
 from chatservice.tap import Options, makeService
@@ -398,7 +398,7 @@ class ClusterOptionsTests(TapTestCase):
         self.assertEqual(os.listdir(self.folder), [])
         assert isinstance(service, ChatService)
         chat = service.factory.chat
-        self.assertIsInstance(chat, ClusterChat)
+        self.assertIsInstance(chat.peers, Nodes)
         self.assertIsInstance(chat.journal, ClusterJournal)
 
 

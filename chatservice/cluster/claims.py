@@ -16,7 +16,7 @@ from chatservice.text import names
 
 
 class SharedClaims:
-    """The names that are held. It is like :class:`.Claims`; holders are members.
+    """The names that are held: the :class:`.Names` of many nodes.
 
     A claim is an entry of the log: where it stands there, the name is free or is not. So it waits
     while the log is out of reach, and no two nodes ever grant one name.
@@ -31,7 +31,7 @@ class SharedClaims:
         self._freed: dict[str, list[Deferred[None]]] = {}
 
     def claim(self, name: str, holder: Member) -> Deferred[None]:
-        """See :meth:`.Claims.claim`."""
+        """See :meth:`.Names.claim`."""
         key = names.key(name)
         if key in self._freed:
             # It is about to be free, and is held again only then.
@@ -41,7 +41,7 @@ class SharedClaims:
         claim = self._journal.registry.names.get(key)
         if claim is not None and claim.origin != holder.origin:
             return fail(NameTaken(f"the name {name} is taken"))
-        if claim is not None and self._journal.registry.owner(claim.boot) == self._journal.boot:
+        if claim is not None and self._journal.holds(claim):
             return succeed(None)
         return self._say(name, holder, first=False)
 
@@ -58,12 +58,12 @@ class SharedClaims:
         return self._journal.say([fact], first).addCallback(decided)
 
     def holder(self, name: str) -> object:
-        """See :meth:`.Claims.holder`."""
+        """See :meth:`.Names.holder`."""
         claim = self._journal.registry.names.get(names.key(name))
         return None if claim is None else self._here.get(claim.origin)
 
     def replace(self, old: str, new: str) -> None:
-        """See :meth:`.Claims.replace`."""
+        """See :meth:`.Names.replace`."""
         if names.key(old) != names.key(new):
             self.release(old)
 

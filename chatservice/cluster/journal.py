@@ -5,8 +5,12 @@ is stored in the node's own file, a replica, in the same transaction as the posi
 all nodes tell the same in the same order, also after a ``kill -9``, and history and slow readers
 are served from the file.
 
-What is committed while the log is out of reach waits: the first commit here, and what comes after
-it with the ticker, which asks again.
+What was committed comes back to who has committed it, together with what others have published
+right before and behind it, as it is stored; what others have published without it is told to the
+listener. So there is one place for all that is stored, and it is told once and in order.
+
+What is committed while the log is out of reach waits: what was published already is published on
+and on here, and what comes after it waits with the ticker, which asks again.
 
 A node *takes no part* while nothing that comes back could be true, or be stored: its file is not
 where it was, the log is not the one that the file has followed, or is of a newer version. It
@@ -17,20 +21,20 @@ cause is gone; where only another version of this program can bring that about, 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatservice.cluster.checks import sound
 from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
-from chatservice.cluster.following import Following
+from chatservice.cluster.following import Following, Read
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Founding, Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
-from chatservice.cluster.records import Outcome
+from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
@@ -40,8 +44,9 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.events import ROOM, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
+from chatservice.text.names import RULES
 
 LARGEST: Final = 100_000
 """Characters said in one entry, about: with what belongs to them, 512 KiB."""
@@ -60,11 +65,17 @@ BEATS: Final = 3
 KEEP_EVERY: Final = 3600.0
 """Seconds, about, after which what holds is kept for nodes that begin."""
 
+ROOMS_AT_ONCE: Final = 1000
+"""So many rooms are called otherwise by one entry, at most."""
+
 log = Logger()
 
 
 class Listener(Protocol):
-    """Who is told what changes beside events."""
+    """Who is told what others do, and how it stands with this node."""
+
+    def happened(self, committed: Committed) -> None:
+        """Something is stored that nobody here waits for."""
 
     def begun(self, floor: int) -> None:
         """The log was found; no event up to an id can come."""
@@ -106,10 +117,8 @@ class ClusterJournal(Replicated):
         self._beat = lease / BEATS
         self.refused_for = ""
         self._outgoing = Outgoing(clock, follow, self._unpublished)
-        self._following = Following(clock, replica, self._done, self.refused)
+        self._following = Following(clock, replica, self._happened, self._done, self.refused)
         self._leases = Leases(clock, lease)
-        self._held: Waiting | None = None
-        self._told: Deferred[None] | None = None
         self._connected = self.ended = False
         self._next_beat = self._next_keep = self._published = 0.0
         self._beating: float | None = None
@@ -117,7 +126,7 @@ class ClusterJournal(Replicated):
         self._watch: IDelayedCall | None = None
 
     def listen(self, listener: Listener) -> None:
-        """Tell somebody, from now on, what changes beside events."""
+        """Tell somebody, from now on, what others do, and how it stands with this node."""
         self._listener = listener
 
     @property
@@ -140,9 +149,17 @@ class ClusterJournal(Replicated):
         """What all nodes agree on."""
         return self._following.registry
 
-    def start(self, committed: Committed) -> None:
+    def holds(self, claim: Claim) -> bool:
+        """Tell whether a name is held by way of this node."""
+        return self.registry.owner(claim.boot) == self.boot
+
+    def decides(self, origin: int) -> bool:
+        """Tell whether somebody is a matter of this node."""
+        return self.registry.owner_of(origin) == self.boot
+
+    def start(self) -> None:
         """See :meth:`.Journal.start`: open the replica. Nothing comes of the log yet."""
-        self._replica.start(committed)
+        self._replica.start()
         try:
             self._following.load()
         except LogError as error:
@@ -200,43 +217,26 @@ class ClusterJournal(Replicated):
 
     # Publishing
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
-        """See :meth:`.Journal.commit`. After a failure, the same is to be committed again.
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
+        """See :meth:`.Journal.commit`. It fails only if nothing was published.
 
-        It may have got into the log all the same; it is not published as something else.
+        What was is stored some time, and may be already: the Deferred fires when it is back.
         """
-        if self._held is None:
-            if self.unreachable:
-                return fail(JournalUnavailable(self.unreachable))
-            *before, held = awaited(drafts, facts)
-            self._held = held
-            for waiting in before:
-                self._outgoing.add(waiting)
-            back: Deferred[Sequence[bool]] = Deferred()
-            back.addCallback(self._back)
-            held.done.append(back)
-            told: Deferred[None] = Deferred()
-            self._told = told
-            self._outgoing.add(held)
-            return told
-        if self._held.back:
-            self._held = None
-            return succeed(None)
         if self.unreachable:
             return fail(JournalUnavailable(self.unreachable))
-        self._told = Deferred()
-        return self._told
+        return self._publish(awaited(drafts, facts), self._outgoing.add)
 
-    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> None:
-        """Publish something in front of all that waits; for who was deposed."""
-        for waiting in awaited(drafts, facts):
-            self._outgoing.add_first(waiting)
+    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Committed]:
+        """Commit something in front of all that waits; for who was deposed."""
+        return self._publish(awaited(drafts, facts), self._outgoing.add_first)
 
-    def _back(self, _: Sequence[bool]) -> None:
-        told, self._told = self._told, None
-        if told is not None:
-            self._held = None
-            told.callback(None)
+    def _publish(
+        self, entries: Sequence[Waiting], add: Callable[[Waiting], None]
+    ) -> Deferred[Committed]:
+        committed = entries[-1].committed = Deferred()
+        for waiting in entries:
+            add(waiting)
+        return committed
 
     def spent(self, sends: int) -> None:
         """Note how many sends it took to show what was committed last."""
@@ -319,7 +319,7 @@ class ClusterJournal(Replicated):
         self._connected = False
         self.refused_for = self.unreachable = str(error)
         self.ended = isinstance(error, NewerLog)
-        self._fail()
+        self._listener.reached(self.unreachable)
         if self.ended:
             self._listener.ended(str(error))
 
@@ -327,6 +327,17 @@ class ClusterJournal(Replicated):
         """See :meth:`.Follower.took`."""
         self._heard = self._clock.seconds()
         return self._following.took(position, at, data)
+
+    def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
+        """Something is stored: give it to who has committed any of it, or tell it."""
+        # One entry of this node's own is on its way at a time, so there is one at most.
+        for entry, outcome, *_ in read:
+            if isinstance(entry, Entry) and entry.boot == self.boot and outcome.fresh:
+                waits = self._outgoing.committed(entry.number)
+                if waits is not None:
+                    waits.callback(committed)
+                    return
+        self._listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         """An entry has taken effect, and is stored."""
@@ -357,6 +368,18 @@ class ClusterJournal(Replicated):
                 self._published = self._clock.seconds()
         elif outcome.fresh:
             self._outgoing.back(entry.number, outcome.effective)
+            if self._following.rules < RULES:
+                self._following.rules = RULES
+                self._ask_for_rooms()
+
+    def _ask_for_rooms(self) -> None:
+        """Have rooms called otherwise of which only what has happened in them is left."""
+        rooms = self._following.past_rooms()
+        said = [
+            self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
+            for first in range(0, len(rooms), ROOMS_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(lambda _: self._following.keep_rules())
 
     def _unpublished(self, waiting: Waiting, why: str) -> None:
         log.critical(
@@ -366,18 +389,13 @@ class ClusterJournal(Replicated):
             why=why,
         )
         self._listener.unpublished(waiting.drafts, why)
+        if waiting.committed is not None:
+            waiting.committed.callback(Committed((), ()))
 
     def _lose(self, why: str) -> None:
         if not self.unreachable:
             self.unreachable = why
-            self._fail()
-
-    def _fail(self) -> None:
-        """What is said from now on waits, and so does what was being committed."""
-        self._listener.reached(self.unreachable)
-        told, self._told = self._told, None
-        if told is not None:
-            told.errback(JournalUnavailable(self.unreachable))
+            self._listener.reached(self.unreachable)
 
     # What is to be done now and then
 

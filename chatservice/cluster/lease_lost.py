@@ -27,7 +27,9 @@ from chatservice.journal.events import Fact
 from chatservice.text import names
 
 if TYPE_CHECKING:
-    from chatservice.cluster.chat import ClusterChat
+    from chatservice.cluster.claims import SharedClaims
+    from chatservice.cluster.journal import ClusterJournal
+    from chatservice.core.chat import Chat
 
 SAID_AT_ONCE: Final = 500
 """So many members are brought back by one entry."""
@@ -40,8 +42,10 @@ log = Logger()
 class Reclaiming:
     """Brings the members of this node back, once."""
 
-    def __init__(self, chat: ClusterChat) -> None:
+    def __init__(self, chat: Chat, journal: ClusterJournal, claims: SharedClaims) -> None:
         self._chat = chat
+        self._journal = journal
+        self._claims = claims
         self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
     def begin(self) -> None:
@@ -59,21 +63,20 @@ class Reclaiming:
         """Show who joins again; then all goes out that waited."""
         taken = self._batch.take()
         if taken.drafts or taken.records:
-            self._chat.ticker.presences.update(taken.presences)
-            self._chat.journal.commit_first(taken.drafts, taken.facts)
-        self._chat.journal.reclaimed()
+            back = self._journal.commit_first(taken.drafts, taken.facts)
+            back.addCallback(self._chat.show, taken.presences)
+        self._journal.reclaimed()
 
     def _say(self, mine: Sequence[Member]) -> Deferred[None]:
-        chat = self._chat
         facts: list[Fact] = []
         for member in mine:
             assert member.record is not None
-            known = chat.registry.known.get(member.origin)
+            known = self._journal.registry.known.get(member.origin)
             origin = f"{member.origin:x}"
             facts.append(Fact(TAKE, origin, known.boot if known is not None else ""))
             facts.append(Fact(NAME, names.key(member.name), origin))
             facts.append(member.record.fact(member.record.reading))
-        return chat.journal.say(facts, first=True).addCallback(self._said, mine)
+        return self._journal.say(facts, first=True).addCallback(self._said, mine)
 
     def _said(self, effective: Sequence[bool], mine: Sequence[Member]) -> Deferred[None]:
         renamed: list[Deferred[None]] = []
@@ -90,7 +93,7 @@ class Reclaiming:
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
         # Also what was said, or asked for, before a change of name that the others never saw.
-        self._chat.journal.reword(member.origin, member.name)
+        self._journal.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
         for membership in member.memberships:
             # Also who is about to leave it: that is shown behind this.
@@ -106,7 +109,7 @@ class Reclaiming:
 
         def attempt() -> Deferred[None]:
             name = next(row)
-            return chat.claims.reclaim(name, member).addCallbacks(granted, taken, (name,))
+            return self._claims.reclaim(name, member).addCallbacks(granted, taken, (name,))
 
         def taken(failure: Failure) -> Deferred[None]:
             failure.trap(NameTaken)

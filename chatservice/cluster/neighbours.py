@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.logger import Logger
 
 from chatservice.cluster.entries import LEASE, PERSON
-from chatservice.cluster.people import Elsewhere, Person
+from chatservice.cluster.people import Person
 from chatservice.core import ignoring
 from chatservice.core.feed.fanout import Membership
 from chatservice.core.members import Member
-from chatservice.core.outlet import NOWHERE, UNSEEN
+from chatservice.core.outlet import NOWHERE, UNSEEN, Nowhere
 from chatservice.core.resume import REPLACED
 from chatservice.core.sessions import SESSION, Session
 from chatservice.journal.events import Fact
 
 if TYPE_CHECKING:
-    from chatservice.cluster.chat import ClusterChat
+    from chatservice.cluster.journal import ClusterJournal
+    from chatservice.core.chat import Chat
 
 SEEN_OFF_AT_ONCE: Final = 1000
 
@@ -34,15 +35,16 @@ log = Logger()
 class Neighbours:
     """Keeps those members as the log tells."""
 
-    def __init__(self, chat: ClusterChat) -> None:
+    def __init__(self, chat: Chat, journal: ClusterJournal) -> None:
         self._chat = chat
+        self._journal = journal
 
     def apply(self, facts: Iterable[Fact]) -> None:
         """Let facts hold that were stored."""
         for fact in facts:
-            if fact.kind == LEASE and self._chat.boot in fact.value:
+            if fact.kind == LEASE and self._journal.boot in fact.value:
                 node, *_, heir = json.loads(fact.value)
-                if heir == self._chat.boot:
+                if heir == self._journal.boot:
                     self._adopt(node)
             elif fact.kind in (PERSON, SESSION):
                 if fact.value:
@@ -55,7 +57,7 @@ class Neighbours:
         origin = value["origin"]
         here = value.get("here", True) and bool(value.get("boot"))
         # It held when it was said. What may hold by now comes in its turn.
-        mine = here and value["boot"] in chat.boots
+        mine = here and value["boot"] in self._journal.boots
         member = chat.sessions.get(origin)
         if mine:
             if member is not None and member.remote:
@@ -69,8 +71,8 @@ class Neighbours:
 
     def reappear(self, origin: int) -> None:
         """Somebody was let go here, but is with another node by now."""
-        known = self._chat.registry.known.get(origin)
-        if known is not None and known.boot and not self._chat.decides(origin):
+        known = self._journal.registry.known.get(origin)
+        if known is not None and known.boot and not self._journal.decides(origin):
             self._come(known.fact, json.loads(known.fact.value), True)
 
     def _come(self, fact: Fact, value: dict[str, Any], here: bool) -> None:
@@ -82,7 +84,7 @@ class Neighbours:
         if fact.kind == SESSION:
             session = chat.tokens.learn(fact, here, just_now=not chat.stale)
             if not session.seq:
-                session.seq = chat.journal.last_seq(origin)
+                session.seq = self._journal.last_seq(origin)
         if not here:
             if member is not None and member.remote:
                 self._remove(member)
@@ -93,7 +95,7 @@ class Neighbours:
 
     def _appear(self, value: dict[str, Any], session: Session | None) -> Member:
         chat = self._chat
-        outlet = Elsewhere(value["address"]) if session is None else NOWHERE
+        outlet = Nowhere(value["address"]) if session is None else NOWHERE
         now = chat.now()
         since = value.get("since", now)
         # By the clock of another machine: of who came just now there is nothing to make of it.
@@ -119,6 +121,8 @@ class Neighbours:
         chat = self._chat
         if member.name != value["name"]:
             chat.call(member, value["name"])
+            if member.session is not None:
+                member.session.was = value.get("was", "")
         member.away = value.get("away")
         wanted: dict[str, int] = value["rooms"]
         for membership in list(member.memberships):
@@ -185,8 +189,8 @@ class Neighbours:
 
     def _adopt(self, node: str) -> None:
         """Look after those whose node is no more."""
-        chat = self._chat
-        adopted = [m for m in chat.sessions.values() if m.remote and chat.decides(m.origin)]
+        chat, journal = self._chat, self._journal
+        adopted = [m for m in chat.sessions.values() if m.remote and journal.decides(m.origin)]
         people = [member for member in adopted if member.session is None]
         log.info(
             "{node} is gone: {people} people leave, {programs} programs have their grace",
@@ -197,12 +201,12 @@ class Neighbours:
         for member in adopted:
             self._bring(member)
         self._see_off(people)
-        for name, claim in chat.registry.names.items():
-            known = chat.registry.known.get(claim.origin)
+        for name, claim in journal.registry.names.items():
+            known = journal.registry.known.get(claim.origin)
             if (
                 (known is None or not known.boot or known.name != name)
-                and chat.holds(claim)
-                and claim.boot not in chat.boots
+                and journal.holds(claim)
+                and claim.boot not in journal.boots
             ):
                 # It was claimed, but nobody came in under it any more.
                 chat.claims.release(name)

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from chatservice.cluster.entries import LEASE, BadEntry, Entry, cut
 from chatservice.cluster.log import Log
 from chatservice.core.feed.batch import reworded
-from chatservice.journal.base import Facts
+from chatservice.journal.base import Committed, Facts
 from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
 
 MOST_FACTS: Final = 1500
@@ -33,17 +33,18 @@ class Waiting:
 
     :ivar first: it is said in front of what waits, and is of no use to another boot.
     :ivar open: more facts may be added.
-    :ivar back: it has come back.
     :ivar number: that of the entry; 0 while it was not published.
     :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
+    :ivar committed: to fire with what is stored of it, and with it; None if nobody waits for
+        that.
     :ivar pieces: what is published of it; :ivar largest: when so many bytes could be at once.
     :ivar came: the places of those that are back.
     """
 
     __slots__ = (
-        "back",
         "came",
+        "committed",
         "done",
         "drafts",
         "facts",
@@ -57,7 +58,7 @@ class Waiting:
 
     def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
         self.first = first
-        self.open = self.back = False
+        self.open = False
         self.drafts = drafts
         self.facts = list(facts)
         self.number = 0
@@ -66,6 +67,7 @@ class Waiting:
         self.largest = 0
         self.came: set[int] = set()
         self.done: list[Deferred[Sequence[bool]]] = []
+        self.committed: Deferred[Committed] | None = None
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said told under another name."""
@@ -223,11 +225,15 @@ class Outgoing:
         """When what is on its way was published first; None if nothing is."""
         return self._queue[0].since if self._queue and self._queue[0].number else None
 
+    def committed(self, number: int) -> Deferred[Committed] | None:
+        """Return who waits for what is stored of an entry that has come back, if anybody does."""
+        waiting = self._queue[0] if self._queue else None
+        return waiting.committed if waiting is not None and waiting.number == number else None
+
     def back(self, number: int, effective: Sequence[bool]) -> None:
         """An entry has come back."""
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
-            waiting.back = True
             self.publish()
             for done in waiting.done:
                 done.callback(effective)

@@ -6,7 +6,6 @@ import json
 
 from chatservice.cluster.entries import PERSON
 from chatservice.core.members import Member
-from chatservice.core.outlet import Nowhere
 from chatservice.core.sessions import Reading
 from chatservice.journal.events import Fact
 
@@ -41,10 +40,3 @@ class Person:
         """Return the fact by which nothing is stored of them any more."""
         self.dropped = True
         return Fact(PERSON, f"{self.origin:x}", "")
-
-
-class Elsewhere(Nowhere):
-    """The outlet of somebody who is connected to another node."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address

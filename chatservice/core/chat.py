@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -18,7 +18,6 @@ from chatservice.core.outlet import Outlet, View
 from chatservice.core.permissions import check_heard, is_heard
 from chatservice.core.refusals import NotLetIn, Refusal
 from chatservice.core.resume import Returns
-from chatservice.core.sessions import Session
 from chatservice.journal.events import PRIVATE, RENAMED, TALK, TOPIC, Draft, Fact, inbox
 from chatservice.limits import Limits
 from chatservice.messages import Code
@@ -46,7 +45,8 @@ class Chat(House):
     def start(self) -> None:
         """See :meth:`.House.start`; programs that were here at the last stop are here again."""
         super().start()
-        self.returns.start(self.journal.facts())
+        self.returns.start(self.peers.restore(self.journal.facts()))
+        self.peers.follow()
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.House.stop`."""
@@ -77,6 +77,7 @@ class Chat(House):
         """
         self.shares.check_name(outlet.site)
         member = Member(name, outlet, view, operator, self.now(), active=self.clock.seconds())
+        self.peers.arrives(member)
 
         def named(_: None) -> Member:
             self.shares.named(outlet.site)
@@ -93,28 +94,10 @@ class Chat(House):
                     self.join(member, room)
                 except Refusal as error:
                     member.tell(str(error))
+            self.note(member)
             return member
 
         return self.claim(name, member).addCallback(named)
-
-    def session_of(self, token: str) -> Deferred[Session | None]:
-        """Find the session of a token; None if there is none, or if it has expired."""
-        return succeed(self.tokens.find(token))
-
-    def own(self, session: Session) -> Deferred[None]:
-        """See to it that what a session does is decided in this process, as all is.
-
-        The Deferred fails with :exc:`.Refusal` if that can't be.
-        """
-        return succeed(None)
-
-    def more_stats(self) -> list[tuple[str, str]]:
-        """Return what else operators are to know, each with its name."""
-        return []
-
-    def looks_after(self, session: Session) -> bool:
-        """Tell whether it is on this process to have a session stored."""
-        return True
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         """Let a member write to another privately; see :meth:`say`."""
@@ -129,6 +112,7 @@ class Chat(House):
             check_heard(self.standing, member.name)
         member.away = why
         member.told = frozenset()
+        self.note(member)
 
     def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
         """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
@@ -343,7 +327,7 @@ class Chat(House):
             for member in list(self.members):
                 member.tell(*lines)
                 member.gone = True
-                self._see_off(member)
+                self.see_off(member)
             self.sessions.clear()
             return refused
 

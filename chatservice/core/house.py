@@ -9,10 +9,10 @@ moment they are claimed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,13 +30,13 @@ from chatservice.core.feed.ticker import Ticker
 from chatservice.core.grace import Absences
 from chatservice.core.members import Member
 from chatservice.core.moderation import BAN, Standing
-from chatservice.core.nicknames import Claims
+from chatservice.core.peers import Alone, Peers, Trouble
 from chatservice.core.sessions import Session
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
-from chatservice.journal.base import Journal
-from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
+from chatservice.journal.base import Committed, Journal
+from chatservice.journal.events import HOUSE, JOINED, ROOM, TOPIC, Event, Fact
 from chatservice.limits import Limits
 from chatservice.messages import Code
 from chatservice.messages.shown import Entered
@@ -59,6 +59,7 @@ class House:
     :param motd: lines that everyone is shown who comes in.
     :param keep: days after which events are forgotten; 0 for never.
     :param clock_is_right: an operator has looked at the clock before the start.
+    :param peers: makes what the chat is to ask of other processes, given the chat.
     :ivar wall: the time of day, and whether anything may be deleted by it.
     :ivar began: when that was, in milliseconds since 1970: to be shown.
     :ivar started: the same by the clock, in seconds: to be measured.
@@ -85,6 +86,7 @@ class House:
         motd: Sequence[str] = (),
         keep: int = 0,
         clock_is_right: bool = False,
+        peers: Callable[[Any], Peers] = lambda chat: Alone(),
     ) -> None:
         self.limits = limits
         self.permanent = tuple(permanent)
@@ -103,11 +105,10 @@ class House:
         self.readers = Readers(clock, self.past, now)
         self.answers = Answers(clock)
         self._origin = secrets.randbits(63)
-        self.ticker = Ticker(clock, journal, self._origin, self._trouble)
-        self.claims = Claims()
+        self.ticker = Ticker(clock, journal, self._origin, self.show, self.note_trouble)
         self.shares = Shares(clock, limits)
         self.tokens = Tokens(clock, now, limits)
-        self.absences = Absences(clock, limits, self.quit)
+        self.absences = Absences(clock, limits, self._over)
         self.journal = journal
         self.stale = ""
         self.called = "the server"
@@ -115,13 +116,16 @@ class House:
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
         self._pruner = Pruner(clock, journal, self.past, self.wall, keep)
+        self._trouble: Trouble | None = None
+        self.peers: Peers = peers(self)
+        self.claims = self.peers.claims
 
     def start(self) -> None:
         """Open the journal and remember its last events.
 
         :raises JournalError: if it can't be opened.
         """
-        self.journal.start(self._committed)
+        self.journal.start()
         self.past.load()
         facts = self.journal.facts()
         self.wall.start(self.journal.last_at, facts)
@@ -168,7 +172,16 @@ class House:
 
         ``""`` if it can.
         """
-        return wording.UNSTORED if self.ticker.refusing else ""
+        return self._trouble.says if self._trouble is not None else ""
+
+    def note_trouble(self) -> None:
+        """Tell the members if it has changed why nothing can be stored."""
+        before, self._trouble = self._trouble, self.peers.trouble(self.ticker.refusing)
+        now = self._trouble or before
+        if now is None or self._trouble == before:
+            return
+        for member in self.members:
+            member.tell(now.says if self._trouble is not None else now.over)
 
     @property
     def members(self) -> Collection[Member]:
@@ -181,14 +194,24 @@ class House:
         return f"{wording.BANNED}{term.says}" if term is not None else None
 
     def unwanted(self, member: Member) -> str | None:
-        """Tell what a member is to be told whose address is banned; no ban is for operators."""
-        return None if member.operator else self.banned(member.outlet.address)
+        """Tell what a member is to be told whose address is banned; no ban is for operators.
+
+        Each process looks after its own members.
+        """
+        exempt = member.operator or member.remote
+        return None if exempt else self.banned(member.outlet.address)
 
     # What happens when events are committed
 
-    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        """Let a commit take effect, and show it; a step that fails is not the end of the others."""
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        """Let a commit take effect, and show it; a step that fails is not the end of the others.
+
+        :param presences: who was to come and go in it, by ``seq``; they are taken out of there.
+        :return: how many sends are to be paid for.
+        """
+        events, facts = committed
         before = self.past.head
+        missing: list[Presence] = []
         # Each commit is a look at the clock: none stores a time that nobody checks.
         self.wall.now()
         self.past.append(events)
@@ -199,23 +222,29 @@ class House:
         if self.tokens:
             with log.failuresHandled("noting numbers failed"):
                 self._note_numbers(events)
-        if self.ticker.presences:
+        if presences:
             for event in events:
                 if event.origin == self._origin:
                     with log.failuresHandled("coming or going failed"):
-                        self._moved(event, self.ticker.presences.pop(event.seq), before)
+                        presence, left_out = presences.pop(event.seq).split(event)
+                        if left_out is not None:
+                            missing.append(left_out)
+                        self._moved(event, presence, before)
+        sends = 0
         for name, happened in groupby(events, key=attrgetter("room")):
             with log.failuresHandled("delivering events failed"):
-                self._deliver(name, list(happened))
+                sends += self._deliver(name, list(happened))
         self.readers.turn()
+        return self.peers.shown(sends, [*missing, *presences.values()])
 
-    def _deliver(self, name: str, events: Sequence[Event]) -> None:
+    def _deliver(self, name: str, events: Sequence[Event]) -> int:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
         room = self.rooms.get(name)
         if room is not None:
-            self.ticker.sends += room.deliver(events, self.step_back)
-        elif name.startswith(HOUSE):
-            self.ticker.sends += deliver_addressed(self.sessions, name, events, self.step_back)
+            return room.deliver(events, self.step_back)
+        if name.startswith(HOUSE):
+            return deliver_addressed(self.sessions, name, events, self.step_back)
+        return 0
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""
@@ -227,12 +256,33 @@ class House:
                     session.unstored.pop(event.seq, None)
 
     def _hold(self, facts: Sequence[Fact]) -> None:
+        called = {fact.name: fact.value for fact in facts if fact.kind == ROOM and fact.value}
+        if called:
+            self._call_rooms(called)
         self.standing.apply(facts, just_now=not self.stale)
         if any(fact.kind == BAN and fact.value for fact in facts):
             for member in list(self.members):
                 banned = self.unwanted(member)
                 if banned is not None:
                     self.send_away(member, "banned", banned)
+        self.peers.hold(facts)
+
+    def _call_rooms(self, rooms: Mapping[str, str]) -> None:
+        """Call rooms otherwise; who is in them is still in them.
+
+        :param rooms: the new names, by the old ones.
+        """
+        self.past.call_rooms(rooms)
+        for old, new in rooms.items():
+            room = self.rooms.pop(old, None)
+            # Somebody may be about to come into one of that name, which is the same from now on.
+            if room is not None and new not in self.rooms:
+                room.name = new
+                self.rooms[new] = room
+            self.directory.changed()
+        for member in self.members:
+            if member.record is not None:
+                member.record.reading = member.record.reading.called(rooms)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """Bring people into a room, or out of it.
@@ -329,10 +379,6 @@ class House:
         if member.cursor is not None:
             member.cursor.replays.append(replay)
 
-    def _trouble(self, refusing: bool) -> None:
-        for member in self.members:
-            member.tell(wording.UNSTORED if refusing else wording.STORED_AGAIN)
-
     # Going
 
     def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
@@ -342,17 +388,24 @@ class House:
         :param why: for the member.
         :param words: for the others, behind the cause.
         """
+        if member.remote:
+            self.peers.send_away(member, cause, why, words)
+            return
         log.info("closed ({cause}): {peer}", cause=cause, peer=member.outlet.address or "here")
         member.refuse(Code(cause), why)
         self.quit(member, cause + words)
 
     def quit(self, member: Member, words: str = "") -> None:
-        """Let a member go: out of its rooms, and closed when it has read all until then."""
-        if member.gone:
+        """Let a member go: out of its rooms, and closed when it has read all until then.
+
+        Only a member's own process lets it go.
+        """
+        if member.gone or member.remote:
             return
         member.gone = True
         del self.sessions[member.origin]
         self.ignorers.pop(member, None)
+        self.peers.leaves(member)
         self.claims.release(member.name)
         memberships = member.rooms()
         for membership in memberships:
@@ -365,7 +418,16 @@ class House:
         if memberships:
             self.ask(member)
         if not memberships or self.ticker.refusing:
-            self._see_off(member)
+            self.see_off(member)
+
+    def _over(self, member: Member) -> None:
+        """Let a member go whose grace is over: of many, as many with each commit as it takes."""
+        if member.gone or member.remote or not member.lost:
+            return  # It has come back while it waited for its turn.
+        if self.ticker.full:
+            self.ticker.batch.then(lambda: self._over(member))
+        else:
+            self.quit(member)
 
     def _leave_behind(self, session: Session, member: Member, rooms: list[str]) -> None:
         """Remember a session that has left, for as long as its token can be used."""
@@ -376,13 +438,19 @@ class House:
         self.ticker.batch.note(session)
         self.ticker.wake()
 
-    def _see_off(self, member: Member) -> None:
+    def see_off(self, member: Member) -> None:
         """Let a member that is gone read what there is until now, and be closed."""
         for membership in member.memberships:
             membership.until = membership.until or self.past.head + 1
         if member.session is not None:
             member.until = member.until or self.past.head + 1
         self.step_back(member, self.past.head)
+
+    def note(self, member: Member) -> None:
+        """Have stored what is to be known of a member."""
+        if member.record is not None:
+            self.ticker.batch.note(member.record)
+            self.ticker.wake()
 
     def ask(self, member: Member) -> None:
         member.asked = self.ticker.number

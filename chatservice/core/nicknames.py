@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from twisted.internet.defer import Deferred, fail, succeed
 
+from chatservice.core.members import Member
 from chatservice.core.refusals import Refusal
 from chatservice.messages import Code
 from chatservice.text import names
@@ -16,34 +19,49 @@ class NameTaken(Refusal):
         super().__init__(Code.NAME_TAKEN, why)
 
 
-class Claims:
+class Names(Protocol):
     """The names that are held, each by one holder. Names are compared by :func:`.names.key`.
 
-    Claiming answers with a Deferred, so that a registry that is shared with other processes can
-    take the place of this one.
+    Claiming answers with a Deferred, as others may have to be asked.
     """
+
+    def claim(self, name: str, holder: Member) -> Deferred[None]:
+        """Give a name to a holder, who may hold it already (to change its capitals, say).
+
+        The Deferred fails with :exc:`NameTaken`.
+        """
+
+    def holder(self, name: str) -> object:
+        """Return who holds a name, or None."""
+
+    def replace(self, old: str, new: str) -> None:
+        """Free the name that a holder had before, unless it is but another way to write the new."""
+
+    def release(self, name: str) -> None:
+        """Free a name that is held."""
+
+
+class Claims:
+    """The :class:`Names` of one process."""
 
     def __init__(self) -> None:
         self._holders: dict[str, object] = {}
 
     def claim(self, name: str, holder: object) -> Deferred[None]:
-        """Give a name to a holder, who may hold it already (to change its capitals, say).
-
-        The Deferred fails with :exc:`NameTaken`.
-        """
+        """See :meth:`Names.claim`."""
         if self._holders.setdefault(names.key(name), holder) is not holder:
             return fail(NameTaken(f"the name {name} is taken"))
         return succeed(None)
 
     def holder(self, name: str) -> object:
-        """Return who holds a name, or None."""
+        """See :meth:`Names.holder`."""
         return self._holders.get(names.key(name))
 
     def replace(self, old: str, new: str) -> None:
-        """Free the name that a holder had before, unless it is but another way to write the new."""
+        """See :meth:`Names.replace`."""
         if names.key(old) != names.key(new):
             self.release(old)
 
     def release(self, name: str) -> None:
-        """Free a name that is held."""
+        """See :meth:`Names.release`."""
         del self._holders[names.key(name)]

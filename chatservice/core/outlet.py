@@ -137,11 +137,17 @@ class Outlet(Protocol):
 
 
 class Nowhere:
-    """The outlet of a member that has no connection, and has had none since the start."""
+    """The outlet of a member that has no connection in this process, and has had none.
+
+    :param address: where it is connected from to another one.
+    """
 
     blocked = True
     closed = True
-    address = site = ""
+    site = ""
+
+    def __init__(self, address: str = "") -> None:
+        self.address = address
 
     def send(self, data: bytes) -> int:
         """See :meth:`Outlet.send`."""

@@ -88,15 +88,15 @@ class Returns:
         if banned is not None:
             raise Refusal(messages.Code.BANNED, banned)
         if hello.token is not None:
-            return chat.session_of(hello.token).addCallback(self._known, arrival)
+            taken = chat.peers.take(partial(chat.tokens.find, hello.token))
+            return taken.addCallback(self._known, arrival)
         if hello.name is None:
             raise Refusal(messages.Code.BAD_FIELD, "name is missing")
         return self._come_in(arrival, hello.name)
 
     def _known(self, session: Session | None, arrival: Arrival) -> Deferred[Member]:
         if session is not None:
-            owned = self._chat.own(session)
-            return owned.addCallback(lambda _: self._return(session, arrival))
+            return self._return(session, arrival)
         if arrival.hello.name is None:
             raise Refusal(messages.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
         return self._come_in(arrival, arrival.hello.name)
@@ -349,7 +349,9 @@ class Returns:
                 chat.ticker.batch.hold(fact)
         # Before the events that tell them can be forgotten.
         for session in chat.tokens.unnoted():
-            if chat.looks_after(session):
+            member = chat.sessions.get(session.origin)
+            # Of one that has left, any process may.
+            if member is None or not member.remote:
                 chat.ticker.batch.note(session)
         if chat.ticker.batch.count:
             chat.ticker.wake()

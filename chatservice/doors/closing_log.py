@@ -6,7 +6,6 @@ What people typed is never in it.
 from __future__ import annotations
 
 from collections import Counter
-from enum import Enum
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -14,7 +13,7 @@ from twisted.logger import Logger
 
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import written
-from chatservice.limits import LOGIN_TRIES
+from chatservice.doors.seam import Cause
 from chatservice.text.sanitising import safe
 
 MOST: Final = 10
@@ -26,24 +25,6 @@ LONGEST_PEER: Final = 80
 """Characters of a peer's address that are shown: a PROXY header may say anything."""
 
 log = Logger()
-
-
-class Cause(Enum):
-    """Why a connection was closed or refused by the service."""
-
-    NO_NAME = "no name in time"
-    BAD_NAMES = f"{LOGIN_TRIES} bad names"
-    NO_HANDSHAKE = "no TLS handshake in time"
-    NO_HEADER = "no PROXY header"
-    STALLED = "stalled"
-    UNREAD = "did not read its last lines in time"
-    BANNED = "banned"
-    TOO_MANY = "too many connections"
-    CROWDED = "too many connections from its address"
-    HURRIED = "too many new connections from its address"
-    NAMES = "too many new names from its address"
-    HTTP = "an HTTP request"
-    TLS = "a TLS hello on a port without TLS"
 
 
 class Closings:

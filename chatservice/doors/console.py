@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.line_editor import LineEditor
+from chatservice.doors.seam import Cause
 from chatservice.doors.throttle import STOPPING
 
 USUAL_COLUMNS: Final = 80
@@ -29,13 +30,14 @@ class ConsoleProtocol(ChatProtocol):
     """
 
     operator = True
+    heard = True  # Nobody there takes us for something else.
     files: tuple[int, ...] = ()
 
-    def finish(self) -> None:
+    def finish(self, cause: Cause | None = None) -> None:
         """Say that the service goes on, if it does, and close."""
         if not (self._finished or self._ended or self._holds & STOPPING):
             self.tell("the server goes on: Ctrl-C stops it")
-        super().finish()
+        super().finish(cause)
 
     def writeConnectionLost(self) -> None:
         """End the connection: nothing can be shown any more, and no peer closes the other half."""

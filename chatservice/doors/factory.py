@@ -7,25 +7,26 @@ There is no timer a connection. Each kind of timeout is the same for all, so one
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from math import inf
-from typing import Final
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ServerFactory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import counted
-from chatservice.doors.closing_log import Cause, Closings
+from chatservice.doors.closing_log import Closings
 from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.first_bytes import Strangers
 from chatservice.doors.liveness import Progress, prepare
-from chatservice.doors.proxy import ProxyProtocol
+from chatservice.doors.seam import Cause, Dialog, Door
 from chatservice.doors.sniffing import RecognisingFramer
+from chatservice.doors.table import DOORS
 from chatservice.doors.throttle import PACE, STOPPING, PacedFramer
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.messages import Code
@@ -46,28 +47,37 @@ PARTING_MOST: Final = 32
 """So many connections that were never let in may be closing at once; they take nobody's place."""
 
 
+class Closed(Protocol):
+    """Whatever is closed for a cause: a connection, or what comes before one."""
+
+    transport: Any
+    cause: Cause | None
+
+
 class ChatFactory(ServerFactory):
     """Makes and tracks the connections, and owns the :class:`.Chat` whose tick fans lines out.
 
+    :param doors: in the order in which they are asked whether they recognise a peer; the last one
+        takes everybody.
     :ivar connections: every protocol that is connected.
     :ivar most: connections at once; 0 for any number.
-    :ivar line_bytes: the longest line, in bytes of UTF-8.
-    :ivar interval: seconds a line, from the rate; 0 for no rate.
-    :ivar ahead: seconds by which a connection may be ahead of its rate.
+    :ivar intake: see :class:`.Pacing`, also for ``interval`` and ``ahead``.
     """
 
     protocol = ChatProtocol  # type: ignore[assignment]
     noisy = False
-    log = Logger()
 
-    def __init__(self, clock: IReactorTime, chat: Chat, limits: Limits) -> None:
+    def __init__(
+        self, clock: IReactorTime, chat: Chat, limits: Limits, doors: Sequence[Door] = DOORS
+    ) -> None:
         self.clock = clock
         self.chat = chat
+        self.doors = doors
+        self.intake = chat.ticker
         self.limits = limits
         self.connections: dict[ChatProtocol, None] = {}
         self.most = limits.max_connections
         self.interval = 1 / limits.rate if limits.rate else 0.0
-        self.line_bytes = 4 * limits.max_line
         # Half a line more than is meant, so that no rounding decides.
         self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
         self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
@@ -96,6 +106,10 @@ class ChatFactory(ServerFactory):
         self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
 
     # What connections tell
+
+    def open(self, door: Door, protocol: RecognisingFramer) -> Dialog:
+        """Begin the dialog of a connection."""
+        return door.open(self.chat, protocol)
 
     def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
         """Take a new connection; the silence that makes it a person runs once TLS is up."""
@@ -180,17 +194,15 @@ class ChatFactory(ServerFactory):
         self._count(protocol, self._waiting)
         return True
 
-    def place(self, protocol: RecognisingFramer, token: str | None = None) -> bool:
+    def place(self, protocol: RecognisingFramer, instead: bool = False) -> bool:
         """Give a connection a place among those of its address; if there is none, part with it.
 
-        :param token: of a program that may replace a connection of the same address: it takes the
-            place of that one.
+        :param instead: it is to replace another one of them, and takes the place of that one.
         """
         if protocol.counted_in is not self._waiting:
             return True
-        site = protocol.outbox.site
-        full = self._places[site] >= self.limits.max_per_address
-        if full and not self._replaces(site, token):
+        full = self._places[protocol.outbox.site] >= self.limits.max_per_address
+        if full and not instead:
             return self._crowded(protocol)
         self._count(protocol, self._places)
         return True
@@ -205,11 +217,6 @@ class ChatFactory(ServerFactory):
         protocol.counted_in = counts
         if counts is not None:
             counts[site] += 1
-
-    def _replaces(self, site: str, token: str | None) -> bool:
-        session = None if token is None else self.chat.tokens.find(token)
-        member = None if session is None else self.chat.sessions.get(session.origin)
-        return member is not None and not member.outlet.closed and member.outlet.site == site
 
     def _crowded(self, protocol: RecognisingFramer) -> bool:
         self.note(protocol, Cause.CROWDED)
@@ -226,7 +233,7 @@ class ChatFactory(ServerFactory):
         It takes no place any more; of those that were never let in, only so many may stay.
         """
         self._count(protocol, None)
-        if protocol.member is None and self._stopping is None:
+        if not protocol.has_member and self._stopping is None:
             self._parting[protocol] = None
             self._patient_with.append(protocol)
             if len(self._patient_with) > PARTING_MOST:
@@ -238,7 +245,7 @@ class ChatFactory(ServerFactory):
         self._awaited.discard(protocol)
         self._unnamed.discard(protocol)
 
-    def note(self, protocol: RecognisingFramer | ProxyProtocol, cause: Cause) -> None:
+    def note(self, protocol: Closed, cause: Cause) -> None:
         """Write down why a connection is closed, unless that was done."""
         if protocol.cause is None:
             protocol.cause = cause
@@ -318,7 +325,7 @@ class ChatFactory(ServerFactory):
         for protocol in list(self.connections):
             if protocol in self._handshaking:
                 self._abort(protocol)
-            elif protocol.member is None and protocol not in self._closing:
+            elif not protocol.has_member and protocol not in self._closing:
                 protocol.part(*why)
         self._look_whether_all_are_gone(stopped)
         end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)

@@ -7,11 +7,12 @@ late. They meet our greeting, so the next connections from there are greeted lat
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.doors.closing_log import Cause
+from chatservice.doors.seam import Cause, Door
 
 PREAMBLE_MOST: Final = 1024
 """Bytes of blanks and empty lines after which a peer is a person, whatever follows."""
@@ -60,6 +61,22 @@ def after_preamble(first: bytes) -> bytes:
     assert preamble is not None
     rest = first[preamble.end() :]
     return b"" if rest in _BEGUN_MARK else rest
+
+
+def door_for(first: bytes, doors: Sequence[Door]) -> Door | None:
+    """Find the door of a peer.
+
+    :param first: the first bytes that tell what it is.
+    :param doors: in the order in which they are asked.
+    :returns: None if that takes more bytes.
+    """
+    for door in doors:
+        recognised = door.recognises(first)
+        if recognised is None:
+            return None
+        if recognised:
+            return door
+    return None
 
 
 class Strangers:

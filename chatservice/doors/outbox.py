@@ -61,6 +61,26 @@ def outbox(transport: Any, owner: Owner) -> Outbox:
     return Outbox(transport, owner)
 
 
+class _Answer:
+    """An answer that has the way out for itself.
+
+    :ivar drained: to be called when there is room for a piece again, or the outlet is closed.
+    :ivar full: the transport has enough.
+    :ivar behind: what is written meanwhile, and waits.
+    :ivar giving: a piece is being written.
+    :ivar half: the last piece has no end of a line.
+    """
+
+    __slots__ = ("behind", "drained", "full", "giving", "half")
+
+    def __init__(self, drained: Callable[[], None], full: bool) -> None:
+        self.drained = drained
+        self.full = full
+        self.behind = b""
+        self.giving = False
+        self.half = False
+
+
 @implementer(IPushProducer)
 class Outbox:
     """Writes to any transport; an :class:`.Outlet`.
@@ -73,11 +93,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_answering",
-        "_behind",
-        "_full",
-        "_giving",
-        "_half",
+        "_answer",
         "_owner",
         "_transport",
         "blocked",
@@ -95,11 +111,7 @@ class Outbox:
         self.broken = False
         self.unsent = 0
         self.closed = False
-        self._answering: Callable[[], None] | None = None
-        self._behind = b""
-        self._full = False
-        self._giving = False
-        self._half = False
+        self._answer: _Answer | None = None
         self._register()
 
     def _register(self) -> None:
@@ -120,8 +132,9 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if self._answering is not None and not self._giving:
-            self._behind += data
+        answer = self._answer
+        if answer is not None and not answer.giving:
+            answer.behind += data
             self.unsent += len(data)
         elif not self.closed:
             self._write(data)
@@ -133,30 +146,30 @@ class Outbox:
 
     def begin(self, drained: Callable[[], None]) -> None:
         """See :meth:`.Outlet.begin`."""
-        self._answering = drained
-        self._full, self.blocked = self.blocked, True
+        self._answer = _Answer(drained, self.blocked)
+        self.blocked = True
 
     def give(self, piece: bytes) -> bool:
         """See :meth:`.Outlet.give`."""
+        answer = self._answer
+        if answer is None:
+            return False
         if piece:
-            self._half = not piece.endswith(b"\n")
-            self._giving, self.blocked = True, self._full
+            answer.half = not piece.endswith(b"\n")
+            answer.giving, self.blocked = True, answer.full
             self.write(piece)
-            self._giving = False
-            self._full, self.blocked = self.blocked, True
-        return not self._full
+            answer.giving = False
+            answer.full, self.blocked = self.blocked, True
+        return not answer.full
 
     def end(self) -> None:
         """See :meth:`.Outlet.end`."""
-        if self._answering is None:
+        answer, self._answer = self._answer, None
+        if answer is None:
             return
-        behind, self._behind = self._behind, b""
-        self._answering = None
-        self.unsent -= len(behind)
-        self.blocked = self._full or self.closed
-        if self._half:
-            self._half = False
-            behind = b"\r\n" + behind
+        self.unsent -= len(answer.behind)
+        self.blocked = answer.full or self.closed
+        behind = (b"\r\n" if answer.half else b"") + answer.behind
         if behind:
             self.write(behind)
         if not self.blocked:
@@ -185,27 +198,31 @@ class Outbox:
         if not self.closed:
             self.closed = self.blocked = True
             self.unsent = 0
-            answering, self._answering = self._answering, None
-            self._behind = b""
+            answer, self._answer = self._answer, None
             self._transport.unregisterProducer()
-            if answering is not None:
-                answering()
+            if answer is not None:
+                answer.drained()
 
     def pauseProducing(self) -> None:
         """The transport has enough."""
-        self.blocked = self._full = True
+        self.blocked = True
+        if self._answer is not None:
+            self._answer.full = True
 
     def resumeProducing(self) -> None:
         """The transport can take more."""
-        self._full = False
-        self.unsent = len(self._behind)
-        if self._giving:
-            self.blocked = False
-        elif self._answering is not None:
-            self._answering()
-        else:
+        answer = self._answer
+        if answer is None:
+            self.unsent = 0
             self.blocked = False
             self._owner.drained()
+            return
+        self.unsent = len(answer.behind)
+        answer.full = False
+        if answer.giving:
+            self.blocked = False
+        else:
+            answer.drained()
 
     def stopProducing(self) -> None:
         """The transport is gone; the owner's ``connectionLost`` is called as well."""
@@ -271,7 +288,7 @@ class DirectOutbox(Outbox):
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
-        if self._answering is not None and not self._giving:
+        if self._answer is not None and not self._answer.giving:
             super().write(data)
             return
         data = data[self.send(data) :]

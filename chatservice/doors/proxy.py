@@ -7,7 +7,7 @@ protocol at once, wants the first 16 bytes in one piece, and refuses the shortes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
@@ -22,10 +22,8 @@ from zope.interface import directlyProvides, providedBy
 
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import parse_address
-from chatservice.doors.closing_log import Cause
-
-if TYPE_CHECKING:
-    from chatservice.doors.factory import ChatFactory
+from chatservice.doors.factory import ChatFactory
+from chatservice.doors.seam import Cause
 
 TEXT_MOST: Final = 107
 """Bytes of a header in text, with the end of its line (PROXY protocol, section 2.1)."""

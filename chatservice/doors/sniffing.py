@@ -1,4 +1,4 @@
-"""What a peer is, found out once: a program, a person, or one who takes us for something else.
+"""What a peer is, found out once: by which door it comes, or that it takes us for something else.
 
 The first bytes decide, and a silence: who says nothing for a moment is a person who waits for us to
 speak. Who was greeted is still recognised by the first bytes, whenever they come.
@@ -7,16 +7,52 @@ speak. Who was greeted is still recognised by the first bytes, whenever they com
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
 
-from chatservice.doors.closing_log import Cause
-from chatservice.doors.first_bytes import PREAMBLE_MOST, after_preamble, answer_to_stranger
-from chatservice.doors.throttle import PacedFramer
-from chatservice.messages import OPENING, Code
-from chatservice.text import wording
+from chatservice.doors.first_bytes import (
+    PREAMBLE_MOST,
+    after_preamble,
+    answer_to_stranger,
+    door_for,
+)
+from chatservice.doors.seam import Cause, Dialog, Door
+from chatservice.doors.throttle import PacedFramer, Pacing
+from chatservice.messages import Code
+
+
+class Gate(Pacing, Protocol):
+    """What decides about a connection that has just come: its factory.
+
+    :ivar doors: in the order in which they are asked; the last one takes whoever is silent.
+    """
+
+    doors: Sequence[Door]
+
+    def open(self, door: Door, protocol: RecognisingFramer) -> Dialog:
+        """Begin the dialog of a connection."""
+
+    def admit(self, protocol: RecognisingFramer) -> bool:
+        """Let a connection on, or part with it."""
+
+    def place(self, protocol: RecognisingFramer, instead: bool = False) -> bool:
+        """Give a connection a place among those of its address, or part with it."""
+
+    def typed(self, protocol: RecognisingFramer) -> None:
+        """Take note of an empty line."""
+
+    def met_stranger(self, protocol: RecognisingFramer, cause: Cause) -> None:
+        """Take note of a peer that takes us for something else."""
 
 
 class RecognisingFramer(PacedFramer):
-    """The beginning of a :class:`.ChatProtocol`."""
+    """The beginning of a :class:`.ChatProtocol`.
+
+    :ivar dialog: what somebody says and is shown on it.
+    """
+
+    factory: Gate
+    dialog: Dialog
 
     admitted = False
     """Whether its address may have it: this is found out once."""
@@ -29,6 +65,9 @@ class RecognisingFramer(PacedFramer):
 
     operator = False
     """Whether who has this connection may do what is for operators; they are in no hurry."""
+
+    heard = False
+    """Whether a line came that was not empty: so it is none of a stranger."""
 
     negotiates = False
     """Whether telnet's options are negotiated with the greeting: its listener was told so."""
@@ -69,8 +108,11 @@ class RecognisingFramer(PacedFramer):
         it, empty lines are a person's.
         """
         telling = after_preamble(first)
-        if not telling and len(first) <= PREAMBLE_MOST:
-            handled = first.rfind(b"\n") + 1 if self._greeted else 0
+        doors = self.factory.doors
+        door = door_for(telling, doors) if telling else None
+        if door is None and len(first) <= PREAMBLE_MOST:
+            blank = len(first) - len(telling)
+            handled = first.rfind(b"\n", 0, blank) + 1 if self._greeted else 0
             self._preamble = first[handled:]
             if b"\n" in self._preamble:
                 self.factory.typed(self)
@@ -78,11 +120,21 @@ class RecognisingFramer(PacedFramer):
         self._preamble = None
         if self.is_stranger(telling):
             return b""
-        if telling.startswith(OPENING) and not self.operator:
-            self.drop_lines()
-            self.be_machine()
-            return telling
-        return first
+        if door is None or door is doors[-1] or self.operator:
+            return first
+        self.drop_lines()
+        self.open(door)
+        if not self._greeted:
+            self._greeted = True
+            self.factory.admit(self)
+        return telling
+
+    def open(self, door: Door) -> None:
+        """Let the peer in by a door, in the place of the one it was at."""
+        self.dialog = dialog = self.factory.open(door, self)
+        self.MAX_LENGTH = dialog.longest
+        if not dialog.telnet:
+            self.telnet = False
 
     @property
     def silent(self) -> bool:
@@ -97,7 +149,7 @@ class RecognisingFramer(PacedFramer):
         if self.factory.admit(self) and self.factory.place(self):
             if self.negotiates:
                 self.negotiate()
-            self.tell(wording.ASK_NAME)
+            self.dialog.greet()
         if self._preamble:
             self.dataReceived(b"")  # The empty lines that waited.
 
@@ -112,6 +164,13 @@ class RecognisingFramer(PacedFramer):
         self.finish()
         return True
 
+    def has_strange(self, line: bytes) -> bool:
+        """Look at a line before any was heard; tell whether the peer was parted with for it."""
+        if self._leaves or self.is_stranger(line):
+            return True
+        self.heard = bool(line.strip())
+        return False
+
     def telnet_ended(self) -> None:
         """Take the end of the input; who was silent is greeted."""
         self.greet()
@@ -125,11 +184,33 @@ class RecognisingFramer(PacedFramer):
             super().dataReceived(preamble)
         super().end_input()
 
-    def be_machine(self) -> None:
-        """Speak JSON from now on: to be overridden."""
+    def tell(self, *lines: str) -> None:
+        """Say something of the service's own."""
+        self.dialog.tell(*lines)
+
+    def ignore(self) -> None:
+        """See :meth:`.Connection.ignore`."""
+        self._leaves = self._watched = True
+        self.drop_lines()
+
+    def place(self, instead: bool = False) -> bool:
+        """See :meth:`.Connection.place`."""
+        return self.factory.place(self, instead)
 
     def part(self, *why: str, code: Code | None = None) -> None:
-        """Say why, and close: to be overridden."""
+        """Say why, and close.
 
-    def finish(self) -> None:
+        :param code: the same for a program, if there is such.
+        """
+        for line in why:
+            if code is None:
+                self.tell(line)
+            else:
+                self.dialog.refuse(code, line)
+        self.finish()
+
+    def entered(self) -> None:
+        """See :meth:`.Connection.entered`: to be overridden."""
+
+    def finish(self, cause: Cause | None = None) -> None:
         """Close: to be overridden."""

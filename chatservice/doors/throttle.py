@@ -6,15 +6,14 @@ both sides, and TCP makes the peer wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatservice.core.deadlines import Deadlines
 from chatservice.doors.framing import LineFramer
 from chatservice.doors.outbox import Outbox
-
-if TYPE_CHECKING:
-    from chatservice.doors.factory import ChatFactory
 
 COMMANDS_A_LINE: Final = 64
 """Telnet commands that count as one line against the rate."""
@@ -30,10 +29,39 @@ NOTICEABLE: Final = 0.3
 """Seconds for which a line has to wait before its author is told why."""
 
 
+class Intake(Protocol):
+    """What takes the lines of all connections, and sometimes can't."""
+
+    @property
+    def clogged(self) -> bool:
+        """Whether nothing should be read."""
+
+    def after_attempt(self, call: Callable[[], None]) -> None:
+        """Have something called when it was tried again, whether it could or not."""
+
+
+class Pacing(Protocol):
+    """What the pace of a connection is found by: its factory.
+
+    :ivar interval: seconds a line, from the rate; 0 for no rate.
+    :ivar ahead: seconds by which a connection may be ahead of its rate.
+    :ivar paced: the connections that are held for it.
+    """
+
+    clock: IReactorTime
+    interval: float
+    ahead: float
+    paced: Deadlines[PacedFramer]
+
+    @property
+    def intake(self) -> Intake:
+        """What takes the lines."""
+
+
 class PacedFramer(LineFramer):
     """Lines at the pace of their connection."""
 
-    factory: ChatFactory
+    factory: Pacing
     outbox: Outbox
 
     _next_line_at = 0.0
@@ -52,6 +80,14 @@ class PacedFramer(LineFramer):
         self.outbox.write(answer)
         self._mind_unread()
 
+    def wait(self) -> None:
+        """See :meth:`.Connection.wait`."""
+        self.hold(ASKING)
+
+    def go_on(self) -> None:
+        """See :meth:`.Connection.go_on`."""
+        self.release(ASKING)
+
     def pace(self, lines: float = 1) -> None:
         """Count lines, and hold the connection if it is too fast or should be read from no more.
 
@@ -66,9 +102,9 @@ class PacedFramer(LineFramer):
                 self.hold(PACE)
                 factory.paced.add(self)
         self._mind_unread()
-        if factory.chat.ticker.clogged:
+        if factory.intake.clogged:
             self.hold(CLOGGED)
-            factory.chat.ticker.after_attempt(self._unclog)
+            factory.intake.after_attempt(self._unclog)
 
     def keep_pace(self) -> None:
         """Go on, if the connection is no longer ahead of its rate."""
@@ -104,7 +140,7 @@ class PacedFramer(LineFramer):
             self.hold(UNREAD)
 
     def _unclog(self) -> None:
-        if self.factory.chat.ticker.clogged:
-            self.factory.chat.ticker.after_attempt(self._unclog)
+        if self.factory.intake.clogged:
+            self.factory.intake.after_attempt(self._unclog)
         else:
             self.release(CLOGGED)

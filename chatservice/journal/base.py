@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
 from chatservice.journal.events import TALK, Draft, Event, Fact, is_hidden
 
-Committed = Callable[[Sequence[Event], Sequence[Fact]], None]
-"""Told of each commit, in order, before the Deferred of :meth:`Journal.commit` fires."""
+
+class Committed(NamedTuple):
+    """What is stored from a commit on.
+
+    :ivar events: in the order of their ids.
+    :ivar facts: what holds from then on.
+    """
+
+    events: Sequence[Event]
+    facts: Sequence[Fact]
 
 
 Facts = Callable[[Sequence[Event]], Sequence[Fact]]
@@ -25,12 +33,10 @@ def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
 class Revision(NamedTuple):
     """What has to change in a file that was written by other rules, before anything is read of it.
 
-    :ivar rooms: what rooms are called from now on, by what they were called.
-    :ivar facts: what holds from now on.
+    :ivar facts: what holds from now on; also what rooms are called (:data:`.ROOM`).
     :ivar drafts: what happens by that.
     """
 
-    rooms: Mapping[str, str]
     facts: Sequence[Fact]
     drafts: Sequence[Draft]
 
@@ -122,8 +128,8 @@ class Journal(Protocol):
     @property
     def floor(self) -> int: ...
 
-    def start(self, committed: Committed) -> None:
-        """Open the journal; from now on ``committed`` is told of what is committed.
+    def start(self) -> None:
+        """Open the journal.
 
         :raises JournalError: if it can't be opened.
         """
@@ -131,13 +137,14 @@ class Journal(Protocol):
     def stop(self) -> Deferred[None]:
         """Close the journal. Nothing may be committed afterwards."""
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """Store the drafts as the next events, in this order, and the facts: all or none.
 
         :param facts: called with the events, maybe more than once.
 
-        One commit at a time: the next may begin when the Deferred of this one has fired. It fails
-        with :exc:`JournalUnavailable` if nothing was stored.
+        One commit at a time: the next may begin when the Deferred of this one has fired. It fires
+        with what was stored, which is to be shown before anything that is stored later. It fails
+        with :exc:`JournalUnavailable` if nothing was stored, nor will be.
         """
 
     def note(self, name: str, value: str) -> Deferred[None]:

@@ -40,21 +40,19 @@ class MemoryJournal:
         """Nothing can be read from here, up to the head."""
         return self.head
 
-    def start(self, committed: Committed) -> None:
+    def start(self) -> None:
         """See :meth:`.Journal.start`."""
-        self._committed = committed
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.Journal.stop`."""
         return succeed(None)
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """See :meth:`.Journal.commit`."""
         at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         self.head += len(events)
-        self._committed(events, facts(events))
-        return succeed(None)
+        return succeed(Committed(events, facts(events)))
 
     def note(self, name: str, value: str) -> Deferred[None]:
         """See :meth:`.Journal.note`."""

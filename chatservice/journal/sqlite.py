@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
 from twisted.logger import Logger
@@ -46,9 +46,9 @@ from chatservice.journal.base import (
     Stretch,
     no_facts,
 )
-from chatservice.journal.events import FILE, Draft, Event, Fact
+from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise, rooms_of
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -68,6 +68,8 @@ of each number is prepared once (the connection keeps 128)."""
 
 _NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
 """The smallest commit."""
+
+_T = TypeVar("_T")
 
 log = Logger()
 
@@ -113,9 +115,8 @@ class SqliteJournal:
         self._folder_since = 0.0
         self._all_there = False
 
-    def start(self, committed: Committed) -> None:
+    def start(self) -> None:
         """Open the file, alone. See :meth:`.Journal.start`."""
-        self._committed = committed
         try:
             self._lock = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -187,11 +188,11 @@ class SqliteJournal:
 
     # Committing
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """See :meth:`.Journal.commit`."""
         return self._in_turn(lambda: self._commit(drafts, facts))
 
-    def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[None]:
+    def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[Committed]:
         """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
         return self._in_turn(lambda: self._store(events, facts))
 
@@ -199,22 +200,25 @@ class SqliteJournal:
         """See :meth:`.Journal.note`."""
         return self._in_turn(lambda: self._write((), [Fact(FILE, name, value)]))
 
-    def _in_turn(self, commit: Callable[[], Deferred[None]]) -> Deferred[None]:
+    def _in_turn(self, commit: Callable[[], Deferred[_T]]) -> Deferred[_T]:
         if self._checkpoint is None:
             return commit()
-        waiting: Deferred[None] = Deferred()
-        self._checkpoint.addCallback(lambda _: commit())
-        self._checkpoint.chainDeferred(waiting)
+        waiting: Deferred[_T] = Deferred()
+
+        def turn(_: None) -> Deferred[None]:
+            return commit().addCallbacks(waiting.callback, waiting.errback)
+
+        self._checkpoint.addCallback(turn)
         return waiting
 
-    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[None]:
+    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Committed]:
         at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         return self._store(events, facts(events))
 
-    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[Committed]:
         stored = self._write(events, held)
-        return stored.addCallback(lambda _: self._stored(events, held))
+        return stored.addCallback(lambda _: self._stored(Committed(events, held)))
 
     def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
         lost = "" if self._is_all_there() else self.lost
@@ -233,16 +237,19 @@ class SqliteJournal:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             return fail(JournalUnavailable(str(error)))
+        if any(fact.kind == ROOM for fact in held):
+            self._reading.forget()
         return succeed(None)
 
-    def _stored(self, events: Sequence[Event], held: Sequence[Fact]) -> None:
+    def _stored(self, committed: Committed) -> Committed:
+        events = committed.events
         if events:
             # What was before the first event of all never was here.
             self.floor = self.floor if self.head else events[0].id - 1
             self.head = events[-1].id
             self.last_at = events[-1].at
-        self._committed(events, held)
         self._tend()
+        return committed
 
     # Checkpoints
 
@@ -339,6 +346,16 @@ class SqliteJournal:
         """Let a journal in which nothing is be a part of another one."""
         self._writer.execute("UPDATE journal SET identity = ?", (identity,))
         self.identity = identity
+
+    def rooms(self) -> list[str]:
+        """Find the rooms of people in which anything has happened. Blocks.
+
+        :raises JournalError: if that can't be read.
+        """
+        try:
+            return list(dict.fromkeys(rooms_of(self._writer)))
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     @property
     def size(self) -> int:

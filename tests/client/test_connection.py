@@ -23,7 +23,7 @@ from chatservice.client.connection import (
     reason_of,
     wrong_with,
 )
-from chatservice.cluster.chat import OUT_OF_REACH
+from chatservice.cluster.peers import OUT_OF_REACH
 from chatservice.text import wording
 from tests.client.support import ASK_NAME, TAKEN, Wire, hello
 

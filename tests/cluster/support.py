@@ -19,10 +19,11 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
-from chatservice.cluster.chat import ClusterChat
 from chatservice.cluster.entries import Entry, decode
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
+from chatservice.cluster.peers import Nodes
+from chatservice.core.chat import Chat
 from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -260,8 +261,15 @@ class Node:
         self.replica = SqliteJournal(path, self.now, self.readings)
         self.journal = ClusterJournal(self.clock, self.replica, self.line, lease)
         limits = {"grace": GRACE, **limits}
-        self.chat = ClusterChat(
-            self.clock, self.journal, self.now, Limits(**limits), permanent, motd, keep
+        self.chat = Chat(
+            self.clock,
+            self.journal,
+            self.now,
+            Limits(**limits),
+            permanent,
+            motd,
+            keep,
+            peers=lambda chat: Nodes(chat, self.journal),
         )
         self.alive = True
         self.tick: Callable[..., None] = self.advance

@@ -19,6 +19,8 @@ from chatservice.cluster.entries import (
     NAME,
     PART,
     PERSON,
+    TOLD,
+    UNVERSIONED,
     VERSION,
     VERSIONED,
     Entry,
@@ -28,11 +30,11 @@ from chatservice.cluster.entries import (
     event_id,
     mark_of,
 )
-from chatservice.cluster.following import RETRY, Following
+from chatservice.cluster.following import RETRY, Following, Read
 from chatservice.cluster.log import LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.journal import sqlite
-from chatservice.journal.base import JournalUnavailable
+from chatservice.journal.base import Committed, JournalUnavailable
 from chatservice.journal.events import FILE, LEFT, SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
@@ -64,21 +66,32 @@ class FollowingTestCase(JournalTestCase):
 
     :ivar log: the entries, at the positions from 1 on.
     :ivar done: what took effect and is stored.
+    :ivar together: the texts of what is stored, by what was told together.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.log: list[bytes] = []
         self.done: list[tuple[Any, Outcome]] = []
+        self.together: list[list[str]] = []
         self.start()
 
     def start(self) -> None:
         """Begin with the file, as a process does."""
         self.clock = Clock()
         self.newer: list[LogError] = []
-        self.replica: SqliteJournal = self.open()
-        self.following = Following(self.clock, self.replica, self._done, self.newer.append)
+        self.replica = SqliteJournal(self.path, lambda: self.now, self.thread)
+        self.replica.start()
+        self.addCleanup(self.close, self.replica)
+        self.following = Following(
+            self.clock, self.replica, self._happened, self._done, self.newer.append
+        )
         self.following.load()
+
+    def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
+        self.told += committed.events
+        self.facts += committed.facts
+        self.together.append([event.text for event in committed.events])
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         if entry.boot:  # And not what others have kept.
@@ -231,13 +244,12 @@ class TogetherTests(FollowingTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stored: list[list[str]] = []
         self.begin()
 
-    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        super()._committed(events, facts)
-        if events:
-            self.stored.append([event.text for event in events])
+    @property
+    def stored(self) -> list[list[str]]:
+        """What was stored together, but for facts alone."""
+        return [texts for texts in self.together if texts]
 
     def test_what_several_nodes_say_at_once_is_one_transaction(self) -> None:
         for number in (1, 2, 3):
@@ -282,12 +294,25 @@ class TogetherTests(FollowingTestCase):
         self.assertEqual(self.stored, [["one", "other", "two"]])
         self.assertEqual(self.told[-1].id, event_id(BASE, 2, 1))
 
+    def test_what_has_just_happened_in_a_room_that_is_renamed_is_told_of_its_new_name(self) -> None:
+        self.restart()
+        self.following.open(Opening(CHAT, BASE, 1, 2, [Fact("topic", "a!b", "cake")]))
+        older = said("a")._replace(room="a!b")
+        self.log.append(encode(Entry("b1", 1, [older], [], version=UNVERSIONED)))
+        self.append("b2", 1, said("b"))
+        self.read(1, 2)
+        rooms = [(event.room, event.text) for event in self.told]
+        self.assertEqual(rooms[:2], [("a_b", "a"), ("lobby", "b")])
+        self.assertEqual(self.replica.recent(0), self.told)
+
     def test_one_that_fails_when_it_is_told_keeps_no_other_from_it(self) -> None:
         def fails(entry: Entry | Piece, outcome: Outcome) -> None:
             self._done(entry, outcome)
             raise ValueError("oh no")
 
-        self.following = Following(self.clock, self.replica, fails, self.newer.append)
+        self.following = Following(
+            self.clock, self.replica, self._happened, fails, self.newer.append
+        )
         self.following.load()
         self.begin()
         self.append("b1", 1, said("a"))
@@ -400,6 +425,26 @@ class NodeTests(FollowingTestCase):
         self.assertRegex(node, r"^.+-[0-9a-f]{4}$")
         self.restart()
         self.assertEqual(self.following.node, node)
+
+    def test_a_log_of_older_rules_that_is_lost_is_begun_again_as_one(self) -> None:
+        self.assertEqual(self.founded(), VERSION)
+        self.restart()
+        # What a node of before there were versions has, which has followed a log.
+        self.replica.note("base", "0")
+        self.assertEqual(self.founded(), UNVERSIONED)
+        # So it is with a copy, which is to be another node.
+        self.replica.note("", "")
+        self.restart()
+        self.assertEqual(self.founded(), UNVERSIONED)
+        self.replica.store([], [NEW, Fact(TOLD, "7", "[]")])
+        self.restart()
+        self.assertEqual(self.founded(), VERSION)
+        self.assertEqual(self.following.founding().facts, [NEW])
+
+    def founded(self) -> int:
+        """Return of which version a log is that is begun with the file."""
+        (version,) = [f.value for f in self.following.founding().facts if f.kind == VERSIONED]
+        return int(version)
 
     def test_that_is_nothing_that_others_are_to_know(self) -> None:
         self.assertEqual(self.following.facts(), [])
@@ -717,7 +762,7 @@ class TrimmedTests(FollowingTestCase):
         replica = self.open()
         self.path = path
         clock = Clock()
-        other = Following(clock, replica, lambda *_: None, self.newer.append)
+        other = Following(clock, replica, lambda *_: None, lambda *_: None, self.newer.append)
         other.load()
         other.open(Opening(CHAT, BASE, 1, len(self.log), [NEW]))
         for position in range(1, upto + 1):

@@ -33,8 +33,17 @@ from chatservice.cluster.journal import (
 )
 from chatservice.cluster.leases import AT_ONCE
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
-from chatservice.journal.base import Found, JournalError, JournalUnavailable, Stretch
+from chatservice.journal.base import (
+    Committed,
+    Facts,
+    Found,
+    JournalError,
+    JournalUnavailable,
+    Stretch,
+    no_facts,
+)
 from chatservice.journal.events import FILE, JOINED, SAID, Draft, Event, Fact
+from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 
 LEASE_SECONDS = 9.0
@@ -46,6 +55,10 @@ BASE = 1000
 
 def said(text: str, origin: int = 1, seq: int = -1, author: str = "ana") -> Draft:
     return Draft("lobby", SAID, author, text, origin, seq)
+
+
+def texts_of(committed: Committed) -> list[str]:
+    return [event.text for event in committed.events]
 
 
 def topic(value: str) -> Fact:
@@ -125,7 +138,8 @@ class Log:
 class ClusterJournalTestCase(JournalTestCase):
     """A node's journal.
 
-    :ivar heard: what its listener was told.
+    :ivar heard: what its listener was told, but of what happened.
+    :ivar others: the texts of that.
     """
 
     def setUp(self) -> None:
@@ -133,10 +147,11 @@ class ClusterJournalTestCase(JournalTestCase):
         self.clock = Clock()
         self.log = Log()
         self.heard: list[object] = []
-        self.file = self.journal()
+        self.others: list[str] = []
+        self.file = SqliteJournal(self.path, lambda: self.now, self.thread)
         self.node = ClusterJournal(self.clock, self.file, self.log, LEASE_SECONDS)
         self.node.listen(self)
-        self.node.start(self._committed)
+        self.node.start()
         self.running = True
         self.addCleanup(self.stop)
 
@@ -148,7 +163,20 @@ class ClusterJournalTestCase(JournalTestCase):
             self.thread.release()
             self.successResultOf(self.node.stop())
 
+    def commits(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
+        """Commit something, and be told of what comes back."""
+
+        def back(committed: Committed) -> Committed:
+            self._committed(committed)
+            return committed
+
+        return self.node.commit(drafts, facts).addCallback(back)
+
     # What a listener is told.
+
+    def happened(self, committed: Committed) -> None:
+        self.others += [event.text for event in committed.events]
+        self._committed(committed)
 
     def begun(self, floor: int) -> None:
         self.heard.append(("begun", floor))
@@ -211,7 +239,7 @@ class StartTests(ClusterJournalTestCase):
     def test_before_the_log_is_found_it_is_out_of_reach(self) -> None:
         self.node.follow()
         self.assertEqual(self.node.unreachable, "the brokers were not reached yet")
-        self.failureResultOf(self.node.commit([said("a")]), JournalUnavailable)
+        self.failureResultOf(self.commits([said("a")]), JournalUnavailable)
         self.advance(10)
         told = [("reached", "the brokers were not reached yet")]
         self.assertEqual((self.log.published, self.heard), ([], told))
@@ -294,7 +322,7 @@ class CommitTests(ClusterJournalTestCase):
         self.connect()
 
     def test_what_is_committed_has_happened_when_it_is_back(self) -> None:
-        committed = self.node.commit([said("a"), said("b")], lambda events: [topic("cake")])
+        committed = self.commits([said("a"), said("b")], lambda events: [topic("cake")])
         self.assertNoResult(committed)
         self.assertEqual(self.told, [])
         self.turn()
@@ -313,70 +341,83 @@ class CommitTests(ClusterJournalTestCase):
             Draft("lobby", JOINED, name, "", 7, -number)
             for number, name in ((1, "ana"), (2, "bob"))
         ]
-        self.node.commit([joins[0], said("a"), joins[1]], facts)
+        self.commits([joins[0], said("a"), joins[1]], facts)
         self.assertEqual([(event.id, event.author) for event in events], [(-1, "ana"), (-3, "bob")])
 
     def test_its_place_is_behind_what_others_have_said(self) -> None:
         self.log.append(Entry("b1", 1, [said("first")], []))
-        self.node.commit([said("second")])
+        self.commits([said("second")])
         self.turn()
         self.assertEqual(self.texts, ["first", "second"])
 
     def test_one_commit_follows_the_other(self) -> None:
         for text in "abc":
-            committed = self.node.commit([said(text)])
+            committed = self.commits([said(text)])
             self.turn()
             self.successResultOf(committed)
         self.assertEqual(self.texts, ["a", "b", "c"])
 
     def test_what_does_not_come_back_is_published_again_and_counts_once(self) -> None:
-        committed = self.node.commit([said("a")])
+        committed = self.commits([said("a")])
         self.advance(PATIENCE + LOOK_EVERY)
         self.assertEqual(len({name for _, name in self.log.published}), 1)
-        self.failureResultOf(committed, JournalUnavailable)
+        self.assertNoResult(committed)
         self.turn()
+        self.successResultOf(committed)
         self.assertEqual(self.texts, ["a"])
 
-    def test_after_a_failure_the_same_is_committed_again(self) -> None:
-        self.node.commit([said("a")]).addErrback(lambda _: None)
-        self.lose()
-        again = self.node.commit([said("a")])
-        self.failureResultOf(again, JournalUnavailable)
+    def test_what_was_published_comes_back_when_the_log_is_within_reach_again(self) -> None:
+        committed = self.cut_off()
+        self.failureResultOf(self.node.commit([said("b")]), JournalUnavailable)
         self.log.follower.connected()
         self.turn()
-        self.successResultOf(self.node.commit([said("a")]))
-        self.assertEqual(self.texts, ["a"])
-        self.node.commit([said("b")])
+        self.assertEqual(texts_of(self.successResultOf(committed)), ["a"])
+        self.commits([said("b")])
         self.turn()
-        self.assertEqual(self.texts, ["a", "b"])
+        self.assertEqual((self.texts, self.others), (["a", "b"], []))
 
-    def test_that_it_was_back_meanwhile_is_told_when_it_is_asked_for(self) -> None:
-        self.failing(self.node.commit([said("a")]))
-        self.log.follower.connected()
+    def test_what_comes_back_is_told_to_who_has_committed_it_and_to_nobody_else(self) -> None:
+        committed = self.commits([said("mine")])
+        self.log.append(Entry("b1", 1, [said("before")], []))
+        self.log.take()
+        self.turn(Entry("b1", 2, [said("behind")], [topic("cake")]))
+        self.turn(Entry("b1", 3, [said("later")], []))
+        stored = self.successResultOf(committed)
+        # It is stored in one go, and shown so.
+        self.assertEqual(texts_of(stored), ["before", "mine", "behind"])
+        self.assertIn(topic("cake"), stored.facts)
+        self.assertEqual(self.others, ["later"])
+
+    def test_it_is_told_before_what_follows_an_entry(self) -> None:
+        fact = Fact(SEND_AWAY, "a", '["kicked", "you were kicked", ""]')
+        order: list[str] = []
+        self.asked = lambda fact: order.append("asked")  # type: ignore[method-assign]
+        self.commits([said("mine")]).addCallback(lambda _: order.append("shown"))
+        self.log.append(Entry("b1", 1, [], [fact, Fact(PERSON, "a", "")]))
         self.turn()
-        self.assertEqual(self.texts, ["a"])
-        self.successResultOf(self.node.commit([said("a")]))
+        self.assertEqual(order, ["shown", "asked"])
 
-    def failing(self, committed: Deferred[None]) -> None:
+    def cut_off(self) -> Deferred[Committed]:
+        committed = self.commits([said("a")])
         self.lose()
-        self.failureResultOf(committed, JournalUnavailable)
+        self.assertNoResult(committed)
+        return committed
 
     def test_while_it_is_still_on_its_way_it_is_waited_for(self) -> None:
         """The brokers are back, but that entry is not."""
         self.log.append(Entry(self.node.boot, 0, [], []))
-        self.failing(self.node.commit([said("a")]))
+        committed = self.cut_off()
         self.log.follower.connected()
         self.log.deliver()
         self.clock.advance(0)
         self.assertEqual(self.node.unreachable, "")
-        again = self.node.commit([said("a")])
-        self.assertNoResult(again)
+        self.assertNoResult(committed)
         self.turn()
-        self.successResultOf(again)
+        self.successResultOf(committed)
         self.assertEqual(self.texts, ["a"])
 
     def test_what_is_said_beside_it_has_its_own_place(self) -> None:
-        self.node.commit([said("a")])
+        self.commits([said("a")])
         done = self.node.say([Fact(NAME, "ana", "a"), Fact(NAME, "ana", "b")])
         self.assertEqual(self.out, [(2, ["a"])])
         self.turn()
@@ -384,7 +425,7 @@ class CommitTests(ClusterJournalTestCase):
         self.assertEqual(list(self.successResultOf(done)), [True, False])
 
     def test_what_waits_is_told_under_another_name(self) -> None:
-        self.failing(self.node.commit([said("a")]))
+        self.cut_off()
         self.node.reword(1, "ana2")
         self.log.published.clear()
         self.log.follower.connected()
@@ -411,7 +452,7 @@ class ReachTests(ClusterJournalTestCase):
             self.lose(why)
         self.assertEqual(self.heard, [("reached", "the cable")])
         self.assertEqual(self.node.unreachable, "the cable")
-        self.failureResultOf(self.node.commit([said("a")]), JournalUnavailable)
+        self.failureResultOf(self.commits([said("a")]), JournalUnavailable)
 
     def test_while_it_is_lost_nothing_is_published(self) -> None:
         self.lose()
@@ -429,13 +470,13 @@ class ReachTests(ClusterJournalTestCase):
         self.assertEqual(self.texts, ["missed"])
 
     def test_something_that_is_back_only_after_the_loss_is_none(self) -> None:
-        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.commits([said("a")])
         self.lose()
         self.turn()
         self.assertEqual(self.node.unreachable, "lost")
 
     def test_brokers_that_do_not_answer_are_out_of_reach(self) -> None:
-        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.commits([said("a")])
         self.advance(PATIENCE)
         self.assertEqual(self.node.unreachable, "")
         self.advance(LOOK_EVERY)
@@ -449,7 +490,7 @@ class ReachTests(ClusterJournalTestCase):
 
     def test_where_nothing_is_heard_at_all_the_log_is_followed_anew(self) -> None:
         self.turn(Entry("b1", 1, [], []))
-        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.commits([said("a")])
         self.advance(PATIENCE + LOOK_EVERY)
         self.assertEqual(self.log.followed, [len(self.log.entries)])
         self.advance(PATIENCE)
@@ -458,7 +499,7 @@ class ReachTests(ClusterJournalTestCase):
         self.assertEqual(len(self.log.followed), 2)
 
     def test_where_others_are_heard_it_is_only_published_anew(self) -> None:
-        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.commits([said("a")])
         for number in range(1, 12):
             self.advance(LOOK_EVERY)
             self.log.append(Entry("b1", number, [], []))
@@ -477,13 +518,13 @@ class ApartTests(ClusterJournalTestCase):
         self.connect()
 
     def test_nothing_is_published_and_what_is_said_waits(self) -> None:
-        waiting = self.node.commit([said("before")])
+        waiting = self.commits([said("before")])
         self.log.published.clear()
         self.log.follower.refused(LogError("it is another one"))
-        self.failureResultOf(waiting, JournalUnavailable)
+        self.assertNoResult(waiting)
         self.assertEqual(self.node.apart, "it is another one")
         self.assertEqual(self.heard, [("reached", "it is another one")])
-        committed = self.node.commit([said("before")])
+        committed = self.commits([said("before")])
         self.failureResultOf(committed, JournalUnavailable)
         self.advance(30)
         self.assertEqual(self.log.published, [])
@@ -501,12 +542,13 @@ class ApartTests(ClusterJournalTestCase):
         self.assertEqual(self.node.apart, "it is gone")
 
     def test_when_the_right_one_is_back_all_goes_on(self) -> None:
-        waiting = self.node.commit([said("a")])
+        waiting = self.commits([said("a")])
         self.log.published.clear()
         self.log.follower.refused(LogError("it is gone"))
-        self.failureResultOf(waiting, JournalUnavailable)
+        self.assertNoResult(waiting)
         self.log.find()
         self.turn()
+        self.successResultOf(waiting)
         self.assertEqual((self.node.apart, self.node.unreachable), ("", ""))
         self.assertEqual(self.texts, ["a"])
         self.assertEqual(self.heard[-1], ("reached", ""))
@@ -541,7 +583,7 @@ class ApartTests(ClusterJournalTestCase):
             )
         node = ClusterJournal(self.clock, self.journal(), self.log, LEASE_SECONDS)
         with self.assertRaises(JournalError) as refusal:
-            node.start(self._committed)
+            node.start()
         self.assertTrue(str(refusal.exception).startswith("the log is of version"))
         self.assertEqual(self.open_files(), [])
 
@@ -558,7 +600,7 @@ class LargeTests(ClusterJournalTestCase):
         return [one.place for one, _ in self.log.published if isinstance(one, Piece)]
 
     def test_it_has_happened_when_all_pieces_are_back(self) -> None:
-        committed = self.node.commit([said("x" * 300, seq=-7)])
+        committed = self.commits([said("x" * 300, seq=-7)])
         self.assertEqual(self.pieces(), [0, 1, 2, 3])
         for _ in range(3):
             self.log.entries.append(self.log.sent.pop(0))
@@ -568,7 +610,7 @@ class LargeTests(ClusterJournalTestCase):
         self.assertEqual(self.texts, ["x" * 300])
 
     def test_only_what_is_missing_is_published_again(self) -> None:
-        self.node.commit([said("x" * 300)])
+        self.commits([said("x" * 300)])
         first, *_ = self.log.sent
         self.log.published.clear()
         self.log.entries.append(first)
@@ -578,7 +620,7 @@ class LargeTests(ClusterJournalTestCase):
         self.assertEqual(self.pieces(), [1, 2, 3])
 
     def test_as_long_as_pieces_come_back_the_log_is_within_reach(self) -> None:
-        self.node.commit([said("x" * 300)])
+        self.commits([said("x" * 300)])
         for piece in list(self.log.sent):
             self.advance(2)
             self.log.entries.append(piece)
@@ -588,10 +630,10 @@ class LargeTests(ClusterJournalTestCase):
 
     def test_what_is_too_much_in_any_pieces_is_dropped_and_that_is_told(self) -> None:
         self.patch(entries, "EXPANDED_MOST", 1000)
-        committed = self.node.commit([said("x" * 2000)], lambda events: [topic("y")])
+        committed = self.commits([said("x" * 2000)], lambda events: [topic("y")])
         self.successResultOf(committed)
         self.assertEqual(self.heard, [("unpublished", ["x" * 2000])])
-        again = self.node.commit([said("next")])
+        again = self.commits([said("next")])
         self.turn()
         self.successResultOf(again)
         self.assertEqual(self.texts, ["next"])
@@ -599,7 +641,7 @@ class LargeTests(ClusterJournalTestCase):
     def test_facts_that_need_no_event_are_said_in_several_entries(self) -> None:
         self.patch(outgoing, "FACTS_MOST", 10)
         facts = [Fact("topic", room, "12345678") for room in "abc"]
-        committed = self.node.commit([said("first")], lambda events: facts)
+        committed = self.commits([said("first")], lambda events: facts)
         held = []
         while self.log.published:
             held += [[fact.name for fact in entry.facts] for entry in self.turn()]
@@ -630,7 +672,7 @@ class BeatTests(ClusterJournalTestCase):
         self.assertEqual(self.log.published, [])
 
     def test_while_something_is_on_its_way_no_beat_is_needed(self) -> None:
-        self.node.commit([said("a")]).addErrback(lambda _: None)
+        self.commits([said("a")])
         self.advance(BEAT)
         self.assertEqual({number for number, _ in self.out}, {2})
 
@@ -709,7 +751,7 @@ class DeposedTests(ClusterJournalTestCase):
         self.assertEqual(self.node.registry.owner(self.node.boot), self.node.boot)
 
     def test_what_waits_goes_out_when_all_is_said_that_is_to_be_said_first(self) -> None:
-        committed = self.node.commit([said("waits")])
+        committed = self.commits([said("waits")])
         self.log.published.clear()
         self.depose()
         first = self.node.say([Fact(NAME, "ana", "a")], first=True)
@@ -724,10 +766,11 @@ class DeposedTests(ClusterJournalTestCase):
         self.assertEqual(self.texts, ["waits"])
 
     def test_what_happens_first_happens_before_that(self) -> None:
-        committed = self.node.commit([said("waits")])
+        committed = self.commits([said("waits")])
         self.depose()
         self.turn()
-        self.node.commit_first([said("first")], lambda events: [topic("cake")])
+        first = self.node.commit_first([said("first")], lambda events: [topic("cake")])
+        first.addCallback(self._committed)
         self.node.reclaimed()
         for _ in range(2):
             self.turn()
@@ -738,14 +781,14 @@ class DeposedTests(ClusterJournalTestCase):
     def test_until_then_it_is_still_heard_of(self) -> None:
         self.depose()
         self.turn()
-        self.node.commit([said("waits")]).addErrback(lambda _: None)
+        self.commits([said("waits")])
         self.advance(BEAT)
         beats = self.turn()
         self.assertEqual([(e.boot, e.number) for e in beats], [(self.node.boot, 0)])
         self.assertEqual(self.texts, [])
 
     def test_what_the_old_one_had_on_its_way_is_said_once(self) -> None:
-        committed = self.node.commit([said("late")])
+        committed = self.commits([said("late")])
         self.depose()
         self.turn()  # The entry of the old one gets there behind the adoption.
         self.assertEqual(self.texts, [])
@@ -757,7 +800,7 @@ class DeposedTests(ClusterJournalTestCase):
 
     def test_what_it_said_before_it_was_taken_for_dead_is_said_once(self) -> None:
         """Cut off as it was, it reads in one go what happened meanwhile: its own words too."""
-        committed = self.node.commit([said("early")])
+        committed = self.commits([said("early")])
         self.log.append(Entry("b1", 1, [said("somebody")], []))
         self.log.take()
         self.depose(Entry("b1", 2, [said("else")], []))
@@ -777,7 +820,7 @@ class DeposedTests(ClusterJournalTestCase):
         self.assertEqual(self.heard, ["deposed", "deposed"])
         self.turn()
         self.node.reclaimed()
-        self.node.commit([said("a")])
+        self.commits([said("a")])
         self.turn()
         self.assertEqual(self.texts, ["a"])
 
@@ -871,5 +914,5 @@ class StopTests(ClusterJournalTestCase):
     def test_a_node_that_never_followed_stops_too(self) -> None:
         self.path += "-2"
         other = ClusterJournal(self.clock, self.journal(), Log(), LEASE_SECONDS)
-        other.start(self._committed)
+        other.start()
         self.successResultOf(other.stop())

@@ -237,6 +237,7 @@ class Machine(RuleBasedStateMachine):
             dict(registry.known),
             {boot: lease.fact(boot) for boot, lease in registry.leases.items()},
             sorted(registry._pieces.facts()),
+            dict(registry.standing),
             registry.version,
         )
         assert self.registries.setdefault(journal._following.position, now) == now
@@ -504,7 +505,7 @@ class Machine(RuleBasedStateMachine):
             same(here, held)
             assert len(registry.names) == len(held), registry.names
             for member in node.chat.members:
-                assert node.chat.decides(member.origin) is not member.remote
+                assert node.journal.decides(member.origin) is not member.remote
             known = {o for o, k in registry.known.items() if k.boot}
             same(known, set(here))
 

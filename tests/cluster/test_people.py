@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 from chatservice.cluster.entries import PERSON
-from chatservice.cluster.people import Elsewhere, Person
+from chatservice.cluster.people import Person
 from chatservice.core.members import Member
+from chatservice.core.outlet import Nowhere
 from chatservice.core.sessions import Reading
 from chatservice.doors.text.view import TEXT
 from tests.cluster.support import ClusterTestCase
@@ -48,7 +49,7 @@ class PersonTests(ClusterTestCase):
         self.assertTrue(person.dropped)
 
     def test_what_is_written_to_somebody_elsewhere_is_written_there(self) -> None:
-        outlet = Elsewhere("192.0.2.7")
+        outlet = Nowhere("192.0.2.7")
         self.assertEqual((outlet.address, outlet.blocked, outlet.closed), ("192.0.2.7", True, True))
         outlet.write(b"hi")
         self.assertEqual(outlet.send(b"hi"), 0)

@@ -121,18 +121,15 @@ class MortalJournal(SqliteJournal):
 
     world: Machine
 
-    def start(self, committed: Committed) -> None:
-        def told(events: Sequence[Event], facts: Sequence[Fact]) -> None:
-            self.world.stored(events, facts)
-            self.world.fuse("committed")
-            committed(events, facts)
-
-        super().start(told)
-
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         self.world.read_log()
         self.world.fuse("commit")
-        return super().commit(drafts, facts)
+        return super().commit(drafts, facts).addCallback(self._committed)
+
+    def _committed(self, committed: Committed) -> Committed:
+        self.world.stored(*committed)
+        self.world.fuse("committed")
+        return committed
 
 
 class WatchedHouse(House):

@@ -48,7 +48,6 @@ from chatservice.journal.events import (
     TOPIC,
     Draft,
     Event,
-    Fact,
     inbox,
 )
 from chatservice.journal.sqlite import SqliteJournal
@@ -119,17 +118,14 @@ class MortalJournal(SqliteJournal):
 
     world: Machine
 
-    def start(self, committed: Committed) -> None:
-        def told(events: Sequence[Event], facts: Sequence[Fact]) -> None:
-            self.world.stored()
-            self.world.fuse("committed")
-            committed(events, facts)
-
-        super().start(told)
-
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         self.world.fuse("commit")
-        return super().commit(drafts, facts)
+        return super().commit(drafts, facts).addCallback(self._committed)
+
+    def _committed(self, committed: Committed) -> Committed:
+        self.world.stored()
+        self.world.fuse("committed")
+        return committed
 
 
 class WatchedHouse(House):

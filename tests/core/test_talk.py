@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +11,8 @@ from chatservice.core.feed import history
 from chatservice.core.feed.history import Past
 from chatservice.core.talk import Reading, Talk, talk_after, talk_before
 from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Event, Fact
+from chatservice.journal.base import Committed
+from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK
 from tests.journal.support import JournalTestCase, said
 
 
@@ -27,14 +28,14 @@ class TalkTests(JournalTestCase):
         self.fresh()
         self.recent = recent
         self.kept = self.journal()
-        self.kept.start(self._happened)
+        self.kept.start()
         self.addCleanup(self.kept.stop)
         self.past = Past(self.kept, recent)
         self.past.load()
 
-    def _happened(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        self.told += events
-        self.past.append(events)
+    def _committed(self, committed: Committed) -> None:
+        super()._committed(committed)
+        self.past.append(committed.events)
 
     def say(self, *texts: str, room: str = "a", kind: str = SAID) -> None:
         self.now += 1

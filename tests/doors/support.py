@@ -29,7 +29,9 @@ from zope.interface import implementer
 from chatservice.core.chat import Chat
 from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.factory import ChatFactory
-from chatservice.journal.base import Facts, Journal, JournalUnavailable, no_facts
+from chatservice.doors.seam import Door
+from chatservice.doors.table import DOORS
+from chatservice.journal.base import Committed, Facts, Journal, JournalUnavailable, no_facts
 from chatservice.journal.events import Draft
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
@@ -51,7 +53,7 @@ class FullJournal(MemoryJournal):
 
     full = False
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         if self.full:
             return fail(JournalUnavailable("the disk is full"))
         return super().commit(drafts, facts)
@@ -105,13 +107,14 @@ class House:
         journal: Journal | None = None,
         motd: Sequence[str] = (),
         start: bool = True,
+        doors: Sequence[Door] = DOORS,
         **limits: int,
     ) -> None:
         self.clock = Clock()
         self.limits = Limits(**limits)
         self.journal = journal or MemoryJournal(self.now)
         self.chat = Chat(self.clock, self.journal, self.now, self.limits, motd=motd)
-        self.factory = ChatFactory(self.clock, self.chat, self.limits)
+        self.factory = ChatFactory(self.clock, self.chat, self.limits, doors)
         if start:
             self.chat.start()
             self.factory.start()

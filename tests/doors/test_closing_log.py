@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial import unittest
 
-from chatservice.doors.closing_log import MINUTE, MOST, Cause, Closings, shown
+from chatservice.doors.closing_log import MINUTE, MOST, Closings, shown
 from chatservice.doors.factory import SWEEP
+from chatservice.doors.seam import Cause
 from chatservice.limits import CLOSING_TIMEOUT
 from tests.doors.support import Folder, House, fill
 from tests.doors.test_factory import HandshakeTestCase

@@ -1204,7 +1204,7 @@ class LostTests(unittest.TestCase):
 class RealConnectionTests(unittest.TestCase):
     """With the real reactor and real sockets."""
 
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         # What a peer sends at once may take its time on a busy machine.
@@ -1365,7 +1365,11 @@ class RealConnectionTests(unittest.TestCase):
         with socket.create_connection(("127.0.0.1", port)) as ana:
             ana.sendall(b"ana\none\ntwo\nrm -rf /impor")
             await bob.wait_for(lambda: b"two" in bob.received)
-            (hers,) = (c for c in self.factory.connections if c.member and c.member.name == "ana")
+            (hers,) = (
+                connection
+                for connection in self.factory.connections
+                if connection.outbox is self.chat.find("ana").outlet  # type: ignore[union-attr]
+            )
             ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if writes_first:
             # So whoever reads is told of an end, not of a reset.

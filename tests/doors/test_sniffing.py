@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from twisted.internet.address import UNIXAddress
 from twisted.trial import unittest
 
+from chatservice.core.chat import Chat
 from chatservice.doors.factory import GREETING_SILENCE, STRANGERS_SILENCE
 from chatservice.doors.first_bytes import PREAMBLE_MOST, REMEMBERED
+from chatservice.doors.json.dialog import JsonDoor, ProgramDialog
+from chatservice.doors.seam import Connection
+from chatservice.doors.table import DOORS
 from tests.doors.support import ALONE, GREETING, House, Peer, hello
 
 BOM = b"\xef\xbb\xbf"
@@ -21,6 +25,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
 NO_NAME = "-- a name has 1 to 24 characters; another name, please?"
+NO_SIGNS = "-- '<' can't be part of a name; another name, please?"
 ASK = b"\xff\xfd\0\xff\xfb\0"
 
 preambles = st.lists(st.sampled_from([BOM, b" ", b"\t", b"\r\n", b"\n", b"\r\0"]), max_size=9)
@@ -296,3 +301,53 @@ class EndOfTelnetTests(HouseTestCase):
         peer.send(self.END + b"\n")
         self.assertEqual(json.loads(peer.hear()[-1])["type"], "error")
         self.assertFalse(peer.wire.half_closed)
+
+
+class LongMarkTests(unittest.TestCase):
+    """A door whose peers begin with three bytes of their own, which may come one by one."""
+
+    class Door(JsonDoor):
+        def recognises(self, first: bytes) -> bool | None:
+            return None if len(first) < 3 and b"<<{".startswith(first) else first[:3] == b"<<{"
+
+        def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
+            dialog = super().open(chat, connection)
+            connection.outbox.write(b"come in\r\n")
+            return dialog
+
+    def setUp(self) -> None:
+        self.house = House(doors=(self.Door(), *DOORS))
+
+    def test_byte_by_byte_and_behind_blanks(self) -> None:
+        for first in (b"<<{", b"\r\n<<{", BOM + b"\n <<{"):
+            peer = self.house.connect()
+            for byte in first:
+                self.assertEqual(peer.read(), [])
+                peer.send(bytes((byte,)))
+            self.assertEqual(peer.read(), ["come in"])
+
+    def test_who_has_begun_it_and_is_silent_is_greeted_and_still_recognised(self) -> None:
+        peer = self.house.connect()
+        peer.send(b"<<")
+        self.assertEqual(peer.hear(), [GREETING])
+        peer.send(b"{")
+        self.assertEqual(peer.read(), ["come in"])
+
+    def test_who_has_begun_it_and_goes_on_otherwise_is_a_person_and_nothing_is_lost(self) -> None:
+        peer = self.house.connect()
+        peer.send(b"\n<<")
+        self.assertEqual(peer.hear(), [GREETING, NO_NAME])
+        peer.send(b"\n")
+        self.assertEqual(peer.hear(), [NO_SIGNS])
+
+    def test_who_has_begun_it_and_says_no_more_is_a_person(self) -> None:
+        peer = self.house.connect()
+        peer.send(b"<<")
+        peer.end()
+        self.assertEqual(peer.hear(), [GREETING, NO_SIGNS])
+
+    def test_at_the_console_there_is_no_such_door(self) -> None:
+        peer = self.house.connect()
+        peer.protocol.operator = True
+        peer.send(b"<<{\n")
+        self.assertEqual(peer.hear(), [GREETING, NO_SIGNS])

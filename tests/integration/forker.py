@@ -26,7 +26,7 @@ from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 
 MODULES: Final = (
-    "chatservice.cluster.chat",
+    "chatservice.cluster.peers",
     "chatservice.cluster.journal",
     "chatservice.cluster.nats.log",
     "chatservice.service",

@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice import messages
-from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, WAIT
+from chatservice.cluster.peers import IN_REACH, OUT_OF_REACH, WAIT
 from tests.integration.brokers import Brokers
 from tests.integration.cluster import UNREACHED, same_history
 from tests.integration.company import ROOM, ClusterTestCase, all_of

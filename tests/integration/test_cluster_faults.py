@@ -16,7 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from chatservice import messages
-from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH, STALE
+from chatservice.cluster.peers import IN_REACH, OUT_OF_REACH, STALE
 from chatservice.journal.events import JOINED, LEFT, SAID
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 from tests.integration.cluster import UNREACHED, Node, same_history

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.cluster.chat import IN_REACH, OUT_OF_REACH
+from chatservice.cluster.peers import IN_REACH, OUT_OF_REACH
 from tests.integration.brokers import NATS_SERVER, lasting_ports
 from tests.integration.cluster import stored
 from tests.integration.environment import CHECKOUT, copy_checkout, environ, environment

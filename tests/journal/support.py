@@ -17,6 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import TestCase
 
+from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 
@@ -75,11 +76,31 @@ class Thread:
         self.run()
 
 
+class RecordedJournal(SqliteJournal):
+    """A journal that tells a test, too, what its commits return.
+
+    :ivar happened: told of it, before whoever has committed it.
+    """
+
+    happened: Callable[[Committed], None]
+
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
+        return super().commit(drafts, facts).addCallback(self._record)
+
+    def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[Committed]:
+        return super().store(events, facts).addCallback(self._record)
+
+    def _record(self, committed: Committed) -> Committed:
+        self.happened(committed)
+        return committed
+
+
 class JournalTestCase(TestCase):
     """A test of journals in one file.
 
     :ivar now: the time, in milliseconds since 1970.
-    :ivar told: the events that were told as committed, by all journals of the test.
+    :ivar told: the events that were committed, by all journals of the test, as they said.
+    :ivar facts: what holds by that.
     """
 
     def setUp(self) -> None:
@@ -92,18 +113,20 @@ class JournalTestCase(TestCase):
 
     def journal(self, path: str | None = None) -> SqliteJournal:
         """Make a journal that is not open yet."""
-        return SqliteJournal(path or self.path, lambda: self.now, self.thread)
+        journal = RecordedJournal(path or self.path, lambda: self.now, self.thread)
+        journal.happened = self._committed
+        return journal
 
     def open(self) -> SqliteJournal:
         """Open the journal; it is closed after the test."""
         journal = self.journal()
-        journal.start(self._committed)
+        journal.start()
         self.addCleanup(self.close, journal)
         return journal
 
-    def _committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        self.told += events
-        self.facts += facts
+    def _committed(self, committed: Committed) -> None:
+        self.told += committed.events
+        self.facts += committed.facts
 
     def close(self, journal: SqliteJournal) -> None:
         """Close a journal, if it is open."""

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.base import Found, Stretch
-from chatservice.journal.events import Event
+from chatservice.journal.base import Committed, Found, Stretch
+from chatservice.journal.events import Event, Fact
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import said
 
@@ -13,10 +13,11 @@ class MemoryJournalTests(TestCase):
         self.now = 1000
         self.told: list[Event] = []
         self.journal = MemoryJournal(lambda: self.now)
-        self.journal.start(lambda events, facts: self.told.extend(events))
+        self.journal.start()
 
     def commit(self, *texts: str) -> None:
-        self.successResultOf(self.journal.commit([said(text) for text in texts]))
+        committed = self.successResultOf(self.journal.commit([said(text) for text in texts]))
+        self.told += committed.events
 
     def test_ids_rise_without_a_gap(self) -> None:
         self.commit("a", "b")
@@ -24,9 +25,10 @@ class MemoryJournalTests(TestCase):
         self.assertEqual([(e.id, e.text) for e in self.told], [(1, "a"), (2, "b"), (3, "c")])
         self.assertEqual(self.journal.head, 3)
 
-    def test_events_are_told_before_the_commit_is_done(self) -> None:
-        self.journal.commit([said("a")]).addCallback(lambda _: self.assertTrue(self.told))
-        self.assertEqual(self.told, [Event(1, 1000, *said("a"))])
+    def test_a_commit_returns_what_it_committed(self) -> None:
+        fact = Fact("topic", "lobby", "cake")
+        committed = self.successResultOf(self.journal.commit([said("a")], lambda events: [fact]))
+        self.assertEqual(committed, Committed([Event(1, 1000, *said("a"))], [fact]))
 
     def test_each_line_has_the_time_that_it_was(self) -> None:
         for self.now in (1000, 400, 1001):

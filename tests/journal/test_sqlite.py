@@ -13,7 +13,14 @@ from itertools import pairwise
 from unittest import SkipTest
 
 from chatservice.journal import sqlite
-from chatservice.journal.base import JournalError, JournalUnavailable, Revise, Revision, Stretch
+from chatservice.journal.base import (
+    Committed,
+    JournalError,
+    JournalUnavailable,
+    Revise,
+    Revision,
+    Stretch,
+)
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -22,6 +29,7 @@ from chatservice.journal.events import (
     JOINED,
     LEFT,
     PRIVATE,
+    ROOM,
     SAID,
     Event,
     Fact,
@@ -40,9 +48,9 @@ from chatservice.journal.sqlite import SqliteJournal
 journal = SqliteJournal(sys.argv[1], lambda: 0, maybeDeferred)
 draft = Draft("lobby", "said", "ana", "x" * 500, 1, 1)
 
-def start(committed=lambda events, facts: None):
+def start():
     try:
-        journal.start(committed)
+        journal.start()
     except JournalError as error:
         print(error)
     else:
@@ -66,10 +74,11 @@ for kill_after in map(int, sys.argv[2:]):
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        told = lambda events, facts: os.write(writing, b"".join(b"%d\\n" % e.id for e in events))
-        journal.start(told)
+        tell = lambda done: os.write(writing, b"".join(b"%d\\n" % e.id for e in done.events))
+        journal.start()
         while True:
-            journal.commit([draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)])
+            drafts = [draft._replace(text=str(journal.head + n)) for n in (1, 2, 3)]
+            journal.commit(drafts).addCallback(tell)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         lines = [pipe.readline() for _ in range(kill_after)]
@@ -83,12 +92,12 @@ FULL = """
 import resource
 
 told = []
-start(lambda events, facts: told.extend(events))
+start()
 
 def commit():
     outcome = []
-    journal.commit([draft] * 10).addCallbacks(
-        lambda _: outcome.append(None), lambda failure: outcome.append(failure.value)
+    journal.commit([draft] * 10).addCallback(lambda done: told.extend(done.events)).addCallbacks(
+        outcome.append, lambda failure: outcome.append(failure.value)
     )
     return outcome[0]
 
@@ -269,11 +278,10 @@ class CommitTests(JournalTestCase):
             self.commit(store, *(f"{count}: {number}" for number in range(count)))
         self.assertEqual(store.recent(0), self.told)
 
-    def test_events_are_told_before_the_commit_is_done(self) -> None:
-        told_first = []
-        committing = self.open().commit([said("a")])
-        committing.addCallback(lambda _: told_first.append(bool(self.told)))
-        self.assertEqual(told_first, [True])
+    def test_a_commit_returns_what_it_committed(self) -> None:
+        fact = Fact("topic", "lobby", "cake")
+        committed = self.successResultOf(self.open().commit([said("a")], lambda events: [fact]))
+        self.assertEqual(committed, Committed([Event(1, 1000, *said("a"))], [fact]))
 
     def test_it_stores_all_or_nothing(self) -> None:
         journal = self.open()
@@ -462,7 +470,7 @@ class ForgettingTests(JournalTestCase):
         self.assertEqual(self.meddler().execute(indices).fetchone(), (0,))
         for _ in range(2):
             journal = SqliteJournal(self.path, lambda: self.now, self.thread, ages=True)
-            journal.start(self._committed)
+            journal.start()
             self.successResultOf(journal.stop())
         self.assertEqual(self.meddler().execute(indices).fetchone(), (1,))
 
@@ -886,7 +894,7 @@ class FactTests(JournalTestCase):
         """Open the file as one that may have been written by other rules."""
         journal = SqliteJournal(self.path, lambda: 5000, self.thread, revise=revise)
         self.addCleanup(self.close, journal)
-        journal.start(self._committed)
+        journal.start()
         return journal
 
     def test_what_was_written_by_other_rules_is_changed_before_it_is_read(self) -> None:
@@ -906,16 +914,32 @@ class FactTests(JournalTestCase):
 
         def revise(facts: Sequence[Fact], rooms: Callable[[], Iterable[str]]) -> Revision:
             given.extend((facts, {*rooms()}))
-            return Revision({"old": "new"}, [self.topic._replace(value="")], [told])
+            return Revision([self.topic._replace(value=""), Fact(ROOM, "old", "new")], [told])
 
         events = [event._replace(room=event.room.replace("old", "new")) for event in self.told]
         journal = self.revised(revise)
         self.assertEqual(given, [[self.topic], {"lobby", "old", "other", "zoo"}])
         head = len(events) + 1
         self.assertEqual(journal.recent(0), [*events, Event(head, 5000, *told)])
-        self.assertEqual((journal.head, journal.facts()), (head, []))
+        self.assertEqual((journal.head, journal.facts()), (head, [Fact(ROOM, "old", "new")]))
         read = self.successResultOf(journal.after(0, ["new"], head, talk=True))
         self.assertEqual([event.text for event in read.events], ["x", "renamed"])
+
+    def test_what_has_happened_in_a_room_goes_with_its_name(self) -> None:
+        journal = self.open()
+        self.successResultOf(journal.commit([said("x", room="old"), said("y", room="new")]))
+        self.assertEqual(journal.rooms(), ["new", "old"])
+        before = self.successResultOf(journal.after(0, ["new"], 2, talk=False))
+        self.assertEqual([event.text for event in before.events], ["y"])
+        self.commit_facts(journal, Fact(ROOM, "old", "new"))
+        after = self.successResultOf(journal.after(0, ["new"], 2, talk=False))
+        self.assertEqual([event.text for event in after.events], ["x", "y"])
+        self.assertEqual(journal.rooms(), ["lobby", "new"])
+
+    def test_which_rooms_there_are_can_not_be_told_of_a_file_that_is_damaged(self) -> None:
+        journal = self.open()
+        self.meddle("DROP TABLE events")
+        self.assertRaisesRegex(JournalError, "can't be read: no such table", journal.rooms)
 
     def test_what_can_not_be_revised_is_refused_unchanged(self) -> None:
         journal = self.open()

@@ -190,7 +190,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
             ("lines", f"{chat.past.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-            *chat.more_stats(),
+            *chat.peers.stats(),
         ]
     )
 

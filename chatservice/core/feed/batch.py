@@ -36,6 +36,16 @@ class Presence:
         self.names.append(membership.member.name)
         self.memberships.append(membership)
 
+    def split(self, event: Event) -> tuple[Presence, Presence | None]:
+        """Return who is shown in the event that became of it, and who is not, if anybody is not."""
+        if event.author == " ".join(self.names):
+            return self, None
+        shown = set(event.author.split(" "))
+        there, missing = (Presence(self.kind, self.room, self.seq) for _ in range(2))
+        for name, membership in zip(self.names, self.memberships, strict=True):
+            (there if name in shown else missing).memberships.append(membership)
+        return there, missing
+
     def draft(self, origin: int) -> Draft:
         """Return the event of all of them."""
         return Draft(self.room, self.kind, " ".join(self.names), self.words, origin, self.seq)

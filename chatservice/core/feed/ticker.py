@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from chatservice.core.feed.batch import Batch, Presence, Taken, reworded
 from chatservice.core.feed.pace import Pace
-from chatservice.journal.base import Journal, JournalUnavailable
+from chatservice.journal.base import Committed, Journal, JournalUnavailable
 from chatservice.journal.events import Fact
 
 RETRY: Final = 1.0
@@ -42,32 +42,35 @@ class Ticker:
     """Commits what waits, at its own pace.
 
     :param origin: of who comes and goes.
-    :param trouble: told True when the journal starts to refuse, False when it is over.
-    :ivar sends: to be counted by who delivers the events: how many sends the tick took.
+    :param show: shows what was committed, given who comes and goes in it, by ``seq``; it returns
+        how many sends that took.
+    :param trouble: called when the journal starts to refuse, and when that is over.
     :ivar refusing: the journal refused the last batch, which waits.
     :ivar number: of the batch that is being filled; batches are numbered from 1.
     :ivar times: how long the last ticks took, each in seconds, the oldest first.
     :ivar committed: the number of the last batch that was committed.
-    :ivar unshown: told of who comes or goes in a batch that was committed without them.
     """
 
     def __init__(
-        self, clock: IReactorTime, journal: Journal, origin: int, trouble: Callable[[bool], None]
+        self,
+        clock: IReactorTime,
+        journal: Journal,
+        origin: int,
+        show: Callable[[Committed, dict[int, Presence]], int],
+        trouble: Callable[[], None],
     ) -> None:
         self.origin = origin
         self.batch = Batch(origin)
-        self.sends = 0
         self.number = 1
         self.committed = 0
-        self.presences: dict[int, Presence] = {}
-        self.unshown: Callable[[Presence], None] = lambda presence: None
         self._clock = clock
         self._journal = journal
+        self._show = show
         self._trouble = trouble
         self.refusing = False
         self.times: deque[float] = deque(maxlen=TIMED)
         self._committing: Taken | None = None
-        self._trying = False
+        self._trying = self._stalled = False
         self._began = 0.0
         self._pace = Pace(clock, lambda: self.batch.count, self.tick)
         self._waiting: list[Callable[[], None]] = []
@@ -86,13 +89,11 @@ class Ticker:
             self._pace.wake()
 
     def tick(self) -> None:
-        """Commit what waits; the journal tells whom it concerns before this goes on."""
+        """Commit what waits, and show it when that is done."""
         self._pace.stop()
         if self._committing is None:
             self._committing = self.batch.take()
-            self.presences.update(self._committing.presences)
             self.number += 1
-        self.sends = 0
         self._trying = True
         self._began = self._clock.seconds()
         committing = maybeDeferred(
@@ -100,20 +101,20 @@ class Ticker:
         )
         committing.addCallbacks(self._committed, self._refused)
 
-    def _committed(self, _: None) -> None:
-        taken, self._committing = self._committing, None
+    def _committed(self, committed: Committed) -> None:
+        taken = self._committing
+        assert taken is not None
+        sends = self._show(committed, taken.presences)
+        self._committing = None
         self._trying = False
         self.times.append(self._clock.seconds() - self._began)
-        self._pace.spent(self.sends)
+        self._pace.spent(sends)
         if self.refusing:
             self.refusing = False
             log.info("the history takes what is said again")
-            self._trouble(False)
+            self._trouble()
         self.committed += 1
-        left_over, self.presences = self.presences, {}
-        for presence in left_over.values():
-            self.unshown(presence)
-        for call in taken.then if taken is not None else ():
+        for call in taken.then:
             with log.failuresHandled("what follows a commit failed"):
                 call()
         self._attempted()
@@ -124,18 +125,32 @@ class Ticker:
 
     def _refused(self, failure: Failure) -> None:
         self._trying = False
+        if not self.refusing and not failure.check(JournalUnavailable):
+            log.failure("the history failed", failure)
+        if self._settling is None:
+            self._pace.wait(RETRY)
+        self._hold_up(failure.getErrorMessage())
+
+    def _hold_up(self, why: str) -> None:
+        """Let nobody wait for what is being committed."""
         if not self.refusing:
             self.refusing = True
-            if not failure.check(JournalUnavailable):
-                log.failure("the history failed", failure)
-            log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
-            self._trouble(True)
+            log.critical("the history refuses what is said: {why}", why=why)
+            self._trouble()
         if self._settling is not None:
-            refused = len(self._committing.drafts) if self._committing is not None else 0
-            self._settling.callback(refused + self.batch.count)
+            self._give_up(self._settling)
         else:
-            self._pace.wait(RETRY)
             self._attempted()
+
+    def stall(self, why: str) -> None:
+        """Note why it may take long until what is being committed is; ``""`` if it will not.
+
+        It is as if it was refused, but not tried again: a journal that others share may have it
+        already, and brings it back by itself.
+        """
+        self._stalled = bool(why)
+        if why and self._trying:
+            self._hold_up(why)
 
     def _attempted(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -158,9 +173,19 @@ class Ticker:
         self._settling = settled
         if not self._trying:
             self._settle(settled)
+        elif self._stalled:
+            self._give_up(settled)
         return settled
 
+    def _give_up(self, settled: Deferred[int]) -> None:
+        """Wait no more for what the journal has not taken."""
+        if not settled.called:
+            refused = len(self._committing.drafts) if self._committing is not None else 0
+            settled.callback(refused + self.batch.count)
+
     def _settle(self, settled: Deferred[int]) -> None:
+        if settled.called:
+            return
         if self._committing is None and not self.batch.count:
             # A tick that was to come has nothing to commit.
             self.stop()
@@ -171,10 +196,18 @@ class Ticker:
     @property
     def clogged(self) -> bool:
         """Whether so much waits, behind a commit or for one, that nobody should be read from."""
-        count, size, largest = self.batch.count, self.batch.size, self._journal.largest
-        if largest is not None and (count >= HELD_COUNT or size >= largest):
+        count, size = self.batch.count, self.batch.size
+        if self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE):
             return True
-        return self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE)
+        return self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as one commit should have, where that is limited."""
+        largest = self._journal.largest
+        if largest is None:
+            return False
+        return self.batch.count >= HELD_COUNT or self.batch.size >= largest
 
     def waiting(self) -> list[Fact]:
         """Return what is to hold, and waits to be stored; but for records."""

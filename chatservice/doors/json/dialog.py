@@ -1,7 +1,7 @@
-"""Programs on a plain socket: what a connection does with lines that are JSON objects.
+"""Programs on a plain socket: what is done with lines that are JSON objects.
 
-Two more states of :class:`.ChatProtocol`; :mod:`chatservice.messages` shows what goes over the
-wire.
+:mod:`chatservice.messages` shows what goes over the wire. The states, and what each does with what
+happens:
 
 ========  ==========================  =====================  =================  ==================
 state     a line                      the program is in      the input ends     told to close
@@ -11,25 +11,27 @@ hello     comes in, or comes back;    ask                    closing            
 ask       is what it asks for         closing, if another    is away; closing   closing
                                       connection takes its   when all is read
                                       place
+closing   is ignored                  is away                ends the           ends the
+                                                             connection         connection in time
 ========  ==========================  =====================  =================  ==================
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import cache, partial
+from typing import Final
 
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.chat import Chat
 from chatservice.core.resume import Arrival
-from chatservice.doors.closing_log import Cause
+from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.json.requests import do
 from chatservice.doors.json.requests.base import REFUSALS, complaint, refusal
 from chatservice.doors.json.view import JSON
+from chatservice.doors.seam import Cause, Connection
 from chatservice.text.sanitising import decode
-
-if TYPE_CHECKING:
-    from chatservice.doors.connection import ChatProtocol
 
 _CLOSING: Final[dict[messages.Code | None, Cause]] = {
     messages.Code.BANNED: Cause.BANNED,
@@ -38,53 +40,89 @@ _CLOSING: Final[dict[messages.Code | None, Cause]] = {
 """Why a connection is closed whose hello is refused so; after others it may try again."""
 
 
+@cache  # One number for all connections.
 def longest(characters: int) -> int:
     """Tell how many bytes a line may have whose text may have so many characters."""
     return characters * messages.BYTES_A_CHARACTER + messages.LINE_OVERHEAD
 
 
-def hello(connection: ChatProtocol, line: bytes) -> None:
-    """Let a program in, or back."""
-    try:
-        request = messages.request(decode(line))
-    except messages.BadMessage as error:
-        connection.outbox.write(complaint(error))
-        return
-    if isinstance(request, messages.Ping):
-        connection.outbox.write(messages.encode(messages.Pong(ref=request.ref)))
-        return
-    if not isinstance(request, messages.Hello):
-        first = messages.BadMessage(
-            messages.Code.HELLO_FIRST,
-            "say hello first",
-            request.type,
-            request.ref,
-            getattr(request, "seq", None),
-        )
-        connection.outbox.write(complaint(first))
-        return
-    chat = connection.factory.chat
-    if not connection.factory.place(connection, request.token):
-        return
-    if chat.held_up:
-        connection.tell(chat.held_up)
-    connection.wait_for(
-        chat.returns.enter(Arrival(request, connection.outbox, JSON)).addCallbacks(
-            connection.named, lambda failure: _refused(connection, request, failure)
-        )
-    )
+class ProgramDialog(MemberDialog):
+    """The dialog of a program: see the table above."""
+
+    __slots__ = ()
+
+    view = JSON
+    telnet = False
+
+    def __init__(self, chat: Chat, connection: Connection) -> None:
+        super().__init__(chat, connection, ProgramDialog._hello)
+
+    @property
+    def longest(self) -> int:
+        """See :attr:`.Dialog.longest`."""
+        return longest(self._chat.limits.max_line)
+
+    def _hello(self, line: bytes) -> None:
+        """Let a program in, or back."""
+        chat, outbox = self._chat, self._connection.outbox
+        try:
+            request = messages.request(decode(line))
+        except messages.BadMessage as error:
+            outbox.write(complaint(error))
+            return
+        if isinstance(request, messages.Ping):
+            outbox.write(messages.encode(messages.Pong(ref=request.ref)))
+            return
+        if not isinstance(request, messages.Hello):
+            first = messages.BadMessage(
+                messages.Code.HELLO_FIRST,
+                "say hello first",
+                request.type,
+                request.ref,
+                getattr(request, "seq", None),
+            )
+            outbox.write(complaint(first))
+            return
+        if not self._connection.place(instead=self._replaces(request.token)):
+            return
+        if chat.held_up:
+            self.tell(chat.held_up)
+        entering = chat.returns.enter(Arrival(request, outbox, JSON))
+        self._come_in(entering, ProgramDialog._ask, partial(self._refused, request))
+
+    def _replaces(self, token: str | None) -> bool:
+        """Tell whether who has a token has another connection of the same address."""
+        session = None if token is None else self._chat.tokens.find(token)
+        member = None if session is None else self._chat.sessions.get(session.origin)
+        if member is None or member.outlet.closed:
+            return False
+        return member.outlet.site == self._connection.outbox.site
+
+    def _refused(self, request: messages.Hello, failure: Failure) -> None:
+        failure.trap(*REFUSALS)
+        assert isinstance(failure.value, Exception)
+        self._connection.outbox.write(refusal(failure.value, request))
+        cause = _CLOSING.get(getattr(failure.value, "code", None))
+        if cause is not None:
+            self._connection.finish(cause)
+
+    def _ask(self, line: bytes) -> None:
+        """Do what a program asks for."""
+        member = self.member
+        assert member is not None
+        # Else the house has closed meanwhile.
+        doing = None if member.gone else do(self._chat, member, decode(line))
+        if doing is not None or member.gone:
+            self._obeyed(doing)
 
 
-def _refused(connection: ChatProtocol, request: messages.Hello, failure: Failure) -> None:
-    failure.trap(*REFUSALS)
-    assert isinstance(failure.value, Exception)
-    connection.outbox.write(refusal(failure.value, request))
-    cause = _CLOSING.get(getattr(failure.value, "code", None))
-    if cause is not None:
-        connection.factory.note(connection, cause)
-        connection.finish()
+class JsonDoor:
+    """The door of programs."""
 
+    def recognises(self, first: bytes) -> bool:
+        """See :meth:`.Door.recognises`."""
+        return first.startswith(messages.OPENING)
 
-def ask(connection: ChatProtocol, line: bytes) -> None:
-    """Do what a program asks for."""
-    connection.chat_with(do, decode(line))
+    def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
+        """See :meth:`.Door.open`."""
+        return ProgramDialog(chat, connection)

@@ -1,4 +1,4 @@
-"""People on a plain socket: what a connection does with lines that somebody types.
+"""People on a plain socket: what is done with lines that somebody types.
 
 What goes over the wire, ``<`` from the peer and ``>`` to it::
 
@@ -17,9 +17,8 @@ The states, and what each does with what happens:
 ========  ==========================  =====================  =================  ==================
 state     a line                      the name is granted    the input ends     told to close
 ========  ==========================  =====================  =================  ==================
-naming    claims a name; an HTTP      chatting               closing            closing
-          request: closing; the
-          fifth bad name: closing
+naming    claims a name; the fifth    chatting               closing            closing
+          bad name: closing
 chatting  is said, or is a command                           leaves; closing    closing
                                                              when all is read
 closing   is ignored                  gives the name back    ends the           ends the
@@ -29,70 +28,103 @@ closing   is ignored                  gives the name back    ends the           
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import Final
 
 from twisted.python.failure import Failure
 
+from chatservice.core.chat import Chat
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
-from chatservice.doors.closing_log import Cause
+from chatservice.doors.dialog import MemberDialog
+from chatservice.doors.seam import Cause, Connection
 from chatservice.doors.text.commands import obey
 from chatservice.doors.text.view import TEXT
 from chatservice.limits import LOGIN_TRIES
 from chatservice.text import names, wording
 from chatservice.text.sanitising import typed
 
-if TYPE_CHECKING:
-    from chatservice.doors.connection import ChatProtocol
+BYTES_A_CHARACTER: Final = 4
+"""Bytes that a character may have in UTF-8."""
 
 
-def naming(connection: ChatProtocol, line: bytes) -> None:
-    """Claim a name, unless it is no person who speaks."""
-    if not connection.heard and not connection.operator:
-        if connection.is_stranger(line):
+@cache  # One number for all connections.
+def longest(characters: int) -> int:
+    """Tell how many bytes a line may have of so many characters."""
+    return BYTES_A_CHARACTER * characters
+
+
+class PersonDialog(MemberDialog):
+    """The dialog of a person: see the table above.
+
+    :ivar tries: names that were given and can't be had.
+    """
+
+    __slots__ = ("_tries",)
+
+    view = TEXT
+
+    def __init__(self, chat: Chat, connection: Connection) -> None:
+        super().__init__(chat, connection, PersonDialog._naming)
+        self._tries = 0
+
+    @property
+    def longest(self) -> int:
+        """See :attr:`.Dialog.longest`."""
+        return longest(self._chat.limits.max_line)
+
+    def greet(self) -> None:
+        """See :meth:`.Dialog.greet`."""
+        self.tell(wording.ASK_NAME)
+
+    def _naming(self, line: bytes) -> None:
+        """Claim a name."""
+        chat, connection = self._chat, self._connection
+        text = typed(line, chat.limits.max_line)
+        if text is None:
+            self.too_long()
             return
-        connection.heard = bool(line.strip())
-    text = _typed(connection, line)
-    if text is None:
-        return
-    factory = connection.factory
-    try:
-        name = names.nickname(text, factory.limits.max_name)
-    except names.BadName as error:
-        _ask_again(connection, str(error))
-        return
+        try:
+            name = names.nickname(text, chat.limits.max_name)
+            entering = chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+        except (names.BadName, Refusal) as error:
+            self._ask_again(str(error))
+        else:
+            self._come_in(entering, PersonDialog._chatting, self._taken)
 
-    def taken(failure: Failure) -> None:
+    def _taken(self, failure: Failure) -> None:
         failure.trap(NameTaken)
-        _ask_again(connection, failure.getErrorMessage())
+        self._ask_again(failure.getErrorMessage())
 
-    try:
-        entering = factory.chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
-    except Refusal as error:
-        _ask_again(connection, str(error))
-        return
-    connection.wait_for(entering.addCallbacks(connection.named, taken))
+    def _ask_again(self, why: str) -> None:
+        self._tries += 1
+        if self._tries < LOGIN_TRIES or self._connection.operator:
+            self.tell(f"{why}; {wording.ASK_AGAIN}")
+        else:
+            self.tell(f"{why}; that was the last try, goodbye")
+            self._connection.finish(Cause.BAD_NAMES)
 
-
-def _ask_again(connection: ChatProtocol, why: str) -> None:
-    connection.tries += 1
-    if connection.tries < LOGIN_TRIES or connection.operator:
-        connection.tell(f"{why}; {wording.ASK_AGAIN}")
-    else:
-        connection.factory.note(connection, Cause.BAD_NAMES)
-        connection.part(f"{why}; that was the last try, goodbye")
-
-
-def chatting(connection: ChatProtocol, line: bytes) -> None:
-    """Say a line, or do what it commands."""
-    text = _typed(connection, line)
-    if text is not None:
-        connection.chat_with(obey, text)
+    def _chatting(self, line: bytes) -> None:
+        """Say a line, or do what it commands."""
+        member = self.member
+        assert member is not None
+        text = typed(line, self._chat.limits.max_line)
+        if text is None:
+            self.too_long()
+            return
+        # Else the house has closed meanwhile.
+        doing = None if member.gone else obey(self._chat, member, text)
+        if doing is not None or member.gone:
+            self._obeyed(doing)
 
 
-def _typed(connection: ChatProtocol, line: bytes) -> str | None:
-    """Return what a person typed, safe to show; None if it was too long, which it is told."""
-    text = typed(line, connection.factory.limits.max_line)
-    if text is None:
-        connection.tell_too_long()
-    return text
+class TextDoor:
+    """The door of people."""
+
+    def recognises(self, first: bytes) -> bool:
+        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
+        return True
+
+    def open(self, chat: Chat, connection: Connection) -> PersonDialog:
+        """See :meth:`.Door.open`."""
+        return PersonDialog(chat, connection)

@@ -13,7 +13,7 @@ from chatservice.core.members import Member
 from chatservice.core.nicknames import Claims
 from chatservice.core.sessions import Reading, Session
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft
+from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft, Event
 from chatservice.text import names
 from tests.profiles import examples
 
@@ -148,6 +148,18 @@ class BatchTests(TestCase):
         wanted = ["#x ana joined", "#x ana2 said hi", "#x bob said hi"]
         wanted += ["#y ana2 said hi", "#y bob said hi"]
         self.assertEqual(lines(self.batch.take().drafts), wanted)
+
+    def test_who_is_not_shown_in_what_became_of_it_is_told_apart(self) -> None:
+        for who in ("ana", "bob", "cleo"):
+            self.batch.join(membership(member(who)))
+        taken = self.batch.take()
+        ((draft,), (presence,)) = taken.drafts, taken.presences.values()
+        self.assertEqual(presence.split(Event(1, 0, *draft)), (presence, None))
+        there, missing = presence.split(Event(1, 0, *draft._replace(author="ana cleo")))
+        assert missing is not None
+        self.assertEqual([m.member.name for m in there.memberships], ["ana", "cleo"])
+        self.assertEqual([m.member.name for m in missing.memberships], ["bob"])
+        self.assertEqual((missing.kind, missing.room), (JOINED, "x"))
 
     def test_each_room_is_in_one_piece(self) -> None:
         for room in ("y", "x", "y", "x"):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from typing import TypeVar
 
 from hypothesis import given, settings
@@ -19,10 +19,10 @@ from chatservice.journal.events import (
     TALK,
     Draft,
     Event,
-    Fact,
     inbox,
 )
 from chatservice.journal.memory import MemoryJournal
+from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase, said
 from tests.profiles import examples
 
@@ -56,11 +56,11 @@ class PastTests(JournalTestCase):
     def start(self, recent: int, stored: bool = True) -> None:
         self.journal_: Journal
         if stored:
-            self.journal_ = self.journal()
+            self.journal_ = SqliteJournal(self.path, lambda: self.now, self.thread)
         else:
             self.journal_ = MemoryJournal(lambda: self.now)
         self.recent = recent
-        self.journal_.start(self.committed)
+        self.journal_.start()
         self.load()
 
     def load(self) -> None:
@@ -68,7 +68,8 @@ class PastTests(JournalTestCase):
         self.past.load()
         self.largest = 0
 
-    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+    def commit(self, *drafts: Draft) -> None:
+        events = self.successResultOf(self.journal_.commit(drafts)).events
         self.told += events
         self.largest = max(self.largest, len(events))
         self.past.append(events)
@@ -78,7 +79,7 @@ class PastTests(JournalTestCase):
             said("hi", room, kind)._replace(origin=1 + (len(self.told) + number) % 3)
             for number, (room, kind) in enumerate(events)
         ]
-        self.successResultOf(self.journal_.commit(drafts))
+        self.commit(*drafts)
 
     def test_an_old_one_among_new_ones_goes_alone(self) -> None:
         for stored in (True, False):
@@ -95,6 +96,18 @@ class PastTests(JournalTestCase):
             self.assertEqual(self.search("a", 14, 3), ([11, 7, 3], 0))
             self.assertEqual((self.past.floor, self.past.head), (0, 14))
             self.successResultOf(self.journal_.stop())
+
+    def test_what_has_happened_in_a_room_has_happened_under_its_new_name(self) -> None:
+        self.start(0)
+        drafts = [said("hi", "old")._replace(seq=5), said("hi", "new"), said("hi", "old")]
+        self.commit(*drafts)
+        self.past.call_rooms({"old": "new", "other": "another"})
+        self.assertEqual([event.id for event in self.read(0, 3, "new", False)], [1, 2, 3])
+        self.assertEqual(self.read(0, 3, "old", False), [])
+        self.assertEqual(self.read(0, 3, "another", False), [])
+        found = self.past.find(drafts[0].origin, 5)
+        assert isinstance(found, Event)
+        self.assertEqual(found.room, "new")
 
     def twenty(self) -> None:
         for _ in range(20):
@@ -268,9 +281,6 @@ class PastTests(JournalTestCase):
         for _ in range(3):
             self.prune(before=5000)
         self.assertEqual((self.past.head, self.past.start), (2, 1))
-
-    def commit(self, *drafts: Draft) -> None:
-        self.successResultOf(self.journal_.commit(drafts))
 
     def private(self, to: int, text: str, author: int, seq: int = -1) -> Draft:
         return Draft(inbox(to), PRIVATE, "ana", text, author, seq)

@@ -16,8 +16,8 @@ from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
 from chatservice.core.members import Member
 from chatservice.doors.text.view import TEXT
 from chatservice.journal import sqlite
-from chatservice.journal.base import Facts, no_facts
-from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
+from chatservice.journal.base import Committed, Facts, no_facts
+from chatservice.journal.events import JOINED, LEFT, SAID, Draft
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import RecordingOutlet
 from tests.journal.support import JournalTestCase, said
@@ -41,14 +41,17 @@ class TickerTestCase(JournalTestCase):
         self.ticks: list[list[str]] = []
         self.troubles: list[bool] = []
         self.store: SqliteJournal = self.journal()
-        self.store.start(self.committed)
+        self.store.start()
         self.addCleanup(self.close, self.store)
-        self.ticker = Ticker(self.clock, self.store, 7, self.troubles.append)
+        self.ticker = Ticker(self.clock, self.store, 7, self.show, self.trouble)
         self.other: sqlite3.Connection = self.meddler()
 
-    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        self.ticker.sends += self.sends
-        self.ticks.append([event.text for event in events])
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        self.ticks.append([event.text for event in committed.events])
+        return self.sends
+
+    def trouble(self) -> None:
+        self.troubles.append(self.ticker.refusing)
 
     def say(self, *texts: str) -> None:
         for text in texts:
@@ -359,21 +362,17 @@ class RefusalTests(TickerTestCase):
         self.assertFalse(self.ticker.clogged)
 
 
-class UnshownTests(TickerTestCase):
-    """Who comes or goes is told of if the commit went on without them."""
+class ShownTests(TickerTestCase):
+    """What is shown is what was committed, with who comes and goes in it."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.shown: list[int] = []
-        self.unshown: list[Presence] = []
-        self.ticker.unshown = self.unshown.append
+        self.shown: list[tuple[list[str], list[str]]] = []
 
-    def committed(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
-        """Show the events, as the house does, but those that are not to be."""
-        super().committed(events, facts)
-        for event in events:
-            if event.seq in self.shown:
-                del self.ticker.presences[event.seq]
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        moved = [f"{' '.join(presence.names)} {presence.kind}" for presence in presences.values()]
+        self.shown.append(([event.kind for event in committed.events], moved))
+        return super().show(committed, presences)
 
     def moves(self) -> None:
         ana, bob = (Member(name, RecordingOutlet(), TEXT) for name in ("ana", "bob"))
@@ -381,29 +380,122 @@ class UnshownTests(TickerTestCase):
         self.ticker.batch.leave(Membership(bob, Room("lobby")))
         self.ticker.wake()
 
-    def test_whom_the_commit_showed_is_not_told_of(self) -> None:
-        self.shown = [-1, -2]
+    def test_who_comes_and_goes_is_told_with_its_commit_and_with_no_other(self) -> None:
         self.moves()
         self.clock.advance(0)
-        self.assertEqual((self.unshown, self.ticker.presences), ([], {}))
-
-    def test_whom_it_did_not_is_once(self) -> None:
-        self.shown = [-1]
-        self.moves()
-        self.clock.advance(0)
-        self.assertEqual([(p.kind, p.names) for p in self.unshown], [(LEFT, ["bob"])])
         self.say("a")
         self.clock.advance(1)
-        self.assertEqual((len(self.unshown), self.ticker.presences), (1, {}))
+        moved = ["ana joined", "bob left"]
+        self.assertEqual(self.shown, [([JOINED, LEFT], moved), ([SAID], [])])
 
     def test_while_it_is_refused_nobody_is(self) -> None:
         self.refuse()
         self.moves()
         self.clock.pump([0, 1])
-        self.assertEqual((self.unshown, len(self.ticker.presences)), ([], 2))
+        self.assertEqual(self.shown, [])
         self.accept()
         self.clock.advance(1)
-        self.assertEqual([p.kind for p in self.unshown], [JOINED, LEFT])
+        self.assertEqual(self.shown, [([JOINED, LEFT], ["ana joined", "bob left"])])
+
+    def test_it_is_shown_before_what_follows_the_commit(self) -> None:
+        self.ticker.batch.then(lambda: self.shown.append(([], ["then"])))
+        self.say("a")
+        self.clock.advance(0)
+        self.assertEqual(self.shown, [([SAID], []), ([], ["then"])])
+
+
+class SlowJournal(SqliteJournal):
+    """A journal that others share: what it has taken comes back when the test lets it.
+
+    :ivar waiting: to fire with what was committed.
+    """
+
+    waiting: tuple[Deferred[Committed], Committed] | None = None
+
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
+        back: Deferred[Committed] = Deferred()
+
+        def wait(committed: Committed) -> None:
+            self.waiting = back, committed
+
+        super().commit(drafts, facts).addCallback(wait)
+        return back
+
+    def come_back(self) -> None:
+        assert self.waiting is not None
+        back, committed = self.waiting
+        self.waiting = None
+        back.callback(committed)
+
+
+class StalledTests(TickerTestCase):
+    """Nobody knows how long it takes until what is being committed is back."""
+
+    store: SlowJournal
+
+    def journal(self, path: str | None = None) -> SqliteJournal:
+        return SlowJournal(path or self.path, lambda: self.now, self.thread)
+
+    def stall(self, *texts: str) -> None:
+        self.say(*texts)
+        self.clock.advance(0)
+        self.ticker.stall("the cable")
+
+    def test_it_is_as_if_it_was_refused_until_it_is_back(self) -> None:
+        calls: list[str] = []
+        self.ticker.after_attempt(lambda: calls.append("attempted"))
+        number = self.ticker.number
+        self.stall("a")
+        self.assertEqual((self.troubles, calls), ([True], ["attempted"]))
+        self.assertFalse(self.ticker.pending(number))
+        self.ticker.stall("")
+        self.assertTrue(self.ticker.refusing)
+        self.store.come_back()
+        self.assertEqual((self.troubles, self.ticks), ([True, False], [["a"]]))
+
+    def test_it_is_not_committed_again(self) -> None:
+        self.stall("a")
+        self.clock.pump([1] * 5)
+        self.store.come_back()
+        self.clock.pump([1] * 5)
+        self.assertEqual((self.ticks, self.store.waiting), ([["a"]], None))
+
+    def test_what_comes_meanwhile_waits_behind_it(self) -> None:
+        self.stall("a")
+        self.say("b")
+        self.clock.advance(5)
+        self.store.come_back()
+        self.clock.advance(0)
+        self.store.come_back()
+        self.assertEqual(self.ticks, [["a"], ["b"]])
+
+    def test_where_nothing_is_being_committed_nobody_is_told(self) -> None:
+        self.ticker.stall("the cable")
+        self.assertEqual((self.troubles, self.ticker.refusing), ([], False))
+
+    def test_when_all_is_to_be_settled_it_is_counted_as_not_taken(self) -> None:
+        self.stall("a", "b")
+        self.say("c")
+        self.assertEqual(self.result(self.ticker.settle()), 3)
+        self.store.come_back()
+        self.assertEqual(self.ticks, [["a", "b"]])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_so_it_is_if_that_comes_while_it_is_to_be_settled(self) -> None:
+        self.say("a")
+        self.clock.advance(0)
+        settling = self.ticker.settle()
+        self.assertNoResult(settling)
+        self.ticker.stall("the cable")
+        self.assertEqual(self.result(settling), 1)
+
+    def test_what_is_on_its_way_again_is_waited_for(self) -> None:
+        self.stall("a")
+        self.ticker.stall("")
+        settling = self.ticker.settle()
+        self.assertNoResult(settling)
+        self.store.come_back()
+        self.assertEqual(self.result(settling), 0)
 
 
 class SettlingTests(TickerTestCase):
@@ -483,9 +575,9 @@ class FailingJournal(SqliteJournal):
     :ivar fails: does what a commit does in place of committing.
     """
 
-    fails: Callable[[], Deferred[None]] | None = None
+    fails: Callable[[], Deferred[Committed]] | None = None
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[None]:
+    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         if self.fails is not None:
             return self.fails()
         return super().commit(drafts, facts)
@@ -495,7 +587,7 @@ class Bug(Exception):
     """Nothing that a journal is known to fail with."""
 
 
-def raises() -> Deferred[None]:
+def raises() -> Deferred[Committed]:
     raise Bug("oh no")
 
 
@@ -507,7 +599,7 @@ class FailureTests(TickerTestCase):
     def journal(self, path: str | None = None) -> SqliteJournal:
         return FailingJournal(path or self.path, lambda: self.now, self.thread)
 
-    def check(self, fails: Callable[[], Deferred[None]]) -> None:
+    def check(self, fails: Callable[[], Deferred[Committed]]) -> None:
         self.store.fails = fails
         attempts: list[float] = []
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
-from chatservice.cluster import chat as chat_module
 from chatservice.cluster import entries
-from chatservice.cluster.chat import (
+from chatservice.cluster.entries import SEND_AWAY, VERSION
+from chatservice.cluster.peers import (
     APART,
     ENDS,
     IN_REACH,
@@ -18,7 +18,7 @@ from chatservice.cluster.chat import (
     UNPUBLISHED,
     WAIT,
 )
-from chatservice.cluster.entries import SEND_AWAY, VERSION
+from chatservice.core.feed import ticker
 from chatservice.journal.base import JournalError
 from chatservice.journal.events import Fact
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
@@ -319,7 +319,7 @@ class ApartTests(ClusterTestCase):
         self.assertEqual(len(apart), 2)
         self.assertEqual(a.line.shared.entries, [])
         self.assertEqual((ana.read(), a.stored()), ([], []))
-        self.assertEqual(dict(a.chat.more_stats())["log"], a.journal.apart)
+        self.assertEqual(dict(a.chat.peers.stats())["log"], a.journal.apart)
         for node in (a, b):
             node.line.shared = shared
             node.line.up = False
@@ -365,14 +365,14 @@ class ApartTests(ClusterTestCase):
         (a,) = self.start(1)
         self.cluster.shared.append(a.now(), b"hello")
         self.cluster.run()
-        self.assertEqual(dict(a.chat.more_stats())["skipped"], "1 entries")
+        self.assertEqual(dict(a.chat.peers.stats())["skipped"], "1 entries")
 
 
 class LargeTests(ClusterTestCase):
     """What is said at once is more than can be published at once."""
 
     def test_many_whose_grace_is_over_at_once_leave_in_several_commits(self) -> None:
-        self.patch(chat_module, "LET_GO_AT_ONCE", 3)
+        self.patch(ticker, "HELD_COUNT", 3)
         a, b = self.start(2)
         bots = [self.program(a, f"bot{number}", rooms=["lobby"]) for number in range(9)]
         for bot in bots:
@@ -489,12 +489,12 @@ class MembersTests(ClusterTestCase):
     def test_operators_are_told_of_the_nodes(self) -> None:
         a, b = self.start(2)
         self.arrive(a, "ana", "bob")
-        stats = dict(b.chat.more_stats())
+        stats = dict(b.chat.peers.stats())
         self.assertEqual(stats["node"], b.journal.node)
         self.assertEqual(stats["nodes"], ", ".join(sorted([a.journal.node, b.journal.node])))
         self.assertEqual(stats["members here"], "0")
         b.line.cut()
-        self.assertIn("lost", dict(b.chat.more_stats())["log"])
+        self.assertIn("lost", dict(b.chat.peers.stats())["log"])
 
     def test_a_token_that_was_given_out_a_moment_ago_is_known_elsewhere(self) -> None:
         a, b = self.start(2)

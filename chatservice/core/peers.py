@@ -1,0 +1,133 @@
+"""What a chat asks of other processes that have a part in it; and the answer of one that is alone.
+
+A chat decides by itself about its own members. Members who are on other processes
+(:attr:`.Member.remote`) are brought in, and taken out, by its peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatservice.core.feed.batch import Presence
+from chatservice.core.members import Member
+from chatservice.core.nicknames import Claims, Names
+from chatservice.core.sessions import Session
+from chatservice.journal.events import Fact
+from chatservice.text import wording
+
+
+class Trouble(NamedTuple):
+    """Why nothing can be stored now.
+
+    :ivar says: that, and what comes of what is said, in a sentence.
+    :ivar over: what is said when it is over.
+    """
+
+    says: str
+    over: str
+
+
+class Peers(Protocol):
+    """The other processes, as a chat sees them.
+
+    :ivar claims: who holds which name, on all of them.
+    """
+
+    @property
+    def claims(self) -> Names: ...
+
+    def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
+        """Bring in who is elsewhere, by what holds at the start.
+
+        :return: the facts by which programs were here at the last stop, and are here again.
+        """
+
+    def follow(self) -> None:
+        """Take part, from now on: the chat has started.
+
+        :raises JournalError: if that can't be.
+        """
+
+    def arrives(self, member: Member) -> None:
+        """Somebody without a token asks to be let in; others are to know of them, and how long
+        that may take is to be told.
+        """
+
+    def leaves(self, member: Member) -> None:
+        """A member of this process leaves: with what is committed next, others forget it."""
+
+    def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
+        """Ask the process of a remote member to let it go; see :meth:`.Chat.send_away`."""
+
+    def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
+        """Find a session, and see to it that what it does is decided in this process.
+
+        The Deferred fails with :exc:`.Refusal` if that can't be.
+
+        :param find: looks for it among those that are known by now.
+        """
+
+    def hold(self, facts: Sequence[Fact]) -> None:
+        """Let members who are elsewhere change by facts that were committed."""
+
+    def shown(self, sends: int, missing: Sequence[Presence]) -> int:
+        """A commit was shown.
+
+        :param sends: so many it took.
+        :param missing: who was to come or go in it, and is not among those whom it shows.
+        :return: so many of the sends are to be paid for before the next commit.
+        """
+
+    def trouble(self, refusing: bool) -> Trouble | None:
+        """Tell why nothing can be stored now; None if it can.
+
+        :param refusing: the journal refused what was committed last.
+        """
+
+    def stats(self) -> list[tuple[str, str]]:
+        """Return what else operators are to know, each with its name."""
+
+
+class Alone:
+    """The :class:`Peers` of a chat that is one process: there is nobody else."""
+
+    def __init__(self) -> None:
+        self.claims = Claims()
+
+    def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
+        """Who was here is here again."""
+        return facts
+
+    def follow(self) -> None:
+        """There is nothing to take part in."""
+
+    def arrives(self, member: Member) -> None:
+        """Nobody has to know."""
+
+    def leaves(self, member: Member) -> None:
+        """Nobody has to know."""
+
+    def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
+        """No member is elsewhere."""
+
+    def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
+        """All is decided here."""
+        return succeed(find())
+
+    def hold(self, facts: Sequence[Fact]) -> None:
+        """No member is elsewhere."""
+
+    def shown(self, sends: int, missing: Sequence[Presence]) -> int:
+        """Each commit is paid for; nobody is ever missing in one."""
+        return sends
+
+    def trouble(self, refusing: bool) -> Trouble | None:
+        """There is trouble while the journal refuses."""
+        return Trouble(wording.UNSTORED, wording.STORED_AGAIN) if refusing else None
+
+    def stats(self) -> list[tuple[str, str]]:
+        """There is nothing else to know."""
+        return []
