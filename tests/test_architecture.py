@@ -221,12 +221,6 @@ class DoorTests(TestCase):
     JOINTS = {"doors.table", "doors.factory"}
     """What brings the two together: the list of doors, and who opens them and owns the chat."""
 
-    KNOWN = {
-        "doors.json.requests.people": {"doors.text.commands.rooms"},
-        "doors.json.requests.rooms": {"doors.text.commands.rooms"},
-    }
-    """The imports of another door that are left: which rooms are shown is not said in the core."""
-
     def setUp(self) -> None:
         self.needs = {
             file: {other for other in others if other.startswith("doors.")}
@@ -250,7 +244,7 @@ class DoorTests(TestCase):
         for file, others in self.needs.items():
             if self.door(file) is not None:
                 strange = {o for o in others if self.door(o) != self.door(file)} - self.SHARED
-                self.assertLessEqual(strange, self.KNOWN.get(file, set()), file)
+                self.assertEqual(strange, set(), file)
 
     def test_what_dialogs_share_imports_no_connection(self) -> None:
         for file in self.SHARED:
