@@ -36,7 +36,7 @@ class ConsoleProtocol(ChatProtocol):
     def finish(self, cause: Cause | None = None) -> None:
         """Say that the service goes on, if it does, and close."""
         if not (self._finished or self._ended or self._holds & STOPPING):
-            self.tell("the server goes on: Ctrl-C stops it")
+            self.dialog.tell("the server goes on: Ctrl-C stops it")
         super().finish(cause)
 
     def writeConnectionLost(self) -> None:

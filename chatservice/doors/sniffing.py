@@ -46,13 +46,9 @@ class Gate(Pacing, Protocol):
 
 
 class RecognisingFramer(PacedFramer):
-    """The beginning of a :class:`.ChatProtocol`.
-
-    :ivar dialog: what somebody says and is shown on it.
-    """
+    """The beginning of a :class:`.ChatProtocol`."""
 
     factory: Gate
-    dialog: Dialog
 
     admitted = False
     """Whether its address may have it: this is found out once."""
@@ -142,7 +138,7 @@ class RecognisingFramer(PacedFramer):
         return b"\n" not in (self._preamble or b"")
 
     def greet(self) -> None:
-        """Ask for a name: the peer said something, or was silent for a moment."""
+        """Let the dialog speak: the peer said something, or was silent for a moment."""
         if self._greeted:
             return
         self._greeted = True
@@ -184,10 +180,6 @@ class RecognisingFramer(PacedFramer):
             super().dataReceived(preamble)
         super().end_input()
 
-    def tell(self, *lines: str) -> None:
-        """Say something of the service's own."""
-        self.dialog.tell(*lines)
-
     def ignore(self) -> None:
         """See :meth:`.Connection.ignore`."""
         self._leaves = self._watched = True
@@ -200,11 +192,11 @@ class RecognisingFramer(PacedFramer):
     def part(self, *why: str, code: Code | None = None) -> None:
         """Say why, and close.
 
-        :param code: the same for a program, if there is such.
+        :param code: the same in short, if it is a refusal.
         """
         for line in why:
             if code is None:
-                self.tell(line)
+                self.dialog.tell(line)
             else:
                 self.dialog.refuse(code, line)
         self.finish()

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatservice.core.deadlines import Deadlines
 from chatservice.doors.framing import LineFramer
 from chatservice.doors.outbox import Outbox
+from chatservice.doors.seam import Dialog
 
 COMMANDS_A_LINE: Final = 64
 """Telnet commands that count as one line against the rate."""
@@ -59,10 +60,14 @@ class Pacing(Protocol):
 
 
 class PacedFramer(LineFramer):
-    """Lines at the pace of their connection."""
+    """Lines at the pace of their connection.
+
+    :ivar dialog: what somebody says and is shown on it.
+    """
 
     factory: Pacing
     outbox: Outbox
+    dialog: Dialog
 
     _next_line_at = 0.0
     _share_due: IDelayedCall | None = None
@@ -121,7 +126,7 @@ class PacedFramer(LineFramer):
         wait = max(0.0, due - clock.seconds())
         if wait >= NOTICEABLE and not self._told_to_wait:
             self._told_to_wait = True
-            self.tell("much is said from your address: what you say waits for its turn")
+            self.dialog.tell("much is said from your address: what you say waits for its turn")
         self.hold(SHARE)
         self._share_due = clock.callLater(wait, self.wait_no_more)
 
@@ -131,9 +136,6 @@ class PacedFramer(LineFramer):
         if due is not None and due.active():
             due.cancel()
         self.release(SHARE)
-
-    def tell(self, *lines: str) -> None:
-        """Say something of the service's own: to be overridden."""
 
     def _mind_unread(self) -> None:
         if self.outbox.unsent > UNSENT_MOST:

@@ -201,6 +201,17 @@ class LateTests(HouseTestCase):
         self.house.run(REMEMBERED, step=1)
         self.greeted()
 
+    def test_what_comes_of_who_was_refused_makes_nobody_a_stranger(self) -> None:
+        house = House(max_per_address=1)
+        ana = house.enter("ana")
+        refused = house.connect()
+        # With a telnet command in it, it is a request only as a line.
+        refused.send(b"GET\xff\xf1 / HTTP/1.1\r\n")
+        self.assertEqual(refused.hear(), ["-- too many connections from your address"])
+        ana.lose()
+        house.run(1)
+        self.assertEqual(house.connect().hear(), [GREETING])
+
     def test_others_are_greeted_as_ever(self) -> None:
         self.stranger("2001:db8::1")
         same = self.house.connect("2001:db8::ffff:1")
