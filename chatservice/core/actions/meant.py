@@ -17,11 +17,11 @@ def current_room(member: Member) -> str:
 
 
 def room_name(chat: Chat, member: Member, typed: str) -> str:
-    """Check the name of a room; that of the member's current one is known to be good.
+    """Check the name of a room; that of one in which the member is, is known to be good.
 
     :raises BadName: if it can't be one.
     """
-    if typed and typed == current_room(member):
+    if member.membership(typed) is not None:
         return typed
     return names.room_name(typed, chat.limits.max_name)
 
