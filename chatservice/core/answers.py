@@ -10,18 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from chatservice.core.outlet import notices
+from chatservice.core.outlet import Outlet, View
 from chatservice.messages import Reply
-
-if TYPE_CHECKING:
-    from chatservice.core.members import Member
-    from chatservice.core.outlet import Outlet, View
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -57,12 +53,6 @@ def told(view: View, making: Making) -> Pieces:
     """Make an answer, as somebody is to see it."""
     parts = yield from making
     yield from view.parts(*parts)
-
-
-def lines(member: Member, told: Iterable[str]) -> Pieces:
-    """Make an answer of lines for somebody who reads text."""
-    for line in told:
-        yield notices(member.view, line)
 
 
 class Answer:
