@@ -110,7 +110,7 @@ class TimerTests(TestCase):
 class RealReactorTests(TestCase):
     """With the reactor that these tests run in, from its first test on."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         go_by_monotonic(reactor)

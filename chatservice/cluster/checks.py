@@ -21,6 +21,7 @@ from chatservice.cluster.entries import (
     PERSON,
     SEND_AWAY,
     TAKE,
+    TOLD,
     VERSIONED,
     BadEntry,
     Entry,
@@ -37,11 +38,13 @@ from chatservice.journal.events import (
     LEFT,
     PRIVATE,
     RENAMED,
+    ROOM,
     SAID,
     TOPIC,
     Fact,
 )
 from chatservice.messages import Code
+from chatservice.text import names
 
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""
@@ -215,6 +218,22 @@ def _part(fact: Fact) -> None:
     _need(data.isascii())
 
 
+def _room(fact: Fact) -> None:
+    """It is but asked for what a room is called from now on."""
+    _shown(fact.name)
+    _need(0 < len(fact.name) <= names.KEYED_MOST and not fact.value)
+
+
+def _told(fact: Fact) -> None:
+    _integer(int(fact.name), 1)
+    for room, kind, author, text, origin, seq in json.loads(fact.value):
+        _need(kind in KINDS)
+        for words in (room, author, text):
+            _shown(words)
+        _integer(origin)
+        _integer(seq)
+
+
 def _version(fact: Fact) -> None:
     _integer(int(fact.value), 1)
 
@@ -236,6 +255,7 @@ _SAID: Final[dict[str, _Check]] = {
     ADOPT: _anything,
     BYE: _anything,
     SEND_AWAY: _send_away,
+    ROOM: _room,
 }
 """What is published."""
 
@@ -245,6 +265,8 @@ _STORED: Final[dict[str, _Check]] = {
     LEASE: _lease,
     PART: _part,
     VERSIONED: _version,
+    ROOM: _words,
+    TOLD: _told,
     FILE: _anything,
 }
 """What holds, as it is stored."""

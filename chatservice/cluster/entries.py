@@ -40,6 +40,10 @@ VERSIONED: Final = "version"
 PART: Final = "part"
 """A piece of an entry of which others are still to come. It is stored, but never published."""
 
+TOLD: Final = "told"
+"""What an entry has told beside its own events, by its position: who, and which room, is called
+otherwise. It is made of what held there, so who begins with what held later could not make it."""
+
 NAME: Final = "name"
 """A name is held. A claim takes effect only if nobody else holds it."""
 

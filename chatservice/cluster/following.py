@@ -15,10 +15,11 @@ is not read: the node stops taking part.
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -30,6 +31,7 @@ from twisted.python.failure import Failure
 from chatservice.cluster.checks import check, sound, unusable
 from chatservice.cluster.entries import (
     PART,
+    TOLD,
     UNVERSIONED,
     VERSION,
     VERSIONED,
@@ -41,22 +43,21 @@ from chatservice.cluster.entries import (
     event_id,
     mark_of,
 )
-from chatservice.cluster.log import Founding, LogError, NewerLog, Opening
+from chatservice.cluster.log import Founding, LogError, NewerLog, Opening, OtherLog
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
+from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
 from chatservice.journal.base import Committed
-from chatservice.journal.events import FILE, Event, Fact
+from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
+from chatservice.text.names import RULES
 
 READ_MOST: Final = 1000
 """So many lines are read, at most, before what was read is stored."""
 
 RETRY: Final = 1.0
 """Seconds after which it is tried again to store an entry."""
-
-BASE: Final = "base"
-"""What a file has noted that has followed a log: the last id there was before it."""
 
 TOLD_EACH: Final = 10
 """So many entries that are skipped are written down one by one; then each time that there are twice
@@ -94,6 +95,7 @@ class Following:
     :ivar skipped: how many entries were skipped since the start.
     :ivar unbroken: the id from which on nothing is missing in the midst.
     :ivar mark: of the log (:func:`.mark_of`); ``""`` before it was found.
+    :ivar rules: by which all rooms are called of which the file has anything.
     """
 
     def __init__(
@@ -118,6 +120,8 @@ class Following:
         self.unbroken = 0
         self.mark = ""
         self._base: int | None = None
+        self._version = VERSION
+        self.rules = RULES
         self._first = 1
         self._scratch: Registry | None = None
         self._state: Sequence[Fact] = ()
@@ -136,15 +140,18 @@ class Following:
         if bad:
             log.critical("the history has {what} that can't be used", what=unusable(bad))
         own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
-        self.node = own.get("", "")
+        self.node = own.get(NODE, "")
         self.floor = int(own.get("floor", self._replica.floor))
         self.unbroken = int(own.get("unbroken", 0))
         if BASE in own:
             self._base = int(own[BASE])
+        self.rules = rules_of(facts)
+        self.registry.load(facts)
+        if self.node or self._base is not None:
+            self._version = self.registry.version
         if not self.node:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
-            self._replica.note("", self.node)
-        self.registry.load(facts)
+            self._replica.note(NODE, self.node)
         _check_version(self.registry)
         self.position = self.registry.position
 
@@ -171,8 +178,24 @@ class Following:
             # Others may have what came after it, under ids that are given out again now.
             replica.belong_to(uuid.uuid4().hex)
             self._base = None
-        facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART)]
-        return Founding(replica.identity, replica.head, [*facts, Fact(VERSIONED, "", str(VERSION))])
+        # What has happened in a log of older rules has names by these: they change with an entry.
+        version = Fact(VERSIONED, "", str(self._version))
+        facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART, TOLD)]
+        return Founding(replica.identity, replica.head, [*facts, version])
+
+    def keep_rules(self) -> None:
+        """Keep that all rooms of which the file has anything are called by today's rules."""
+        self.rules = RULES
+        self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
+
+    def past_rooms(self) -> list[str]:
+        """Return the rooms in this file that can't be called so any more. Blocks.
+
+        In a log of today's rules, nothing tells of them but what has happened in them.
+
+        :raises JournalError: if it can't be read.
+        """
+        return [room for room in self._replica.rooms() if is_past(room)]
 
     @property
     def seen(self) -> int:
@@ -191,11 +214,11 @@ class Following:
                 raise LogError(f"the history {replica.path!r} is that of another chat")
             replica.belong_to(opening.identity)
         if self._base is not None and self._base != opening.base and (again or self.position):
-            raise LogError("the log is another one than this history has followed")
+            raise OtherLog("the log is another one than this history has followed")
         if self.position > opening.last:
-            raise LogError("the log is older than the history: was it restored from a copy?")
+            raise OtherLog("the log is older than the history: was it restored from a copy?")
         if self.seen and opening.at and opening.at != self.registry.last.at:
-            raise LogError("the log is another one than this history has followed")
+            raise OtherLog("the log is another one than this history has followed")
         kept = Registry()
         if opening.state is not None:
             state, bad = sound(opening.state)
@@ -233,7 +256,8 @@ class Following:
         if opening.state is not None:
             self._state = state
             self._until = kept.position
-            self._scratch = Registry(lenient=opening.first > 1)
+            told = {int(f.name): _drafts(f.value) for f in state if f.kind == TOLD}
+            self._scratch = Registry(lenient=opening.first > 1, told=told)
             self._scratch.version = UNVERSIONED
         elif not self.registry.leases:
             self.registry.version = UNVERSIONED
@@ -353,9 +377,10 @@ class Following:
             return
         read, self._read, self._lines = self._read, [], 0
         facts = [fact for one in read if one.holds for fact in one.outcome.facts]
+        called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
 
         def attempt() -> Deferred[Committed]:
-            return self._replica.store(list(self._events(read)), facts)
+            return self._replica.store(list(self._events(read, called)), facts)
 
         def stored(committed: Committed) -> None:
             with log.failuresHandled("what was stored could not be shown"):
@@ -372,8 +397,11 @@ class Following:
         self._storing = Deferred()
         self._try(attempt).addCallback(stored)
 
-    def _events(self, read: Sequence[Read]) -> Iterator[Event]:
-        """Give what has happened, each numbered line once."""
+    def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
+        """Give what has happened, each numbered line once.
+
+        :param called: what rooms are called otherwise once this is stored.
+        """
         has, head = self._replica.has, self._replica.head
         numbered: set[tuple[int, int]] = set()
         for one in read:
@@ -386,6 +414,7 @@ class Following:
                     if identity in numbered or has(*identity):
                         continue
                     numbered.add(identity)
+                draft = draft._replace(room=called.get(draft.room, draft.room))
                 yield Event._make((one.first + index, one.at, *draft))
 
     def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
@@ -415,6 +444,10 @@ class Following:
 def _shared(facts: Iterable[Fact]) -> list[Fact]:
     """Return what is not about one file alone, and can be used."""
     return [fact for fact in sound(facts)[0] if fact.kind != FILE]
+
+
+def _drafts(value: str) -> list[Draft]:
+    return [Draft(*draft) for draft in json.loads(value)]
 
 
 def _check_version(registry: Registry) -> None:

@@ -24,7 +24,7 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -44,8 +44,9 @@ from chatservice.journal.base import (
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import Draft, Fact
+from chatservice.journal.events import ROOM, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
+from chatservice.text.names import RULES
 
 LARGEST: Final = 100_000
 """Characters said in one entry, about: with what belongs to them, 512 KiB."""
@@ -63,6 +64,9 @@ BEATS: Final = 3
 
 KEEP_EVERY: Final = 3600.0
 """Seconds, about, after which what holds is kept for nodes that begin."""
+
+ROOMS_AT_ONCE: Final = 1000
+"""So many rooms are called otherwise by one entry, at most."""
 
 log = Logger()
 
@@ -364,6 +368,18 @@ class ClusterJournal(Replicated):
                 self._published = self._clock.seconds()
         elif outcome.fresh:
             self._outgoing.back(entry.number, outcome.effective)
+            if self._following.rules < RULES:
+                self._following.rules = RULES
+                self._ask_for_rooms()
+
+    def _ask_for_rooms(self) -> None:
+        """Have rooms called otherwise of which only what has happened in them is left."""
+        rooms = self._following.past_rooms()
+        said = [
+            self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
+            for first in range(0, len(rooms), ROOMS_AT_ONCE)
+        ]
+        DeferredList(said).addCallback(lambda _: self._following.keep_rules())
 
     def _unpublished(self, waiting: Waiting, why: str) -> None:
         log.critical(

@@ -49,6 +49,13 @@ class LogError(Exception):
     """The log can't be used; ``str()`` says why in one sentence."""
 
 
+class OtherLog(LogError):
+    """The log is not the one that was followed, as the brokers say.
+
+    One of them that stood still may say so until it has heard of the others.
+    """
+
+
 class NewerLog(LogError):
     """The log was written on by a newer version, so this node can't go on with it."""
 

@@ -121,6 +121,8 @@ class Neighbours:
         chat = self._chat
         if member.name != value["name"]:
             chat.call(member, value["name"])
+            if member.session is not None:
+                member.session.was = value.get("was", "")
         member.away = value.get("away")
         wanted: dict[str, int] = value["rooms"]
         for membership in list(member.memberships):

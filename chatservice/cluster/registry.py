@@ -15,6 +15,7 @@ take      they are with whom they are said to be with     they, and their name, 
 adopt     the other boot has ended, or nothing was heard  who was with the other is with this one
           of it since the position that is named
 bye       always                                          the boot has ended
+room      it can't be a room's name any more              it is called otherwise (:mod:`.rekeying`)
 ========  ==============================================  =====================================
 
 Everything else (topics, locks, mutes, bans) holds as it is said. Of a boot that has ended nothing
@@ -22,27 +23,33 @@ takes effect any more, and no entry twice.
 
 The log has a *version*, which rises with the first entry of a newer one. There all boots end that
 are of an older version: their nodes stop taking part when they read it, and what they have still
-published is void. Names are compared by the rules of the version, so there they get other keys, of
-what people and programs are called (:mod:`.rekeying`). Entries before that are read by rules which
-are newer than theirs; where these might tell another name than it was, what was said is believed.
+published is void. Names are compared by the rules of the version, so there they get other keys, and
+people and rooms other names if theirs can be none any more (:func:`.rekeying.settle`). Entries
+before that are read by rules which are newer than theirs; where these might tell another name than
+it was, what was said is believed.
+
+Of a room of which nothing holds, only the nodes know that have something of its past, and not all
+have the same. So one that finds such a room says it (``room``), and where that stands in the log,
+all have the same name for it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from chatservice.cluster import rekeying
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
+    INDEX_BITS,
     LEASE,
     NAME,
     PART,
     PERSON,
     SEND_AWAY,
     TAKE,
+    TOLD,
     UNVERSIONED,
     VERSION,
     VERSIONED,
@@ -52,9 +59,9 @@ from chatservice.cluster.entries import (
 )
 from chatservice.cluster.pieces import Pieces
 from chatservice.cluster.records import Claim, Known, Lease, Outcome
-from chatservice.core.moderation import MUTE
+from chatservice.core import rekeying
 from chatservice.core.sessions import SESSION
-from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, RENAMED, ROOM, Draft, Fact
 from chatservice.text import names
 
 NOBODY: Final = ""
@@ -75,20 +82,25 @@ class Registry:
     """What holds after the entries that were read.
 
     :param lenient: what was before the first of them is not known, so what might be, is.
+    :param told: what entries have told beside their own events, by their positions, as it is known
+        of others (:data:`.TOLD`); None if it is to be found out here.
     :ivar names: who holds a name, by its key (:func:`.names.key`).
     :ivar known: by origin.
     :ivar leases: by boot.
     :ivar version: of the log; it is that of this process until :meth:`load` tells another.
-    :ivar mutes: as they are stored, by key.
+    :ivar standing: what else tells of names (:data:`.STANDING`), as it is stored.
     """
 
-    def __init__(self, lenient: bool = False) -> None:
+    def __init__(
+        self, lenient: bool = False, told: Mapping[int, Sequence[Draft]] | None = None
+    ) -> None:
         self._lenient = lenient
+        self._told = told
         self.names: dict[str, Claim] = {}
         self.known: dict[int, Known] = {}
         self.leases: dict[str, Lease] = {}
         self.version = VERSION
-        self.mutes: dict[str, str] = {}
+        self.standing: dict[tuple[str, str], str] = {}
         self._pieces = Pieces()
         self._digests: dict[str, int] = {}
         self._held: dict[int, set[str]] = {}
@@ -100,7 +112,8 @@ class Registry:
             ADOPT: self._adopt,
             BYE: self._bye,
             LEASE: self._open,
-            MUTE: self._mute,
+            **dict.fromkeys(rekeying.STANDING, self._stand),
+            ROOM: self._room,
         }
 
     @property
@@ -124,8 +137,8 @@ class Registry:
                 self._hold(fact.name, Claim(int(origin, 16), boot))
             elif fact.kind in (PERSON, SESSION):
                 self._know(fact, json.loads(fact.value))
-            elif fact.kind == MUTE:
-                self.mutes[fact.name] = fact.value
+            elif fact.kind in rekeying.STANDING:
+                self.standing[fact.kind, fact.name] = fact.value
             elif fact.kind == VERSIONED:
                 self.version = int(fact.value)
             elif fact.kind == PART:
@@ -162,17 +175,18 @@ class Registry:
         lease, raised, drafts = self._heard(entry, position, at)
         if lease is None:
             return Outcome(fresh=False)
-        renamed = [(len(entry.drafts) + index, draft) for index, draft in enumerate(drafts)]
         if entry.number <= lease.number:
-            facts = [*raised, lease.fact(boot)]
-            return Outcome(False, renamed, facts, raised=bool(raised))
+            told, more = self._tell(entry, position, drafts)
+            return Outcome(False, told, [*raised, *more, lease.fact(boot)], raised=bool(raised))
         lease.number = entry.number
+        called, more_drafts = self._call_rooms(entry)
+        told, more = self._tell(entry, position, [*drafts, *more_drafts])
         kept = [
             (index, kept)
             for index, draft in enumerate(entry.drafts)
             if (kept := self._kept(boot, draft)) is not None
         ]
-        facts = list(raised)
+        facts = [*raised, *called, *more]
         asked: list[Fact] = []
         effective: list[bool] = []
         for fact in entry.facts:
@@ -185,7 +199,7 @@ class Registry:
             effective.append(done is not None)
             facts += done or ()
         facts.append(lease.fact(boot))
-        return Outcome(True, kept + renamed, facts, asked, effective, bool(raised))
+        return Outcome(True, kept + told, facts, asked, effective, bool(raised))
 
     def _heard(
         self, entry: Entry | Piece, position: int, at: int
@@ -227,26 +241,54 @@ class Registry:
             if not lease.heir and boot != entry.boot:
                 lease.heir = ENDED
                 facts.append(lease.fact(boot))
-        settled = rekeying.settle(
-            {origin: known.fact for origin, known in self.known.items() if known.boot != NOBODY}
-        )
-        before = set(self.names)
-        self.names, self._held = {}, {}
-        for renamed in settled:
-            known = self.known[renamed.origin]
-            facts.append(self._give(renamed.key, renamed.origin, known.boot))
-            if renamed.fact is not known.fact:
-                self._know(renamed.fact, json.loads(renamed.fact.value))
-                facts.append(renamed.fact)
-        facts += [Fact(NAME, name, "") for name in sorted(before - set(self.names))]
+        here = [known.fact for known in self.known.values() if known.boot != NOBODY]
+        left = [known.fact for known in self.known.values() if known.boot == NOBODY]
+        settled = self._settle(rekeying.settle(here, left, self._standing()))
+        before, self.names, self._held = self.names, {}, {}
+        for key, origin in settled.holders.items():
+            facts.append(self._give(key, origin, self.known[origin].boot))
+        facts += [Fact(NAME, name, "") for name in sorted(before.keys() - self.names.keys())]
         for origin, known in self.known.items():
             name = json.loads(known.fact.value)["name"]
             self.known[origin] = known._replace(name=names.key(name))
-        mutes = rekeying.mutes(self.mutes)
-        facts += [Fact(MUTE, name, "") for name in sorted(set(self.mutes) - set(mutes))]
-        facts += [Fact(MUTE, name, v) for name, v in mutes.items() if self.mutes.get(name) != v]
-        self.mutes = mutes
-        return facts, [draft for renamed in settled for draft in renamed.drafts]
+        return [*facts, *settled.facts], settled.drafts
+
+    def _settle(self, settled: rekeying.Settled) -> rekeying.Settled:
+        """Let hold what does by the rules of today."""
+        for fact in settled.facts:
+            if fact.kind in rekeying.STANDING:
+                self._stand("", fact, 0)
+            else:
+                self._know(fact, json.loads(fact.value))
+        if self._told is None:
+            rekeying.tell(settled)
+        return settled
+
+    def _standing(self) -> list[Fact]:
+        return [Fact(*key, value) for key, value in self.standing.items()]
+
+    def _call_rooms(self, entry: Entry) -> tuple[list[Fact], list[Draft]]:
+        """Let rooms be called otherwise of which a node says that it knows something."""
+        rooms = [fact.name for fact in entry.facts if fact.kind == ROOM]
+        if not rooms:
+            return [], []
+        records = [known.fact for known in self.known.values()]
+        called = self._settle(rekeying.call_rooms(rooms, records, self._standing()))
+        return called.facts, called.drafts
+
+    def _tell(
+        self, entry: Entry, position: int, drafts: Sequence[Draft]
+    ) -> tuple[list[tuple[int, Draft]], list[Fact]]:
+        """Return what an entry tells beside its own events, as far as there are ids for it.
+
+        It is returned with its places in the entry, and with what is stored of it.
+        """
+        if self._told is not None:
+            drafts = self._told.get(position, ())
+        first = len(entry.drafts)
+        drafts = drafts[: (1 << INDEX_BITS) - first]
+        facts = [Fact(TOLD, str(position), _dumps(drafts))] if drafts else []
+        return list(enumerate(drafts, first)), facts
 
     @property
     def _newer(self) -> bool:
@@ -348,8 +390,7 @@ class Registry:
 
     def _keep(self, fact: Fact, value: dict[str, Any], boot: str) -> Fact:
         value["boot"] = boot
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        kept = fact._replace(value=text)
+        kept = fact._replace(value=_dumps(value))
         self._know(kept, value)
         return kept
 
@@ -375,15 +416,22 @@ class Registry:
         lease.heir = boot
         return [lease.fact(fact.name), *self._pieces.drop(fact.name)]
 
-    def _mute(self, boot: str, fact: Fact, first: int) -> list[Fact]:
-        self.mutes.pop(fact.name, None)
+    def _stand(self, boot: str, fact: Fact, first: int) -> list[Fact]:
+        self.standing.pop((fact.kind, fact.name), None)
         if fact.value:
-            self.mutes[fact.name] = fact.value
+            self.standing[fact.kind, fact.name] = fact.value
         return [fact]
+
+    def _room(self, boot: str, fact: Fact, first: int) -> list[Fact]:
+        return []  # It was called otherwise with all others of the entry.
 
     def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].heir = ENDED
         return self._pieces.drop(boot)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _resolved(value: dict[str, Any], first: int) -> dict[str, Any]:

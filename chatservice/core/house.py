@@ -9,7 +9,7 @@ moment they are claimed.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, Final
@@ -36,7 +36,7 @@ from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
 from chatservice.journal.base import Committed, Journal
-from chatservice.journal.events import HOUSE, JOINED, TOPIC, Event, Fact
+from chatservice.journal.events import HOUSE, JOINED, ROOM, TOPIC, Event, Fact
 from chatservice.limits import Limits
 from chatservice.messages import Code
 from chatservice.messages.shown import Entered
@@ -256,6 +256,9 @@ class House:
                     session.unstored.pop(event.seq, None)
 
     def _hold(self, facts: Sequence[Fact]) -> None:
+        called = {fact.name: fact.value for fact in facts if fact.kind == ROOM and fact.value}
+        if called:
+            self._call_rooms(called)
         self.standing.apply(facts, just_now=not self.stale)
         if any(fact.kind == BAN and fact.value for fact in facts):
             for member in list(self.members):
@@ -263,6 +266,23 @@ class House:
                 if banned is not None:
                     self.send_away(member, "banned", banned)
         self.peers.hold(facts)
+
+    def _call_rooms(self, rooms: Mapping[str, str]) -> None:
+        """Call rooms otherwise; who is in them is still in them.
+
+        :param rooms: the new names, by the old ones.
+        """
+        self.past.call_rooms(rooms)
+        for old, new in rooms.items():
+            room = self.rooms.pop(old, None)
+            # Somebody may be about to come into one of that name, which is the same from now on.
+            if room is not None and new not in self.rooms:
+                room.name = new
+                self.rooms[new] = room
+            self.directory.changed()
+        for member in self.members:
+            if member.record is not None:
+                member.record.reading = member.record.reading.called(rooms)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """Bring people into a room, or out of it.

@@ -1,22 +1,23 @@
-"""How a file that was written by older rules for names becomes one of today's.
+"""How names that older rules allowed become names of today, in a file and in a cluster's log.
 
-It is done once, when the file is opened, and in one commit: who had a name that nobody can have any
-more, or one that is another's by now, has a new one; so have rooms. Whoever is here is shown to be
-renamed, in their rooms, and the log tells all of it.
+Who has a name that nobody can have any more, or one that is another's by now, is given another one;
+so are rooms. A mute goes with a name, and with a room its topic, its lock and its past. A file is
+changed when it is opened, in one commit. A log is changed at an entry, at which all nodes do the
+same: what they do is made of nothing but what holds, which all of them have alike.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from twisted.logger import Logger
 
 from chatservice.core.moderation import LOCK, MUTE, Term
-from chatservice.core.sessions import SESSION, Reading, Session
+from chatservice.core.sessions import SESSION, Period, Reading
 from chatservice.journal.base import JournalError, Revision
-from chatservice.journal.events import ACTED, FILE, RENAMED, TOPIC, Draft, Fact
+from chatservice.journal.events import ACTED, FILE, RENAMED, ROOM, TOPIC, Draft, Fact
 from chatservice.text import names
 from chatservice.text.characters import scripts
 from chatservice.text.names import BadName
@@ -26,15 +27,46 @@ RULES_FACT: Final = "rules"
 which a file was written. Where it is missing, they were the first."""
 
 NODE: Final = ""
-"""The name of the fact of that kind by which a file is that of a node of a cluster."""
+"""The name of the fact of that kind that tells how a node of a cluster is called."""
+
+BASE: Final = "base"
+"""The name of the one that a file has which has followed a log: the last id there was before it. A
+copy of a node's file has it too, and is not called anything yet."""
 
 THE_SERVER: Final = "the server"
 """The author of renamed rooms' events. Nobody can have this name, since it has a blank."""
+
+LONGEST: Final = 24
+"""Characters of a name that is given in a log, about, at most: nodes may allow more or less."""
+
+STANDING: Final = (TOPIC, LOCK, MUTE, ROOM)
+"""The kinds of facts that tell of names, beside the records of people and programs."""
 
 Check = Callable[[str, int], str]
 """Checks a name and returns its one form, as :func:`.names.nickname` does."""
 
 log = Logger()
+
+
+class Settled(NamedTuple):
+    """What holds by the rules of today, and did not before.
+
+    :ivar holders: who holds which name, by its key: the origins of all who are here.
+    :ivar facts: what holds otherwise from now on.
+    :ivar drafts: by which people are told of it.
+    :ivar told: the same in sentences, for the log.
+    """
+
+    holders: dict[str, int]
+    facts: list[Fact]
+    drafts: list[Draft]
+    told: list[str]
+
+
+def rules_of(facts: Iterable[Fact]) -> int:
+    """Return by which rules a file was written, given what holds."""
+    own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
+    return int(own.get(RULES_FACT, 1))
 
 
 def revise(
@@ -47,13 +79,20 @@ def revise(
     :return: None if nothing has to.
     :raises JournalError: if it was written by newer rules.
     """
-    own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
-    rules = int(own.get(RULES_FACT, 1))
+    rules = rules_of(facts)
     if rules > names.RULES:
         raise JournalError(f"it was written by a newer version (rules for names {rules})")
     if rules == names.RULES:
         return None
-    return _Revising(facts, longest).revision({*rooms()})
+    here: list[Fact] = []
+    left: list[Fact] = []
+    for fact in facts:
+        if fact.kind == SESSION:
+            (here if json.loads(fact.value)["here"] else left).append(fact)
+    standing = [fact for fact in facts if fact.kind in STANDING]
+    settled = settle(here, left, standing, rooms(), longest)
+    tell(settled)
+    return Revision([*settled.facts, Fact(FILE, RULES_FACT, str(names.RULES))], settled.drafts)
 
 
 def revise_alone(
@@ -63,129 +102,229 @@ def revise_alone(
 
     There the log decides, so that all nodes decide alike.
     """
-    if any(fact.kind == FILE and fact.name == NODE for fact in facts):
+    if any(fact.kind == FILE and fact.name in (NODE, BASE) for fact in facts):
         return None
     return revise(facts, rooms, longest)
 
 
-class _Revising:
-    """Finds new names, one after the other: what it has given is taken for the next."""
+def tell(settled: Settled) -> None:
+    """Write down who, and what, is called otherwise."""
+    for sentence in settled.told:
+        log.warn("{sentence}", sentence=sentence)
 
-    def __init__(self, facts: Sequence[Fact], longest: int) -> None:
-        self._held = facts
-        self._longest = longest
-        self._facts: dict[tuple[str, str], Fact] = {}
-        self._drafts: list[Draft] = []
-        self._rooms: dict[str, str] = {}
-        self._people: dict[str, str] = {}
 
-    def revision(self, rooms: set[str]) -> Revision:
-        """Return all that has to change."""
-        sessions = [Session.load(fact) for fact in self._held if fact.kind == SESSION]
-        self._rename_rooms(rooms, sessions)
-        self._rename_people(sessions)
-        self._move_topics_and_locks()
-        self._move_mutes()
-        self._hold(Fact(FILE, RULES_FACT, str(names.RULES)))
-        return Revision(self._rooms, list(self._facts.values()), self._drafts)
+def is_past(room: str) -> bool:
+    """Tell whether a room can have this name no more."""
+    return bool(_reason(names.room_name, room))
 
-    def _hold(self, fact: Fact) -> None:
-        self._facts[fact.kind, fact.name] = fact
 
-    def _rename_rooms(self, rooms: set[str], sessions: Iterable[Session]) -> None:
-        rooms |= {fact.name for fact in self._held if fact.kind in (TOPIC, LOCK)}
-        for session in sessions:
-            rooms |= session.reading.rooms.keys()
-            rooms |= {period.room for period in session.reading.periods}
-        for room in sorted(rooms):
-            why = _reason(names.room_name, room)
-            if why:
-                new = _unused(
-                    names.room_name,
-                    _mended(names.room_name, room, "room", self._longest),
-                    {*rooms, *self._rooms.values()}.__contains__,
-                    self._longest,
-                )
-                self._rooms[room] = new
-                told = f"calls this room #{new} from now on, and not #{room}: {why}"
-                self._drafts.append(Draft(new, ACTED, THE_SERVER, told, 0, -len(self._rooms)))
-                log.warn("#{old} is #{new} from now on: {why}", old=room, new=new, why=why)
+def settle(
+    here: Iterable[Fact],
+    left: Iterable[Fact],
+    standing: Iterable[Fact],
+    rooms: Iterable[str] = (),
+    longest: int = LONGEST,
+) -> Settled:
+    """Return what people and rooms are called by the rules of today, and what holds by that.
 
-    def _rename_people(self, sessions: Iterable[Session]) -> None:
-        """Rename those whose names are none, or are another's by now.
+    A name that can't be one becomes the nearest that can. Of several people who are here under
+    names that are one by now, who was in a room first keeps it, as far as their records tell. That
+    is told by ids, which all nodes have alike and no clock has made; and who came later to look
+    like somebody does not get their name by it. Nobody, and no room, loses a name to who is given
+    another one: where the nearest is not free, the first number is behind it with which it is.
 
-        Of those who are here under names that are one, who was seen last keeps it.
+    It is the same in whatever order the facts come, and done again it changes nothing.
+
+    :param here: what is stored of people and programs who are here.
+    :param left: what is stored of those who have left, and hold no name.
+    :param standing: facts of the kinds of :data:`STANDING`.
+    :param rooms: of which something is known beside that.
+    :param longest: how long a name may be.
+    """
+    held = {(fact.kind, fact.name): fact.value for fact in standing}
+    people = [_Person(fact, here=True) for fact in sorted(here)]
+    people += [_Person(fact) for fact in sorted(left)]
+    called, drafts, told = _call_rooms({*rooms, *_rooms(people, held)}, held, longest)
+    for person in people:
+        person.reading = person.reading.called(called)
+    holders = _call_people(people, longest)
+    now = _call_standing(held, called, people, longest)
+    facts = [person.fact for person in people if person.fact != person.was]
+    facts += [Fact(*key, "") for key in sorted(held.keys() - now.keys())]
+    facts += [Fact(*key, value) for key, value in sorted(now.items()) if held.get(key) != value]
+    for person in people:
+        drafts += person.drafts
+        told += person.told
+    return Settled(holders, facts, drafts, told)
+
+
+def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable[Fact]) -> Settled:
+    """Return what rooms are called of which nothing holds any more, only their past is there.
+
+    :param rooms: those that are to be called otherwise, if they have to be and are not yet.
+    :param records: what is stored of people and programs.
+    :param standing: see :func:`settle`.
+    """
+    held = {(fact.kind, fact.name): fact.value for fact in standing}
+    rooms = {room for room in rooms if (ROOM, room) not in held}
+    used = {*rooms, *_rooms(map(_Person, records), held)}
+    called, drafts, told = _call_rooms(used, held, LONGEST, rooms)
+    return Settled({}, [Fact(ROOM, old, new) for old, new in called.items()], drafts, told)
+
+
+class _Person:
+    """Somebody of whom there is a record.
+
+    :ivar was: what is stored of them by now.
+    :ivar here: they have not left.
+    :ivar since: when they were in a room first, as an id.
+    :ivar why: why they can't have the name that they have; ``""`` if they can.
+    """
+
+    def __init__(self, fact: Fact, here: bool = False) -> None:
+        self.was = fact
+        self.here = here
+        self._value: dict[str, Any] = json.loads(fact.value)
+        self.origin: int = self._value["origin"]
+        self.name: str = self._value["name"]
+        periods = tuple(Period(*period) for period in self._value.get("periods", ()))
+        self.reading = Reading(self._value["rooms"], periods, self._value.get("forgotten", 0))
+        ids = [*self.reading.rooms.values(), *(period.since for period in periods)]
+        self.since = min(ids, default=float("inf"))
+        self.why = _reason(names.nickname, self.name)
+
+    @property
+    def old(self) -> str:
+        """How they were called."""
+        name: str = self._value["name"]
+        return name
+
+    @property
+    def fact(self) -> Fact:
+        """What is to be stored; for when they come back, it tells as ``was`` how they were called.
+
+        It is the same as before if nothing of it has changed.
         """
-        held: dict[str, str] = {}
-        found = [(session, _reason(names.nickname, session.name)) for session in sessions]
-        found.sort(key=lambda pair: (bool(pair[1]), -pair[0].seen, pair[0].origin))
-        for session, why in found:
-            name = session.name
-            if why:
-                name = _mended(names.nickname, name, "guest", self._longest)
-            if session.here:
-                holder = held.get(names.key(name))
-                if holder is not None:
-                    why = why or f"it looks like {holder}, who was seen later"
-                    name = _unused(
-                        names.nickname, name, lambda name: names.key(name) in held, self._longest
-                    )
-                held[names.key(name)] = name
-            reading = self._reading(session.reading)
-            if name != session.name:
-                self._rename(session, name, reading, why)
-            elif reading != session.reading:
-                self._hold(session.fact(reading))
+        value = {**self._value, "rooms": self.reading.rooms}
+        if "periods" in value:
+            value["periods"] = [list(period) for period in self.reading.periods]
+        if self.name != self.old:
+            value |= {"name": self.name, "was": self.old}
+        if value == self._value:
+            return self.was
+        return self.was._replace(value=json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
-    def _rename(self, session: Session, name: str, reading: Reading, why: str) -> None:
-        old, session.name = session.name, name
-        session.was = old
-        self._hold(session.fact(reading))
-        self._people[old] = name
-        log.warn("{old} is called {new} from now on: {why}", old=old, new=name, why=why)
-        if session.here:
-            for seq, room in enumerate(reading.rooms, 1):
-                self._drafts.append(Draft(room, RENAMED, old, name, session.origin, -seq))
+    @property
+    def drafts(self) -> list[Draft]:
+        """What others are told, if they are here and called otherwise."""
+        if self.name == self.old or not self.here:
+            return []
+        rooms = sorted(self.reading.rooms)
+        return [Draft(room, RENAMED, self.old, self.name, self.origin, 0) for room in rooms]
 
-    def _reading(self, reading: Reading) -> Reading:
-        """Return what is for a session, by the new names of rooms."""
-        new = self._rooms
-        return Reading(
-            {new.get(room, room): since for room, since in reading.rooms.items()},
-            tuple(
-                period._replace(room=new.get(period.room, period.room))
-                for period in reading.periods
-            ),
-            reading.forgotten,
-        )
+    @property
+    def told(self) -> list[str]:
+        """The same for the log."""
+        if self.name == self.old:
+            return []
+        return [f"{self.old} is called {self.name} from now on: {self.why}"]
 
-    def _move_topics_and_locks(self) -> None:
-        for kind, room, value in self._held:
-            if kind in (TOPIC, LOCK) and room in self._rooms:
-                self._hold(Fact(kind, room, ""))
-                self._hold(Fact(kind, self._rooms[room], value))
 
-    def _move_mutes(self) -> None:
-        """Let mutes go with the names; of two that are of one name by now, the longer one holds."""
-        mutes: dict[str, Term] = {}
-        for kind, key, value in self._held:
-            if kind != MUTE:
-                continue
+def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the rooms of which something holds."""
+    rooms = {name for kind, name in held if kind in (TOPIC, LOCK)}
+    for person in people:
+        rooms |= person.reading.rooms.keys()
+        rooms |= {period.room for period in person.reading.periods}
+    return rooms
+
+
+def _call_rooms(
+    known: Collection[str],
+    held: dict[tuple[str, str], str],
+    longest: int,
+    those: Collection[str] | None = None,
+) -> tuple[dict[str, str], list[Draft], list[str]]:
+    """Return what rooms are called from now on, by what they were called, and what tells of it.
+
+    :param known: all rooms of which is known.
+    :param held: what holds; also what rooms are called since other rules.
+    :param those: which may be called otherwise; all, if it is None.
+    """
+    before = {name: new for (kind, name), new in held.items() if kind == ROOM}
+    used = {*known, *before.values()}
+    called: dict[str, str] = {}
+    drafts: list[Draft] = []
+    told: list[str] = []
+    for room in sorted(used if those is None else those):
+        why = _reason(names.room_name, room)
+        if not why:
+            continue
+        new = before.get(room, "")
+        if not new:
+            new = _mended(names.room_name, room, "room", longest)
+            new = _unused(names.room_name, new, "room", used.__contains__, longest)
+            used.add(new)
+            words = f"calls this room #{new} from now on, and not #{room}: {why}"
+            drafts.append(Draft(new, ACTED, THE_SERVER, words, 0, 0))
+            told.append(f"#{room} is #{new} from now on: {why}")
+        called[room] = new
+    return {old: called.get(new, new) for old, new in called.items()}, drafts, told
+
+
+def _call_people(people: Iterable[_Person], longest: int) -> dict[str, int]:
+    """Give people other names, if they can't have theirs; return who holds which, by its key."""
+    holders: dict[str, _Person] = {}
+    others: list[_Person] = []
+    for person in sorted(people, key=lambda person: (person.since, person.origin)):
+        holder = holders.get(names.key(person.name)) if person.here else None
+        if holder is not None and not person.why:
+            person.why = f"it looks like {holder.name}, who was in a room first"
+        if person.why:
+            others.append(person)
+        elif person.here:
+            holders[names.key(person.name)] = person
+    for person in others:
+        name = _mended(names.nickname, person.name, "guest", longest)
+        if person.here:
+            name = _unused(
+                names.nickname, name, "guest", lambda name: names.key(name) in holders, longest
+            )
+            holders[names.key(name)] = person
+        person.name = name
+    return {key: person.origin for key, person in holders.items()}
+
+
+def _call_standing(
+    held: dict[tuple[str, str], str],
+    called: dict[str, str],
+    people: Sequence[_Person],
+    longest: int,
+) -> dict[tuple[str, str], str]:
+    """Return what holds of rooms and of muted names, by what these are called from now on.
+
+    Of mutes that are of one name by now, the one that lasts longest holds.
+    """
+    now: dict[tuple[str, str], str] = {(ROOM, old): new for old, new in called.items()}
+    renamed = {person.old: person.name for person in sorted(people, key=lambda one: one.here)}
+    mutes: dict[str, Term] = {}
+    for (kind, name), value in sorted(held.items()):
+        if kind == ROOM:
+            now[kind, name] = called.get(value, value)
+        elif kind != MUTE:
+            now[kind, called.get(name, name)] = value
+        else:
             term = Term(*json.loads(value))
-            name = self._people.get(term.name, term.name)
-            if _reason(names.nickname, name):
-                name = _mended(names.nickname, name, "guest", self._longest)
-            term = term._replace(name=name)
-            self._hold(Fact(MUTE, key, ""))
-            if names.key(name) != key:
-                log.warn(
-                    "the mute of {old} is one of {key} from now on", old=key, key=names.key(name)
+            other = renamed.get(term.name, term.name)
+            if _reason(names.nickname, other):
+                other = _mended(names.nickname, other, "guest", longest)
+            key = names.key(other)
+            if key not in mutes or term.outlasts(mutes[key]):
+                mutes[key] = term
+                now[kind, key] = (
+                    value if other == term.name else term._replace(name=other).fact(kind, key).value
                 )
-            other = mutes.get(names.key(name))
-            if other is None or term.outlasts(other):
-                mutes[names.key(name)] = term
-        for key, term in mutes.items():
-            self._hold(term.fact(MUTE, key))
+    return now
 
 
 def _reason(check: Check, name: str) -> str:
@@ -197,7 +336,7 @@ def _reason(check: Check, name: str) -> str:
 
 
 def _mended(check: Check, name: str, otherwise: str, longest: int) -> str:
-    """Return the name that is nearest to one that can't be.
+    """Return the name that is nearest to one that can't be, or is itself one.
 
     :param otherwise: what it is if none is near.
     """
@@ -214,8 +353,13 @@ def _mended(check: Check, name: str, otherwise: str, longest: int) -> str:
     return otherwise
 
 
-def _unused(check: Check, name: str, used: Callable[[str], bool], longest: int) -> str:
-    """Return a name, with the first number behind it with which nobody has it."""
+def _unused(
+    check: Check, name: str, otherwise: str, used: Callable[[str], bool], longest: int
+) -> str:
+    """Return a name, with the first number behind it with which nobody has it.
+
+    :param otherwise: what stands before the number if the name can't.
+    """
     longest = max(longest, len(name))
     number = 1
     unused = name
@@ -225,5 +369,5 @@ def _unused(check: Check, name: str, used: Callable[[str], bool], longest: int) 
         try:
             unused = check(name[: longest - len(end)] + end, longest)
         except BadName:
-            name = "guest"
+            name = otherwise
     return unused

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
 
@@ -76,6 +76,19 @@ class Reading:
         if len(periods) > PERIODS_MOST:
             forgotten, periods = periods[0].until, periods[1:]
         return Reading(rooms, periods, forgotten)
+
+    def called(self, rooms: Mapping[str, str]) -> Reading:
+        """Return what is for it once rooms are called otherwise.
+
+        :param rooms: the new names, by the old ones.
+        """
+        return Reading(
+            {rooms.get(room, room): since for room, since in self.rooms.items()},
+            tuple(
+                period._replace(room=rooms.get(period.room, period.room)) for period in self.periods
+            ),
+            self.forgotten,
+        )
 
 
 class Record(Protocol):

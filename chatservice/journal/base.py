@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
@@ -33,12 +33,10 @@ def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
 class Revision(NamedTuple):
     """What has to change in a file that was written by other rules, before anything is read of it.
 
-    :ivar rooms: what rooms are called from now on, by what they were called.
-    :ivar facts: what holds from now on.
+    :ivar facts: what holds from now on; also what rooms are called (:data:`.ROOM`).
     :ivar drafts: what happens by that.
     """
 
-    rooms: Mapping[str, str]
     facts: Sequence[Fact]
     drafts: Sequence[Draft]
 

@@ -27,6 +27,11 @@ FILE: Final = "node"
 is called (``""``), the id up to which nothing can be read (``floor``), and whether its clock can be
 believed (``clock``)."""
 
+ROOM: Final = "room"
+"""The kind of the facts by which a room is called otherwise, since its name can be none any more:
+what it was called, and what it is called. Where one is stored, what has happened in the room is
+from then on what has happened in it under the new name."""
+
 HOUSE: Final = "@"
 """The room of events that are for everybody."""
 

@@ -46,9 +46,9 @@ from chatservice.journal.base import (
     Stretch,
     no_facts,
 )
-from chatservice.journal.events import FILE, Draft, Event, Fact
+from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise
+from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise, rooms_of
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -237,6 +237,8 @@ class SqliteJournal:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             return fail(JournalUnavailable(str(error)))
+        if any(fact.kind == ROOM for fact in held):
+            self._reading.forget()
         return succeed(None)
 
     def _stored(self, committed: Committed) -> Committed:
@@ -344,6 +346,16 @@ class SqliteJournal:
         """Let a journal in which nothing is be a part of another one."""
         self._writer.execute("UPDATE journal SET identity = ?", (identity,))
         self.identity = identity
+
+    def rooms(self) -> list[str]:
+        """Find the rooms of people in which anything has happened. Blocks.
+
+        :raises JournalError: if that can't be read.
+        """
+        try:
+            return list(dict.fromkeys(rooms_of(self._writer)))
+        except sqlite3.Error as error:
+            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     @property
     def size(self) -> int:

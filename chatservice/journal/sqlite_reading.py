@@ -67,6 +67,10 @@ class Reading:
         self._turns = 0
         self._busy = False
 
+    def forget(self) -> None:
+        """Keep nothing of what was read: it is another room's by now."""
+        self._kept.clear()
+
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`.
 

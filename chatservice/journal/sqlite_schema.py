@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chatservice.journal.base import JournalError, Revise
-from chatservice.journal.events import HOUSE, TALK, Event, Fact
+from chatservice.journal.events import HOUSE, ROOM, TALK, Event, Fact
 
 SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x43484154
@@ -105,14 +105,10 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     :raises JournalError: if that can't be.
     """
     held = [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
-    revision = revised(held, lambda: _rooms(connection))
+    revision = revised(held, lambda: rooms_of(connection))
     if revision is None:
         return
     connection.execute("BEGIN IMMEDIATE")
-    for old, new in revision.rooms.items():
-        # Each is found by one of the indexes.
-        for only in (TALK_ONLY, REST_ONLY):
-            connection.execute(f"UPDATE events SET room = ? WHERE room = ? AND {only}", (new, old))
     hold(connection, revision.facts)
     (head,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
     events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
@@ -120,7 +116,7 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     connection.execute("COMMIT")
 
 
-def _rooms(connection: sqlite3.Connection) -> Iterator[str]:
+def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
     """Find the rooms of people in which anything has happened, each by a step in an index."""
     for only in (TALK_ONLY, REST_ONLY):
         room = ""
@@ -137,10 +133,20 @@ def _rooms(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
-    """Let facts take the place of what held before; of several in one place, the last."""
+    """Let facts take the place of what held before; of several in one place, the last.
+
+    What has happened in a room goes with its name.
+    """
     last = {(fact.kind, fact.name): fact for fact in facts}
     over = [key for key, fact in last.items() if not fact.value]
     connection.executemany("DELETE FROM facts WHERE kind = ? AND name = ?", over)
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
     )
+    for fact in last.values():
+        if fact.kind == ROOM and fact.value:
+            # Each event is found by one of the indexes.
+            for only in (TALK_ONLY, REST_ONLY):
+                connection.execute(
+                    f"UPDATE events SET room = ? WHERE room = ? AND {only}", (fact.value, fact.name)
+                )

@@ -18,6 +18,7 @@ from chatservice.cluster.entries import (
     PERSON,
     SEND_AWAY,
     TAKE,
+    TOLD,
     VERSIONED,
     BadEntry,
     Entry,
@@ -25,7 +26,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.registry import Registry
 from chatservice.core.moderation import BAN, MUTE, Standing, Term
 from chatservice.core.sessions import Reading, Session
-from chatservice.journal.events import FILE, JOINED, SAID, TOPIC, Draft, Fact
+from chatservice.journal.events import FILE, JOINED, ROOM, SAID, TOPIC, Draft, Fact
 
 PERSON_IS: dict[str, Any] = {
     "origin": 10,
@@ -79,6 +80,7 @@ GOOD = (
     Fact(ADOPT, "b1", "7"),
     Fact(BYE, "b1", ""),
     Fact(SEND_AWAY, "a", '["kicked", "you were kicked", ""]'),
+    Fact(ROOM, "what?", ""),
 )
 
 BAD = (
@@ -125,6 +127,11 @@ BAD = (
     Fact(TAKE, "", "b1"),
     Fact(SEND_AWAY, "a", "[]"),
     Fact(SEND_AWAY, "a", '["hung", "you were hung", ""]'),
+    Fact(ROOM, "", ""),
+    Fact(ROOM, "what?", "what_"),
+    Fact(ROOM, "wh\x1bat?", ""),
+    Fact(ROOM, "?" * 257, ""),
+    Fact(TOLD, "7", "[]"),
 )
 
 

@@ -19,6 +19,8 @@ from chatservice.cluster.entries import (
     NAME,
     PART,
     PERSON,
+    TOLD,
+    UNVERSIONED,
     VERSION,
     VERSIONED,
     Entry,
@@ -292,6 +294,17 @@ class TogetherTests(FollowingTestCase):
         self.assertEqual(self.stored, [["one", "other", "two"]])
         self.assertEqual(self.told[-1].id, event_id(BASE, 2, 1))
 
+    def test_what_has_just_happened_in_a_room_that_is_renamed_is_told_of_its_new_name(self) -> None:
+        self.restart()
+        self.following.open(Opening(CHAT, BASE, 1, 2, [Fact("topic", "a!b", "cake")]))
+        older = said("a")._replace(room="a!b")
+        self.log.append(encode(Entry("b1", 1, [older], [], version=UNVERSIONED)))
+        self.append("b2", 1, said("b"))
+        self.read(1, 2)
+        rooms = [(event.room, event.text) for event in self.told]
+        self.assertEqual(rooms[:2], [("a_b", "a"), ("lobby", "b")])
+        self.assertEqual(self.replica.recent(0), self.told)
+
     def test_one_that_fails_when_it_is_told_keeps_no_other_from_it(self) -> None:
         def fails(entry: Entry | Piece, outcome: Outcome) -> None:
             self._done(entry, outcome)
@@ -412,6 +425,26 @@ class NodeTests(FollowingTestCase):
         self.assertRegex(node, r"^.+-[0-9a-f]{4}$")
         self.restart()
         self.assertEqual(self.following.node, node)
+
+    def test_a_log_of_older_rules_that_is_lost_is_begun_again_as_one(self) -> None:
+        self.assertEqual(self.founded(), VERSION)
+        self.restart()
+        # What a node of before there were versions has, which has followed a log.
+        self.replica.note("base", "0")
+        self.assertEqual(self.founded(), UNVERSIONED)
+        # So it is with a copy, which is to be another node.
+        self.replica.note("", "")
+        self.restart()
+        self.assertEqual(self.founded(), UNVERSIONED)
+        self.replica.store([], [NEW, Fact(TOLD, "7", "[]")])
+        self.restart()
+        self.assertEqual(self.founded(), VERSION)
+        self.assertEqual(self.following.founding().facts, [NEW])
+
+    def founded(self) -> int:
+        """Return of which version a log is that is begun with the file."""
+        (version,) = [f.value for f in self.following.founding().facts if f.kind == VERSIONED]
+        return int(version)
 
     def test_that_is_nothing_that_others_are_to_know(self) -> None:
         self.assertEqual(self.following.facts(), [])

@@ -237,6 +237,7 @@ class Machine(RuleBasedStateMachine):
             dict(registry.known),
             {boot: lease.fact(boot) for boot, lease in registry.leases.items()},
             sorted(registry._pieces.facts()),
+            dict(registry.standing),
             registry.version,
         )
         assert self.registries.setdefault(journal._following.position, now) == now

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
 from chatservice.cluster import pieces
+from chatservice.cluster import registry as registry_module
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
@@ -18,6 +19,7 @@ from chatservice.cluster.entries import (
     PERSON,
     SEND_AWAY,
     TAKE,
+    TOLD,
     UNVERSIONED,
     VERSION,
     VERSIONED,
@@ -28,9 +30,20 @@ from chatservice.cluster.entries import (
 )
 from chatservice.cluster.records import Claim, Lease, Outcome
 from chatservice.cluster.registry import ENDED, FORGOTTEN_AFTER, NOBODY, Registry
-from chatservice.core.moderation import MUTE, Term
+from chatservice.core.moderation import LOCK, MUTE, Term
 from chatservice.core.sessions import SESSION
-from chatservice.journal.events import JOINED, LEFT, PRIVATE, RENAMED, SAID, Draft, Fact
+from chatservice.journal.events import (
+    ACTED,
+    JOINED,
+    LEFT,
+    PRIVATE,
+    RENAMED,
+    ROOM,
+    SAID,
+    TOPIC,
+    Draft,
+    Fact,
+)
 from chatservice.text import names
 from tests.profiles import examples
 
@@ -877,7 +890,74 @@ class VersionTests(RegistryTestCase):
         mutes = [fact for fact in outcome.facts if fact.kind == MUTE]
         self.assertEqual(mutes, [Fact(MUTE, "e0e", ""), Term("e0e", 5).fact(MUTE, "eoe")])
         self.old("b1", Fact(MUTE, "eve", ""))
-        self.assertEqual(set(self.registry.mutes), {"eoe", "eve"})
+        mutes = {name for kind, name in self.registry.standing if kind == MUTE}
+        self.assertEqual(mutes, {"eoe", "eve"})
+
+    def test_rooms_that_can_not_be_called_so_are_called_otherwise_with_all_that_holds(self) -> None:
+        self.old("b1", Fact(TOPIC, "a!b", "cake"), Fact(LOCK, "x?", "locked"))
+        self.old("b1", name("cy", 5), session(5, "cy", rooms={"a!b": 3}, periods=[["y*", 1, 2]]))
+        self.old("b1", session(6, "gone!", here=False, rooms={"a_b": 8}))
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"), drafts=[said(HOUSE)])
+        called = {fact.name: fact.value for fact in outcome.facts if fact.kind == ROOM}
+        self.assertEqual(called, {"a!b": "a_b2", "x?": "x_", "y*": "y_"})
+        held = {key: self.log.stored[key] for key in self.log.stored if key[0] in (TOPIC, LOCK)}
+        self.assertEqual(held, {(TOPIC, "a_b2"): "cake", (LOCK, "x_"): "locked"})
+        value = json.loads(self.registry.known[5].fact.value)
+        self.assertEqual((value["rooms"], value["periods"]), ({"a_b2": 3}, [["y_", 1, 2]]))
+        self.assertEqual(json.loads(self.registry.known[6].fact.value)["name"], "gone_")
+        told = [(index, d.room, d.text) for index, d in outcome.drafts if d.kind == ACTED]
+        self.assertEqual([room for _, room, _ in told], ["a_b2", "x_", "y_"])
+        self.assertEqual(
+            told[0][2],
+            "calls this room #a_b2 from now on, and not #a!b: '!' can't be part of a room's name",
+        )
+        self.assertEqual([index for index, _ in outcome.drafts], list(range(5)))
+
+    def test_who_is_said_to_be_here_and_is_with_nobody_holds_no_name(self) -> None:
+        """So is a program that was here when a single process stopped, which founded the log."""
+        self.registry.load([session(9, "eve", rooms={"lobby": 1})])
+        self.registry.version = VERSION - 1
+        self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        self.assertNotIn("eve", self.registry.names)
+
+    def test_no_more_is_told_than_there_are_ids_for(self) -> None:
+        self.patch(registry_module, "INDEX_BITS", 2)
+        for number in range(9):
+            self.old("b1", Fact(TOPIC, f"{number}!", "x"))
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"), drafts=[said(HOUSE)])
+        self.assertEqual([index for index, _ in outcome.drafts], [0, 1, 2, 3])
+        self.assertEqual(sum(fact.kind == ROOM for fact in outcome.facts), 9)
+
+    def test_a_room_of_which_only_the_past_is_left_is_called_otherwise_where_it_is_said(
+        self,
+    ) -> None:
+        self.log.has("b2", Fact(LEASE, "b2", "south-1"))
+        self.log.has("b2", name("cy", 5), person(5, "cy", a_b=3))
+        asked = Fact(ROOM, "a!b", ""), Fact(ROOM, "fine", ""), Fact(ROOM, "a?b", "")
+        outcome = self.log.has("b2", *asked, drafts=[said(5)])
+        self.assertEqual(outcome.effective, [True] * 3)
+        called = [fact for fact in outcome.facts if fact.kind == ROOM]
+        self.assertEqual(called, [Fact(ROOM, "a!b", "a_b2"), Fact(ROOM, "a?b", "a_b3")])
+        told = [(index, draft.room) for index, draft in outcome.drafts]
+        self.assertEqual(told, [(0, "lobby"), (1, "a_b2"), (2, "a_b3")])
+        # Another node has found it too.
+        again = self.log.has("b3", Fact(LEASE, "b3", "east-1"), asked[0])
+        self.assertEqual(([*again.drafts], [f for f in again.facts if f.kind == ROOM]), ([], []))
+
+    def test_what_an_entry_tells_is_stored_for_who_can_not_know_what_held_there(self) -> None:
+        self.old("b1", Fact(TOPIC, "a!b", "cake"))
+        position = self.log.position + 1
+        outcome = self.log.has("b2", Fact(LEASE, "b2", "south-1"), drafts=[said(HOUSE)])
+        told = json.loads(self.log.stored[TOLD, str(position)])
+        drafts = {position: [Draft(*draft) for draft in told]}
+        self.assertEqual(drafts[position], [draft for _, draft in outcome.drafts[1:]])
+        other = Registry(lenient=True, told=drafts)
+        other.version = UNVERSIONED
+        # By what it knows, the log gets its version earlier; it tells what was told, in its place.
+        first = other.interpret(Entry("b2", 1, [], [Fact(ROOM, "z!", "")]), position - 1, 1, 1)
+        self.assertEqual((first.drafts, first.raised), ([], True))
+        second = other.interpret(Entry("b2", 2, [said(HOUSE)], []), position, 1, 1)
+        self.assertEqual(second.drafts, outcome.drafts)
 
     def test_whoever_reads_it_comes_to_the_same(self) -> None:
         """Also who begins there with what another one has stored."""

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from chatservice.core import directory
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term
-from chatservice.journal.events import ANNOUNCED, HOUSE, PRIVATE, TOPIC, Draft, Fact, inbox
+from chatservice.core.sessions import Reading, Session
+from chatservice.journal.events import ANNOUNCED, HOUSE, PRIVATE, ROOM, TOPIC, Draft, Fact, inbox
 from tests.core.support import HouseTestCase, Person
 
 
@@ -45,6 +46,39 @@ class FactsTests(HouseTestCase):
         house.chat.ticker.wake()
         house.tick()
         self.assertEqual(ana.read(), ["-- you are banned from here"])
+
+    def test_who_is_in_a_room_that_is_called_otherwise_goes_on_there(self) -> None:
+        house = self.open(self.path)
+        ana, bo = house.gather("ana", "bo", room="old")
+        ana.tries("before", "/topic the plan")
+        session = Session("digest", 1, "bot", 0)
+        session.reading = Reading({"old": 5})
+        assert ana.member is not None
+        ana.member.record = session
+        bo.read()
+        held = [Fact(ROOM, "old", "new"), Fact(TOPIC, "old", ""), Fact(TOPIC, "new", "the plan")]
+        for fact in held:
+            house.chat.ticker.batch.hold(fact)
+        house.chat.ticker.wake()
+        house.tick()
+        self.assertEqual(sorted(house.chat.rooms), ["lobby", "new"])
+        self.assertEqual(session.reading, Reading({"new": 5}))
+        ana.tries("after")
+        self.assertEqual(bo.read(), ["<ana> after"])
+        lines = [line.partition("] ")[2] for line in bo.tries("/history")]
+        self.assertEqual(lines[1:], ["<ana> before", "<ana> after"])
+        self.assertEqual(bo.tries("/topic"), ["-- the topic: the plan"])
+
+    def test_a_room_that_is_called_as_one_that_somebody_comes_into_is_that_one(self) -> None:
+        house = self.open(self.path)
+        house.gather("ana", room="new")
+        there = house.chat.room("new")
+        house.chat.room("old")
+        house.chat.ticker.batch.hold(Fact(ROOM, "old", "new"))
+        house.chat.ticker.wake()
+        house.tick()
+        self.assertEqual(sorted(house.chat.rooms), ["lobby", "new"])
+        self.assertIs(house.chat.room("new"), there)
 
     def test_a_ban_that_ends_sends_nobody_away(self) -> None:
         house = self.open(self.path)

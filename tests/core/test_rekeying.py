@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Iterable
 from zlib import crc32
 
 from hypothesis import given
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from chatservice.core.moderation import LOCK, MUTE, Term
-from chatservice.core.rekeying import revise, revise_alone
+from chatservice.core.rekeying import STANDING, Settled, call_rooms, revise, revise_alone, settle
 from chatservice.core.sessions import SESSION, Period, Reading, Session
 from chatservice.journal.base import JournalError, Revision
-from chatservice.journal.events import ACTED, FILE, RENAMED, TOPIC, Draft, Fact
+from chatservice.journal.events import ACTED, FILE, RENAMED, ROOM, TOPIC, Draft, Fact
 from chatservice.text import names
 from chatservice.text.names import RULES, key, nickname, room_name
 
@@ -20,12 +22,21 @@ NOTED = Fact(FILE, "rules", str(RULES))
 
 
 def session(
-    name: str, seen: int = 0, here: bool = True, rooms: tuple[str, ...] = ("lobby",)
+    name: str, since: int = 7, here: bool = True, rooms: tuple[str, ...] = ("lobby",)
 ) -> Fact:
-    """Return what older versions have stored of somebody."""
-    one = Session(f"digest of {name}", crc32(name.encode()), name, seen)
+    """Return what older versions have stored of somebody.
+
+    :param since: when they were in a room first.
+    """
+    one = Session(f"digest of {name}", crc32(name.encode()), name, 12)
     one.here = here
-    return one.fact(Reading(dict.fromkeys(rooms, 7), (Period(rooms[0], 1, 5),), 3))
+    return one.fact(Reading(dict.fromkeys(rooms, since + 5), (Period(rooms[0], since, 5),), 3))
+
+
+def person(origin: int, name: str, **rooms: int) -> Fact:
+    """Return what is stored of somebody at a plain socket."""
+    value = {"origin": origin, "name": name, "rooms": rooms}
+    return Fact("person", f"{origin:x}", json.dumps(value))
 
 
 def revised(*facts: Fact, rooms: tuple[str, ...] = ()) -> Revision:
@@ -35,19 +46,29 @@ def revised(*facts: Fact, rooms: tuple[str, ...] = ()) -> Revision:
     return revision
 
 
-def called(revision: Revision) -> dict[str, str]:
+def called(revision: Revision | Settled) -> dict[str, str]:
     """Return what people are called from now on, by what they were."""
-    values = [json.loads(fact.value) for fact in revision.facts if fact.kind == SESSION]
-    return {value["was"]: value["name"] for value in values if "was" in value}
+    values = [json.loads(fact.value) for fact in revision.facts if fact.kind not in STANDING]
+    records = [value for value in values if isinstance(value, dict)]
+    return {value["was"]: value["name"] for value in records if "was" in value}
+
+
+def rooms_of(revision: Revision | Settled) -> dict[str, str]:
+    """Return what rooms are called from now on, by what they were."""
+    return {fact.name: fact.value for fact in revision.facts if fact.kind == ROOM}
+
+
+def applied(held: Iterable[Fact], changed: Iterable[Fact]) -> list[Fact]:
+    """Return what holds after a change."""
+    now = {(fact.kind, fact.name): fact for fact in (*held, *changed)}
+    return [fact for fact in now.values() if fact.value]
 
 
 class RulesTests(unittest.TestCase):
     def test_what_needs_no_change_is_but_noted(self) -> None:
         held = [session("ana"), Fact(TOPIC, "dev", "x"), Term("bo").fact(MUTE, "bo")]
         revision = revised(*held, rooms=("lobby", "2026", "dev"))
-        self.assertEqual((revision.rooms, revision.drafts), ({}, []))
-        changed = [fact for fact in revision.facts if fact not in (*held, Fact(MUTE, "bo", ""))]
-        self.assertEqual(changed, [NOTED])
+        self.assertEqual((revision.facts, revision.drafts), ([NOTED], []))
 
     def test_a_file_of_these_rules_is_left_alone(self) -> None:
         self.assertIsNone(revise([NOTED, session("007")], self.fail, LONGEST))
@@ -58,8 +79,8 @@ class RulesTests(unittest.TestCase):
             revise([newer], self.fail, LONGEST)
 
     def test_of_a_node_the_log_decides(self) -> None:
-        node = Fact(FILE, "", "host-1234")
-        self.assertIsNone(revise_alone([node, session("007")], self.fail, LONGEST))
+        for node in (Fact(FILE, "", "host-1234"), Fact(FILE, "base", "0")):
+            self.assertIsNone(revise_alone([node, session("007")], self.fail, LONGEST))
         self.assertIsNotNone(revise_alone([session("007")], lambda: (), LONGEST))
 
 
@@ -78,13 +99,34 @@ class PeopleTests(unittest.TestCase):
         }.items():
             self.assertEqual(called(revised(session(old))), {old: new})
 
-    def test_who_was_seen_last_keeps_a_name(self) -> None:
-        revision = revised(session("bob", 5), session("ЬоЬ", 6), session("вов", 4))
+    def test_who_was_in_a_room_first_keeps_a_name(self) -> None:
+        revision = revised(session("bob", 5), session("ЬоЬ", 4), session("вов", 6))
         self.assertEqual(called(revision), {"bob": "bob2", "вов": "вов3"})
 
+    def test_who_is_in_no_room_was_in_none_first(self) -> None:
+        settled = settle([person(1, "bob"), person(2, "ЬоЬ", lobby=9)], [], [])
+        self.assertEqual(settled.holders, {"bob": 2, "bob2": 1})
+
     def test_a_name_that_is_one_keeps_it_before_one_that_becomes_it(self) -> None:
-        revision = revised(session("a!", 9), session("a_", 1), session("a_2", 1))
+        revision = revised(session("a!", 1), session("a_", 9), session("a_2", 9))
         self.assertEqual(called(revision), {"a!": "a_3"})
+
+    def test_nobody_loses_a_name_to_who_is_given_another_one(self) -> None:
+        revision = revised(session("bob", 1), session("ЬоЬ", 2), session("ЬоЬ2", 3))
+        self.assertEqual(called(revision), {"ЬоЬ": "ЬоЬ3"})
+
+    def test_a_long_name_makes_room_for_the_number(self) -> None:
+        first = "o" * LONGEST
+        second = "о" * LONGEST
+        revision = revised(session(first, 1), session(second, 2))
+        self.assertEqual(called(revision), {second: "о" * (LONGEST - 1) + "2"})
+
+    def test_people_at_plain_sockets_are_people_too(self) -> None:
+        known = [person(1, "ana!", lobby=5), person(2, "bo", lobby=6)]
+        settled = settle(known, [], [])
+        self.assertEqual(settled.holders, {"ana_": 1, "bo": 2})
+        self.assertEqual(called(settled), {"ana!": "ana_"})
+        self.assertEqual(settled.drafts, [Draft("lobby", RENAMED, "ana!", "ana_", 1, 0)])
 
     def test_who_has_left_holds_no_name(self) -> None:
         self.assertEqual(called(revised(session("bob", 5), session("ЬоЬ", 6, here=False))), {})
@@ -95,13 +137,13 @@ class PeopleTests(unittest.TestCase):
         self.assertEqual(
             revised(here, session("a!", here=False)).drafts,
             [
-                Draft("lobby", RENAMED, "007", "_007", origin, -1),
-                Draft("dev", RENAMED, "007", "_007", origin, -2),
+                Draft("dev", RENAMED, "007", "_007", origin, 0),
+                Draft("lobby", RENAMED, "007", "_007", origin, 0),
             ],
         )
 
     def test_all_else_of_a_session_stays(self) -> None:
-        old = session("007", 12)
+        old = session("007")
         (new,) = (fact for fact in revised(old).facts if fact.kind == SESSION)
         self.assertEqual(new.name, old.name)
         value = json.loads(new.value)
@@ -110,8 +152,8 @@ class PeopleTests(unittest.TestCase):
 
     def test_a_mute_goes_with_a_name(self) -> None:
         held = [
-            session("bob", 2),
-            session("ЬоЬ", 1),
+            session("bob", 1),
+            session("ЬоЬ", 2),
             Term("ЬоЬ", 0, "spam").fact(MUTE, "ь-key"),
             Term("a!", 9).fact(MUTE, "a!"),
         ]
@@ -129,6 +171,16 @@ class PeopleTests(unittest.TestCase):
             facts = {fact.name: fact.value for fact in revised(*held).facts if fact.kind == MUTE}
             self.assertEqual(facts["bob"], left.fact(MUTE, "bob").value)
 
+    def test_a_mute_follows_who_is_here_and_not_who_had_the_name_and_has_left(self) -> None:
+        left = person(3, "ЬоЬ", lobby=1)
+        here = [person(1, "bob", lobby=1), person(2, "ЬоЬ", lobby=2)]
+        settled = settle(here, [left], [Term("ЬоЬ", 9).fact(MUTE, "old")])
+        mutes = {fact.name: fact.value for fact in settled.facts if fact.kind == MUTE}
+        self.assertEqual(mutes, {"old": "", "bob2": Term("ЬоЬ2", 9).fact(MUTE, "").value})
+
+    def test_a_mute_that_needs_no_change_stays_as_it_was_written(self) -> None:
+        self.assertEqual(settle([], [], [Fact(MUTE, "zoe", '["zoe"]')]).facts, [])
+
 
 class RoomTests(unittest.TestCase):
     def test_a_room_is_renamed_wherever_it_is_named(self) -> None:
@@ -138,14 +190,14 @@ class RoomTests(unittest.TestCase):
             Fact(LOCK, "a*", "locked"),
             rooms=("lobby", "what?"),
         )
-        self.assertEqual(revision.rooms, {"what?": "what_", "a*": "a_"})
+        self.assertEqual(rooms_of(revision), {"what?": "what_", "a*": "a_"})
         facts = {(fact.kind, fact.name): fact.value for fact in revision.facts}
         self.assertEqual(facts[TOPIC, "what?"], "")
         self.assertEqual(facts[TOPIC, "what_"], "questions")
         self.assertEqual((facts[LOCK, "a*"], facts[LOCK, "a_"]), ("", "locked"))
         value = json.loads(facts[SESSION, "digest of ana"])
-        self.assertEqual(value["rooms"], {"what_": 7, "dev": 7})
-        self.assertEqual(value["periods"], [["what_", 1, 5]])
+        self.assertEqual(value["rooms"], {"what_": 12, "dev": 12})
+        self.assertEqual(value["periods"], [["what_", 7, 5]])
         self.assertNotIn("was", value)
 
     def test_it_is_told_in_the_room(self) -> None:
@@ -159,7 +211,26 @@ class RoomTests(unittest.TestCase):
 
     def test_no_room_becomes_another(self) -> None:
         revision = revised(rooms=("a!", "a?", "a_", "a_2"))
-        self.assertEqual(revision.rooms, {"a!": "a_3", "a?": "a_4"})
+        self.assertEqual(rooms_of(revision), {"a!": "a_3", "a?": "a_4"})
+
+    def test_one_that_was_renamed_before_is_renamed_again_from_its_first_name_on(self) -> None:
+        settled = settle([], [], [Fact(ROOM, "a", "b?"), Fact(TOPIC, "b?", "x")])
+        self.assertEqual(rooms_of(settled), {"a": "b_", "b?": "b_"})
+        self.assertEqual(len(settled.drafts), 1)
+
+    def test_one_of_which_only_the_past_is_left_is_no_other_that_there_is(self) -> None:
+        records = [person(1, "ana", a_=5)]
+        standing = [Fact(TOPIC, "a_2", "x"), Fact(ROOM, "a?", "a_3")]
+        settled = call_rooms(["a!", "a?", "b!", "fine"], records, standing)
+        self.assertEqual(settled.facts, [Fact(ROOM, "a!", "a_4"), Fact(ROOM, "b!", "b_")])
+        self.assertEqual([draft.room for draft in settled.drafts], ["a_4", "b_"])
+        # It is told once.
+        again = call_rooms(["a!", "b!"], records, [*standing, *settled.facts])
+        self.assertEqual(again, Settled({}, [], [], []))
+
+    def test_of_one_that_is_nothing_but_signs_no_name_is_left(self) -> None:
+        revision = revised(rooms=("!?", "?!"))
+        self.assertEqual(rooms_of(revision), {"!?": "room", "?!": "room2"})
 
 
 older_names = st.text(
@@ -167,23 +238,74 @@ older_names = st.text(
 )
 
 
-class AnyFileTests(unittest.TestCase):
-    @given(st.lists(older_names, max_size=8, unique=True), st.lists(older_names, max_size=8))
-    def test_all_names_can_be_names_and_are_different(
-        self, people: list[str], rooms: list[str]
+class AnyFactsTests(unittest.TestCase):
+    """Whatever holds, and in whatever order it comes."""
+
+    @given(
+        st.lists(older_names, max_size=8, unique=True),
+        st.lists(older_names, max_size=4),
+        st.lists(older_names, max_size=8),
+        st.lists(older_names, max_size=4),
+        st.lists(older_names, max_size=4),
+        st.randoms(),
+    )
+    def test_it_is_the_same_and_done_once_and_all_names_are_different(
+        self,
+        people: list[str],
+        gone: list[str],
+        rooms: list[str],
+        topics: list[str],
+        muted: list[str],
+        order: random.Random,
     ) -> None:
-        held = [session(name, seen) for seen, name in enumerate(people)]
-        revision = revised(*held, rooms=tuple(rooms))
-        now = {fact.name: fact for fact in held}
-        now |= {fact.name: fact for fact in revision.facts if fact.kind == SESSION}
-        called = [json.loads(fact.value)["name"] for fact in now.values()]
-        for name in called:
-            self.assertEqual(nickname(name), name)
-        self.assertEqual(len({*map(key, called)}), len(people))
-        renamed = {revision.rooms.get(room, room) for room in rooms}
-        self.assertEqual(len(renamed), len({*rooms}))
-        for room in renamed:
+        here = [
+            session(name, since % 3, rooms=tuple(dict.fromkeys((*rooms[since : since + 2], "x!"))))
+            for since, name in enumerate(people)
+        ]
+        # Who has left may have the name of somebody who is here.
+        left = [
+            Fact("person", f"gone {number}", session(name, number, here=False).value)
+            for number, name in enumerate(gone)
+        ]
+        standing = [Fact(TOPIC, room, f"of {room}") for room in dict.fromkeys(topics)]
+        standing += [
+            Term(name, number).fact(MUTE, f"key {number}") for number, name in enumerate(muted)
+        ]
+        settled = settle(here, left, standing, rooms)
+
+        shuffled = [list(facts) for facts in (here, left, standing, rooms)]
+        for facts in shuffled:
+            order.shuffle(facts)
+        self.assertEqual(settle(*shuffled), settled)
+
+        now = applied([*here, *left, *standing], settled.facts)
+        records = {fact.name: json.loads(fact.value) for fact in now if fact.kind not in STANDING}
+        for value in records.values():
+            self.assertEqual(nickname(value["name"]), value["name"])
+        keys = {key(records[fact.name]["name"]): records[fact.name]["origin"] for fact in here}
+        self.assertEqual((len(keys), keys), (len(people), settled.holders))
+
+        moved = rooms_of(settled)
+        old = {*rooms, *topics, *(["x!", *rooms] if people else []), *(["lobby"] if gone else [])}
+        self.assertEqual(len({moved.get(room, room) for room in old}), len(old))
+        named = {moved.get(room, room) for room in old}
+        named |= {fact.name for fact in now if fact.kind == TOPIC}
+        named |= {draft.room for draft in settled.drafts}
+        for value in records.values():
+            named |= {*value["rooms"], *(period[0] for period in value["periods"])}
+        for room in named:
             self.assertEqual(room_name(room, names.KEYED_MOST), room)
-        # Nothing is left to be done.
-        again = revised(*now.values(), rooms=tuple(renamed))
-        self.assertEqual((again.rooms, again.drafts), ({}, []))
+        topic_of = {fact.name: fact.value for fact in now if fact.kind == TOPIC}
+        self.assertEqual(topic_of, {moved.get(room, room): f"of {room}" for room in topics})
+        for fact in now:
+            if fact.kind == MUTE:
+                name = json.loads(fact.value)[0]
+                self.assertEqual((nickname(name), key(name)), (name, fact.name))
+
+        again = settle(
+            [fact for fact in now if fact.name in {one.name for one in here}],
+            [fact for fact in now if fact.name.startswith("gone ")],
+            [fact for fact in now if fact.kind in STANDING],
+            named,
+        )
+        self.assertEqual(again, Settled(settled.holders, [], [], []))

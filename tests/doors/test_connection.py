@@ -1204,7 +1204,7 @@ class LostTests(unittest.TestCase):
 class RealConnectionTests(unittest.TestCase):
     """With the real reactor and real sockets."""
 
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         # What a peer sends at once may take its time on a busy machine.

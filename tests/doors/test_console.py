@@ -17,7 +17,7 @@ NO_NAME = "-- a name has no spaces in it; another name, please?"
 class ConsoleTests(unittest.TestCase):
     """The console on pipes and files; the house is on a clock."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.house = House()

@@ -607,7 +607,7 @@ class SocketSweepTests(unittest.TestCase):
 class RealSweepTests(unittest.TestCase):
     """On the real reactor: what the kernel says about a peer decides."""
 
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         self.limits = Limits(rate=0, max_per_address=0, stall_timeout=1)

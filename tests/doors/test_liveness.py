@@ -41,7 +41,7 @@ class Arriving(Silent):
 
 
 class RealTestCase(unittest.TestCase):
-    timeout = 20
+    timeout = 120
 
     async def tcp(self, wrapped: bool = False) -> tuple[Any, socket.socket]:
         """Connect; return the server's protocol and the socket of its peer."""

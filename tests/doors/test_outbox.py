@@ -94,7 +94,7 @@ class OutboxTestCase(unittest.TestCase):
     """What holds for an outbox over any real connection."""
 
     kind: type[Outbox]
-    timeout = 20
+    timeout = 120
 
     async def connect(self, factory: Factory, reader: Collector) -> None:
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """Runs ``twistd`` as a node of another version: ``other_version.py VERSION ...``.
 
-- ``1`` writes entries as nodes did before there were versions;
-- ``3`` has rules by which a nought in a name is the letter o.
+- ``1`` writes entries as nodes did before there were versions, and allows the names of then;
+- ``3`` has rules by which a nought in a name is the letter o, and no name has a ``=``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from chatservice.text import names
 
 version = names.RULES = int(sys.argv.pop(1))
 
+if version == 1:
+    names.FORBIDDEN -= frozenset("!@:?*{}")  # type: ignore[misc]
+
 if version > 2:
+    names.FORBIDDEN |= {"="}  # type: ignore[misc]
     key = names.key
     names.key = lambda name: key(name).replace("0", "o")  # type: ignore[assignment]
 

@@ -377,6 +377,85 @@ class VersionTests(OwnBrokerTestCase):
         for one in (*again, thief):
             await one.hang_up()
 
+    async def test_rooms_of_older_rules_are_called_otherwise_with_all_that_is_theirs(self):
+        older = await deferToThread(lambda: [self.node(**of_version(1)) for _ in range(2)])
+        bot = await Direct.come(older[0].port, "ana!", ["a!b", ROOM])
+        bob = await Reader.come(older[1].port, "bob", ["a!b"])
+        bot.say("a!b", "hello")
+        await bob.until(lambda: bob.has("<ana!> hello"), "what is said")
+        bob.say("/topic cake")
+        await bot.until(lambda: bot.saw("cake"), "the topic")
+        # Nobody is in this one any more when it gets another name.
+        eve = await Reader.come(older[1].port, "eve", ["x?y"])
+        eve.say("is over", "/leave")
+        await eve.until(lambda: eve.has("-- you left #x?y"), "to have left")
+        await eve.hang_up()
+        for node in reversed(older):
+            await deferToThread(node.stop)
+        nodes = [await deferToThread(node.again, self, command=(TWISTD,)) for node in older]
+        self.assertIn("#a!b is #a_b from now on: '!' can't be part of a room's name", nodes[1].log)
+        self.assertIn("ana! is called ana_ from now on: ", nodes[1].log)
+        again = Direct("ana!", [], token=bot.welcome.token, since=bot.seen[-1].id)
+        await again.reach(nodes[1].port)
+        await again.until(lambda: again.welcome, "a welcome")
+        welcome = again.welcome
+        self.assertEqual((welcome.name, welcome.resumed, welcome.gap), ("ana_", True, False))
+        self.assertEqual(
+            [(room.room, room.topic) for room in welcome.rooms], [("a_b", "cake"), (ROOM, "")]
+        )
+        why = "'!' can't be part of a room's name"
+        told = f"calls this room #a_b from now on, and not #a!b: {why}"
+        await again.until(lambda: again.saw(told), "to be told")
+        zoe = await Reader.come(nodes[0].port, "zoe", ["x_y", "a_b"])
+        for line in ("<ana!> hello", "<eve> is over", f"-- the server {told}"):
+            await zoe.until(lambda line=line: any(line in one for one in zoe.lines), line)
+        again.say("a_b", "goes on")
+        await zoe.until(lambda: zoe.has("<ana_> goes on"), "what is said there")
+        zoe.say("so it does")
+        await again.until(lambda: again.saw("so it does"), "what is said there")
+        (new,) = await self.start(1)
+        events = await same_history(self, [*nodes, new])
+        self.assertEqual({event.room for event in events}, {"lobby", ROOM, "a_b", "x_y"})
+        said = [(e.room, e.author, e.text) for e in events if e.kind == SAID]
+        self.assertEqual(
+            said,
+            [
+                ("a_b", "ana!", "hello"),
+                ("x_y", "eve", "is over"),
+                ("a_b", "ana_", "goes on"),
+                ("a_b", "zoe", "so it does"),
+            ],
+        )
+        for one in (again, zoe):
+            await one.hang_up()
+
+    async def test_who_is_connected_meanwhile_goes_on_in_such_a_room(self):
+        older = await self.start(2)
+        bots = [await Direct.come(node.port, f"bot{n}", ["a=b"]) for n, node in enumerate(older)]
+        bots[0].say("a=b", "before")
+        await all_of(bots, lambda one: one.saw("before"), "what is said before")
+        newer = [await deferToThread(self.node, **of_version(3)) for _ in range(2)]
+        for node in older:
+            self.assertEqual(node.wait(), 0)
+        again = [
+            Direct(bot.name, [], token=bot.welcome.token, since=bot.seen[-1].id) for bot in bots
+        ]
+        for one, node in zip(again, newer, strict=True):
+            await one.reach(node.port)
+        for one in again:
+            await one.until(lambda one=one: one.welcome, "a welcome")
+            self.assertEqual([room.room for room in one.welcome.rooms], ["a_b"])
+            self.assertFalse(one.welcome.gap)
+        again[0].say("a_b", "after")
+        await all_of(again, lambda one: one.saw("after"), "what is said after")
+        events = await same_history(self, newer)
+        self.assertEqual([(e.room, e.text) for e in events if e.kind == SAID], [
+            ("a_b", "before"), ("a_b", "after"),
+        ])  # fmt: skip
+        self.assertEqual([e.author for e in events if e.kind == LEFT], [])
+        for one in again:
+            await one.hang_up()
+
     async def test_from_a_version_that_had_none_all_nodes_are_stopped_first(self):
         older = await deferToThread(lambda: [self.node(**of_version(1)) for _ in range(2)])
         bots = [await Direct.come(older[0].port, name, [ROOM]) for name in ("bob", "zoe")]

@@ -58,7 +58,7 @@ IDLE = 0.05
 """The most of a core that a server takes up who has nothing to do."""
 HARDLY_BUSY = 0.15
 """The most that it takes up while fifty readers sip."""
-PATIENCE = 60 + 2 * MEGABYTES
+PATIENCE = 200 + 2 * MEGABYTES
 """Seconds that a helper may take for anything."""
 TICKS = os.sysconf("SC_CLK_TCK")
 

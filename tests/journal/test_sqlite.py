@@ -29,6 +29,7 @@ from chatservice.journal.events import (
     JOINED,
     LEFT,
     PRIVATE,
+    ROOM,
     SAID,
     Event,
     Fact,
@@ -913,16 +914,32 @@ class FactTests(JournalTestCase):
 
         def revise(facts: Sequence[Fact], rooms: Callable[[], Iterable[str]]) -> Revision:
             given.extend((facts, {*rooms()}))
-            return Revision({"old": "new"}, [self.topic._replace(value="")], [told])
+            return Revision([self.topic._replace(value=""), Fact(ROOM, "old", "new")], [told])
 
         events = [event._replace(room=event.room.replace("old", "new")) for event in self.told]
         journal = self.revised(revise)
         self.assertEqual(given, [[self.topic], {"lobby", "old", "other", "zoo"}])
         head = len(events) + 1
         self.assertEqual(journal.recent(0), [*events, Event(head, 5000, *told)])
-        self.assertEqual((journal.head, journal.facts()), (head, []))
+        self.assertEqual((journal.head, journal.facts()), (head, [Fact(ROOM, "old", "new")]))
         read = self.successResultOf(journal.after(0, ["new"], head, talk=True))
         self.assertEqual([event.text for event in read.events], ["x", "renamed"])
+
+    def test_what_has_happened_in_a_room_goes_with_its_name(self) -> None:
+        journal = self.open()
+        self.successResultOf(journal.commit([said("x", room="old"), said("y", room="new")]))
+        self.assertEqual(journal.rooms(), ["new", "old"])
+        before = self.successResultOf(journal.after(0, ["new"], 2, talk=False))
+        self.assertEqual([event.text for event in before.events], ["y"])
+        self.commit_facts(journal, Fact(ROOM, "old", "new"))
+        after = self.successResultOf(journal.after(0, ["new"], 2, talk=False))
+        self.assertEqual([event.text for event in after.events], ["x", "y"])
+        self.assertEqual(journal.rooms(), ["lobby", "new"])
+
+    def test_which_rooms_there_are_can_not_be_told_of_a_file_that_is_damaged(self) -> None:
+        journal = self.open()
+        self.meddle("DROP TABLE events")
+        self.assertRaisesRegex(JournalError, "can't be read: no such table", journal.rooms)
 
     def test_what_can_not_be_revised_is_refused_unchanged(self) -> None:
         journal = self.open()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from nats.js.errors import APIError
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from chatservice.cluster.log import Follower, LogError
+from chatservice.cluster.log import Follower, LogError, OtherLog
 from chatservice.cluster.nats.stream import Stream
 from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
@@ -38,6 +39,9 @@ ASKING: Final = 0.7
 
 ATTEMPT: Final = 30.0
 """Seconds that one attempt to begin, or to follow, may take."""
+
+DOUBT: Final = 3.0
+"""Seconds after which it is believed at the start that the log is another one."""
 
 LOOK_AGAIN: Final = 1.0
 """Seconds after which a log is looked at again that is not the right one."""
@@ -92,6 +96,7 @@ class NatsLog:
         self._told = self._identity = ""
         self._returns = 0
         self._starting = True
+        self._believed = math.inf
         self._found = False
         self._closed = False
 
@@ -111,6 +116,8 @@ class NatsLog:
         beginning = self._run(self._try())
         # Not `wait_for`: that ends only when what it waits for has heeded a cancellation.
         self._loop.run_until_complete(asyncio.wait({beginning}, timeout=FIRST_TRY))
+        if not beginning.done() and self._believed < math.inf:
+            self._loop.run_until_complete(asyncio.wait({beginning}, timeout=2 * DOUBT))
         self._starting = False
         try:
             if beginning.done():
@@ -140,10 +147,18 @@ class NatsLog:
                     self._tell(f"the brokers can't be reached: {error}")
                 await asyncio.sleep(RETRY)
             except LogError as error:
-                if self._starting:
+                if not self._starting:
+                    self._follower.refused(error)
+                    await asyncio.sleep(LOOK_AGAIN)
+                elif isinstance(error, OtherLog) and self._is_in_doubt():
+                    await asyncio.sleep(RETRY)
+                else:
                     raise
-                self._follower.refused(error)
-                await asyncio.sleep(LOOK_AGAIN)
+
+    def _is_in_doubt(self) -> bool:
+        """Return whether it need not be believed yet that the log is another one."""
+        self._believed = min(self._believed, self._loop.time() + DOUBT)
+        return self._loop.time() < self._believed
 
     async def _attempt(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Do something that may never come to an end by itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import chain
 from operator import attrgetter
 from typing import Final
@@ -84,6 +84,23 @@ class Past:
         # Not one by one: moving the rest of a list up costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
             self._forget(excess)
+
+    def call_rooms(self, rooms: Mapping[str, str]) -> None:
+        """Let what has happened in rooms have happened in them under other names.
+
+        :param rooms: the new names, by the old ones.
+        """
+
+        def called(event: Event) -> Event:
+            return event._replace(room=rooms.get(event.room, event.room))
+
+        self._events[:] = map(called, self._events)
+        self._numbered = {number: called(event) for number, event in self._numbered.items()}
+        for old, new in rooms.items():
+            happened = map(called, self._rooms.pop(old, ()))
+            merged = sorted([*self._rooms.get(new, ()), *happened], key=_id)
+            if merged:
+                self._rooms[new] = merged
 
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""

@@ -26,7 +26,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
-from chatservice.cluster.log import Founding, LogError, Opening
+from chatservice.cluster.log import Founding, LogError, Opening, OtherLog
 from chatservice.cluster.nats import log as nats_log
 from chatservice.cluster.nats import stream as nats_stream
 from chatservice.cluster.nats.log import Brokers, NatsLog
@@ -59,6 +59,8 @@ class Follower:
         self.states: list[str] = []
         self.after = 0
         self.refuses = ""
+        self.error: type[LogError] = LogError
+        self.refuses_times = -1
         self.founding: Callable[[], Founding] = lambda: Founding("one", 0, ())
         self.seen = 0
         self.refusals: list[str] = []
@@ -68,8 +70,9 @@ class Follower:
 
     def opened(self, opening: Opening) -> int:
         self.openings.append(opening)
-        if self.refuses:
-            raise LogError(self.refuses)
+        if self.refuses and self.refuses_times:
+            self.refuses_times -= 1
+            raise self.error(self.refuses)
         return max([self.after, *(position for position, _ in self.entries)])
 
     def refused(self, error: LogError) -> None:
@@ -301,6 +304,21 @@ class FoundingTests(NatsLogTestCase):
         with self.assertRaises(LogError) as refusal:
             self.node(follower)
         self.assertEqual(str(refusal.exception), "it is another one")
+
+    def test_that_the_log_is_another_one_is_believed_after_a_moment(self) -> None:
+        """A broker that stood still may say so until it has heard of the others."""
+        self.patch(nats_log, "DOUBT", 0.2)
+        follower = Follower()
+        follower.refuses, follower.error = "it is another one", OtherLog
+        with self.assertRaises(OtherLog):
+            self.node(follower)
+        self.assertGreater(len(follower.openings), 1)
+
+    def test_what_says_so_for_a_moment_only_is_followed(self) -> None:
+        follower = Follower()
+        follower.refuses, follower.error, follower.refuses_times = "it is another", OtherLog, 2
+        self.node(follower)
+        self.assertEqual((len(follower.openings), follower.states), (3, [""]))
 
 
 class FollowingTests(NatsLogTestCase):

@@ -97,6 +97,18 @@ class PastTests(JournalTestCase):
             self.assertEqual((self.past.floor, self.past.head), (0, 14))
             self.successResultOf(self.journal_.stop())
 
+    def test_what_has_happened_in_a_room_has_happened_under_its_new_name(self) -> None:
+        self.start(0)
+        drafts = [said("hi", "old")._replace(seq=5), said("hi", "new"), said("hi", "old")]
+        self.commit(*drafts)
+        self.past.call_rooms({"old": "new", "other": "another"})
+        self.assertEqual([event.id for event in self.read(0, 3, "new", False)], [1, 2, 3])
+        self.assertEqual(self.read(0, 3, "old", False), [])
+        self.assertEqual(self.read(0, 3, "another", False), [])
+        found = self.past.find(drafts[0].origin, 5)
+        assert isinstance(found, Event)
+        self.assertEqual(found.room, "new")
+
     def twenty(self) -> None:
         for _ in range(20):
             self.happens(("a", SAID))

@@ -596,7 +596,7 @@ class SecretTests(unittest.TestCase):
 class RealConnectionTests(unittest.TestCase):
     """On real sockets: what a member that is away still tells of its connection."""
 
-    timeout = 20
+    timeout = 120
 
     async def comes_and_goes(self, port: Any, connect: Callable[[Collector], Any]) -> None:
         self.addCleanup(port.stopListening)
