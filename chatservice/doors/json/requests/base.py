@@ -9,8 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice import messages
 from chatservice.core.chat import Chat
-from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.journal.base import JournalUnavailable
