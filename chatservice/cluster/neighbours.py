@@ -16,8 +16,7 @@ from twisted.logger import Logger
 from chatservice.cluster.entries import LEASE, PERSON
 from chatservice.cluster.people import Person
 from chatservice.core import ignoring
-from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership
 from chatservice.core.outlet import NOWHERE, UNSEEN, Nowhere
 from chatservice.core.resume import REPLACED
 from chatservice.core.sessions import SESSION, Session

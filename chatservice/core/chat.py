@@ -10,10 +10,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from chatservice.core import ignoring
-from chatservice.core.feed.catchup import Replay
-from chatservice.core.feed.fanout import Membership, Room
 from chatservice.core.house import OPERATORS, House
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership, Replay, Room
 from chatservice.core.outlet import Outlet, View
 from chatservice.core.permissions import check_heard, is_heard
 from chatservice.core.refusals import NotLetIn, Refusal

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from chatservice.core.feed.fanout import Room
+from chatservice.core.members import Room
 
 MANY: Final = 200
 """Rooms from which on sorting them gets a turn of the reactor of its own."""

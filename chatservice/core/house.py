@@ -22,13 +22,13 @@ from chatservice.core.answers import Answers
 from chatservice.core.directory import Directory
 from chatservice.core.feed.addressed import deliver_addressed
 from chatservice.core.feed.batch import Presence
-from chatservice.core.feed.catchup import Cursor, Readers, Replay
-from chatservice.core.feed.fanout import Membership, Room
+from chatservice.core.feed.catchup import Readers
+from chatservice.core.feed.fanout import deliver
 from chatservice.core.feed.history import Past
 from chatservice.core.feed.retention import Pruner
 from chatservice.core.feed.ticker import Ticker
 from chatservice.core.grace import Absences
-from chatservice.core.members import Member
+from chatservice.core.members import Cursor, Member, Membership, Replay, Room
 from chatservice.core.moderation import BAN, Standing
 from chatservice.core.peers import Alone, Peers, Trouble
 from chatservice.core.sessions import Session
@@ -241,7 +241,7 @@ class House:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
         room = self.rooms.get(name)
         if room is not None:
-            return room.deliver(events, self.step_back)
+            return deliver(events, room.groups(), self.step_back)
         if name.startswith(HOUSE):
             return deliver_addressed(self.sessions, name, events, self.step_back)
         return 0

@@ -1,19 +1,23 @@
-"""A person in the chat: a name, the rooms they are in, and what to write to."""
+"""The data of delivery: members, the rooms that they are in, and how far they have read.
+
+A member is a name with something to write to. At the head of the journal it is in a group of each
+of its rooms; behind the head it is a cursor.
+"""
 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Final
 
+from twisted.internet.defer import Deferred
+
+from chatservice.core.feed.history import Search
 from chatservice.core.outlet import Outlet, View, notices
-from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox, is_hidden
+from chatservice.core.sessions import Reading, Record, Session
+from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Event, inbox, is_hidden
 from chatservice.messages import Code, Error, Reply
-
-if TYPE_CHECKING:
-    from chatservice.core.feed.catchup import Cursor
-    from chatservice.core.feed.fanout import Membership
-    from chatservice.core.sessions import Record, Session
-
 
 _NOBODY: Final[frozenset[int]] = frozenset()
 NONE_HIDDEN: Final[dict[int, str]] = {}
@@ -201,3 +205,155 @@ class Member:
         self.view = view or self.view
         if at_head:
             self.attach()
+
+
+class Membership:
+    """A member in a room, from one event to another.
+
+    :ivar since: the id of the event that told of the joining; None while it waits for its commit.
+    :ivar until: the id of the event that told of the leaving; None until then.
+    :ivar leaving: the leaving waits for its commit.
+    :ivar kept: who leaves does so with all rooms at once, and may come back to them.
+    """
+
+    __slots__ = ("kept", "leaving", "member", "room", "since", "until")
+
+    def __init__(self, member: Member, room: Room) -> None:
+        self.member = member
+        self.room = room
+        self.since: int | None = None
+        self.until: int | None = None
+        self.leaving = False
+        self.kept = False
+
+    def covers(self, event: Event) -> bool:
+        """Tell whether an event happened in the room while the member was in it."""
+        return (
+            event.room == self.room.name
+            and self.since is not None
+            and self.since < event.id
+            and (self.until is None or event.id < self.until)
+        )
+
+    def moved(self, kind: str, id: int, reading: Reading) -> Reading:
+        """Return what is for a session once its joining or leaving is the event of that id."""
+        if kind == JOINED:
+            return reading.joined(self.room.name, id)
+        return reading if self.kept else reading.left(self.room.name, id)
+
+    def attach(self) -> None:
+        """Enter the head group, if the joining is committed."""
+        if self.since is not None:
+            self.room.head.setdefault(self._group(), {})[self.member] = None
+
+    def detach(self) -> None:
+        """Leave the head group."""
+        key = self._group()
+        group = self.room.head.get(key)
+        if group is not None and self.member in group:
+            del group[self.member]
+            if not group:
+                del self.room.head[key]
+
+    def _group(self) -> tuple[View, bool]:
+        # Not whether this membership is the current one: somebody who left the room and came back
+        # has two for a moment.
+        current = self.member.current
+        return self.member.view, current is not None and current.room is self.room
+
+
+class Room:
+    """Those who are in a room.
+
+    :ivar members: who is in, in the order of their coming.
+    :ivar head: those who read at the head, by view and by whether the room is their current one.
+    :ivar population: how many are in, or about to be.
+    :ivar made_from: the address that it counts for; ``""`` if for none.
+    """
+
+    __slots__ = ("head", "made_from", "members", "name", "population")
+
+    def __init__(self, name: str, made_from: str = "") -> None:
+        self.name = name
+        self.made_from = made_from
+        self.members: dict[Member, None] = {}
+        self.head: dict[tuple[View, bool], dict[Member, None]] = {}
+        self.population = 0
+
+    def groups(self) -> list[tuple[View, bool, Collection[Member]]]:
+        """List those who read at the head, by what they see; see :func:`.fanout.deliver`."""
+        return [(view, here, group) for (view, here), group in self.head.items()]
+
+
+def over(member: Member, room: str, since: int, until: int) -> Membership:
+    """Return what a member was in, and has left."""
+    membership = Membership(member, Room(room))
+    membership.since, membership.until, membership.leaving = since, until, True
+    return membership
+
+
+def reads(member: Member, room: str, until: int) -> bool:
+    """Tell whether a member, that was connected already, still reads a period."""
+    return any(m.room.name == room and m.until == until for m in member.memberships)
+
+
+class Replay:
+    """A look into the past of one room: the last ``count`` things said or done, up to an id.
+
+    :param asked: somebody asked for it, and is told if there is nothing.
+    :ivar search: looks for those that the member sees, as it was then: see
+        :attr:`.Member.hidings`.
+    :ivar found: it is done, and it was told so.
+    :ivar heading: what stands above the first of them, until that was given.
+    :ivar shown: the time of the last of them that was given.
+    :ivar done: fires when all of them were given, or the connection is lost.
+    """
+
+    __slots__ = (
+        "asked",
+        "count",
+        "done",
+        "found",
+        "heading",
+        "hidings",
+        "position",
+        "room",
+        "search",
+        "shown",
+        "upto",
+    )
+
+    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
+        self.room = room
+        self.count = count
+        self.upto = upto
+        self.asked = asked
+        self.search: Search | None = None
+        self.hidings = 0
+        self.found = False
+        self.position = 0
+        self.heading = b""
+        self.shown: int | None = None
+        self.done: Deferred[None] = Deferred()
+
+
+class Cursor:
+    """How far a member behind the head has read.
+
+    :ivar position: every event up to this id was given to the member, or was not for it.
+    :ivar replays: looks into the past that come first.
+    :ivar at_head: called once, when the member has been given all there is.
+    :ivar fetching: a reading from the store is out.
+    :ivar fetched: what is to be done with what was read, in its turn.
+    """
+
+    __slots__ = ("at_head", "fetched", "fetching", "member", "position", "queued", "replays")
+
+    def __init__(self, member: Member, position: int) -> None:
+        self.member = member
+        self.position = position
+        self.replays: deque[Replay] = deque()
+        self.fetching = False
+        self.fetched: Callable[[], None] | None = None
+        self.queued = False
+        self.at_head: Callable[[], None] | None = None

@@ -18,9 +18,7 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core import ignoring
-from chatservice.core.feed.catchup import Cursor
-from chatservice.core.feed.fanout import over, reads
-from chatservice.core.members import Member
+from chatservice.core.members import Cursor, Member, over, reads
 from chatservice.core.outlet import NOWHERE, UNSEEN, Outlet, View
 from chatservice.core.permissions import check_heard
 from chatservice.core.refusals import Refusal

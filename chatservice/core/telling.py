@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatservice import messages
-from chatservice.core.feed.fanout import Membership, Room
+from chatservice.core.members import Membership, Room
 
 if TYPE_CHECKING:
     from chatservice.core.chat import Chat

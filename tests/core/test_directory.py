@@ -3,8 +3,7 @@ from __future__ import annotations
 from twisted.trial import unittest
 
 from chatservice.core.directory import MANY, Directory
-from chatservice.core.feed.fanout import Room
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Room
 from chatservice.core.outlet import NOWHERE
 from chatservice.doors.text.view import TEXT
 

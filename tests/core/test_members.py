@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from twisted.trial import unittest
 
-from chatservice.core.feed.catchup import Cursor
-from chatservice.core.feed.fanout import Membership, Room
-from chatservice.core.members import Member
+from chatservice.core.members import Cursor, Member, Membership, Room
 from chatservice.doors.text.view import TEXT, TextView
 from chatservice.journal.events import HOUSE, SAID, Event, inbox
 from tests.core.support import START, RecordingOutlet

@@ -35,9 +35,8 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.core.feed.fanout import Membership
 from chatservice.core.house import OPERATORS
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership
 from chatservice.core.moderation import MUTE
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.permissions import check_heard

@@ -34,8 +34,7 @@ from twisted.trial import unittest
 
 from chatservice.core import sessions
 from chatservice.core.chat import Chat
-from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership
 from chatservice.core.nicknames import NameTaken
 from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import (

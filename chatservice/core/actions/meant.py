@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from chatservice.core.chat import Chat
-from chatservice.core.feed.fanout import Membership
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership
 from chatservice.core.refusals import Refusal
 from chatservice.messages import Code
 from chatservice.text import names

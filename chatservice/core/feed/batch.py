@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from chatservice.core.members import Membership
+from chatservice.core.sessions import Record
 from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
 from chatservice.text import names
-
-if TYPE_CHECKING:
-    from chatservice.core.feed.fanout import Membership
-    from chatservice.core.sessions import Record
 
 
 class Presence:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -25,15 +25,13 @@ from twisted.python.failure import Failure
 
 from chatservice.core.answers import PIECES_A_LINE
 from chatservice.core.feed.history import Past, Search
+from chatservice.core.members import Cursor, Member, Replay
+from chatservice.core.outlet import Outlet, View
 from chatservice.journal.base import JournalUnavailable, Stretch
 from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
 from chatservice.messages import Notice
 from chatservice.messages.shown import LookBack
 from chatservice.text import wording
-
-if TYPE_CHECKING:
-    from chatservice.core.members import Member
-    from chatservice.core.outlet import Outlet, View
 
 SLICE: Final = 0.00005
 """Seconds."""
@@ -69,68 +67,6 @@ def taken(
             outlet.write(part[sent:])
         sent -= len(part)
     return position
-
-
-class Replay:
-    """A look into the past of one room: the last ``count`` things said or done, up to an id.
-
-    :param asked: somebody asked for it, and is told if there is nothing.
-    :ivar search: looks for those that the member sees, as it was then: see
-        :attr:`.Member.hidings`.
-    :ivar found: it is done, and it was told so.
-    :ivar heading: what stands above the first of them, until that was given.
-    :ivar shown: the time of the last of them that was given.
-    :ivar done: fires when all of them were given, or the connection is lost.
-    """
-
-    __slots__ = (
-        "asked",
-        "count",
-        "done",
-        "found",
-        "heading",
-        "hidings",
-        "position",
-        "room",
-        "search",
-        "shown",
-        "upto",
-    )
-
-    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
-        self.room = room
-        self.count = count
-        self.upto = upto
-        self.asked = asked
-        self.search: Search | None = None
-        self.hidings = 0
-        self.found = False
-        self.position = 0
-        self.heading = b""
-        self.shown: int | None = None
-        self.done: Deferred[None] = Deferred()
-
-
-class Cursor:
-    """How far a member behind the head has read.
-
-    :ivar position: every event up to this id was given to the member, or was not for it.
-    :ivar replays: looks into the past that come first.
-    :ivar at_head: called once, when the member has been given all there is.
-    :ivar fetching: a reading from the store is out.
-    :ivar fetched: what is to be done with what was read, in its turn.
-    """
-
-    __slots__ = ("at_head", "fetched", "fetching", "member", "position", "queued", "replays")
-
-    def __init__(self, member: Member, position: int) -> None:
-        self.member = member
-        self.position = position
-        self.replays: deque[Replay] = deque()
-        self.fetching = False
-        self.fetched: Callable[[], None] | None = None
-        self.queued = False
-        self.at_head: Callable[[], None] | None = None
 
 
 class Readers:

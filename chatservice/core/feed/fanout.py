@@ -1,8 +1,8 @@
-"""A room: its members, and how a tick's events reach those at the head.
+"""How a tick's events reach those at the head.
 
-A room keeps its members at the head in groups by what they see. Each event is rendered once for a
-group, the tick's events are joined into one blob, and every member of the group gets that same blob
-in one send. The few who spoke get it without their own lines.
+A room keeps its members at the head in groups by what they see (:class:`.Room`). Each event is
+rendered once for a group, the tick's events are joined into one blob, and every member of the group
+gets that same blob in one send. The few who spoke get it without their own lines.
 
 When a send falls short, the member leaves the head groups and is only a cursor (:mod:`.catchup`):
 it holds no buffer, at most the rest of the line that was cut.
@@ -16,107 +16,15 @@ from operator import itemgetter
 
 from twisted.logger import Logger
 
-from chatservice.core.feed.catchup import Cursor, taken
-from chatservice.core.members import Member
+from chatservice.core.feed.catchup import taken
+from chatservice.core.members import Cursor, Member
 from chatservice.core.outlet import View
-from chatservice.core.sessions import Reading
-from chatservice.journal.events import JOINED, PERSONAL, Event
+from chatservice.journal.events import PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
 """Makes a member a cursor that reads on after an id (:meth:`.House.step_back`)."""
 
 log = Logger()
-
-
-class Membership:
-    """A member in a room, from one event to another.
-
-    :ivar since: the id of the event that told of the joining; None while it waits for its commit.
-    :ivar until: the id of the event that told of the leaving; None until then.
-    :ivar leaving: the leaving waits for its commit.
-    :ivar kept: who leaves does so with all rooms at once, and may come back to them.
-    """
-
-    __slots__ = ("kept", "leaving", "member", "room", "since", "until")
-
-    def __init__(self, member: Member, room: Room) -> None:
-        self.member = member
-        self.room = room
-        self.since: int | None = None
-        self.until: int | None = None
-        self.leaving = False
-        self.kept = False
-
-    def covers(self, event: Event) -> bool:
-        """Tell whether an event happened in the room while the member was in it."""
-        return (
-            event.room == self.room.name
-            and self.since is not None
-            and self.since < event.id
-            and (self.until is None or event.id < self.until)
-        )
-
-    def moved(self, kind: str, id: int, reading: Reading) -> Reading:
-        """Return what is for a session once its joining or leaving is the event of that id."""
-        if kind == JOINED:
-            return reading.joined(self.room.name, id)
-        return reading if self.kept else reading.left(self.room.name, id)
-
-    def attach(self) -> None:
-        """Enter the head group, if the joining is committed."""
-        if self.since is not None:
-            self.room.head.setdefault(self._group(), {})[self.member] = None
-
-    def detach(self) -> None:
-        """Leave the head group."""
-        key = self._group()
-        group = self.room.head.get(key)
-        if group is not None and self.member in group:
-            del group[self.member]
-            if not group:
-                del self.room.head[key]
-
-    def _group(self) -> tuple[View, bool]:
-        # Not whether this membership is the current one: somebody who left the room and came back
-        # has two for a moment.
-        current = self.member.current
-        return self.member.view, current is not None and current.room is self.room
-
-
-class Room:
-    """Those who are in a room.
-
-    :ivar members: who is in, in the order of their coming.
-    :ivar head: those who read at the head, by view and by whether the room is their current one.
-    :ivar population: how many are in, or about to be.
-    :ivar made_from: the address that it counts for; ``""`` if for none.
-    """
-
-    __slots__ = ("head", "made_from", "members", "name", "population")
-
-    def __init__(self, name: str, made_from: str = "") -> None:
-        self.name = name
-        self.made_from = made_from
-        self.members: dict[Member, None] = {}
-        self.head: dict[tuple[View, bool], dict[Member, None]] = {}
-        self.population = 0
-
-    def deliver(self, events: Sequence[Event], step_back: StepBack) -> int:
-        """Give a tick's events of this room to everyone at the head; see :func:`deliver`."""
-        groups = [(view, here, group) for (view, here), group in self.head.items()]
-        return deliver(events, groups, step_back)
-
-
-def over(member: Member, room: str, since: int, until: int) -> Membership:
-    """Return what a member was in, and has left."""
-    membership = Membership(member, Room(room))
-    membership.since, membership.until, membership.leaving = since, until, True
-    return membership
-
-
-def reads(member: Member, room: str, until: int) -> bool:
-    """Tell whether a member, that was connected already, still reads a period."""
-    return any(m.room.name == room and m.until == until for m in member.memberships)
 
 
 def deliver(

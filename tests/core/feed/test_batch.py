@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
 from chatservice.core.feed.batch import Batch
-from chatservice.core.feed.fanout import Membership, Room
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership, Room
 from chatservice.core.nicknames import Claims
 from chatservice.core.sessions import Reading, Session
 from chatservice.doors.text.view import TEXT

@@ -6,8 +6,8 @@ from itertools import product
 
 from twisted.trial import unittest
 
-from chatservice.core.feed.fanout import Membership, Room
-from chatservice.core.members import Member
+from chatservice.core.feed.fanout import deliver
+from chatservice.core.members import Member, Membership, Room
 from chatservice.core.outlet import View
 from chatservice.doors.json.view import JSON
 from chatservice.doors.text.view import TEXT, TextView
@@ -66,7 +66,7 @@ class RoomTestCase(unittest.TestCase):
         return member
 
     def deliver(self, events: Sequence[Event]) -> int:
-        return self.room.deliver(events, self.step_back)
+        return deliver(events, self.room.groups(), self.step_back)
 
     def step_back(self, member: Member, position: int) -> None:
         self.stepped_back.append((member, position))

@@ -10,10 +10,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from chatservice.core.feed.batch import Presence
-from chatservice.core.feed.fanout import Membership, Room
 from chatservice.core.feed.pace import MANY
 from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
-from chatservice.core.members import Member
+from chatservice.core.members import Member, Membership, Room
 from chatservice.doors.text.view import TEXT
 from chatservice.journal import sqlite
 from chatservice.journal.base import Committed, Facts, no_facts
