@@ -486,6 +486,18 @@ class MembersTests(ClusterTestCase):
         self.assertEqual(brief(bot.read()), ["error not_here"])
         self.assertEqual(stranger.read(), [])
 
+    def test_everybody_is_listed_on_each_node(self) -> None:
+        a, b = self.start(2)
+        ana, bob = self.arrive(a, "ana"), self.arrive(b, "bob")
+        bob.type("/leave")
+        self.program(b, "cy")
+        self.cluster.run()
+        for person in (ana, bob):
+            person.read()
+            person.type("/names")
+            self.cluster.run()
+            self.assertEqual(person.read(), ["-- 3 people here:", "--   ana  bob  cy"])
+
     def test_operators_are_told_of_the_nodes(self) -> None:
         a, b = self.start(2)
         self.arrive(a, "ana", "bob")
