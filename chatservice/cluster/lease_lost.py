@@ -64,7 +64,7 @@ class Reclaiming:
         taken = self._batch.take()
         if taken.drafts or taken.records:
             back = self._journal.commit_first(taken.drafts, taken.facts)
-            back.addCallback(self._chat.show, taken.presences)
+            back.addCallback(self._chat.commits.show, taken.presences)
         self._journal.reclaimed()
 
     def _say(self, mine: Sequence[Member]) -> Deferred[None]:
@@ -116,7 +116,7 @@ class Reclaiming:
             return attempt()
 
         def granted(_: None, name: str) -> None:
-            chat.call(member, name)
+            chat.attendance.call(member, name)
             if member.record is not None:
                 self._batch.note(member.record)
             term = chat.standing.muted(old)

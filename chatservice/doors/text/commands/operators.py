@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatservice.core.chat import Chat
-from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term, because, moment
 from chatservice.core.networks import BadAddress, counted, parse_network
+from chatservice.core.state import OPERATORS
 from chatservice.doors.text.commands.base import (
     CANCEL,
     Command,
@@ -181,7 +181,7 @@ def _stats(chat: Chat, member: Member) -> None:
         ("lines", f"{chat.past.talked:,}"),
         ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
         ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-        *chat.peers.stats(),
+        *chat.more_stats(),
     ]
     member.tell(*table(rows))
 

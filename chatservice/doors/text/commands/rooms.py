@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.answers import AT_ONCE, Pieces, lines
 from chatservice.core.chat import Chat
-from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member, Room
+from chatservice.core.state import OPERATORS
 from chatservice.doors.text.commands.base import Command, Refused, current, room_name
 from chatservice.text.directions import directed
 from chatservice.text.layout import listed, wrap
