@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
 from chatservice.cluster.entries import LEASE, PERSON
+from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.people import Person
 from chatservice.core import ignoring
+from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.outlet import NOWHERE, UNSEEN, Nowhere
 from chatservice.core.resume import REPLACED
 from chatservice.core.sessions import SESSION, Session
 from chatservice.journal.events import Fact
-
-if TYPE_CHECKING:
-    from chatservice.cluster.journal import ClusterJournal
-    from chatservice.core.chat import Chat
 
 SEEN_OFF_AT_ONCE: Final = 1000
 

@@ -47,22 +47,23 @@ class Commits:
         :param presences: who was to come and go in it, by ``seq``; they are taken out of there.
         :return: how many sends are to be paid for.
         """
+        state, origin = self._state, self._state.ticker.origin
         events, facts = committed
-        before = self._state.past.head
+        before = state.past.head
         missing: list[Presence] = []
         # Each commit is a look at the clock: none stores a time that nobody checks.
-        self._state.wall.now()
-        self._state.past.append(events)
+        state.wall.now()
+        state.past.append(events)
         # Facts first: joins and leaves below show topics, and may remove them.
         if facts:
             with log.failuresHandled("what holds from now on failed"):
                 self._hold(facts)
-        if self._state.tokens:
+        if state.tokens:
             with log.failuresHandled("noting numbers failed"):
                 self._note_numbers(events)
         if presences:
             for event in events:
-                if event.origin == self._state.ticker.origin:
+                if event.origin == origin:
                     with log.failuresHandled("coming or going failed"):
                         presence, left_out = presences.pop(event.seq).split(event)
                         if left_out is not None:
@@ -72,8 +73,8 @@ class Commits:
         for name, happened in groupby(events, key=attrgetter("room")):
             with log.failuresHandled("delivering events failed"):
                 sends += self._deliver(name, list(happened))
-        self._state.readers.turn()
-        return self._state.peers.shown(sends, [*missing, *presences.values()])
+        state.readers.turn()
+        return state.peers.shown(sends, [*missing, *presences.values()])
 
     def _deliver(self, name: str, events: Sequence[Event]) -> int:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
@@ -86,9 +87,10 @@ class Commits:
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""
+        tokens = self._state.tokens
         for event in events:
             if event.seq > 0:
-                session = self._state.tokens.of(event.origin)
+                session = tokens.of(event.origin)
                 if session is not None:
                     session.seq = max(session.seq, event.seq)
                     session.unstored.pop(event.seq, None)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -79,40 +79,35 @@ class Returns:
 
         It fails with :exc:`.Refusal`, :exc:`.BadName` or :exc:`.NameTaken`.
         """
-        return maybeDeferred(self._enter, arrival)
+        return Deferred.fromCoroutine(self._enter(arrival))
 
-    def _enter(self, arrival: Arrival) -> Deferred[Member]:
-        state = self._state
-        hello = arrival.hello
+    async def _enter(self, arrival: Arrival) -> Member:
+        state, hello = self._state, arrival.hello
         banned = state.banned(arrival.outlet.address)
         if banned is not None:
             raise Refusal(messages.Code.BANNED, banned)
         if hello.token is not None:
-            taken = state.peers.take(partial(state.tokens.find, hello.token))
-            return taken.addCallback(self._known, arrival)
+            session = await state.peers.take(partial(state.tokens.find, hello.token))
+            if session is not None:
+                return await self._return(session, arrival)
+            if hello.name is None:
+                raise Refusal(messages.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
         if hello.name is None:
             raise Refusal(messages.Code.BAD_FIELD, "name is missing")
-        return self._come_in(arrival, hello.name)
+        return await self._come_in(arrival, hello.name)
 
-    def _known(self, session: Session | None, arrival: Arrival) -> Deferred[Member]:
-        if session is not None:
-            return self._return(session, arrival)
-        if arrival.hello.name is None:
-            raise Refusal(messages.Code.UNKNOWN_TOKEN, "that token is unknown, or has expired")
-        return self._come_in(arrival, arrival.hello.name)
-
-    def _return(self, session: Session, arrival: Arrival) -> Deferred[Member]:
+    async def _return(self, session: Session, arrival: Arrival) -> Member:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
         member = self._state.sessions.get(session.origin) or self._claiming.get(session.origin)
         if member is None:
-            return self._come_back(session, arrival)
+            return await self._come_back(session, arrival)
         if member in self._coming:
-            return self._come_instead(member, arrival)
+            return await self._come_instead(member, arrival)
         self._connect(member, arrival, arrival.hello.token)
-        return succeed(member)
+        return member
 
-    def _come_in(self, arrival: Arrival, typed: str) -> Deferred[Member]:
+    async def _come_in(self, arrival: Arrival, typed: str) -> Member:
         state = self._state
         hello = arrival.hello
         name = names.nickname(typed, state.limits.max_name)
@@ -122,10 +117,9 @@ class Returns:
             raise Refusal(messages.Code.BAD_FIELD, f"rooms names {most} at most")
         rooms = [names.room_name(room, state.limits.max_name) for room in rooms]
         token, session = state.tokens.issue(name)
+        return await self._appear(session, name, rooms, arrival, token)
 
-        return self._appear(session, name, rooms, arrival, token)
-
-    def _come_back(self, session: Session, arrival: Arrival) -> Deferred[Member]:
+    async def _come_back(self, session: Session, arrival: Arrival) -> Member:
         state, hello = self._state, arrival.hello
         name = session.name
         if hello.name is not None and hello.name != session.was:
@@ -134,7 +128,7 @@ class Returns:
                 check_heard(state.standing, session.name)
         known = session.rooms if session.rooms is not None else session.reading.rooms
         rooms = list(known) or state.permanent[:1]
-        return self._appear(session, name, rooms, arrival, hello.token)
+        return await self._appear(session, name, rooms, arrival, hello.token)
 
     def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
         """Wait on another connection.
@@ -148,78 +142,69 @@ class Returns:
         member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
 
-    def _appear(
+    async def _appear(
         self,
         session: Session,
         name: str,
         rooms: Sequence[str],
         arrival: Arrival,
         token: str | None,
-    ) -> Deferred[Member]:
+    ) -> Member:
         """Make a session a member that has no connection, and connect it once that is stored."""
         state, outlet = self._state, arrival.outlet
         new = token != arrival.hello.token or names.key(name) != names.key(session.name)
         if new:
             state.shares.check_name(outlet.site)
-        member = Member(
-            name,
-            outlet,
-            arrival.view,
-            now=state.now(),
-            session=session,
-            active=state.clock.seconds(),
-        )
+        now, active = state.now(), state.clock.seconds()
+        member = Member(name, outlet, arrival.view, now=now, session=session, active=active)
         member.lost = True
         welcomed: Deferred[Member] = Deferred()
-        began = state.past.head
-
-        def connect() -> None:
-            coming = self._coming[member]
-            if member.gone:
-                member.outlet.finish()
-            else:
-                self._connect(member, coming.arrival, token, coming.began)
-
-        def connected() -> None:
-            for each in self._coming.pop(member).welcomed:
-                each.callback(member)
-
-        def granted(_: None) -> Deferred[Member]:
-            if new:
-                state.shares.named(outlet.site)
-            if session.name != name:
-                session.name, session.was = name, ""
-            state.tokens.here(session)
-            self._look_after()
-            state.sessions[member.origin] = member
-            del self._claiming[member.origin]
-            ignoring.recognise(member, state.ignorers)
-            state.ticker.batch.note(session)
-            state.ticker.batch.then(connect)
-            for room in dict.fromkeys(rooms):
-                try:
-                    membership = self._rooms.join(member, room)
-                except Refusal as error:
-                    session.reading = session.reading.left(room, began)
-                    state.ticker.batch.then(partial(member.refuse, error.code, str(error)))
-                else:
-                    state.ticker.batch.then(
-                        lambda membership=membership: joined(state, membership)  # type: ignore[misc]
-                    )
-            # Last: what is asked for behind the hello is answered behind what answers that.
-            state.ticker.batch.then(connected)
-            state.ticker.wake()
-            return welcomed
-
-        def refused(failure: Failure) -> Failure:
-            del self._claiming[member.origin]
-            for each in self._coming.pop(member).welcomed[1:]:
-                each.errback(failure)
-            return failure
-
         self._claiming[member.origin] = member
-        self._coming[member] = _Coming(arrival, began, [welcomed])
-        return self._attendance.claim(name, member).addCallbacks(granted, refused)
+        self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
+        try:
+            await self._attendance.claim(name, member)
+        except Exception:
+            for each in self._coming.pop(member).welcomed[1:]:
+                each.errback(Failure())
+            raise
+        finally:
+            del self._claiming[member.origin]
+        if new:
+            state.shares.named(outlet.site)
+        if session.name != name:
+            session.name, session.was = name, ""
+        state.tokens.here(session)
+        self._look_after()
+        state.sessions[member.origin] = member
+        ignoring.recognise(member, state.ignorers)
+        batch = state.ticker.batch
+        batch.note(session)
+        batch.then(partial(self._appeared, member, token))
+        for room in dict.fromkeys(rooms):
+            try:
+                membership = self._rooms.join(member, room)
+            except Refusal as error:
+                session.reading = session.reading.left(room, coming.began)
+                batch.then(partial(member.refuse, error.code, str(error)))
+            else:
+                batch.then(partial(joined, state, membership))
+        # Last: what is asked for behind the hello is answered behind what answers that.
+        batch.then(partial(self._welcomed, member))
+        state.ticker.wake()
+        return await welcomed
+
+    def _appeared(self, member: Member, token: str | None) -> None:
+        """It is stored that a member is here: give it the connection that waits, if it is."""
+        coming = self._coming[member]
+        if member.gone:
+            member.outlet.finish()
+        else:
+            self._connect(member, coming.arrival, token, coming.began)
+
+    def _welcomed(self, member: Member) -> None:
+        """A member was told all that answers its hello."""
+        for each in self._coming.pop(member).welcomed:
+            each.callback(member)
 
     # Being connected
 
