@@ -18,8 +18,8 @@ from chatservice import logs
 from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
 from chatservice.core.chat import Chat
-from chatservice.core.house import OPERATORS
 from chatservice.core.rekeying import revise, revise_alone
+from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.listener import Listener
 from chatservice.journal.base import Revision

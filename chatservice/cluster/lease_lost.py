@@ -11,25 +11,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.cluster.claims import SharedClaims
 from chatservice.cluster.entries import NAME, TAKE
+from chatservice.cluster.journal import ClusterJournal
+from chatservice.core.chat import Chat
 from chatservice.core.feed.batch import Batch
 from chatservice.core.members import Member
 from chatservice.core.moderation import MUTE
 from chatservice.core.nicknames import NameTaken
 from chatservice.journal.events import Fact
 from chatservice.text import names
-
-if TYPE_CHECKING:
-    from chatservice.cluster.claims import SharedClaims
-    from chatservice.cluster.journal import ClusterJournal
-    from chatservice.core.chat import Chat
 
 SAID_AT_ONCE: Final = 500
 """So many members are brought back by one entry."""
@@ -54,7 +51,7 @@ class Reclaiming:
         mine = [m for m in chat.members if not m.remote and m.record is not None]
         log.critical("this node was taken for dead: {count} members return", count=len(mine))
         said = [
-            self._say(mine[begin : begin + SAID_AT_ONCE])
+            Deferred.fromCoroutine(self._say(mine[begin : begin + SAID_AT_ONCE]))
             for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
         ]
         DeferredList(said).addCallback(self._end)
@@ -64,10 +61,11 @@ class Reclaiming:
         taken = self._batch.take()
         if taken.drafts or taken.records:
             back = self._journal.commit_first(taken.drafts, taken.facts)
-            back.addCallback(self._chat.show, taken.presences)
+            back.addCallback(self._chat.commits.show, taken.presences)
         self._journal.reclaimed()
 
-    def _say(self, mine: Sequence[Member]) -> Deferred[None]:
+    async def _say(self, mine: Sequence[Member]) -> None:
+        """Take members back, as far as that is possible, and let the others join again."""
         facts: list[Fact] = []
         for member in mine:
             assert member.record is not None
@@ -76,19 +74,17 @@ class Reclaiming:
             facts.append(Fact(TAKE, origin, known.boot if known is not None else ""))
             facts.append(Fact(NAME, names.key(member.name), origin))
             facts.append(member.record.fact(member.record.reading))
-        return self._journal.say(facts, first=True).addCallback(self._said, mine)
-
-    def _said(self, effective: Sequence[bool], mine: Sequence[Member]) -> Deferred[None]:
+        effective = await self._journal.say(facts, first=True)
         renamed: list[Deferred[None]] = []
         for index, member in enumerate(mine):
             taken, named, _ = effective[3 * index : 3 * index + 3]
             if member.gone or member.remote:
                 continue
             if not named:
-                renamed.append(self._rename(member))
+                renamed.append(Deferred.fromCoroutine(self._rename(member)))
             elif not taken:
                 self._rejoin(member)
-        return DeferredList(renamed).addCallback(lambda _: None)
+        await DeferredList(renamed)
 
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
@@ -101,30 +97,23 @@ class Reclaiming:
                 self._batch.join(membership)
         member.tell(BACK)
 
-    def _rename(self, member: Member) -> Deferred[None]:
+    async def _rename(self, member: Member) -> None:
         """Give somebody another name, the first that is free of a row."""
         chat, old = self._chat, member.name
-        most = chat.limits.max_name
-        row = (f"{old[: most - len(str(number))]}{number}" for number in count(2))
-
-        def attempt() -> Deferred[None]:
-            name = next(row)
-            return self._claims.reclaim(name, member).addCallbacks(granted, taken, (name,))
-
-        def taken(failure: Failure) -> Deferred[None]:
-            failure.trap(NameTaken)
-            return attempt()
-
-        def granted(_: None, name: str) -> None:
-            chat.call(member, name)
-            if member.record is not None:
-                self._batch.note(member.record)
-            term = chat.standing.muted(old)
-            if term is not None:
-                # Not to be heard is about them, and not about who has that name by now.
-                self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
-            member.tell(f"somebody else is {old} by now: you are {name}")
-            member.reply(messages.Ok(to="nick", name=name))
-            self._rejoin(member)
-
-        return attempt()
+        for number in count(2):
+            name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
+            try:
+                await self._claims.reclaim(name, member)
+            except NameTaken:
+                continue
+            break
+        chat.attendance.call(member, name)
+        if member.record is not None:
+            self._batch.note(member.record)
+        term = chat.standing.muted(old)
+        if term is not None:
+            # Not to be heard is about them, and not about who has that name by now.
+            self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
+        member.tell(f"somebody else is {old} by now: you are {name}")
+        member.reply(messages.Ok(to="nick", name=name))
+        self._rejoin(member)

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
 from chatservice.cluster.entries import LEASE, PERSON
+from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.people import Person
 from chatservice.core import ignoring
+from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.outlet import NOWHERE, UNSEEN, Nowhere
 from chatservice.core.resume import REPLACED
 from chatservice.core.sessions import SESSION, Session
 from chatservice.journal.events import Fact
-
-if TYPE_CHECKING:
-    from chatservice.cluster.journal import ClusterJournal
-    from chatservice.core.chat import Chat
 
 SEEN_OFF_AT_ONCE: Final = 1000
 
@@ -119,7 +117,7 @@ class Neighbours:
     def _update(self, member: Member, value: dict[str, Any]) -> None:
         chat = self._chat
         if member.name != value["name"]:
-            chat.call(member, value["name"])
+            chat.attendance.call(member, value["name"])
             if member.session is not None:
                 member.session.was = value.get("was", "")
         member.away = value.get("away")
@@ -132,7 +130,7 @@ class Neighbours:
             if name in there:
                 there[name].since = since
             else:
-                chat.put(member, name, since)
+                chat.places.put(member, name, since)
         member.current = next(iter(member.memberships), None)
 
     def _leave(self, membership: Membership) -> None:
@@ -171,7 +169,7 @@ class Neighbours:
         """A member is a matter of another node now: it has connected there."""
         chat = self._chat
         chat.absences.discard(member)
-        chat.unplug(member)
+        chat.attendance.unplug(member)
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet = NOWHERE
         member.remote = True
@@ -181,7 +179,7 @@ class Neighbours:
             elif membership.since is None:
                 # It was about to join: that is void.
                 member.memberships.remove(membership)
-                chat.vacate(membership.room)
+                chat.places.vacate(membership.room)
             membership.leaving = membership.kept = False
         if member.session is not None:
             member.session.unstored.clear()

@@ -57,7 +57,7 @@ class Nodes:
         self.claims = SharedClaims(journal, chat.ticker, chat.sessions)
         self._neighbours = Neighbours(chat, journal)
         self._trouble: Trouble | None = None
-        chat.stale = STALE
+        chat.state.stale = STALE
         journal.listen(self)
 
     # What the chat asks for
@@ -138,7 +138,7 @@ class Nodes:
             if presence.kind == JOINED:
                 if not membership.leaving and self.claims.holder(member.name) is member:
                     chat.ticker.batch.join(membership)
-                    chat.ask(member)
+                    chat.state.ask(member)
             elif (
                 not member.gone
                 and member in membership.room.members
@@ -146,14 +146,14 @@ class Nodes:
             ):
                 # It was told under a name that it has lost since: it leaves under the other one.
                 chat.ticker.batch.leave(membership)
-                chat.ask(member)
+                chat.state.ask(member)
             elif member in membership.room.members or membership.since is None:
                 membership.until = membership.until or chat.past.head
                 membership.room.members.pop(member, None)
-                chat.vacate(membership.room)
+                chat.places.vacate(membership.room)
                 if member.gone:
                     self._neighbours.reappear(member.origin)
-                    chat.see_off(member)
+                    chat.attendance.see_off(member)
 
     def trouble(self, refusing: bool) -> Trouble | None:
         """See :meth:`.Peers.trouble`: what was :meth:`reached` last."""
@@ -186,7 +186,7 @@ class Nodes:
 
     def happened(self, committed: Committed) -> None:
         """See :meth:`.Listener.happened`."""
-        self._chat.show(committed, {})
+        self._chat.commits.show(committed, {})
 
     def begun(self, floor: int) -> None:
         """See :meth:`.Listener.begun`."""
@@ -195,7 +195,7 @@ class Nodes:
 
     def reached(self, why: str) -> None:
         """See :meth:`.Listener.reached`."""
-        self._chat.stale = STALE if why else ""
+        self._chat.state.stale = STALE if why else ""
         apart = self._journal.apart
         if why and apart:
             log.critical("this node takes no part: {why}", why=apart)
@@ -204,7 +204,7 @@ class Nodes:
         else:
             log.info("this node is {node}, and reads along", node=self._journal.node)
         self._trouble = self._trouble_of(why)
-        self._chat.note_trouble()
+        self._chat.state.note_trouble()
         self._chat.ticker.stall(why)
 
     def ended(self, why: str) -> None:

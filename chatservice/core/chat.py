@@ -1,56 +1,149 @@
-"""What people ask the chat for: to come in, to speak, to join a room, to look back, to go."""
+"""What doors are given: all that one can ask a chat for.
+
+The parts of it are who is here (:mod:`.state`), coming and going (:mod:`.presence`), rooms
+(:mod:`.rooms`), coming back (:mod:`.resume`), and what a commit changes (:mod:`.commits`).
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Final
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from chatservice.core import ignoring
-from chatservice.core.house import OPERATORS, House
+from chatservice.core.answers import Answers
+from chatservice.core.commits import Commits
+from chatservice.core.feed.retention import Pruner
 from chatservice.core.members import Member, Membership, Replay, Room
 from chatservice.core.outlet import Outlet, View
-from chatservice.core.permissions import check_heard, is_heard
-from chatservice.core.refusals import NotLetIn, Refusal
+from chatservice.core.peers import Alone, Peers
+from chatservice.core.permissions import check_heard
+from chatservice.core.presence import Attendance
 from chatservice.core.resume import Returns
-from chatservice.journal.events import PRIVATE, RENAMED, TALK, TOPIC, Draft, Fact, inbox
+from chatservice.core.rooms import Rooms
+from chatservice.core.state import State
+from chatservice.journal.base import Journal
+from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, inbox
 from chatservice.limits import Limits
-from chatservice.messages import Code
-from chatservice.text import wording
-
-MOMENT: Final = 10.0
-"""Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""
 
 log = Logger()
 
 
-class Chat(House):
-    """The house, and what one can ask it for.
+class Chat:
+    """A chat, made of its parts, and what one says in it.
 
+    :param now: the time, in milliseconds since 1970.
+    :param permanent: names of rooms that always exist; people land in the first.
+    :param motd: lines that everyone is shown who comes in.
+    :param keep: days after which events are forgotten; 0 for never.
+    :param clock_is_right: an operator has looked at the clock before the start.
+    :param peers: makes what the chat is to ask of other processes, given the chat.
+    :ivar state: who is here, and what the parts have in common.
+    :ivar places: the rooms there are.
+    :ivar attendance: lets members come in and go.
     :ivar returns: how programs come in, and come back.
+    :ivar commits: shows what was committed.
+    :ivar answers: lets answers be given that cost more than a line.
+    :ivar began: when that was, in milliseconds since 1970: to be shown.
+    :ivar started: the same by the clock, in seconds: to be measured.
+    :ivar called: what this process is called when people are told of it.
+    :ivar connections: tells how many connections there are; set by who knows.
+    :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
 
     _shutting_down: IDelayedCall | None = None
 
-    @cached_property
-    def returns(self) -> Returns:
-        """How programs come in, and come back."""
-        return Returns(self)
+    def __init__(
+        self,
+        clock: IReactorTime,
+        journal: Journal,
+        now: Callable[[], int],
+        limits: Limits,
+        permanent: Sequence[str] = ("lobby",),
+        motd: Sequence[str] = (),
+        keep: int = 0,
+        clock_is_right: bool = False,
+        peers: Callable[[Chat], Peers] = lambda chat: Alone(),
+    ) -> None:
+        self._clock_is_right = clock_is_right
+        self.state = state = State(
+            clock, journal, now, limits, permanent, motd, lambda *what: self.commits.show(*what)
+        )
+        self.places = Rooms(state)
+        self.attendance = Attendance(state, self.places)
+        self.commits = Commits(state, self.places, self.attendance)
+        self.returns = Returns(state, self.places, self.attendance)
+        self.answers = Answers(clock)
+        self.clock, self.limits, self.journal = clock, limits, journal
+        self.permanent, self.motd = state.permanent, state.motd
+        self.wall, self.now = state.wall, state.now
+        self.began = self.now()
+        self.started = clock.seconds()
+        self.sessions, self.ignorers, self.tokens = state.sessions, state.ignorers, state.tokens
+        self.standing, self.shares = state.standing, state.shares
+        self.past, self.readers, self.ticker = state.past, state.readers, state.ticker
+        self.rooms, self.directory = self.places.by_name, self.places.directory
+        self.called = "the server"
+        self.connections: Callable[[], int] = lambda: len(self.sessions)
+        self.shutdown: Callable[[str], None] = lambda reason: None
+        self._pruner = Pruner(clock, journal, state.past, state.wall, keep)
+        self.absences = self.attendance.absences
+        self.find, self.banned, self.settled = state.find, state.banned, state.settled
+        self.peers: Peers = peers(self)
+        self.claims, self.more_stats = self.peers.claims, self.peers.stats
+        state.peers = self.peers
+
+    @property
+    def members(self) -> Collection[Member]:
+        """All who are here."""
+        return self.state.members
+
+    @property
+    def held_up(self) -> str:
+        """See :attr:`.State.held_up`."""
+        return self.state.held_up
+
+    @property
+    def stale(self) -> str:
+        """Why it may not be true who is here; ``""`` if it is."""
+        return self.state.stale
 
     def start(self) -> None:
-        """See :meth:`.House.start`; programs that were here at the last stop are here again."""
-        super().start()
-        self.returns.start(self.peers.restore(self.journal.facts()))
+        """Open the journal and remember its last events.
+
+        Programs that were here at the last stop are here again.
+
+        :raises JournalError: if it can't be opened.
+        """
+        self.journal.start()
+        self.past.load()
+        facts = self.journal.facts()
+        self.wall.start(self.journal.last_at, facts)
+        if self._clock_is_right:
+            self.wall.believe()
+        # Nothing has ended, and no token has expired, by a time that is in doubt.
+        self.tokens.in_doubt = self.wall.doubt is not None
+        self.standing.apply(facts, just_now=self.tokens.in_doubt)
+        for name in self.standing.topics:
+            # A topic is kept as long as its room, which outlives a restart.
+            self.places.room(name)
+        self._pruner.start()
+        self.ticker.watch()
+        self.returns.start(self.peers.restore(facts))
         self.peers.follow()
 
     def stop(self) -> Deferred[None]:
-        """See :meth:`.House.stop`."""
+        """Tick no more, and close the journal."""
         self.call_off()
         self.returns.stop()
-        return super().stop()
+        self.ticker.stop()
+        self.readers.stop()
+        self.answers.stop()
+        self.absences.stop()
+        self._pruner.stop()
+        self.wall.stop()
+        return self.journal.stop()
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
@@ -64,38 +157,51 @@ class Chat(House):
         self._shutting_down.cancel()
         return True
 
+    # Coming in, and going
+
     def enter(
         self, name: str, outlet: Outlet, view: View, operator: bool = False
     ) -> Deferred[Member]:
-        """Let somebody in under a name that :func:`.names.nickname` has accepted.
+        """See :meth:`.Attendance.enter`."""
+        return self.attendance.enter(name, outlet, view, operator)
 
-        The Deferred fails with :exc:`.NameTaken`.
+    def rename(self, member: Member, name: str) -> Deferred[None]:
+        """See :meth:`.Attendance.rename`."""
+        return self.attendance.rename(member, name)
 
-        :raises Refusal: if the address takes too many names.
-        """
-        self.shares.check_name(outlet.site)
-        member = Member(name, outlet, view, operator, self.now(), active=self.clock.seconds())
-        self.peers.arrives(member)
+    def join(self, member: Member, name: str) -> Membership:
+        """See :meth:`.Rooms.join`."""
+        return self.places.join(member, name)
 
-        def named(_: None) -> Member:
-            self.shares.named(outlet.site)
-            self.sessions[member.origin] = member
-            banned = self.unwanted(member)
-            if banned is not None:
-                member.tell(banned)
-                self.quit(member)
-                return member
-            ignoring.recognise(member, self.ignorers)
-            member.tell(*self.motd, wording.HELLO.format(name=name))
-            for room in (OPERATORS, self.permanent[0]) if operator else self.permanent[:1]:
-                try:
-                    self.join(member, room)
-                except Refusal as error:
-                    member.tell(str(error))
-            self.note(member)
-            return member
+    def leave(self, membership: Membership) -> None:
+        """See :meth:`.Rooms.leave`."""
+        self.places.leave(membership)
 
-        return self.claim(name, member).addCallback(named)
+    def parting_words(self, member: Member, words: str) -> str:
+        """See :meth:`.Attendance.parting_words`."""
+        return self.attendance.parting_words(member, words)
+
+    def quit(self, member: Member, words: str = "") -> None:
+        """See :meth:`.Attendance.quit`."""
+        self.attendance.quit(member, words)
+
+    def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
+        """See :meth:`.Attendance.send_away`."""
+        self.attendance.send_away(member, cause, why, words)
+
+    def disconnect(self, member: Member) -> None:
+        """See :meth:`.Attendance.disconnect`."""
+        self.attendance.disconnect(member)
+
+    def give_up(self, member: Member) -> None:
+        """See :meth:`.Attendance.give_up`."""
+        self.attendance.give_up(member)
+
+    def hang_up(self, member: Member) -> None:
+        """See :meth:`.Attendance.hang_up`."""
+        self.attendance.hang_up(member)
+
+    # What one says, and looks at
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         """Let a member write to another privately; see :meth:`say`."""
@@ -110,7 +216,7 @@ class Chat(House):
             check_heard(self.standing, member.name)
         member.away = why
         member.told = frozenset()
-        self.note(member)
+        self.state.note(member)
 
     def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
         """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
@@ -131,167 +237,12 @@ class Chat(House):
             member.tell("you are back")
         if not member.spoke:
             member.spoke = kind in TALK
-        self.ticker.batch.add(self._draft(member, room, kind, member.name, text, seq))
+        self.ticker.batch.add(member.draft(room, kind, member.name, text, seq))
         if self.shares.counting:
-            self._spend(member, room, text)
+            self.state.spend(member, room, text)
         if seq is not None and member.session is not None:
             member.session.unstored[seq] = kind, room, text
-        self.ask(member)
-
-    def _spend(self, member: Member, room: str, text: str = "", lines: float = 1.0) -> None:
-        """Let a member's next line wait, if its address says too much."""
-        due = self.shares.said(member.outlet.site, room, text, lines)
-        if due:
-            member.outlet.wait_until(due)
-
-    def join(self, member: Member, name: str) -> Membership:
-        """Bring a member into a room, which exists from then on, and make it the current one.
-
-        :param name: as :func:`.names.room_name` gives it.
-        :raises Refusal: if the room is locked or for others, if there is a limit, or if it would
-            be a new one and others are to read nothing of the member.
-        """
-        membership = member.membership(name)
-        if membership is None:
-            membership = self._new_membership(member, name)
-            self.ticker.batch.join(membership)
-            self.ask(member)
-            if self.held_up:
-                member.tell(f"nothing can be stored now: when it can, you are in #{name}")
-        member.turn_to(membership)
-        return membership
-
-    def _new_membership(self, member: Member, name: str) -> Membership:
-        limits = self.limits
-        if member.operator:
-            limits = Limits(max_rooms_per_member=0, max_rooms=0)
-        elif name == OPERATORS:
-            raise NotLetIn(f"#{name} is for operators")
-        elif name in self.standing.locks:
-            raise NotLetIn(f"#{name} is locked: nobody can come in now")
-        if limits.max_rooms_per_member and len(member.rooms()) >= limits.max_rooms_per_member:
-            raise NotLetIn(
-                f"you are in {limits.max_rooms_per_member} rooms already: /leave one first"
-            )
-        room = self.rooms.get(name)
-        if room is None:
-            check_heard(self.standing, member.name)
-            if limits.max_rooms and len(self.rooms) >= limits.max_rooms:
-                raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
-            site = "" if member.operator else member.outlet.site
-            self.shares.new_room(site)
-            room = self.room(name, site)
-        room.population += 1
-        membership = Membership(member, room)
-        member.memberships.append(membership)
-        return membership
-
-    def leave(self, membership: Membership) -> None:
-        """Let a member leave a room; its current one is then the one it joined last."""
-        member = membership.member
-        membership.leaving = True
-        if member.current is membership:
-            member.turn_to(next(reversed(member.rooms()), None))
-        self.ticker.batch.leave(membership)
-        self.ask(member)
-        # As soon as it is back, both have been shown.
-        self._spend(member, membership.room.name, lines=2)
-
-    def rename(self, member: Member, name: str) -> Deferred[None]:
-        """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
-
-        :raises Refusal: if others are to read nothing of the member; by then, the Deferred fails.
-        """
-        check_heard(self.standing, member.name)
-        self.shares.check_name(member.outlet.site, Code.NOT_LET_IN)
-
-        def named(_: None) -> None:
-            if member.gone or member.remote or not is_heard(self.standing, member.name):
-                self.claims.replace(name, member.name)
-                check_heard(self.standing, member.name)
-                return
-            old = member.name
-            self.shares.named(member.outlet.site)
-            self.call(member, name)
-            if member.record is not None:
-                self.ticker.batch.note(member.record)
-            self.claims.replace(old, name)
-            for membership in member.rooms():
-                draft = self._draft(member, membership.room.name, RENAMED, old, name)
-                self.ticker.batch.rename(draft)
-                self._spend(member, membership.room.name)
-            self.ask(member)
-
-        return self.claim(name, member).addCallback(named)
-
-    def call(self, member: Member, name: str) -> None:
-        """Give a member a name that it holds."""
-        member.name = name
-        if member.record is not None:
-            member.record.name = name
-        if member.session is not None:
-            member.session.was = ""
-        ignoring.recognise(member, self.ignorers)
-
-    def parting_words(self, member: Member, words: str) -> str:
-        """Return what others are to read of a member's parting words; tell if that is nothing.
-
-        They are shown of whoever has spoken or stayed a moment: to come and go is no way to be
-        read.
-        """
-        if not (words and is_heard(self.standing, member.name)):
-            return ""
-        if member.spoke or self.clock.seconds() - member.came >= MOMENT:
-            return words
-        member.tell("parting words are shown of those who have said something, or stayed a moment")
-        return ""
-
-    def disconnect(self, member: Member) -> None:
-        """Forget the outlet of a member whose connection was lost.
-
-        It is in until :meth:`quit`: of a person when all it said was handled, of a program when
-        its grace is over.
-        """
-        self.unplug(member)
-        if member.session is not None and not member.gone:
-            self.returns.away(member)
-
-    def unplug(self, member: Member) -> None:
-        """Let a member read nothing any more: it has no connection here."""
-        member.lost = True
-        member.detach()
-        cursor, member.cursor = member.cursor, None
-        for replay in cursor.replays if cursor is not None else ():
-            replay.done.callback(None)
-
-    def give_up(self, member: Member) -> None:
-        """Let a member go whose connection was lost before it could be told that it is in."""
-        if member.session is None:
-            self.quit(member)
-        else:
-            self.disconnect(member)
-
-    def hang_up(self, member: Member) -> None:
-        """Let a member go whose input has ended, once it was given all there is until now."""
-        if member.session is None:
-            self.quit(member)
-        elif not member.lost:
-            self._close(member, member.outlet)
-
-    def _close(self, member: Member, outlet: Outlet) -> None:
-        """Close the connection of a program that is to come back, behind its last receipts."""
-
-        def read_all() -> None:
-            self.disconnect(member)
-            outlet.finish()
-
-        settled = self.settled(member)
-        if settled is not None:
-            settled.addCallback(lambda _: self._close(member, outlet))
-        elif member.outlet is outlet and not (member.lost or member.gone):
-            self.step_back(member, self.past.head)
-            assert member.cursor is not None
-            member.cursor.at_head = read_all
+        self.state.ask(member)
 
     def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
         """Show a member the last things said or done in a room.
@@ -299,8 +250,8 @@ class Chat(House):
         The Deferred fires when it has been given all of them.
         """
         replay = Replay(room, count, self.past.head, asked=True)
-        self.step_back(member, self.past.head)
-        self.replay(member, replay)
+        self.state.step_back(member, self.past.head)
+        self.state.replay(member, replay)
         return None if member.lost else replay.done
 
     def drained(self, member: Member) -> None:
@@ -325,33 +276,8 @@ class Chat(House):
             for member in list(self.members):
                 member.tell(*lines)
                 member.gone = True
-                self.see_off(member)
+                self.attendance.see_off(member)
             self.sessions.clear()
             return refused
 
         return self.ticker.settle().addCallback(settled)
-
-    def settled(self, member: Member) -> Deferred[None] | None:
-        """Wait until what a member asked for took effect; None if there is nothing to wait for.
-
-        While the journal refuses, nobody is made to wait for it.
-        """
-        if not self.ticker.pending(member.asked):
-            return None
-        settled: Deferred[None] = Deferred()
-        self.ticker.after_attempt(lambda: settled.callback(None))
-        return settled.addCallback(lambda _: self.settled(member))
-
-    def _draft(
-        self,
-        member: Member,
-        room: str,
-        kind: str,
-        author: str,
-        text: str,
-        seq: int | None = None,
-    ) -> Draft:
-        if seq is None:
-            member.seq -= 1
-            seq = member.seq
-        return Draft(room, kind, author, text, member.origin, seq)

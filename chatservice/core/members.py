@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from chatservice.core.feed.history import Search
 from chatservice.core.outlet import Outlet, View, notices
 from chatservice.core.sessions import Reading, Record, Session
-from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Event, inbox, is_hidden
+from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Draft, Event, inbox, is_hidden
 from chatservice.messages import Code, Error, Reply
 
 _NOBODY: Final[frozenset[int]] = frozenset()
@@ -151,6 +151,16 @@ class Member:
     def refuse(self, code: Code, why: str) -> None:
         """Tell this member alone that something is not done, or is over."""
         self.reply(Error(code=code.value, text=why))
+
+    def draft(self, room: str, kind: str, author: str, text: str, seq: int | None = None) -> Draft:
+        """Make an event of what the member does.
+
+        :param seq: the number that a program has given to it.
+        """
+        if seq is None:
+            self.seq -= 1
+            seq = self.seq
+        return Draft(room, kind, author, text, self.origin, seq)
 
     def rooms(self) -> list[Membership]:
         """List the rooms that the member is in, or is about to be in, oldest first."""

@@ -6,10 +6,10 @@ away texts, parting words, and also a new nickname and the name of a new room.
 
 from __future__ import annotations
 
-from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member
 from chatservice.core.moderation import Standing
 from chatservice.core.refusals import Refusal
+from chatservice.core.state import OPERATORS
 from chatservice.journal.events import ACTED, ANNOUNCED
 from chatservice.messages import Code
 from chatservice.text import wording

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from chatservice import messages
 from chatservice.core.members import Membership, Room
-
-if TYPE_CHECKING:
-    from chatservice.core.chat import Chat
+from chatservice.core.moderation import Standing
 
 
-def seen(chat: Chat, room: Room) -> messages.RoomSeen:
+class Holds(Protocol):
+    """Something that knows what holds."""
+
+    standing: Standing
+
+
+def seen(chat: Holds, room: Room) -> messages.RoomSeen:
     """Return how a room is told of."""
     return messages.RoomSeen(
         room=room.name,
@@ -21,7 +25,7 @@ def seen(chat: Chat, room: Room) -> messages.RoomSeen:
     )
 
 
-def joined(chat: Chat, membership: Membership, ref: str | int | None = None) -> None:
+def joined(chat: Holds, membership: Membership, ref: str | int | None = None) -> None:
     """Tell a member that it is in a room, as it asked."""
     room = seen(chat, membership.room)
     membership.member.reply(

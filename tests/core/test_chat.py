@@ -871,3 +871,30 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.accept()
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left"])
         self.nothing_is_left_but("bo")
+
+
+class ShutDownTests(HouseTestCase):
+    def test_it_is_done_once_at_the_time_that_was_said_last(self) -> None:
+        house = self.open()
+        done: list[str] = []
+        house.chat.shutdown = done.append
+        house.chat.shut_down(5, "one")
+        house.chat.shut_down(10, "two")
+        house.tick(9)
+        self.assertEqual(done, [])
+        house.tick(1)
+        self.assertEqual(done, ["two"])
+        house.chat.shut_down(0, "three")
+        house.tick(0)
+        self.assertEqual(done, ["two", "three"])
+
+    def test_when_the_house_stops_nothing_is_left_to_be_done(self) -> None:
+        house = self.open()
+        house.chat.shut_down(5, "")
+        self.successResultOf(house.stop())
+        self.assertEqual(house.clock.getDelayedCalls(), [])
+        house = self.open()
+        house.chat.shut_down(0, "")
+        house.tick()
+        self.successResultOf(house.stop())
+        self.assertEqual(house.clock.getDelayedCalls(), [])

@@ -35,11 +35,11 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member, Membership
 from chatservice.core.moderation import MUTE
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.permissions import check_heard
+from chatservice.core.state import OPERATORS
 from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import (
     ACTED,
@@ -57,7 +57,7 @@ from chatservice.journal.events import (
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text import names
 from tests.core.model import Period, Session, session_of
-from tests.core.support import DAY, START, House, assert_rooms_are_listed
+from tests.core.support import DAY, START, House, assert_rooms_are_listed, watch
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
@@ -81,11 +81,33 @@ class WatchedChat(Chat):
 
     world: Machine
 
-    def join(self, member: Member, name: str) -> Membership:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        watch(self.places, "join", self._join)
+        watch(self.places, "leave", self._leave)
+        watch(self.attendance, "rename", self._rename)
+        watch(self.attendance, "quit", self._quit)
+
+    def _join(self, join: Callable[..., Membership], member: Member, name: str) -> Membership:
         is_new = name not in self.rooms
-        membership = super().join(member, name)
+        membership = join(member, name)
         self.world.asked_to_join(session_of(member), name, is_new)
         return membership
+
+    def _leave(self, leave: Callable[..., None], membership: Membership) -> None:
+        self.world.asked_to_leave(session_of(membership.member), membership.room.name)
+        leave(membership)
+
+    def _rename(
+        self, rename: Callable[..., Deferred[None]], member: Member, name: str
+    ) -> Deferred[None]:
+        renaming = rename(member, name)
+        self.world.asked_to_rename(session_of(member), name, renaming)
+        return renaming
+
+    def _quit(self, quit: Callable[..., None], member: Member, words: str = "") -> None:
+        self.world.asked_to_quit(session_of(member), words)
+        quit(member, words)
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         check_heard(self.standing, member.name)
@@ -97,22 +119,9 @@ class WatchedChat(Chat):
         self.world.asked_to_say(session_of(member), room, kind, text)
         super().say(member, room, kind, text, seq)
 
-    def leave(self, membership: Membership) -> None:
-        self.world.asked_to_leave(session_of(membership.member), membership.room.name)
-        super().leave(membership)
-
-    def rename(self, member: Member, name: str) -> Deferred[None]:
-        renaming = super().rename(member, name)
-        self.world.asked_to_rename(session_of(member), name, renaming)
-        return renaming
-
     def look_back(self, member: Member, room: str, count: int) -> None:
         self.world.asked_to_look_back(session_of(member), room, count)
         super().look_back(member, room, count)
-
-    def quit(self, member: Member, words: str = "") -> None:
-        self.world.asked_to_quit(session_of(member), words)
-        super().quit(member, words)
 
 
 class MortalJournal(SqliteJournal):

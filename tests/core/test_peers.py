@@ -24,7 +24,7 @@ class AloneTests(HouseTestCase):
         ana.tries("hi")
         self.assertEqual(house.chat.held_up, UNSTORED)
         self.assertEqual(house.chat.peers.trouble(True), Trouble(UNSTORED, STORED_AGAIN))
-        house.chat.note_trouble()
+        house.chat.state.note_trouble()
         self.assertEqual(bo.read(), [f"-- {UNSTORED}"])
         house.accept()
         house.tick(1)

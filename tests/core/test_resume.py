@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from chatservice.core import sessions
-from chatservice.core.chat import MOMENT
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term
+from chatservice.core.presence import MOMENT
 from chatservice.core.resume import TEND_EVERY
 from chatservice.journal.events import Fact
 from tests.core.programs import Program, ProgramTestCase, brief, only

@@ -53,7 +53,7 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.messages import Code
 from chatservice.text import names
 from tests.core.sessions_model import Guest, Message, Party, Seat, Talk, Wire
-from tests.core.support import DAY, START, House, assert_rooms_are_listed
+from tests.core.support import DAY, START, House, assert_rooms_are_listed, watch
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
@@ -81,35 +81,44 @@ class WatchedChat(Chat):
 
     world: Machine
 
-    def join(self, member: Member, name: str) -> Membership:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        watch(self.places, "join", self._join)
+        watch(self.places, "leave", self._leave)
+        watch(self.attendance, "rename", self._rename)
+        watch(self.attendance, "quit", self._quit)
+
+    def _join(self, join: Callable[..., Membership], member: Member, name: str) -> Membership:
         there = member.membership(name)
-        membership = super().join(member, name)
+        membership = join(member, name)
         if there is None:
             self.world.judge(self.world.asked_to_join, self.world.party_of(member), name)
         return membership
+
+    def _leave(self, leave: Callable[..., None], membership: Membership) -> None:
+        party = self.world.party_of(membership.member)
+        self.world.judge(self.world.asked_to_leave, party, membership.room.name)
+        leave(membership)
+
+    def _rename(
+        self, rename: Callable[..., Deferred[None]], member: Member, name: str
+    ) -> Deferred[None]:
+        party = self.world.party_of(member)
+        free = self.world.is_free(name, party)
+        renaming = rename(member, name)
+        refused = isinstance(renaming.result, Failure)
+        self.world.judge(self.world.asked_to_rename, party, name, free, refused)
+        return renaming
+
+    def _quit(self, quit: Callable[..., None], member: Member, words: str = "") -> None:
+        if not member.gone:
+            self.world.judge(self.world.asked_to_quit, self.world.party_of(member), words)
+        quit(member, words)
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         party = self.world.party_of(member)
         self.world.judge(self.world.asked_to_say, party, room, kind, text, seq)
         super().say(member, room, kind, text, seq)
-
-    def leave(self, membership: Membership) -> None:
-        party = self.world.party_of(membership.member)
-        self.world.judge(self.world.asked_to_leave, party, membership.room.name)
-        super().leave(membership)
-
-    def rename(self, member: Member, name: str) -> Deferred[None]:
-        party = self.world.party_of(member)
-        free = self.world.is_free(name, party)
-        renaming = super().rename(member, name)
-        refused = isinstance(renaming.result, Failure)
-        self.world.judge(self.world.asked_to_rename, party, name, free, refused)
-        return renaming
-
-    def quit(self, member: Member, words: str = "") -> None:
-        if not member.gone:
-            self.world.judge(self.world.asked_to_quit, self.world.party_of(member), words)
-        super().quit(member, words)
 
 
 class MortalJournal(SqliteJournal):

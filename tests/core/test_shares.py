@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
-from chatservice.core.chat import MOMENT
+from chatservice.core.presence import MOMENT
 from chatservice.core.refusals import Refusal
 from chatservice.core.shares import BYTES_AN_EVENT, STORED_AT_ONCE, Rate, Shares
 from chatservice.limits import Limits

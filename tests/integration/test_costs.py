@@ -12,7 +12,7 @@ from typing import Any, Final
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import TestCase
 
-from chatservice.core.house import HISTORY_ON_JOINING
+from chatservice.core.commits import HISTORY_ON_JOINING
 from chatservice.journal.events import SAID, TOPIC, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.integration.support import FreshServer, eventually, folder_for, memory_of

@@ -6,11 +6,11 @@ from typing import Final
 
 from chatservice.core.actions.meant import room_name, somebody
 from chatservice.core.chat import Chat
-from chatservice.core.house import OPERATORS
 from chatservice.core.members import Member
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term, because, moment
 from chatservice.core.networks import BadAddress, counted, parse_network
 from chatservice.core.refusals import Refusal
+from chatservice.core.state import OPERATORS
 from chatservice.journal.events import ACTED, ANNOUNCED, HOUSE, Fact
 from chatservice.messages import Code
 from chatservice.messages.shown import Bans, Figures, TimeOfDay
@@ -190,7 +190,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
             ("lines", f"{chat.past.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-            *chat.peers.stats(),
+            *chat.more_stats(),
         ]
     )
 

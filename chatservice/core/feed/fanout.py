@@ -22,7 +22,7 @@ from chatservice.core.outlet import View
 from chatservice.journal.events import PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
-"""Makes a member a cursor that reads on after an id (:meth:`.House.step_back`)."""
+"""Makes a member a cursor that reads on after an id (:meth:`.State.step_back`)."""
 
 log = Logger()
 

@@ -42,9 +42,9 @@ class OneselfTests(ProgramTestCase):
 
     def test_nick_is_void_if_it_is_granted_only_once_one_is_muted(self) -> None:
         waiting: Deferred[None] = Deferred()
-        claim = self.house.chat.claim
+        claim = self.house.chat.attendance.claim
         self.patch(
-            self.house.chat,
+            self.house.chat.attendance,
             "claim",
             lambda name, member: claim(name, member).addCallback(lambda _: waiting),
         )

@@ -23,7 +23,7 @@ class AddressedTests(ProgramTestCase):
                 Event(id, START, room, kind, "author", text, origin, id)
                 for id, (kind, text, origin) in enumerate(events, first)
             ],
-            self.house.chat.step_back,
+            self.house.chat.state.step_back,
         )
 
     def test_what_is_for_everybody_is_shown_to_all_in_their_views(self) -> None:
@@ -58,7 +58,7 @@ class AddressedTests(ProgramTestCase):
     def test_who_is_behind_or_lost_or_gone_gets_nothing_here(self) -> None:
         assert self.bot.member is not None and self.cat.member is not None
         self.bot.lose()
-        self.house.chat.step_back(self.cat.member, self.house.chat.past.head)
+        self.house.chat.state.step_back(self.cat.member, self.house.chat.past.head)
         for member in (self.bot.member, self.cat.member):
             self.assertEqual(self.deliver(inbox(member.origin), (PRIVATE, "x", 7)), 0)
         self.assertEqual(self.deliver(inbox(12345), (PRIVATE, "x", 7)), 0)

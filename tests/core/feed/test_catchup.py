@@ -641,7 +641,7 @@ class ProgramTests(ProgramTestCase):
         member = self.bot.member
         assert member is not None
         told: list[bool] = []
-        self.house.chat.step_back(member, self.house.chat.past.head)
+        self.house.chat.state.step_back(member, self.house.chat.past.head)
         assert member.cursor is not None
         member.cursor.at_head = lambda: told.append(True)
         self.house.tick()

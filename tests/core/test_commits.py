@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from chatservice.core import directory
 from chatservice.core.moderation import BAN, LOCK, MUTE, Term
 from chatservice.core.sessions import Reading, Session
 from chatservice.journal.events import ANNOUNCED, HOUSE, PRIVATE, ROOM, TOPIC, Draft, Fact, inbox
@@ -72,13 +71,13 @@ class FactsTests(HouseTestCase):
     def test_a_room_that_is_called_as_one_that_somebody_comes_into_is_that_one(self) -> None:
         house = self.open(self.path)
         house.gather("ana", room="new")
-        there = house.chat.room("new")
-        house.chat.room("old")
+        there = house.chat.places.room("new")
+        house.chat.places.room("old")
         house.chat.ticker.batch.hold(Fact(ROOM, "old", "new"))
         house.chat.ticker.wake()
         house.tick()
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "new"])
-        self.assertIs(house.chat.room("new"), there)
+        self.assertIs(house.chat.places.room("new"), there)
 
     def test_a_ban_that_ends_sends_nobody_away(self) -> None:
         house = self.open(self.path)
@@ -175,96 +174,13 @@ class AddressedTests(HouseTestCase):
         self.assertNotIn("hi", bytes(back.outlet.received).decode().split())
 
 
-class PeopleTests(HouseTestCase):
-    def test_who_is_here_is_found_by_name(self) -> None:
-        house = self.open()
-        ana, bo = house.gather("ana", "bo")
-        self.assertIs(house.chat.find("ANA"), ana.member)
-        self.assertIsNone(house.chat.find("cy"))
-        bo.tries("/quit")
-        self.assertIsNone(house.chat.find("bo"))
-        self.assertEqual(list(house.chat.members), [ana.member])
-
-    def test_who_has_claimed_a_name_and_is_no_member_is_not_found(self) -> None:
-        house = self.open()
-        house.chat.claims.claim("ana", object())
-        self.assertIsNone(house.chat.find("ana"))
-
-    def test_an_operator_lands_among_operators_too(self) -> None:
-        house = self.open()
-        (eve,) = house.gather("eve", operator=True)
-        self.assertEqual([m.room.name for m in eve.member.rooms()], ["operators", "lobby"])
-        assert eve.member.current is not None
-        self.assertEqual(eve.member.current.room.name, "lobby")
-        eve.tries("/quit")
-        self.assertEqual(list(house.chat.rooms), ["lobby"])
-
-
-class ListedTests(HouseTestCase):
-    def test_rooms_are_sorted_anew_when_people_come_and_go_and_not_when_they_speak(self) -> None:
-        self.patch(directory, "MANY", 0)
-        house = self.open()
-        ana, bo = house.gather("ana", "bo", operator=True)
-        listed = house.chat.directory
-
-        def dear(person: Person, *lines: str) -> bool:
-            person.tries("/rooms")
-            self.assertFalse(listed.dear)
-            person.tries(*lines)
-            return listed.dear
-
-        for line in (
-            "hi",
-            "/me waves",
-            "/topic x",
-            "/lock",
-            "/unlock",
-            "/nick annie",
-            "/msg bo hi",
-        ):
-            self.assertFalse(dear(ana, line), line)
-        for line in ("/join dev", "/leave", "/join ops", "/quit"):
-            self.assertTrue(dear(bo, line), line)
-        ana.read()
-        self.assertEqual(
-            ana.tries("/rooms"), ["-- 1  #lobby (you are here)", "-- 1  #operators (yours)"]
-        )
-
-
-class ShutDownTests(HouseTestCase):
-    def test_it_is_done_once_at_the_time_that_was_said_last(self) -> None:
-        house = self.open()
-        done: list[str] = []
-        house.chat.shutdown = done.append
-        house.chat.shut_down(5, "one")
-        house.chat.shut_down(10, "two")
-        house.tick(9)
-        self.assertEqual(done, [])
-        house.tick(1)
-        self.assertEqual(done, ["two"])
-        house.chat.shut_down(0, "three")
-        house.tick(0)
-        self.assertEqual(done, ["two", "three"])
-
-    def test_when_the_house_stops_nothing_is_left_to_be_done(self) -> None:
-        house = self.open()
-        house.chat.shut_down(5, "")
-        self.successResultOf(house.stop())
-        self.assertEqual(house.clock.getDelayedCalls(), [])
-        house = self.open()
-        house.chat.shut_down(0, "")
-        house.tick()
-        self.successResultOf(house.stop())
-        self.assertEqual(house.clock.getDelayedCalls(), [])
-
-
 class MistakeTests(HouseTestCase):
     def test_a_mistake_in_what_holds_stops_nobody_from_going_on(self) -> None:
         house = self.open(self.path)
         ana, bo = house.gather("ana", "bo")
         facts = [Fact(BAN, "nonsense", "x")]
         said = [Draft("lobby", "said", "x", "y", 1, 1)]
-        house.journal.commit(said, lambda events: facts).addCallback(house.chat.show, {})
+        house.journal.commit(said, lambda events: facts).addCallback(house.chat.commits.show, {})
         self.assertEqual(len(self.flushLoggedErrors()), 1)
         ana.tries("hi")
         self.assertIn("<ana> hi", bo.read())

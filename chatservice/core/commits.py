@@ -1,0 +1,157 @@
+"""What a commit changes, then its delivery.
+
+A change is asked for elsewhere, becomes an event or a fact, and takes effect here, when the journal
+has it: nobody is shown, or is in a room by, what is not stored. The exceptions are what concerns
+the asking member alone (its current room) and names, which are held from the moment they are
+claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import Final
+
+from twisted.logger import Logger
+
+from chatservice.core.feed.addressed import deliver_addressed
+from chatservice.core.feed.batch import Presence
+from chatservice.core.feed.fanout import deliver
+from chatservice.core.members import Membership, Replay
+from chatservice.core.moderation import BAN
+from chatservice.core.presence import Attendance
+from chatservice.core.rooms import Rooms
+from chatservice.core.state import State
+from chatservice.journal.base import Committed
+from chatservice.journal.events import HOUSE, JOINED, ROOM, Event, Fact
+from chatservice.messages.shown import Entered
+from chatservice.text.listing import FACES
+
+HISTORY_ON_JOINING: Final = 20
+
+log = Logger()
+
+
+class Commits:
+    """Lets commits take effect, and shows them."""
+
+    def __init__(self, state: State, rooms: Rooms, attendance: Attendance) -> None:
+        self._state = state
+        self._rooms = rooms
+        self._attendance = attendance
+
+    def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
+        """Let a commit take effect, and show it; a step that fails is not the end of the others.
+
+        :param presences: who was to come and go in it, by ``seq``; they are taken out of there.
+        :return: how many sends are to be paid for.
+        """
+        state, origin = self._state, self._state.ticker.origin
+        events, facts = committed
+        before = state.past.head
+        missing: list[Presence] = []
+        # Each commit is a look at the clock: none stores a time that nobody checks.
+        state.wall.now()
+        state.past.append(events)
+        # Facts first: joins and leaves below show topics, and may remove them.
+        if facts:
+            with log.failuresHandled("what holds from now on failed"):
+                self._hold(facts)
+        if state.tokens:
+            with log.failuresHandled("noting numbers failed"):
+                self._note_numbers(events)
+        if presences:
+            for event in events:
+                if event.origin == origin:
+                    with log.failuresHandled("coming or going failed"):
+                        presence, left_out = presences.pop(event.seq).split(event)
+                        if left_out is not None:
+                            missing.append(left_out)
+                        self._moved(event, presence, before)
+        sends = 0
+        for name, happened in groupby(events, key=attrgetter("room")):
+            with log.failuresHandled("delivering events failed"):
+                sends += self._deliver(name, list(happened))
+        state.readers.turn()
+        return state.peers.shown(sends, [*missing, *presences.values()])
+
+    def _deliver(self, name: str, events: Sequence[Event]) -> int:
+        """Give those at the head what happened in one room, or what is for whom that stands for."""
+        room = self._rooms.by_name.get(name)
+        if room is not None:
+            return deliver(events, room.groups(), self._state.step_back)
+        if name.startswith(HOUSE):
+            return deliver_addressed(self._state.sessions, name, events, self._state.step_back)
+        return 0
+
+    def _note_numbers(self, events: Sequence[Event]) -> None:
+        """Note which of their own words programs know to be stored from now on."""
+        tokens = self._state.tokens
+        for event in events:
+            if event.seq > 0:
+                session = tokens.of(event.origin)
+                if session is not None:
+                    session.seq = max(session.seq, event.seq)
+                    session.unstored.pop(event.seq, None)
+
+    def _hold(self, facts: Sequence[Fact]) -> None:
+        called = {fact.name: fact.value for fact in facts if fact.kind == ROOM and fact.value}
+        if called:
+            self._rooms.call_otherwise(called)
+        self._state.standing.apply(facts, just_now=not self._state.stale)
+        if any(fact.kind == BAN and fact.value for fact in facts):
+            for member in list(self._state.members):
+                banned = self._state.unwanted(member)
+                if banned is not None:
+                    self._attendance.send_away(member, "banned", banned)
+        self._state.peers.hold(facts)
+
+    def _moved(self, event: Event, presence: Presence, before: int) -> None:
+        """Bring people into a room, or out of it.
+
+        Who moves steps back to before the tick and reads all of it as a cursor, so that it sees of
+        each room exactly what happened while it was in.
+        """
+        for membership in presence.memberships:
+            record = membership.member.record
+            if record is not None:
+                record.reading = membership.moved(presence.kind, event.id, record.reading)
+            if presence.kind == JOINED:
+                membership.since = event.id
+                if record is not None:
+                    # Who comes back reads on from when it joined at first.
+                    membership.since = record.reading.rooms[membership.room.name]
+                membership.room.members[membership.member] = None
+                self._rooms.directory.changed()
+            else:
+                membership.until = membership.until or event.id
+                if membership.kept:
+                    membership.member.until = membership.member.until or event.id
+                membership.room.members.pop(membership.member, None)
+                self._rooms.vacate(membership.room)
+        for membership in presence.memberships:
+            member = membership.member
+            # Who was seen off while the journal refused has no membership left to read.
+            if not member.gone or member.memberships:
+                self._state.step_back(member, before)
+                new = membership.since == event.id and not member.gone
+                if presence.kind == JOINED and new and member.view.greets:
+                    self._welcome(membership, event.id)
+
+    def _welcome(self, membership: Membership, upto: int) -> None:
+        """Show somebody the room who does not ask for it."""
+        member, room = membership.member, membership.room
+        if member.lost:
+            return
+        first = islice(room.members, FACES + 2)
+        others = [other.name for other in first if other is not member][: FACES + 1]
+        member.reply(
+            Entered(
+                room=room.name,
+                others=others,
+                count=len(room.members) - 1,
+                topic=self._state.standing.topics.get(room.name, ""),
+            )
+        )
+        self._state.replay(member, Replay(room.name, HISTORY_ON_JOINING, upto, asked=False))

@@ -1,0 +1,253 @@
+"""Coming in under a name, and going: of people, and of programs that lose their connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatservice.core import ignoring
+from chatservice.core.grace import Absences
+from chatservice.core.members import Member
+from chatservice.core.outlet import Outlet, View
+from chatservice.core.permissions import check_heard, is_heard
+from chatservice.core.refusals import Refusal
+from chatservice.core.rooms import Rooms
+from chatservice.core.sessions import Session
+from chatservice.core.state import OPERATORS, State
+from chatservice.journal.events import RENAMED
+from chatservice.messages import Code
+from chatservice.text import wording
+
+MOMENT: Final = 10.0
+"""Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""
+
+log = Logger()
+
+
+class Attendance:
+    """Lets members come in and go.
+
+    :ivar absences: programs that are away, and not yet shown as left.
+    """
+
+    def __init__(self, state: State, rooms: Rooms) -> None:
+        self._state = state
+        self._rooms = rooms
+        self.absences = Absences(state.clock, state.limits, self._over)
+
+    def enter(
+        self, name: str, outlet: Outlet, view: View, operator: bool = False
+    ) -> Deferred[Member]:
+        """Let somebody in under a name that :func:`.names.nickname` has accepted.
+
+        The Deferred fails with :exc:`.NameTaken`.
+
+        :raises Refusal: if the address takes too many names.
+        """
+        state = self._state
+        state.shares.check_name(outlet.site)
+        member = Member(name, outlet, view, operator, state.now(), active=state.clock.seconds())
+        state.peers.arrives(member)
+
+        def named(_: None) -> Member:
+            state.shares.named(outlet.site)
+            state.sessions[member.origin] = member
+            banned = state.unwanted(member)
+            if banned is not None:
+                member.tell(banned)
+                self.quit(member)
+                return member
+            ignoring.recognise(member, state.ignorers)
+            member.tell(*state.motd, wording.HELLO.format(name=name))
+            for room in (OPERATORS, state.permanent[0]) if operator else state.permanent[:1]:
+                try:
+                    self._rooms.join(member, room)
+                except Refusal as error:
+                    member.tell(str(error))
+            state.note(member)
+            return member
+
+        return self.claim(name, member).addCallback(named)
+
+    def claim(self, name: str, member: Member) -> Deferred[None]:
+        """Give a name to a member. The Deferred fails with :exc:`.NameTaken`.
+
+        A program that was lost before it can have learned its token has to give way.
+        """
+        holder = self._state.find(name)
+        unheard = holder is not None and holder.session is not None and not holder.session.heard
+        if holder is not None and holder is not member and holder.outlet.closed and unheard:
+            self.quit(holder)
+        return self._state.claims.claim(name, member)
+
+    def rename(self, member: Member, name: str) -> Deferred[None]:
+        """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
+
+        :raises Refusal: if others are to read nothing of the member; by then, the Deferred fails.
+        """
+        check_heard(self._state.standing, member.name)
+        self._state.shares.check_name(member.outlet.site, Code.NOT_LET_IN)
+
+        def named(_: None) -> None:
+            if member.gone or member.remote or not is_heard(self._state.standing, member.name):
+                self._state.claims.replace(name, member.name)
+                check_heard(self._state.standing, member.name)
+                return
+            old = member.name
+            self._state.shares.named(member.outlet.site)
+            self.call(member, name)
+            if member.record is not None:
+                self._state.ticker.batch.note(member.record)
+            self._state.claims.replace(old, name)
+            for membership in member.rooms():
+                draft = member.draft(membership.room.name, RENAMED, old, name)
+                self._state.ticker.batch.rename(draft)
+                self._state.spend(member, membership.room.name)
+            self._state.ask(member)
+
+        return self.claim(name, member).addCallback(named)
+
+    def call(self, member: Member, name: str) -> None:
+        """Give a member a name that it holds."""
+        member.name = name
+        if member.record is not None:
+            member.record.name = name
+        if member.session is not None:
+            member.session.was = ""
+        ignoring.recognise(member, self._state.ignorers)
+
+    def parting_words(self, member: Member, words: str) -> str:
+        """Return what others are to read of a member's parting words; tell if that is nothing.
+
+        They are shown of whoever has spoken or stayed a moment: to come and go is no way to be
+        read.
+        """
+        if not (words and is_heard(self._state.standing, member.name)):
+            return ""
+        if member.spoke or self._state.clock.seconds() - member.came >= MOMENT:
+            return words
+        member.tell("parting words are shown of those who have said something, or stayed a moment")
+        return ""
+
+    # Going
+
+    def disconnect(self, member: Member) -> None:
+        """Forget the outlet of a member whose connection was lost.
+
+        It is in until :meth:`quit`: of a person when all it said was handled, of a program when
+        its grace is over.
+        """
+        self.unplug(member)
+        if member.session is not None and not member.gone:
+            self._away(member)
+
+    def _away(self, member: Member) -> None:
+        """A program has lost its connection: nobody is told, for a grace."""
+        assert member.session is not None
+        member.session.seen = self._state.now()
+        self._state.note(member)
+        self.absences.add(member)
+
+    def unplug(self, member: Member) -> None:
+        """Let a member read nothing any more: it has no connection here."""
+        member.lost = True
+        member.detach()
+        cursor, member.cursor = member.cursor, None
+        for replay in cursor.replays if cursor is not None else ():
+            replay.done.callback(None)
+
+    def give_up(self, member: Member) -> None:
+        """Let a member go whose connection was lost before it could be told that it is in."""
+        if member.session is None:
+            self.quit(member)
+        else:
+            self.disconnect(member)
+
+    def hang_up(self, member: Member) -> None:
+        """Let a member go whose input has ended, once it was given all there is until now."""
+        if member.session is None:
+            self.quit(member)
+        elif not member.lost:
+            self._close(member, member.outlet)
+
+    def _close(self, member: Member, outlet: Outlet) -> None:
+        """Close the connection of a program that is to come back, behind its last receipts."""
+
+        def read_all() -> None:
+            self.disconnect(member)
+            outlet.finish()
+
+        settled = self._state.settled(member)
+        if settled is not None:
+            settled.addCallback(lambda _: self._close(member, outlet))
+        elif member.outlet is outlet and not (member.lost or member.gone):
+            self._state.step_back(member, self._state.past.head)
+            assert member.cursor is not None
+            member.cursor.at_head = read_all
+
+    def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
+        """Let a member go who is not wanted.
+
+        :param cause: for the log, which is told no more than that, and the address.
+        :param why: for the member.
+        :param words: for the others, behind the cause.
+        """
+        if member.remote:
+            self._state.peers.send_away(member, cause, why, words)
+            return
+        log.info("closed ({cause}): {peer}", cause=cause, peer=member.outlet.address or "here")
+        member.refuse(Code(cause), why)
+        self.quit(member, cause + words)
+
+    def quit(self, member: Member, words: str = "") -> None:
+        """Let a member go: out of its rooms, and closed when it has read all until then.
+
+        Only a member's own process lets it go.
+        """
+        if member.gone or member.remote:
+            return
+        member.gone = True
+        del self._state.sessions[member.origin]
+        self._state.ignorers.pop(member, None)
+        self._state.peers.leaves(member)
+        self._state.claims.release(member.name)
+        memberships = member.rooms()
+        for membership in memberships:
+            membership.leaving = True
+            membership.kept = member.session is not None
+            self._state.ticker.batch.leave(membership, words)
+        if member.session is not None:
+            rooms = [membership.room.name for membership in memberships]
+            self._leave_behind(member.session, member, rooms)
+        if memberships:
+            self._state.ask(member)
+        if not memberships or self._state.ticker.refusing:
+            self.see_off(member)
+
+    def _over(self, member: Member) -> None:
+        """Let a member go whose grace is over: of many, as many with each commit as it takes."""
+        if member.gone or member.remote or not member.lost:
+            return  # It has come back while it waited for its turn.
+        if self._state.ticker.full:
+            self._state.ticker.batch.then(lambda: self._over(member))
+        else:
+            self.quit(member)
+
+    def _leave_behind(self, session: Session, member: Member, rooms: list[str]) -> None:
+        """Remember a session that has left, for as long as its token can be used."""
+        session.rooms = rooms
+        self.absences.discard(member)
+        for fact in self._state.tokens.left(session):
+            self._state.ticker.batch.hold(fact)
+        self._state.ticker.batch.note(session)
+        self._state.ticker.wake()
+
+    def see_off(self, member: Member) -> None:
+        """Let a member that is gone read what there is until now, and be closed."""
+        for membership in member.memberships:
+            membership.until = membership.until or self._state.past.head + 1
+        if member.session is not None:
+            member.until = member.until or self._state.past.head + 1
+        self._state.step_back(member, self._state.past.head)

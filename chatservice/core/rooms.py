@@ -1,0 +1,131 @@
+"""The rooms there are; coming into one, and leaving it.
+
+A room exists while somebody is in it, or about to be, and as long as it is permanent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatservice.core.directory import Directory
+from chatservice.core.members import Member, Membership, Room
+from chatservice.core.permissions import check_heard
+from chatservice.core.refusals import NotLetIn
+from chatservice.core.state import OPERATORS, State
+from chatservice.journal.events import TOPIC, Fact
+from chatservice.limits import Limits
+
+
+class Rooms:
+    """The rooms there are.
+
+    :ivar by_name: they, by their names.
+    :ivar directory: they, as they are listed.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.by_name = {name: Room(name) for name in state.permanent}
+        self.directory = Directory(self.by_name)
+
+    def room(self, name: str, made_from: str = "") -> Room:
+        """Return a room, which exists from now on.
+
+        :param made_from: the address that it counts for, if it is a new one.
+        """
+        if name not in self.by_name:
+            self.by_name[name] = Room(name, made_from)
+            self.directory.changed()
+        return self.by_name[name]
+
+    def put(self, member: Member, name: str, since: int) -> None:
+        """Let a member be in a room, from an event on that is stored."""
+        room = self.room(name)
+        room.population += 1
+        room.members[member] = None
+        membership = Membership(member, room)
+        membership.since = since
+        member.memberships.append(membership)
+        self.directory.changed()
+
+    def vacate(self, room: Room) -> None:
+        """Note that somebody is no more in a room; an empty one is forgotten."""
+        self.directory.changed()
+        room.population -= 1
+        if not room.population and room.name not in self._state.permanent:
+            del self.by_name[room.name]
+            if room.made_from:
+                self._state.shares.room_gone(room.made_from)
+            if room.name in self._state.standing.topics:
+                self._state.ticker.batch.hold(Fact(TOPIC, room.name, ""))
+                self._state.ticker.wake()
+
+    def call_otherwise(self, rooms: Mapping[str, str]) -> None:
+        """Call rooms otherwise; who is in them is still in them.
+
+        :param rooms: the new names, by the old ones.
+        """
+        self._state.past.call_rooms(rooms)
+        for old, new in rooms.items():
+            room = self.by_name.pop(old, None)
+            # Somebody may be about to come into one of that name, which is the same from now on.
+            if room is not None and new not in self.by_name:
+                room.name = new
+                self.by_name[new] = room
+            self.directory.changed()
+        for member in self._state.members:
+            if member.record is not None:
+                member.record.reading = member.record.reading.called(rooms)
+
+    def join(self, member: Member, name: str) -> Membership:
+        """Bring a member into a room, which exists from then on, and make it the current one.
+
+        :param name: as :func:`.names.room_name` gives it.
+        :raises Refusal: if the room is locked or for others, if there is a limit, or if it would
+            be a new one and others are to read nothing of the member.
+        """
+        membership = member.membership(name)
+        if membership is None:
+            membership = self._new_membership(member, name)
+            self._state.ticker.batch.join(membership)
+            self._state.ask(member)
+            if self._state.held_up:
+                member.tell(f"nothing can be stored now: when it can, you are in #{name}")
+        member.turn_to(membership)
+        return membership
+
+    def _new_membership(self, member: Member, name: str) -> Membership:
+        limits = self._state.limits
+        if member.operator:
+            limits = Limits(max_rooms_per_member=0, max_rooms=0)
+        elif name == OPERATORS:
+            raise NotLetIn(f"#{name} is for operators")
+        elif name in self._state.standing.locks:
+            raise NotLetIn(f"#{name} is locked: nobody can come in now")
+        if limits.max_rooms_per_member and len(member.rooms()) >= limits.max_rooms_per_member:
+            raise NotLetIn(
+                f"you are in {limits.max_rooms_per_member} rooms already: /leave one first"
+            )
+        room = self.by_name.get(name)
+        if room is None:
+            check_heard(self._state.standing, member.name)
+            if limits.max_rooms and len(self.by_name) >= limits.max_rooms:
+                raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
+            site = "" if member.operator else member.outlet.site
+            self._state.shares.new_room(site)
+            room = self.room(name, site)
+        room.population += 1
+        membership = Membership(member, room)
+        member.memberships.append(membership)
+        return membership
+
+    def leave(self, membership: Membership) -> None:
+        """Let a member leave a room; its current one is then the one it joined last."""
+        member = membership.member
+        membership.leaving = True
+        if member.current is membership:
+            member.turn_to(next(reversed(member.rooms()), None))
+        self._state.ticker.batch.leave(membership)
+        self._state.ask(member)
+        # As soon as it is back, both have been shown.
+        self._state.spend(member, membership.room.name, lines=2)
