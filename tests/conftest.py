@@ -30,15 +30,21 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell which tests are to be alone, and begin with those that take long."""
+    """Tell which tests are to be alone, and begin with those that take long.
+
+    Which lines the models run is not looked at: it takes three times as long, and other tests have
+    to run these lines, too.
+    """
     for item in items:
         if getattr(item.cls, "alone", False):
             item.add_marker("alone")
-    items.sort(key=lambda item: not _takes_long(item.path))
+        if _is_model(item.path):
+            item.add_marker("no_cover")
+    items.sort(key=lambda item: not (_is_model(item.path) or "integration" in item.path.parts))
 
 
-def _takes_long(file: Path) -> bool:
-    return "integration" in file.parts or file.stem.endswith("_model")
+def _is_model(file: Path) -> bool:
+    return file.stem.endswith("_model")
 
 
 class Scheduling(LoadScopeScheduling):

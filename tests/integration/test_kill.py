@@ -111,6 +111,15 @@ def stored(history: Path, number: int) -> list[str]:
     return [text.partition(" ")[0] for (text,) in rows]
 
 
+def room_of_last(history: Path) -> str:
+    """Find the room in which something was said last."""
+    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
+        (room,) = connection.execute(
+            "SELECT room FROM events WHERE kind = 'said' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+    return room
+
+
 class KillTests(TestCase):
     """Killed, as by ``kill -9`` or the kernel when it has no memory left."""
 
@@ -136,6 +145,8 @@ class KillTests(TestCase):
             total += len(lines)
             self.check(flood, lines, f"round {number} of seed {seed}")
             late = Client(self, server.address, "late")
+            # It may have died before anything was said in the other room.
+            late.say(f"/join {room_of_last(server.history)}")
             self.assertRegex(late.ask("/history 1", until=re.compile("^\\[.*\n", re.M)), "<w")
             late.close()
         print(f"{total:,} lines were stored in {ROUNDS} rounds")

@@ -276,11 +276,17 @@ class TypingTests(ScreenTestCase):
                 ana.type(key)
                 ana.look(0.001)
             said += batch
-            self.until_typed(ana, typed)
-            self.until_said(ana, said)
-            self.assertEqual(self.lines_of(ana, "bob"), list(map(bare, said)))
-            self.assertEqual(bare(self.typed_on(ana)), bare(typed))
-            self.assertEqual(ana.cells.display[-1].strip()[:6], "#lobby")
+            lines = list(map(bare, said))
+
+            def is_whole(lines: list[str] = lines, typed: str = bare(typed)) -> bool:
+                return (
+                    self.lines_of(ana, "bob") == lines
+                    and bare(self.typed_on(ana)) == typed
+                    and ana.cells.display[-1].strip().startswith("#lobby")
+                )
+
+            # All at one look: between two of them something may be drawn anew.
+            ana.until(is_whole, f"each line once, and {typed!r}")
         ana.type("\r")
         bob.read_until(f"<ana> {typed.rstrip()}\r\n")
         ana.until(lambda: self.lines_of(ana, "ana") == [bare(typed)], "the own line")
@@ -402,8 +408,12 @@ class ResizeTests(ScreenTestCase):
             ):
                 tmux.resize(columns, rows)
                 self.assert_whole(tmux, columns, typed)
-            lines = [row.partition("> ")[2] for row in tmux.everything if "> " + said[0][:2] in row]
-            self.assertEqual(lines, said)
+
+            def are_there(said: list[str] = said) -> bool:
+                rows = [row for row in tmux.everything if "> " + said[0][:2] in row]  # noqa: B023
+                return [row.partition("> ")[2] for row in rows] == said
+
+            eventually(are_there, f"each line of {said[0]} to {said[-1]} once")
 
 
 class NarrowResizeTests(ResizeTests):
