@@ -41,8 +41,8 @@ PART: Final = "part"
 """A piece of an entry of which others are still to come. It is stored, but never published."""
 
 TOLD: Final = "told"
-"""What an entry has told beside its own events, by its position: who, and which room, is called
-otherwise. It is made of what held there, so who begins with what held later could not make it."""
+"""The events that an entry tells beside its own, by its position: new names of people and rooms.
+They are made of what held there, so a node that begins with what held later could not make them."""
 
 NAME: Final = "name"
 """A name is held. A claim takes effect only if nobody else holds it."""

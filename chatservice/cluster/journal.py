@@ -66,13 +66,13 @@ KEEP_EVERY: Final = 3600.0
 """Seconds, about, after which what holds is kept for nodes that begin."""
 
 ROOMS_AT_ONCE: Final = 1000
-"""So many rooms are called otherwise by one entry, at most."""
+"""An entry renames at most so many rooms."""
 
 log = Logger()
 
 
 class Listener(Protocol):
-    """Who is told what others do, and how it stands with this node."""
+    """The receiver of what other nodes do, and of the state of this node."""
 
     def happened(self, committed: Committed) -> None:
         """Something is stored that nobody here waits for."""
@@ -126,7 +126,7 @@ class ClusterJournal(Replicated):
         self._watch: IDelayedCall | None = None
 
     def listen(self, listener: Listener) -> None:
-        """Tell somebody, from now on, what others do, and how it stands with this node."""
+        """Set the receiver of what other nodes do, and of the state of this node."""
         self._listener = listener
 
     @property
@@ -150,11 +150,11 @@ class ClusterJournal(Replicated):
         return self._following.registry
 
     def holds(self, claim: Claim) -> bool:
-        """Tell whether a name is held by way of this node."""
+        """Return whether this node holds a claim."""
         return self.registry.owner(claim.boot) == self.boot
 
     def decides(self, origin: int) -> bool:
-        """Tell whether somebody is a matter of this node."""
+        """Return whether this node decides about a session."""
         return self.registry.owner_of(origin) == self.boot
 
     def start(self) -> None:

@@ -43,7 +43,7 @@ NOBODY_IN: Final = "nobody can come in here for now: please try another node, or
 UNPUBLISHED: Final = "what you said last is too much for the other nodes: it is lost"
 
 TRIES: Final = 4
-"""So often is a session asked for that moves from node to node meanwhile."""
+"""A session that moves from node to node meanwhile is asked for at most so often."""
 
 log = Logger()
 
@@ -129,7 +129,7 @@ class Nodes:
         return 0
 
     def _unshown(self, presence: Presence) -> None:
-        """What somebody was to be shown to do was not: they were elsewhere by then."""
+        """Undo, or ask for again, a coming or going that the log did not show."""
         chat = self._chat
         for membership in presence.memberships:
             member = membership.member
@@ -160,7 +160,7 @@ class Nodes:
         return self._trouble
 
     def _trouble_of(self, why: str) -> Trouble | None:
-        """Return what members are told where the log can't be followed."""
+        """Return the trouble that members are told of; None if the log can be followed."""
         journal = self._journal
         if not why:
             return None

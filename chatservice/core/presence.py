@@ -98,8 +98,7 @@ class Attendance:
             old = member.name
             self._state.shares.named(member.outlet.site)
             self.call(member, name)
-            if member.record is not None:
-                self._state.ticker.batch.note(member.record)
+            self._state.note(member)
             self._state.claims.replace(old, name)
             for membership in member.rooms():
                 draft = member.draft(membership.room.name, RENAMED, old, name)

@@ -90,14 +90,14 @@ class State:
         return holder if isinstance(holder, Member) and not holder.gone else None
 
     def banned(self, host: str) -> str | None:
-        """Tell what is to be told to who comes from an address that is banned, or None."""
+        """Return the sentence that turns an address away, or None if it is not banned."""
         term = self.standing.banned(host)
         return f"{wording.BANNED}{term.says}" if term is not None else None
 
     def unwanted(self, member: Member) -> str | None:
-        """Tell what a member is to be told whose address is banned; no ban is for operators.
+        """Return the sentence that sends a member away whose address is banned, or None.
 
-        Each process looks after its own members.
+        No ban is for operators, and each process looks after its own members.
         """
         exempt = member.operator or member.remote
         return None if exempt else self.banned(member.outlet.address)

@@ -7,6 +7,7 @@ from typing import Protocol
 from chatservice import messages
 from chatservice.core.members import Membership, Room
 from chatservice.core.moderation import Standing
+from chatservice.messages import replies
 
 
 class Holds(Protocol):
@@ -27,7 +28,4 @@ def seen(chat: Holds, room: Room) -> messages.RoomSeen:
 
 def joined(chat: Holds, membership: Membership, ref: str | int | None = None) -> None:
     """Tell a member that it is in a room, as it asked."""
-    room = seen(chat, membership.room)
-    membership.member.reply(
-        messages.Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
-    )
+    membership.member.reply(replies.joined(seen(chat, membership.room), ref))

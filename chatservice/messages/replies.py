@@ -94,6 +94,11 @@ class Ok(Reply):
     ref: str | int | None = None
 
 
+def joined(room: RoomSeen, ref: str | int | None) -> Ok:
+    """Return the message that somebody is in a room, as they asked."""
+    return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Error(Reply):
     """Something was not done, or is over.

@@ -14,6 +14,7 @@ from chatservice.messages.replies import (
     RoomList,
     RoomSeen,
     WhoIs,
+    joined,
 )
 
 
@@ -86,8 +87,7 @@ class Turned(Shown):
 
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
-        room = self.room
-        return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=self.ref)
+        return joined(self.room, self.ref)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.actions import not_done
 from chatservice.core.members import Member
+from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.json.requests import do
-from chatservice.doors.json.requests.base import REFUSALS, refusal
 from chatservice.doors.json.view import JSON
 from tests.core.support import House, HouseTestCase, RecordingOutlet
 
@@ -52,7 +53,7 @@ class Program:
         def refused(failure: Failure) -> None:
             failure.trap(*REFUSALS)
             assert isinstance(failure.value, Exception)
-            self.outlet.write(refusal(failure.value, request))
+            self.outlet.write(JSON.reply(not_done(failure.value, request)))
 
         self._wait_for(
             self.house.chat.returns.enter(Arrival(request, self.outlet, JSON)).addCallbacks(

@@ -18,10 +18,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.actions import not_done
 from chatservice.core.members import Member
+from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.json.requests import do
-from chatservice.doors.json.requests.base import REFUSALS, refusal
 from chatservice.doors.json.view import JSON
 from chatservice.journal.events import (
     DID,
@@ -366,7 +367,7 @@ class Wire:
         def refused(failure: Failure) -> None:
             failure.trap(*REFUSALS)
             assert isinstance(failure.value, Exception)
-            self.failed = json.loads(refusal(failure.value, request))["code"]
+            self.failed = json.loads(JSON.reply(not_done(failure.value, request)))["code"]
 
         entering = self.house.chat.returns.enter(Arrival(request, self.outlet, JSON))
         self._wait_for(entering.addCallbacks(self._named, refused))

@@ -1,4 +1,4 @@
-"""What a command can do for whoever typed it."""
+"""The means that a command has: to ask the server, to print, to change the settings."""
 
 from __future__ import annotations
 

@@ -385,7 +385,8 @@ _RUN: Final[dict[str, Callable[..., None]]] = {
     "bell": _bell,
     "quit": _quit,
 }
-"""What each other one does: called with the typist, and a string for each word of its usage."""
+"""The functions of all other commands. Each takes the typist, and a string for each word of its
+usage."""
 
 _OF_LINES: Final = ("me", "say", "msg", "reply")
 """Those of which each of many lines may be the text."""

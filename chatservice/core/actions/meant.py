@@ -20,7 +20,7 @@ def room_name(chat: Chat, member: Member, typed: str) -> str:
 
     :raises BadName: if it can't be one.
     """
-    if member.membership(typed) is not None:
+    if (typed and typed == current_room(member)) or member.membership(typed) is not None:
         return typed
     return names.room_name(typed, chat.limits.max_name)
 

@@ -24,11 +24,12 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.core.actions import not_done
 from chatservice.core.chat import Chat
+from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.dialog import MemberDialog
-from chatservice.doors.json.requests import do
-from chatservice.doors.json.requests.base import REFUSALS, complaint, refusal
+from chatservice.doors.json.requests import complaint, do
 from chatservice.doors.json.view import JSON
 from chatservice.doors.seam import Cause, Connection
 from chatservice.text.sanitising import decode
@@ -101,7 +102,7 @@ class ProgramDialog(MemberDialog):
     def _refused(self, request: messages.Hello, failure: Failure) -> None:
         failure.trap(*REFUSALS)
         assert isinstance(failure.value, Exception)
-        self._connection.outbox.write(refusal(failure.value, request))
+        self._connection.outbox.write(JSON.reply(not_done(failure.value, request)))
         cause = _CLOSING.get(getattr(failure.value, "code", None))
         if cause is not None:
             self._connection.finish(cause)

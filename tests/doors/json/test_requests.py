@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from chatservice import messages
-from chatservice.doors.json.requests.base import complaint
+from chatservice.doors.json.requests import complaint
 from tests.core.programs import ProgramTestCase, brief
 
 

@@ -14,10 +14,18 @@ from chatservice import messages
 from chatservice.core.actions import perform
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.doors.json.requests.base import complaint
 from chatservice.messages import BadMessage, Code
 from chatservice.text import wording
 from chatservice.text.sanitising import safe
+
+
+def complaint(error: BadMessage) -> bytes:
+    """Say what is wrong with a line."""
+    return messages.encode(
+        messages.Error(
+            code=error.code.value, text=str(error), to=error.to, seq=error.seq, ref=error.ref
+        )
+    )
 
 
 def do(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
