@@ -40,7 +40,7 @@ class SharedClaims:
             return free.addCallback(lambda _: self.claim(name, holder))
         claim = self._journal.registry.names.get(key)
         if claim is not None and claim.origin != holder.origin:
-            return fail(NameTaken(name))
+            return fail(NameTaken(f"the name {name} is taken"))
         if claim is not None and self._journal.holds(claim):
             return succeed(None)
         return self._say(name, holder, first=False)
@@ -52,7 +52,7 @@ class SharedClaims:
     def _say(self, name: str, holder: Member, first: bool) -> Deferred[None]:
         def decided(effective: Sequence[bool]) -> None:
             if not effective[0]:
-                raise NameTaken(name)
+                raise NameTaken(f"the name {name} is taken")
 
         fact = Fact(NAME, names.key(name), f"{holder.origin:x}")
         return self._journal.say([fact], first).addCallback(decided)

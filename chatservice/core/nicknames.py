@@ -15,8 +15,8 @@ from chatservice.text import names
 class NameTaken(Refusal):
     """Somebody else holds the name."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(Code.NAME_TAKEN, f"the name {name} is taken")
+    def __init__(self, why: str) -> None:
+        super().__init__(Code.NAME_TAKEN, why)
 
 
 class Names(Protocol):
@@ -50,7 +50,7 @@ class Claims:
     def claim(self, name: str, holder: object) -> Deferred[None]:
         """See :meth:`Names.claim`."""
         if self._holders.setdefault(names.key(name), holder) is not holder:
-            return fail(NameTaken(name))
+            return fail(NameTaken(f"the name {name} is taken"))
         return succeed(None)
 
     def holder(self, name: str) -> object:
