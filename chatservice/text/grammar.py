@@ -212,13 +212,13 @@ PEOPLE: Final = (
     Row(
         "who",
         "[ROOM]",
-        "who is in a room",
+        "list room members",
         "/who dev",
         lambda here, room: Who(room=room or here),
         nowhere="you are in no room: /who ROOM",
         short=("w",),
     ),
-    Row("names", "[PAGE]", "who is in the chat", "/names 2", _names),
+    Row("names", "[PAGE]", "list all members", "/names 2", _names),
     Row("rooms", "", "list the rooms", "/rooms", lambda here: Rooms(), short=("list",)),
     Row(
         "join",
@@ -299,9 +299,9 @@ PEOPLE: Final = (
     ),
     Row("ignored", "", "list ignored names", "/ignored", lambda here: Ignored()),
     Row("nick", "NAME", "change your name", "/nick anna", lambda here, name: Nick(name=name)),
-    Row("whois", "NAME", "about one person", "/whois bob", lambda here, name: LookUp(name=name)),
-    Row("set", "[WHAT] [TO]", "display settings", "/set timestamps short"),
-    Row("uptime", "", "server uptime", "/uptime", lambda here: Uptime()),
+    Row("whois", "NAME", "describe a person", "/whois bob", lambda here, name: LookUp(name=name)),
+    Row("set", "[WHAT] [TO]", "change your view", "/set timestamps short"),
+    Row("uptime", "", "show server uptime", "/uptime", lambda here: Uptime()),
     Row(
         "quit",
         "[TEXT]",
@@ -371,7 +371,7 @@ OPERATORS: Final = tuple(
             "/unlock dev",
             lambda here, room: Unlock(room=room),
         ),
-        ("stats", "", "server statistics", "/stats", lambda here: Stats()),
+        ("stats", "", "show statistics", "/stats", lambda here: Stats()),
         ("clock", "[RIGHT]", "check the clock", f"/clock {CLOCK_IS_RIGHT}", _clock),
         (
             "shutdown",
