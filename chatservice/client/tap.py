@@ -71,7 +71,7 @@ class Options(OneLineOptions):
     optFlags = [
         ["batch", None, "in a pipe, join waiting lines, as many as one message can hold"],
         ["json", None, "read and write the JSON objects of the machine protocol, one a line"],
-        ["plain", None, "on a terminal, send and show lines as they are, and nothing else"],
+        ["plain", None, "on a terminal, print lines one below another, and nothing else"],
         ["new", None, "forget your last session and start a new one"],
     ]
 
