@@ -133,6 +133,12 @@ class ChatService(Service):
         gc.set_threshold(GARBAGE_AT, *gc.get_threshold()[1:])
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
         self._signals.start()
+        # Only a running reactor handles SIGTERM, which may follow as soon as the log says this.
+        self._reactor.callWhenRunning(self._ready, history)
+
+    def _ready(self, history: str) -> None:
+        if not self.running:
+            return
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
@@ -163,7 +169,7 @@ class ChatService(Service):
         """Stop the whole process, unless it stops already."""
         if self.running:
             self._why = why
-            self._reactor.stop()
+            self._reactor.callWhenRunning(self._reactor.stop)
 
     def _going_down(self) -> None:
         """Ignore signals that would stop what stops already: the reactor would call it an error."""
