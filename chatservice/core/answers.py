@@ -9,13 +9,15 @@ connection that asked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from dataclasses import dataclass, field
+from types import coroutine
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorTime
 
+from chatservice.core.deadlines import Timer
 from chatservice.core.outlet import Outlet, View
 from chatservice.messages import Reply
 
@@ -29,8 +31,8 @@ PIECES_A_LINE: Final = 100
 BYTES_A_LINE: Final = 64 << 10
 """An answer is charged as one line for each so many pieces, or for each so many bytes."""
 
-Pieces = Generator[bytes | Deferred[Any], Any, None]
-"""Makes an answer: bytes to give, or a Deferred whose result is needed before it goes on. Nothing
+Pieces = Generator[bytes | Deferred[Any], None, None]
+"""Makes an answer: bytes to give, or a Deferred that is awaited before it goes on. Nothing
 (``b""``) says that what follows costs more than a piece, so it is done in a turn of its own."""
 
 
@@ -45,108 +47,84 @@ class Parts(NamedTuple):
     things: Iterable[Any]
 
 
-Making = Generator[bytes | Deferred[Any], Any, Parts]
-"""Makes an answer: as :data:`Pieces`, but for what the reader is to see of it."""
+Making = Coroutine[Any, Any, Parts]
+"""Makes an answer but for what the reader is to see of it. It may await Deferreds, and
+:func:`others_turn`."""
+
+
+@coroutine
+def others_turn() -> Generator[bytes, None, None]:
+    """Let others have their turn: what follows costs more than a piece of an answer."""
+    yield b""
 
 
 def told(view: View, making: Making) -> Pieces:
     """Make an answer, as somebody is to see it."""
-    parts = yield from making
+    parts = yield from making.__await__()
     yield from view.parts(*parts)
 
 
+@dataclass(slots=True, eq=False)
 class Answer:
     """An answer that is being made.
 
-    :ivar cost: what was made last, in lines.
+    :ivar go_on: called when there may be more to give.
+    :ivar cost: of the pieces that were made last, in lines.
     :ivar over: all of it was made.
+    :ivar room: its reader takes more.
+    :ivar waits: the next piece needs something that is not there yet.
     :ivar done: fires when it was given, or nobody is there to read it; fails with what its making
         raises.
     """
 
-    __slots__ = (
-        "_go_on",
-        "_pieces",
-        "_result",
-        "_room",
-        "_taking",
-        "_waits",
-        "cost",
-        "done",
-        "outlet",
-        "over",
-        "queued",
-    )
-
-    def __init__(self, outlet: Outlet, pieces: Pieces, go_on: Callable[[Answer], None]) -> None:
-        self.outlet = outlet
-        self.cost = 0.0
-        self.over = False
-        self.queued = False
-        self.done: Deferred[None] = Deferred()
-        self._pieces = pieces
-        self._go_on = go_on
-        self._result: Any = None
-        self._room = True
-        self._taking = False
-        self._waits = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether the next pieces can be made, and there is room for them."""
-        return self._room and not (self._waits or self.over)
+    outlet: Outlet
+    pieces: Pieces
+    go_on: Callable[[Answer], None]
+    cost: float = 0.0
+    over: bool = False
+    queued: bool = False
+    room: bool = True
+    waits: bool = False
+    done: Deferred[None] = field(default_factory=Deferred)
 
     def take(self) -> bytes:
         """Make the next pieces; raises what the making raises."""
         made: list[bytes] = []
         size = 0
-        self._taking = True
-        try:
-            while len(made) < AT_ONCE and size < CHUNK:
-                piece = self._next()
-                if isinstance(piece, Deferred):
-                    self._waits = True
-                    piece.addBoth(self._read)
-                    if self._waits:
-                        break
-                elif piece:
-                    made.append(piece)
-                    size += len(piece)
-                else:
-                    break
-        except StopIteration:
+        for piece in self.pieces:
+            if isinstance(piece, Deferred):
+                self.waits = True
+                piece.addBoth(self._read)
+                break
+            if piece:
+                made.append(piece)
+                size += len(piece)
+            if not piece or len(made) == AT_ONCE or size >= CHUNK:
+                break
+        else:
             self.over = True
-        finally:
-            self._taking = False
         self.cost = max(len(made) / PIECES_A_LINE, size / BYTES_A_LINE)
         return b"".join(made)
 
-    def _next(self) -> bytes | Deferred[Any]:
-        result, self._result = self._result, None
-        if isinstance(result, Failure):
-            piece: bytes | Deferred[Any] = result.throwExceptionIntoGenerator(self._pieces)
-            return piece
-        return self._pieces.send(result)
-
-    def _read(self, result: Any) -> None:
-        self._waits = False
-        self._result = result
-        if not self._taking:
-            self._go_on(self)
+    def _read(self, result: Any) -> Any:
+        """Go on, and leave the result of a Deferred to the making, which awaits it."""
+        self.waits = False
+        self.go_on(self)
+        return None if self.over else result
 
     def give(self, data: bytes) -> None:
         """Give what was made."""
-        self._room = self.outlet.give(data)
+        self.room = self.outlet.give(data)
         self.outlet.charge(self.cost)
 
     def drained(self) -> None:
         """Go on: there is room again, or nobody is there any more."""
-        self._room = True
-        self._go_on(self)
+        self.room = True
+        self.go_on(self)
 
     def drop(self) -> None:
         """Make it no further."""
-        self._pieces.close()
+        self.pieces.close()
         self.over = True
         self.done.callback(None)
 
@@ -157,7 +135,7 @@ class Answers:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._queue: deque[Answer] = deque()
-        self._due: IDelayedCall | None = None
+        self._timer = Timer(clock, self._turn)
         self._stopped = False
 
     def give(self, outlet: Outlet, pieces: Pieces) -> Deferred[None] | None:
@@ -180,25 +158,24 @@ class Answers:
         return answer.done
 
     def _ready(self, answer: Answer) -> None:
-        if answer.queued or not answer.ready:
+        if answer.queued or answer.waits or answer.over or not answer.room:
             return
         if self._stopped:
             answer.drop()
             return
         answer.queued = True
         self._queue.append(answer)
-        if self._due is None:
-            self._due = self._clock.callLater(0, self._turn)
+        if not self._timer.running:
+            self._timer.start(0)
 
     def _turn(self) -> None:
-        self._due = None
         end = self._clock.seconds() + SLICE
         while self._queue:
             self._step(self._queue.popleft())
             if self._clock.seconds() > end:
                 break
-        if self._queue and self._due is None:
-            self._due = self._clock.callLater(0, self._turn)
+        if self._queue:
+            self._timer.start(0)
 
     def _step(self, answer: Answer) -> None:
         answer.queued = False
@@ -209,9 +186,8 @@ class Answers:
             answer.give(answer.take())
         except Exception:
             answer.over = True
-            failure = Failure()
             answer.outlet.end()
-            answer.done.errback(failure)
+            answer.done.errback()
             return
         if answer.over:
             answer.outlet.end()
@@ -222,8 +198,6 @@ class Answers:
     def stop(self) -> None:
         """Make nothing more."""
         self._stopped = True
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+        self._timer.stop()
         while self._queue:
             self._queue.popleft().drop()

@@ -15,9 +15,8 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from chatservice.core.feed.addressed import deliver_addressed
 from chatservice.core.feed.batch import Presence
-from chatservice.core.feed.fanout import deliver
+from chatservice.core.feed.fanout import deliver, deliver_addressed
 from chatservice.core.members import Membership, Replay
 from chatservice.core.moderation import BAN
 from chatservice.core.presence import Attendance
@@ -80,7 +79,7 @@ class Commits:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
         room = self._rooms.by_name.get(name)
         if room is not None:
-            return deliver(events, room.groups(), self._state.step_back)
+            return deliver(events, room.head, self._state.step_back)
         if name.startswith(HOUSE):
             return deliver_addressed(self._state.sessions, name, events, self._state.step_back)
         return 0
@@ -123,7 +122,7 @@ class Commits:
                     # Who comes back reads on from when it joined at first.
                     membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
-                self._rooms.directory.changed()
+                self._rooms.changed()
             else:
                 membership.until = membership.until or event.id
                 if membership.kept:

@@ -53,21 +53,10 @@ class Unseen:
 
     shows_own = greets = False
 
-    def event(self, event: Event, here: bool) -> bytes:
-        """See :meth:`View.event`."""
+    def _nothing(self, *_: Any, **__: Any) -> bytes:
         return b""
 
-    def own(self, event: Event) -> bytes:
-        """See :meth:`View.own`."""
-        return b""
-
-    def past(self, event: Event, before: int) -> bytes:
-        """See :meth:`View.past`."""
-        return b""
-
-    def reply(self, reply: Reply) -> bytes:
-        """See :meth:`View.reply`."""
-        return b""
+    event = own = past = reply = _nothing
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
         """See :meth:`View.parts`."""
@@ -153,30 +142,14 @@ class Nowhere:
         """See :meth:`Outlet.send`."""
         return 0
 
-    def write(self, data: bytes) -> None:
-        """See :meth:`Outlet.write`."""
-
-    def begin(self, drained: Callable[[], None]) -> None:
-        """See :meth:`Outlet.begin`."""
-
     def give(self, piece: bytes) -> bool:
         """See :meth:`Outlet.give`."""
         return False
 
-    def end(self) -> None:
-        """See :meth:`Outlet.end`."""
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Do nothing: nobody is there."""
 
-    def charge(self, lines: float) -> None:
-        """See :meth:`Outlet.charge`."""
-
-    def wait_until(self, due: float) -> None:
-        """See :meth:`Outlet.wait_until`."""
-
-    def finish(self) -> None:
-        """See :meth:`Outlet.finish`."""
-
-    def replace(self, last: bytes) -> None:
-        """See :meth:`Outlet.replace`."""
+    write = begin = end = charge = wait_until = finish = replace = _nothing
 
 
 NOWHERE: Final = Nowhere()

@@ -7,7 +7,7 @@ A chat decides by itself about its own members. Members who are on other process
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -31,13 +31,11 @@ class Trouble(NamedTuple):
 
 
 class Peers(Protocol):
-    """The other processes, as a chat sees them.
-
-    :ivar claims: who holds which name, on all of them.
-    """
+    """The other processes, as a chat sees them."""
 
     @property
-    def claims(self) -> Names: ...
+    def claims(self) -> Names:
+        """Who holds which name, on all of them."""
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
         """Bring in who is elsewhere, by what holds at the start.
@@ -60,7 +58,7 @@ class Peers(Protocol):
         """A member of this process leaves: with what is committed next, others forget it."""
 
     def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
-        """Ask the process of a remote member to let it go; see :meth:`.Chat.send_away`."""
+        """Ask the process of a remote member to let it go; see :meth:`.Attendance.send_away`."""
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
         """Find a session, and see to it that what it does is decided in this process.
@@ -101,24 +99,14 @@ class Alone:
         """Who was here is here again."""
         return facts
 
-    def follow(self) -> None:
-        """There is nothing to take part in."""
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Do nothing: nobody else has to know, and no member is elsewhere."""
 
-    def arrives(self, member: Member) -> None:
-        """Nobody has to know."""
-
-    def leaves(self, member: Member) -> None:
-        """Nobody has to know."""
-
-    def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
-        """No member is elsewhere."""
+    follow = arrives = leaves = hold = send_away = _nothing
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
         """All is decided here."""
         return succeed(find())
-
-    def hold(self, facts: Sequence[Fact]) -> None:
-        """No member is elsewhere."""
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
         """Each commit is paid for; nobody is ever missing in one."""

@@ -15,11 +15,6 @@ from chatservice.messages import Code
 from chatservice.text import wording
 
 
-def is_heard(standing: Standing, name: str) -> bool:
-    """Tell whether the holder of a name is not muted."""
-    return standing.muted(name) is None
-
-
 def check_heard(standing: Standing, name: str, kind: str = "") -> None:
     """Refuse new words of a member whom an operator has muted.
 

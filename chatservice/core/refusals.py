@@ -22,13 +22,6 @@ class Refusal(Exception):
         self.hint = hint
 
 
-class NotLetIn(Refusal):
-    """Somebody can't come into a room."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(Code.NOT_LET_IN, why)
-
-
 _BELOW: Final[dict[type[Exception], Code]] = {
     BadName: Code.BAD_NAME,
     JournalUnavailable: Code.WENT_WRONG,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from twisted.logger import Logger
@@ -177,6 +178,7 @@ class _Person:
 
     :ivar was: what is stored of them by now.
     :ivar here: they have not left.
+    :ivar old: how they were called.
     :ivar since: when they were in a room first, as an id.
     :ivar why: why they can't have the name that they have; ``""`` if they can.
     """
@@ -187,17 +189,12 @@ class _Person:
         self._value: dict[str, Any] = json.loads(fact.value)
         self.origin: int = self._value["origin"]
         self.name: str = self._value["name"]
+        self.old = self.name
         periods = tuple(Period(*period) for period in self._value.get("periods", ()))
         self.reading = Reading(self._value["rooms"], periods, self._value.get("forgotten", 0))
         ids = [*self.reading.rooms.values(), *(period.since for period in periods)]
         self.since = min(ids, default=float("inf"))
         self.why = _reason(names.nickname, self.name)
-
-    @property
-    def old(self) -> str:
-        """How they were called."""
-        name: str = self._value["name"]
-        return name
 
     @property
     def fact(self) -> Fact:
@@ -262,8 +259,7 @@ def _call_rooms(
             continue
         new = before.get(room, "")
         if not new:
-            new = _mended(names.room_name, room, "room", longest)
-            new = _unused(names.room_name, new, "room", used.__contains__, longest)
+            new = _nearest(names.room_name, room, "room", longest, used.__contains__)
             used.add(new)
             words = f"calls this room #{new} from now on, and not #{room}: {why}"
             drafts.append(Draft(new, ACTED, THE_SERVER, words, 0, 0))
@@ -285,13 +281,17 @@ def _call_people(people: Iterable[_Person], longest: int) -> dict[str, int]:
         elif person.here:
             holders[names.key(person.name)] = person
     for person in others:
-        name = _mended(names.nickname, person.name, "guest", longest)
         if person.here:
-            name = _unused(
-                names.nickname, name, "guest", lambda name: names.key(name) in holders, longest
+            person.name = _nearest(
+                names.nickname,
+                person.name,
+                "guest",
+                longest,
+                lambda name: names.key(name) in holders,
             )
-            holders[names.key(name)] = person
-        person.name = name
+            holders[names.key(person.name)] = person
+        else:  # Who has left holds no name.
+            person.name = _nearest(names.nickname, person.name, "guest", longest)
     return {key: person.origin for key, person in holders.items()}
 
 
@@ -317,7 +317,7 @@ def _call_standing(
             term = Term(*json.loads(value))
             other = renamed.get(term.name, term.name)
             if _reason(names.nickname, other):
-                other = _mended(names.nickname, other, "guest", longest)
+                other = _nearest(names.nickname, other, "guest", longest)
             key = names.key(other)
             if key not in mutes or term.outlasts(mutes[key]):
                 mutes[key] = term
@@ -335,39 +335,38 @@ def _reason(check: Check, name: str) -> str:
         return str(error)
 
 
-def _mended(check: Check, name: str, otherwise: str, longest: int) -> str:
+def _nearest(
+    check: Check,
+    name: str,
+    otherwise: str,
+    longest: int,
+    used: Callable[[str], bool] = lambda name: False,
+) -> str:
     """Return the name that is nearest to one that can't be, or is itself one.
 
-    :param otherwise: what it is if none is near.
+    Where somebody has that, it has the first number behind it with which nobody has it.
+
+    :param otherwise: what it is if none is near, and what stands before the number if it can't.
     """
-    longest = max(longest, len(name))
+    room = max(longest, len(name))
     spoilt = "".join(
         "_" if character in names.FORBIDDEN or not scripts(character) else character
         for character in name
     )
     for text in (spoilt, f"_{spoilt}", spoilt.lower()):
-        try:
-            return check(text[:longest], longest)
-        except BadName:
-            continue
-    return otherwise
-
-
-def _unused(
-    check: Check, name: str, otherwise: str, used: Callable[[str], bool], longest: int
-) -> str:
-    """Return a name, with the first number behind it with which nobody has it.
-
-    :param otherwise: what stands before the number if the name can't.
-    """
-    longest = max(longest, len(name))
-    number = 1
+        with suppress(BadName):
+            name = check(text[:room], room)
+            break
+    else:
+        name = otherwise
+    room = max(longest, len(name))
     unused = name
+    number = 1
     while used(unused):
         number += 1
         end = str(number)
         try:
-            unused = check(name[: longest - len(end)] + end, longest)
+            unused = check(name[: room - len(end)] + end, room)
         except BadName:
             name = otherwise
     return unused

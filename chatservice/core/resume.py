@@ -26,7 +26,6 @@ from chatservice.core.refusals import Refusal
 from chatservice.core.rooms import Rooms
 from chatservice.core.sessions import Session
 from chatservice.core.state import State
-from chatservice.core.telling import joined, seen
 from chatservice.journal.events import Fact
 from chatservice.text import names
 
@@ -187,7 +186,7 @@ class Returns:
                 session.reading = session.reading.left(room, coming.began)
                 batch.then(partial(member.refuse, error.code, str(error)))
             else:
-                batch.then(partial(joined, state, membership))
+                batch.then(partial(self._rooms.tell_joined, membership))
         # Last: what is asked for behind the hello is answered behind what answers that.
         batch.then(partial(self._welcomed, member))
         state.ticker.wake()
@@ -243,7 +242,7 @@ class Returns:
                 journal=state.journal.identity,
                 since=since,
                 seq=session.seq,
-                rooms=[seen(state, membership.room) for membership in member.rooms()],
+                rooms=[self._rooms.seen(membership.room) for membership in member.rooms()],
                 resumed=resumed,
                 gap=gap,
                 grace=limits.grace,

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.core.deadlines import Timer
 from chatservice.journal.events import FILE, Fact
 from chatservice.text import durations
 
@@ -45,8 +45,7 @@ UNTIL_THEN: Final = (
 log = Logger()
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Why nothing may be deleted now.
 
     :ivar ran: seconds that the service has run since the time is in doubt.
@@ -82,7 +81,7 @@ class WallClock:
         self._read = read
         self._note = note
         self._last = read(), clock.seconds()
-        self._due: IDelayedCall | None = None
+        self._timer = Timer(clock, self._run)
         self._ran_at = 0.0
 
     def now(self) -> int:
@@ -121,7 +120,7 @@ class WallClock:
         """Note how long the service has run."""
         if self.doubt is not None:
             self._run()
-        self._cancel()
+        self._timer.stop()
 
     def believe(self) -> None:
         """Take the time for right from now on, as somebody has looked at it."""
@@ -130,34 +129,29 @@ class WallClock:
             self._end("an operator says so")
 
     def _begin(self, doubt: Doubt, why: str) -> None:
-        self.doubt, self._ran_at = doubt, self._clock.seconds()
         left = durations.say(doubt.left)
         log.warn(f"the clock may be wrong: {{why}}; {UNTIL_THEN}", why=why, left=left)
-        self._store(json.dumps([doubt.ran, doubt.gap]))
-        self._cancel()
-        self._due = self._clock.callLater(LOOK_EVERY, self._look)
+        self._keep(doubt)
 
-    def _look(self) -> None:
-        self._due = None
-        self._run()
-        if self.doubt is not None and self._due is None:
-            self._due = self._clock.callLater(LOOK_EVERY, self._look)
+    def _keep(self, doubt: Doubt) -> None:
+        """Note a doubt as it is now, and look again later."""
+        self.doubt, self._ran_at = doubt, self._clock.seconds()
+        self._store(json.dumps(doubt))
+        self._timer.start(LOOK_EVERY)
 
     def _run(self) -> None:
-        """Count how long the service has run in doubt, and note it."""
+        """Count how long the service has run in doubt."""
         self.now()
         assert self.doubt is not None
-        seconds = self._clock.seconds()
-        ran, self._ran_at = self.doubt.ran + seconds - self._ran_at, seconds
-        self.doubt = replace(self.doubt, ran=ran)
+        ran = self.doubt.ran + self._clock.seconds() - self._ran_at
         if ran >= PROBATION:
             self._end("the service has run long enough with it")
         else:
-            self._store(json.dumps([ran, self.doubt.gap]))
+            self._keep(self.doubt._replace(ran=ran))
 
     def _end(self, why: str) -> None:
         self.doubt = None
-        self._cancel()
+        self._timer.stop()
         log.info("the clock is right: {why}", why=why)
         self._store("")
 
@@ -165,8 +159,3 @@ class WallClock:
         self._note(NOTE, value).addErrback(
             lambda failure: log.warn("can't note it: {why}", why=failure.getErrorMessage())
         )
-
-    def _cancel(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None

@@ -102,31 +102,33 @@ class Stretch(NamedTuple):
 class Journal(Protocol):
     """An append-only, totally ordered log of events.
 
-    :ivar identity: names this journal; ids of another journal mean nothing here.
-    :ivar head: the id of the last event; 0 if there was none yet.
-    :ivar last_at: when the last event was committed, in milliseconds since 1970; 0 if that is not
-        known. Times need not rise with ids: a clock may be set.
-    :ivar floor: events up to and including this id can't be read any more (or never were stored).
-    :ivar unbroken: events before this id may be missing in the midst of others.
     :ivar largest: so many characters should one commit have, about, at most; None for any number.
     """
 
     largest: int | None
 
     @property
-    def unbroken(self) -> int: ...
+    def identity(self) -> str:
+        """The name of this journal; ids of another journal mean nothing here."""
 
     @property
-    def identity(self) -> str: ...
+    def head(self) -> int:
+        """The id of the last event; 0 if there was none yet."""
 
     @property
-    def head(self) -> int: ...
+    def last_at(self) -> int:
+        """When the last event was committed, in milliseconds since 1970; 0 if that is not known.
+
+        Times need not rise with ids: a clock may be set.
+        """
 
     @property
-    def last_at(self) -> int: ...
+    def floor(self) -> int:
+        """Events up to and including this id can't be read any more, or never were stored."""
 
     @property
-    def floor(self) -> int: ...
+    def unbroken(self) -> int:
+        """Events before this id may be missing in the midst of others."""
 
     def start(self) -> None:
         """Open the journal.

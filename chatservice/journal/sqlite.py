@@ -27,12 +27,12 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -48,7 +48,14 @@ from chatservice.journal.base import (
 )
 from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise, rooms_of
+from chatservice.journal.sqlite_schema import (
+    NUMBERED_ONLY,
+    facts_of,
+    hold,
+    prepare,
+    revise,
+    rooms_of,
+)
 
 PASSIVE_AT: Final = 4 << 20
 TRUNCATE_AT: Final = 64 << 20
@@ -171,8 +178,12 @@ class SqliteJournal:
 
     def stop(self) -> Deferred[None]:
         """Close the file, which empties the log into it. See :meth:`.Journal.stop`."""
-        idle = self._reading.idle().addCallback(lambda _: self._checkpointing.acquire())
-        return idle.addCallback(lambda _: self._close())
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._reading.idle()
+        await self._checkpointing.acquire()
+        self._close()
 
     def _close(self) -> None:
         if self.lost:
@@ -190,40 +201,43 @@ class SqliteJournal:
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """See :meth:`.Journal.commit`."""
-        return self._in_turn(lambda: self._commit(drafts, facts))
+        return self._in_turn(self._commit, drafts, facts)
 
     def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[Committed]:
         """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
-        return self._in_turn(lambda: self._store(events, facts))
+        return self._in_turn(self._store, events, facts)
 
     def note(self, name: str, value: str) -> Deferred[None]:
         """See :meth:`.Journal.note`."""
-        return self._in_turn(lambda: self._write((), [Fact(FILE, name, value)]))
+        return self._in_turn(self._write, (), [Fact(FILE, name, value)])
 
-    def _in_turn(self, commit: Callable[[], Deferred[_T]]) -> Deferred[_T]:
+    def _in_turn(self, write: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        """Write now, or as soon as a checkpoint lets it."""
         if self._checkpoint is None:
-            return commit()
-        waiting: Deferred[_T] = Deferred()
+            return maybeDeferred(write, *args)
+        written: Deferred[_T] = Deferred()
+        self._checkpoint.addCallback(lambda _: maybeDeferred(write, *args).chainDeferred(written))
+        return written
 
-        def turn(_: None) -> Deferred[None]:
-            return commit().addCallbacks(waiting.callback, waiting.errback)
-
-        self._checkpoint.addCallback(turn)
-        return waiting
-
-    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Committed]:
+    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Committed:
         at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         return self._store(events, facts(events))
 
-    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[Committed]:
-        stored = self._write(events, held)
-        return stored.addCallback(lambda _: self._stored(Committed(events, held)))
+    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Committed:
+        self._write(events, held)
+        if events:
+            # What was before the first event of all never was here.
+            self.floor = self.floor if self.head else events[0].id - 1
+            self.head = events[-1].id
+            self.last_at = events[-1].at
+        self._tend()
+        return Committed(events, held)
 
-    def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+    def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> None:
         lost = "" if self._is_all_there() else self.lost
         if lost:
-            return fail(JournalUnavailable(lost))
+            raise JournalUnavailable(lost)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -236,20 +250,9 @@ class SqliteJournal:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            return fail(JournalUnavailable(str(error)))
+            raise JournalUnavailable(str(error)) from None
         if any(fact.kind == ROOM for fact in held):
             self._reading.forget()
-        return succeed(None)
-
-    def _stored(self, committed: Committed) -> Committed:
-        events = committed.events
-        if events:
-            # What was before the first event of all never was here.
-            self.floor = self.floor if self.head else events[0].id - 1
-            self.head = events[-1].id
-            self.last_at = events[-1].at
-        self._tend()
-        return committed
 
     # Checkpoints
 
@@ -305,30 +308,32 @@ class SqliteJournal:
 
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""
-        try:
+        with self._readable():
             return self._reading.recent(limit)
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`."""
+        with self._readable():
+            return facts_of(self._writer)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Tell why the file can't be read, if it can't."""
         try:
-            return [Fact(*row) for row in self._writer.execute("SELECT * FROM facts")]
+            yield
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     def facts_later(self) -> Deferred[list[Fact]]:
         """Read all that holds in a thread."""
-        return self._reading.facts()
+        return Deferred.fromCoroutine(self._reading.facts())
 
     def last_seq(self, origin: int) -> int:
         """See :meth:`.Journal.last_seq`."""
-        try:
+        with self._readable():
             (seq,) = self._writer.execute(
                 f"SELECT max(seq) FROM events WHERE origin = ? AND {NUMBERED_ONLY}", (origin,)
             ).fetchone()
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
         return seq or 0
 
     def has(self, origin: int, seq: int) -> bool:
@@ -352,10 +357,8 @@ class SqliteJournal:
 
         :raises JournalError: if that can't be read.
         """
-        try:
+        with self._readable():
             return list(dict.fromkeys(rooms_of(self._writer)))
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     @property
     def size(self) -> int:
@@ -368,12 +371,10 @@ class SqliteJournal:
 
     def describe(self) -> str:
         """See :meth:`.Journal.describe`."""
-        try:
+        with self._readable():
             (count,) = self._writer.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {COUNT_MOST + 1})"
             ).fetchone()
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
         many = f"more than {COUNT_MOST:,}" if count > COUNT_MOST else f"{count:,}"
         much = f"{many} events, {self.size / 1e6:,.1f} MB" if count else "new: nothing is in it yet"
         return f"{os.path.abspath(self.path)} ({much})"
@@ -415,15 +416,15 @@ class SqliteJournal:
         self, position: int, rooms: Sequence[str], upto: int, talk: bool
     ) -> Deferred[Stretch]:
         """See :meth:`.Journal.after`."""
-        return self._reading.after(position, tuple(rooms), upto, talk)
+        return Deferred.fromCoroutine(self._reading.after(position, tuple(rooms), upto, talk))
 
     def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._reading.locate(room, upto, count, hidden)
+        return Deferred.fromCoroutine(self._reading.locate(room, upto, count, hidden))
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""
-        return self._reading.find(origin, seq)
+        return Deferred.fromCoroutine(self._reading.find(origin, seq))
 
     # Forgetting
 

@@ -10,17 +10,22 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence, Set
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence, Set
+from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
 from chatservice.journal.base import Found, JournalUnavailable, Stretch, found
 from chatservice.journal.events import Event, Fact
-from chatservice.journal.sqlite_schema import ADDRESSED_ONLY, NUMBERED_ONLY, REST_ONLY, TALK_ONLY
+from chatservice.journal.sqlite_schema import (
+    ADDRESSED_ONLY,
+    NUMBERED_ONLY,
+    REST_ONLY,
+    TALK_ONLY,
+    facts_of,
+)
 
 READ_EVENTS: Final = 512
 READ_CHARACTERS: Final = 64 << 10
@@ -62,10 +67,10 @@ class Reading:
         self._connection = connection
         self._in_thread = in_thread
         self._kept: deque[_Kept] = deque(maxlen=KEPT)
-        self._quick: deque[Callable[[], None]] = deque()
-        self._long: deque[Callable[[], None]] = deque()
+        self._quick: deque[Deferred[None]] = deque()
+        self._long: deque[Deferred[None]] = deque()
         self._turns = 0
-        self._busy = False
+        self._busy = self._going_on = False
 
     def forget(self) -> None:
         """Keep nothing of what was read: it is another room's by now."""
@@ -81,31 +86,20 @@ class Reading:
         ).fetchall()
         return [Event(*row) for row in reversed(rows)]
 
-    def after(
-        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
-    ) -> Deferred[Stretch]:
+    async def after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
         """See :meth:`.Journal.after`."""
         wanted = _Wanted(rooms, talk)
         kept = self._keeps(wanted, position, upto)
         if kept is not None:
-            return succeed(kept)
-        answer: Deferred[Stretch] = Deferred()
-
-        def keep(stretch: Stretch) -> Stretch:
-            self._kept.append(_Kept(wanted, position, stretch))
-            return stretch
-
-        def begin() -> None:
+            return kept
+        # Who reads on comes again and again; who looks something up waits for one answer.
+        async with self._turn(self._quick if talk else self._long):
             # Whoever was in line before may have wanted the same.
             kept = self._keeps(wanted, position, upto)
-            if kept is not None:
-                answer.callback(kept)
-            else:
-                self._read(answer, keep, self._after, wanted, position, upto)
-
-        # Who reads on comes again and again; who looks something up waits for one answer.
-        self._queue(begin, self._quick if talk else self._long)
-        return answer
+            if kept is None:
+                kept = await self._read(self._after, wanted, position, upto)
+                self._kept.append(_Kept(wanted, position, kept))
+        return kept
 
     def _keeps(self, wanted: _Wanted, position: int, upto: int) -> Stretch | None:
         for kept in self._kept:
@@ -160,9 +154,10 @@ class Reading:
                 upto = found[-1]
         return found
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
+    async def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
         """See :meth:`.Journal.locate`."""
-        return self._when_free(self._locate, room, upto, count, hidden)
+        async with self._turn(self._quick):
+            return await self._read(self._locate, room, upto, count, hidden)
 
     def _locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
         most = READ_EVENTS if hidden else min(count, READ_EVENTS)
@@ -175,16 +170,15 @@ class Reading:
         over = len(rows) < most and len(last.ids) < count
         return last._replace(reached=0) if over else last
 
-    def facts(self) -> Deferred[list[Fact]]:
+    async def facts(self) -> list[Fact]:
         """See :meth:`.SqliteJournal.facts_later`."""
-        return self._when_free(self._facts)
+        async with self._turn(self._quick):
+            return await self._read(facts_of, self._connection)
 
-    def _facts(self) -> list[Fact]:
-        return [Fact(*row) for row in self._connection.execute("SELECT * FROM facts")]
-
-    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+    async def find(self, origin: int, seq: int) -> Event | None:
         """See :meth:`.Journal.find`."""
-        return self._when_free(self._find, origin, seq)
+        async with self._turn(self._quick):
+            return await self._read(self._find, origin, seq)
 
     def _find(self, origin: int, seq: int) -> Event | None:
         row = self._connection.execute(
@@ -192,53 +186,43 @@ class Reading:
         ).fetchone()
         return Event(*row) if row is not None else None
 
-    def idle(self) -> Deferred[None]:
+    async def idle(self) -> None:
         """Wait until what was asked for before has been read."""
-        idle: Deferred[None] = Deferred()
+        while self._busy or self._quick or self._long:
+            async with self._turn(self._long):
+                pass
 
-        def look() -> None:
-            if self._quick or self._long:
-                self._queue(look, self._long)
-            else:
-                idle.callback(None)
-
-        self._queue(look, self._long)
-        return idle
-
-    def _when_free(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
-        answer: Deferred[_T] = Deferred()
-        begin = partial(self._read, answer, lambda result: result, reading, *args)
-        self._queue(begin, self._quick)
-        return answer
-
-    def _queue(self, begin: Callable[[], None], line: deque[Callable[[], None]]) -> None:
-        line.append(begin)
+    @asynccontextmanager
+    async def _turn(self, line: deque[Deferred[None]]) -> AsyncIterator[None]:
+        """Have the connection for oneself, when it is one's turn in a line."""
+        turn: Deferred[None] = Deferred()
+        line.append(turn)
         self._go_on()
+        await turn
+        try:
+            yield
+        finally:
+            self._busy = False
+            self._go_on()
 
     def _go_on(self) -> None:
+        """Let the next have its turn, and the next if that was over at once."""
+        if self._going_on:
+            return
+        self._going_on = True
         while (self._quick or self._long) and not self._busy:
             self._turns += 1
             first, second = self._quick, self._long
             if not self._turns % LONG_TURN:
                 first, second = second, first
-            (first or second).popleft()()
+            self._busy = True
+            (first or second).popleft().callback(None)
+        self._going_on = False
 
-    def _read(
-        self,
-        answer: Deferred[_T],
-        keep: Callable[[_T], _T],
-        reading: Callable[..., _T],
-        *args: Any,
-    ) -> None:
-        def unavailable(failure: Failure) -> Failure:
-            failure.trap(sqlite3.Error)
-            return Failure(JournalUnavailable(failure.getErrorMessage()))
-
-        def done(_: object) -> None:
-            self._busy = False
-            self._go_on()
-
-        self._busy = True
-        result: Deferred[_T] = self._in_thread(reading, *args)
-        result.addCallbacks(keep, unavailable).chainDeferred(answer)
-        result.addBoth(done)
+    async def _read(self, reading: Callable[..., _T], *args: Any) -> _T:
+        """Read something in the thread."""
+        try:
+            result: _T = await self._in_thread(reading, *args)
+        except sqlite3.Error as error:
+            raise JournalUnavailable(str(error)) from None
+        return result

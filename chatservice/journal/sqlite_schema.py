@@ -104,8 +104,7 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     :param at: the time, in milliseconds since 1970, of what happens by that.
     :raises JournalError: if that can't be.
     """
-    held = [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
-    revision = revised(held, lambda: rooms_of(connection))
+    revision = revised(facts_of(connection), lambda: rooms_of(connection))
     if revision is None:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -114,6 +113,11 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
     connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
     connection.execute("COMMIT")
+
+
+def facts_of(connection: sqlite3.Connection) -> list[Fact]:
+    """Read all that holds."""
+    return [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
 
 
 def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:

@@ -38,9 +38,6 @@ _NO_WORD: Final = frozenset(c for c in (*_BLANKS, *_LIKE_A_SLASH) if c.isalnum()
 class LooksLikeCommand(ValueError):
     """A line is no command, and looks like one; ``str()`` says so to who typed it."""
 
-    def __init__(self) -> None:
-        super().__init__(LOOKS_LIKE)
-
 
 def from_slash(line: str) -> str | None:
     """Return a line from its slash on, if what it shows begins with one; None if it is words.
@@ -60,7 +57,7 @@ def from_slash(line: str) -> str | None:
         if character == "/":
             return line[place:]
         if character in _LIKE_A_SLASH:
-            raise LooksLikeCommand
+            raise LooksLikeCommand(LOOKS_LIKE)
         # A mark on what is not seen, or a joiner between two of such.
         if not character or unicodedata.category(character) not in ("Mn", "Me", "Mc", "Cf"):
             return None

@@ -23,7 +23,7 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
         chat.ticker.batch.then(lambda: member.reply(ok))
         return Named(name=name)
 
-    return chat.rename(member, name).addCallback(renamed)
+    return chat.attendance.rename(member, name).addCallback(renamed)
 
 
 def away(chat: Chat, member: Member, request: Away) -> Reply:
@@ -44,6 +44,6 @@ def ping(chat: Chat, member: Member, request: Ping) -> Reply:
 
 def quit(chat: Chat, member: Member, request: Quit) -> None:
     """Leave."""
-    words = chat.parting_words(member, request.text)
+    words = chat.attendance.parting_words(member, request.text)
     member.reply(Goodbye(name=member.name, ref=request.ref))
-    chat.quit(member, words)
+    chat.attendance.quit(member, words)

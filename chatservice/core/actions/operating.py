@@ -61,7 +61,7 @@ def kick(chat: Chat, member: Member, request: Kick) -> None:
         raise Refusal(Code.NOT_HERE, "that is you", "/quit leaves")
     why = because(request.reason)
     _act(chat, member, f"kicked {directed(other.name)}{why}")
-    chat.send_away(other, "kicked", wording.KICKED + why, why)
+    chat.attendance.send_away(other, "kicked", wording.KICKED + why, why)
 
 
 def ban(chat: Chat, member: Member, request: Ban) -> None:
@@ -190,7 +190,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
             ("lines", f"{chat.past.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-            *chat.more_stats(),
+            *chat.peers.stats(),
         ]
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from chatservice.core import ignoring
 from chatservice.core.actions.meant import somebody
-from chatservice.core.answers import Making, Parts
+from chatservice.core.answers import Parts, others_turn
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
@@ -24,7 +24,7 @@ NAMES_A_LINE: Final = 1000
 """To look for a page among so many names counts as a line of who asks for it."""
 
 
-def names(chat: Chat, member: Member, request: Names) -> Making:
+async def names(chat: Chat, member: Member, request: Names) -> Parts:
     """Tell who is here, in whatever rooms, or in none: a page in the order of the alphabet."""
     if request.page < 1:
         raise Refusal(Code.BAD_FIELD, "page is 1 or more")
@@ -34,7 +34,7 @@ def names(chat: Chat, member: Member, request: Names) -> Making:
     runs = []
     for start in range(0, len(there), NAMES_AT_ONCE):
         if start:
-            yield b""
+            await others_turn()
         runs.append(sorted(map(alphabetical, there[start : start + NAMES_AT_ONCE])))
     page: list[str] = []
     before = (request.page - 1) * limit
@@ -43,7 +43,7 @@ def names(chat: Chat, member: Member, request: Names) -> Making:
             if len(page) == limit:
                 break
             if place and place % NAMES_AT_ONCE == 0:
-                yield b""
+                await others_turn()
             if place >= before:
                 page.append(name)
     crowd = Crowd(

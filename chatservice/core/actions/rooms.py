@@ -6,13 +6,12 @@ from itertools import islice
 from typing import Final
 
 from chatservice.core.actions.meant import current_room, membership_in, room_name
-from chatservice.core.answers import Making, Parts
+from chatservice.core.answers import Parts, others_turn
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
 from chatservice.core.refusals import Refusal
 from chatservice.core.talk import talk_after, talk_before
-from chatservice.core.telling import joined, seen
 from chatservice.messages import Code, History, Join, Leave, Ok, Past, Person, Reply, Rooms, Who
 from chatservice.messages.shown import Company, Left, Overview, TopicIs, Turned
 from chatservice.messages.typed import TopicOf
@@ -28,11 +27,11 @@ def join(chat: Chat, member: Member, request: Join) -> Reply | None:
     """Go into a room, or turn to one."""
     name = room_name(chat, member, request.room)
     there, before = member.membership(name), member.current
-    membership = chat.join(member, name)
+    membership = chat.places.join(member, name)
     if there is not None:
-        room = seen(chat, membership.room)
+        room = chat.places.seen(membership.room)
         return Turned(room=room, already=membership is before, ref=request.ref)
-    chat.ticker.batch.then(lambda: joined(chat, membership, request.ref))
+    chat.ticker.batch.then(lambda: chat.places.tell_joined(membership, request.ref))
     return None
 
 
@@ -40,16 +39,15 @@ def leave(chat: Chat, member: Member, request: Leave) -> Reply:
     """Go out of a room."""
     membership = membership_in(chat, member, request.room)
     before = member.current
-    chat.leave(membership)
+    chat.places.leave(membership)
     room = membership.room.name
     ok = Ok(to=request.type, room=room, ref=request.ref)
     chat.ticker.batch.then(lambda: member.reply(ok))
     return Left(room=room, now=current_room(member), moved=member.current is not before)
 
 
-def who(chat: Chat, member: Member, request: Who) -> Making:
+async def who(chat: Chat, member: Member, request: Who) -> Parts:
     """Tell who is in a room."""
-    yield from ()
     name = room_name(chat, member, request.room)
     room = chat.rooms.get(name)
     people = room.members if room is not None and name != hidden_room(member) else {}
@@ -58,11 +56,11 @@ def who(chat: Chat, member: Member, request: Who) -> Making:
     return Parts(company, (Person(name=other.name, away=other.away) for other in there))
 
 
-def rooms(chat: Chat, member: Member, request: Rooms) -> Making:
+async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
     """Tell which rooms there are."""
-    if chat.directory.dear:
-        yield b""
-    shown, count = chat.directory.first(ROOMS_TOLD, hidden_room(member))
+    if chat.places.dear:
+        await others_turn()
+    shown, count = chat.places.first(ROOMS_TOLD, hidden_room(member))
     locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
     overview = Overview(
         count=count,
@@ -71,10 +69,10 @@ def rooms(chat: Chat, member: Member, request: Rooms) -> Making:
         locked=locked,
         ref=request.ref,
     )
-    return Parts(overview, (seen(chat, room) for room in shown))
+    return Parts(overview, (chat.places.seen(room) for room in shown))
 
 
-def history(chat: Chat, member: Member, request: History) -> Making:
+async def history(chat: Chat, member: Member, request: History) -> Parts:
     """Tell what was said in a room: the last before an id, or the first after one."""
     if request.before is not None and request.after is not None:
         raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
@@ -82,12 +80,12 @@ def history(chat: Chat, member: Member, request: History) -> Making:
     limit = min(max(request.limit, 1), HISTORY_MOST)
     before = request.before if request.before is not None else chat.past.head + 1
     if limit > HISTORY_SHORT:
-        yield b""
+        await others_turn()
     unseen = frozenset(member.hidden)
     if request.after is not None:
-        talk = yield from talk_after(chat.past, room, request.after, limit, unseen)
+        talk = await talk_after(chat.past, room, request.after, limit, unseen)
     else:
-        talk = yield from talk_before(chat.past, room, before, limit, unseen)
+        talk = await talk_before(chat.past, room, before, limit, unseen)
     past = Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
     return Parts(past, talk.events)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chatservice.core.members import Membership
@@ -11,6 +12,7 @@ from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
 from chatservice.text import names
 
 
+@dataclass(slots=True, eq=False)
 class Presence:
     """Members who join, or leave, a room in one tick: one event for all of them.
 
@@ -19,15 +21,12 @@ class Presence:
     :ivar seq: the identity of the event, with the house as its origin.
     """
 
-    __slots__ = ("kind", "memberships", "names", "room", "seq", "words")
-
-    def __init__(self, kind: str, room: str, seq: int, words: str = "") -> None:
-        self.kind = kind
-        self.room = room
-        self.seq = seq
-        self.words = words
-        self.names: list[str] = []
-        self.memberships: list[Membership] = []
+    kind: str
+    room: str
+    seq: int
+    words: str = ""
+    names: list[str] = field(default_factory=list)
+    memberships: list[Membership] = field(default_factory=list)
 
     def add(self, membership: Membership) -> None:
         """Let a member join, or leave, with the others."""
@@ -56,6 +55,7 @@ def reworded(draft: Draft, author: str) -> Draft:
     return draft._replace(author=author)
 
 
+@dataclass(slots=True, eq=False)
 class _RoomBatch:
     """The drafts of one room, with who joins at first and who leaves at last.
 
@@ -66,14 +66,11 @@ class _RoomBatch:
     :ivar left: the origins of the members in ``leaves``, and the keys of their names.
     """
 
-    __slots__ = ("drafts", "joins", "leaves", "left", "start")
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft | Presence] = []
-        self.start = 0
-        self.joins: Presence | None = None
-        self.leaves: Presence | None = None
-        self.left: set[int | str] = set()
+    drafts: list[Draft | Presence] = field(default_factory=list)
+    start: int = 0
+    joins: Presence | None = None
+    leaves: Presence | None = None
+    left: set[int | str] = field(default_factory=set)
 
     def seal(self) -> None:
         if self.leaves is not None:
@@ -123,6 +120,7 @@ class Batch:
 
     :param origin: the house itself, as the origin of who comes and goes.
     :param last: the number of who came or went last; the next one is less by one.
+    :ivar facts: what is to hold, but for records.
     :ivar count: how many things wait.
     :ivar size: how many characters they have.
     """
@@ -131,7 +129,7 @@ class Batch:
         self._origin = origin
         self._seq = last
         self._rooms: dict[str, _RoomBatch] = {}
-        self._facts: list[Fact] = []
+        self.facts: list[Fact] = []
         self._records: dict[Record, None] = {}
         self._then: list[Callable[[], None]] = []
         self.count = 0
@@ -143,13 +141,9 @@ class Batch:
 
     def hold(self, fact: Fact) -> None:
         """Add what holds from then on."""
-        self._facts.append(fact)
+        self.facts.append(fact)
         self.count += 1
         self.size += len(fact.value)
-
-    def held(self) -> Sequence[Fact]:
-        """Return what is to hold, but for records."""
-        return self._facts
 
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""
@@ -232,8 +226,8 @@ class Batch:
             self._records |= {record: None for record in moving if record is not None}
         known = [record for record in self._records if not record.dropped]
         records = {record: (record.name, record.here) for record in known}
-        taken = Taken(self._origin, drafts, self._facts, records, presences, self._then)
-        self._rooms, self._facts, self._records, self._then = {}, [], {}, []
+        taken = Taken(self._origin, drafts, self.facts, records, presences, self._then)
+        self._rooms, self.facts, self._records, self._then = {}, [], {}, []
         self.count = self.size = 0
         return taken
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+
+from chatservice.core.deadlines import Timer
 
 SEND_COST: Final = 50e-6
 LONGEST_PACE: Final = 0.1
@@ -36,26 +38,25 @@ class Pace:
         self._next = 0.0
         self._quiet = 0.0
         self._seen = 0
-        self._due: IDelayedCall | None = None
+        self._timer = Timer(clock, self._unless_more)
 
     def wake(self) -> None:
         """See to it that the time comes: to be called after each change of what waits."""
-        if self._due is None:
+        if not self._timer.running:
             wait = self._next - self._clock.seconds()
             late = wait <= 0 or self._waiting() >= MANY
             self._seen = 0
-            self._due = self._clock.callLater(0 if late else wait, self._unless_more)
+            self._timer.start(0 if late else wait)
         elif self._waiting() == MANY:
-            self._due.reset(0)
+            self._timer.start(0)
 
     def _unless_more(self) -> None:
         """It is time, unless more lines came since the last look: then look again."""
         waiting = self._waiting()
         if self._seen < waiting and self._clock.seconds() < self._next:
             self._seen = waiting
-            self._due = self._clock.callLater(self._quiet, self._unless_more)
+            self._timer.start(self._quiet)
         else:
-            self._due = None
             self._go()
 
     def spent(self, sends: int) -> None:
@@ -66,15 +67,9 @@ class Pace:
 
     def wait(self, seconds: float) -> None:
         """Let it be time in so many seconds, whatever comes."""
-        self.stop()
-        self._due = self._clock.callLater(seconds, self._over)
-
-    def _over(self) -> None:
-        self._due = None
-        self._go()
+        self._next = self._clock.seconds() + seconds
+        self._timer.start(seconds)
 
     def stop(self) -> None:
         """Let it not be time any more, until :meth:`wake`."""
-        if self._due is not None and self._due.active():
-            self._due.cancel()
-        self._due = None
+        self._timer.stop()

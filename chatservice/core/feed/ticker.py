@@ -18,10 +18,11 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatservice.core.deadlines import Timer
 from chatservice.core.feed.batch import Batch, Presence, Taken, reworded
 from chatservice.core.feed.pace import Pace
 from chatservice.journal.base import Committed, Journal, JournalUnavailable
@@ -75,11 +76,11 @@ class Ticker:
         self._pace = Pace(clock, lambda: self.batch.count, self.tick)
         self._waiting: list[Callable[[], None]] = []
         self._settling: Deferred[int] | None = None
-        self._looking: IDelayedCall | None = None
+        self._looking = Timer(clock, self.watch)
 
     def watch(self) -> None:
         """From now on, notice that the journal refuses also if there is nothing to commit."""
-        self._looking = self._clock.callLater(LOOK_EVERY, self.watch)
+        self._looking.start(LOOK_EVERY)
         if self._committing is None and self._settling is None and self._journal.lost:
             self.tick()
 
@@ -196,23 +197,20 @@ class Ticker:
     @property
     def clogged(self) -> bool:
         """Whether so much waits, behind a commit or for one, that nobody should be read from."""
-        count, size = self.batch.count, self.batch.size
-        if self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE):
-            return True
-        return self.full
+        return self.full or (self._committing is not None and self._holds(HELD_SIZE))
 
     @property
     def full(self) -> bool:
         """Whether as much waits as one commit should have, where that is limited."""
-        largest = self._journal.largest
-        if largest is None:
-            return False
-        return self.batch.count >= HELD_COUNT or self.batch.size >= largest
+        return self._journal.largest is not None and self._holds(self._journal.largest)
+
+    def _holds(self, size: int) -> bool:
+        return self.batch.count >= HELD_COUNT or self.batch.size >= size
 
     def waiting(self) -> list[Fact]:
         """Return what is to hold, and waits to be stored; but for records."""
         taken = self._committing.held if self._committing is not None else ()
-        return [*taken, *self.batch.held()]
+        return [*taken, *self.batch.facts]
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""
@@ -238,5 +236,4 @@ class Ticker:
     def stop(self) -> None:
         """Tick no more."""
         self._pace.stop()
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        self._looking.stop()

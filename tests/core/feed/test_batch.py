@@ -241,7 +241,8 @@ class House:
     def rename(self, who: Member, name: str) -> None:
         if name != who.name and self._claim(name, who):
             old, who.name = who.name, name
-            self.claims.replace(old, name)
+            if names.key(old) != names.key(name):
+                self.claims.release(old)
             for present in who.rooms():
                 draft = Draft(present.room.name, RENAMED, old, name, who.origin, 1)
                 self.batch.rename(draft)
