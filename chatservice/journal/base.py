@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.events import TALK, Draft, Event, Fact, is_hidden
+from chatservice.journal.events import Draft, Event, Fact
 
 
 class Committed(NamedTuple):
@@ -56,35 +56,14 @@ class JournalUnavailable(Exception):
 
 
 class Found(NamedTuple):
-    """What was said and done in a room and somebody sees, as found from its end backwards.
+    """What was said and done in a room, as found from its end backwards.
 
-    :ivar ids: which events these are, the newest first.
-    :ivar passed: how many were passed over, since they are hidden.
+    :ivar talk: the ids, kinds and origins of the events, the newest first.
     :ivar reached: every event after this id was looked at; 0 if there is none before it.
     """
 
-    ids: Sequence[int]
-    passed: int
+    talk: Sequence[tuple[int, str, int]]
     reached: int
-
-
-def found(back: Iterable[tuple[int, str, int]], upto: int, count: int, hidden: Set[int]) -> Found:
-    """Find the last ``count`` of what was said and done, and is not hidden.
-
-    :param back: the ids, kinds and origins of events up to ``upto``, the newest first.
-    """
-    ids: list[int] = []
-    passed = 0
-    for id, kind, origin in back:
-        if len(ids) == count:
-            break
-        upto = id - 1
-        if kind in TALK:
-            if is_hidden(kind, origin, hidden):
-                passed += 1
-            else:
-                ids.append(id)
-    return Found(ids, passed, upto)
 
 
 class Stretch(NamedTuple):
@@ -204,14 +183,8 @@ class Journal(Protocol):
         :param talk: only what was said and done in the rooms.
         """
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
-        """Look for the last ``count`` things said or done in a room, up to an id.
-
-        A bounded number of events is looked at. If there is more to look at, and not enough was
-        found, it goes on with ``upto`` where this one has come to.
-
-        :param hidden: the sessions of which nothing counts that they say and do.
-        """
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
+        """Look for the last ``most`` things said or done in a room, up to an id."""
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """Find the event that a session has given a number; ``seq`` is above 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -81,9 +81,9 @@ class MemoryJournal:
         """See :meth:`.Journal.after`."""
         return succeed(Stretch((), upto))
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return succeed(Found((), 0, 0))
+        return succeed(Found((), 0))
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

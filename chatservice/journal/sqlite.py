@@ -27,7 +27,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -418,9 +418,9 @@ class SqliteJournal:
         """See :meth:`.Journal.after`."""
         return Deferred.fromCoroutine(self._reading.after(position, tuple(rooms), upto, talk))
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return Deferred.fromCoroutine(self._reading.locate(room, upto, count, hidden))
+        return Deferred.fromCoroutine(self._reading.locate(room, upto, most))
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, JournalUnavailable, Stretch, found
+from chatservice.journal.base import Found, JournalUnavailable, Stretch
 from chatservice.journal.events import Event, Fact
 from chatservice.journal.sqlite_schema import (
     ADDRESSED_ONLY,
@@ -154,21 +154,18 @@ class Reading:
                 upto = found[-1]
         return found
 
-    async def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
+    async def locate(self, room: str, upto: int, most: int) -> Found:
         """See :meth:`.Journal.locate`."""
         async with self._turn(self._quick):
-            return await self._read(self._locate, room, upto, count, hidden)
+            return await self._read(self._locate, room, upto, most)
 
-    def _locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
-        most = READ_EVENTS if hidden else min(count, READ_EVENTS)
-        rows = self._connection.execute(
+    def _locate(self, room: str, upto: int, most: int) -> Found:
+        talk = self._connection.execute(
             "SELECT id, kind, origin FROM events WHERE room = ? AND id <= ? "
             f"AND {TALK_ONLY} ORDER BY id DESC LIMIT ?",
             (room, upto, most),
         ).fetchall()
-        last = found(rows, upto, count, hidden)
-        over = len(rows) < most and len(last.ids) < count
-        return last._replace(reached=0) if over else last
+        return Found(talk, 0 if len(talk) < most else talk[-1][0] - 1)
 
     async def facts(self) -> list[Fact]:
         """See :meth:`.SqliteJournal.facts_later`."""

@@ -42,9 +42,7 @@ class MemoryJournalTests(TestCase):
         self.assertEqual(journal.recent(0), [])
         read = self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
         self.assertEqual(read, Stretch((), 2))
-        self.assertEqual(
-            self.successResultOf(journal.locate("lobby", 2, 20, set())), Found((), 0, 0)
-        )
+        self.assertEqual(self.successResultOf(journal.locate("lobby", 2, 20)), Found((), 0))
 
     def test_there_is_nothing_to_forget(self) -> None:
         self.commit("a")

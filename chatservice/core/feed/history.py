@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Journal, Stretch, found
+from chatservice.journal.base import Found, Journal, Stretch
 from chatservice.journal.events import PRIVATE, TALK, Event, inbox, is_hidden
 
 PASSED_MOST: Final = 10_000
@@ -163,17 +163,18 @@ class Past:
         last = min(bisect_right(events, upto, key=_id), first + READ_EVENTS)
         return events[first:last]
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found | Deferred[Found]:
-        """See :meth:`.Journal.locate`; a :class:`Search` goes on until it has found enough."""
+    def locate(self, room: str, upto: int, most: int) -> Found | Deferred[Found]:
+        """Look back as :meth:`.Journal.locate`, and perhaps not all the way at once."""
         if upto <= self.floor:
-            return self._journal.locate(room, upto, count, hidden)
+            return self._journal.locate(room, upto, most)
         events = self._rooms.get(room, [])
         end = bisect_right(events, upto, key=_id)
         first = max(0, end - READ_EVENTS)
-        back = ((e.id, e.kind, e.origin) for e in reversed(events[first:end]))
-        last = found(back, upto, count, hidden)
-        over = not first and len(last.ids) < count
-        return last._replace(reached=self.floor) if over else last
+        back = ((e.id, e.kind, e.origin) for e in reversed(events[first:end]) if e.kind in TALK)
+        talk = list(islice(back, most))
+        if len(talk) == most:
+            return Found(talk, talk[-1][0] - 1)
+        return Found(talk, events[first].id - 1 if first else self.floor)
 
     def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
         """Find the event to which a session has given a number, which is above 0."""
@@ -225,18 +226,24 @@ class Search:
 
     def go_on(self) -> Deferred[None] | None:
         """Take a step, which is done when the Deferred fires; at once if there is none."""
-        count = self._count - self.length
-        last = self._past.locate(self.room, self._reached, count, self.hidden)
-        if isinstance(last, Deferred):
-            return last.addCallback(self._add)
-        self._add(last)
+        # Of what is hidden, nobody knows how much there is.
+        most = READ_EVENTS if self.hidden else min(self._count - self.length, READ_EVENTS)
+        found = self._past.locate(self.room, self._reached, most)
+        if isinstance(found, Deferred):
+            return found.addCallback(self._add)
+        self._add(found)
         return None
 
-    def _add(self, last: Found) -> None:
-        self._ids += last.ids
-        self.length += len(last.ids)
-        self.passed += last.passed
-        self._reached = last.reached
+    def _add(self, found: Found) -> None:
+        self._reached = found.reached
+        for id, kind, origin in found.talk:
+            if self.length == self._count:
+                break
+            if is_hidden(kind, origin, self.hidden):
+                self.passed += 1
+            else:
+                self._ids.append(id)
+                self.length += 1
 
     def position(self, given: int = 0) -> int:
         """Return the id after which the first is that was found, but for those up to an id.
