@@ -176,8 +176,7 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            why = f"{_reason(failure.value)}: can't listen on {description}"
-            raise StartError(why) from None
+            raise StartError(f"{_reason(failure.value)}: can't listen on {description}") from None
 
     def _listening(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):

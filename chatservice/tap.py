@@ -196,11 +196,10 @@ def makeService(options: Options) -> IService:
         chat = make_chat(journal=MemoryJournal(_now))
     else:
         chat = make_chat(journal=_file(options, revise))
-    endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
     return ChatService(
         reactor,
         ChatFactory(reactor, chat, options.limits),
-        endpoints,
+        [(text, Listener.parse(text).open(reactor)) for text in options["listen"]],
         bool(options["console"]),
         options.parent if options.parent is not None else {},
     )

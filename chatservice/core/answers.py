@@ -9,8 +9,7 @@ connection that asked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Generator, Iterable
 from types import coroutine
 from typing import Any, Final, NamedTuple
 
@@ -64,69 +63,39 @@ def told(view: View, making: Making) -> Pieces:
     yield from view.parts(*parts)
 
 
-@dataclass(slots=True, eq=False)
-class Answer:
-    """An answer that is being made.
+class _Made(NamedTuple):
+    """Pieces that were made in one step.
 
-    :ivar go_on: called when there may be more to give.
-    :ivar cost: of the pieces that were made last, in lines.
-    :ivar over: all of it was made.
-    :ivar room: its reader takes more.
-    :ivar waits: the next piece needs something that is not there yet.
-    :ivar done: fires when it was given, or nobody is there to read it; fails with what its making
-        raises.
+    :ivar cost: what they count as, in lines.
+    :ivar over: no other follows.
+    :ivar wanted: what the next one awaits.
     """
 
-    outlet: Outlet
-    pieces: Pieces
-    go_on: Callable[[Answer], None]
-    cost: float = 0.0
-    over: bool = False
-    queued: bool = False
-    room: bool = True
-    waits: bool = False
-    done: Deferred[None] = field(default_factory=Deferred)
+    data: bytes
+    cost: float
+    over: bool
+    wanted: Deferred[Any] | None
 
-    def take(self) -> bytes:
-        """Make the next pieces; raises what the making raises."""
-        made: list[bytes] = []
-        size = 0
-        for piece in self.pieces:
-            if isinstance(piece, Deferred):
-                self.waits = True
-                piece.addBoth(self._read)
-                break
-            if piece:
-                made.append(piece)
-                size += len(piece)
-            if not piece or len(made) == AT_ONCE or size >= CHUNK:
-                break
-        else:
-            self.over = True
-        self.cost = max(len(made) / PIECES_A_LINE, size / BYTES_A_LINE)
-        return b"".join(made)
 
-    def _read(self, result: Any) -> Any:
-        """Go on, and leave the result of a Deferred to the making, which awaits it."""
-        self.waits = False
-        self.go_on(self)
-        return None if self.over else result
-
-    def give(self, data: bytes) -> None:
-        """Give what was made."""
-        self.room = self.outlet.give(data)
-        self.outlet.charge(self.cost)
-
-    def drained(self) -> None:
-        """Go on: there is room again, or nobody is there any more."""
-        self.room = True
-        self.go_on(self)
-
-    def drop(self) -> None:
-        """Make it no further."""
-        self.pieces.close()
-        self.over = True
-        self.done.callback(None)
+def _make(pieces: Pieces) -> _Made:
+    """Make the next pieces; raises what the making raises."""
+    made: list[bytes] = []
+    size = 0
+    over = False
+    wanted = None
+    for piece in pieces:
+        if isinstance(piece, Deferred):
+            wanted = piece
+            break
+        if piece:
+            made.append(piece)
+            size += len(piece)
+        if not piece or len(made) == AT_ONCE or size >= CHUNK:
+            break
+    else:
+        over = True
+    cost = max(len(made) / PIECES_A_LINE, size / BYTES_A_LINE)
+    return _Made(b"".join(made), cost, over, wanted)
 
 
 class Answers:
@@ -134,70 +103,86 @@ class Answers:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._queue: deque[Answer] = deque()
-        self._timer = Timer(clock, self._turn)
+        self._line: deque[Deferred[None]] = deque()
+        self._timer = Timer(clock, self._go_on)
         self._stopped = False
 
     def give(self, outlet: Outlet, pieces: Pieces) -> Deferred[None] | None:
         """Give an answer; raises what its making raises at once.
 
-        :returns: a Deferred that fires when it was given, and fails with what its making raises;
-            None if all of it was given at once.
+        :returns: a Deferred that fires when it was given, or nobody is there to read it, and fails
+            with what its making raises; None if all of it was given at once.
         """
-        answer = Answer(outlet, pieces, self._ready)
-        first = answer.take()
-        if outlet.closed:
-            answer.drop()
+        first = _make(pieces)
+        if first.over or outlet.closed:
+            pieces.close()
+            outlet.write(first.data)
             return None
-        if answer.over:
-            outlet.write(first)
-            return None
-        outlet.begin(answer.drained)
-        answer.give(first)
-        self._ready(answer)
-        return answer.done
+        return Deferred.fromCoroutine(self._give(outlet, pieces, first))
 
-    def _ready(self, answer: Answer) -> None:
-        if answer.queued or answer.waits or answer.over or not answer.room:
-            return
+    async def _give(self, outlet: Outlet, pieces: Pieces, made: _Made) -> None:
+        """Give an answer step by step; nothing else goes out on that way meanwhile."""
+        drained: Deferred[None] = Deferred()
+
+        def there_is_room() -> None:
+            if not drained.called:
+                drained.callback(None)
+
+        outlet.begin(there_is_room)
+        try:
+            while True:
+                drained = Deferred()
+                room = outlet.give(made.data)
+                outlet.charge(made.cost)
+                if made.over:
+                    break
+                if made.wanted is not None:
+                    await _there(made.wanted, outlet)
+                if not room:
+                    await drained
+                await self._turn()
+                if outlet.closed or self._stopped:
+                    break
+                made = _make(pieces)
+        finally:
+            pieces.close()
+            if not outlet.closed:
+                outlet.end()
+
+    def _turn(self) -> Deferred[None]:
+        """Wait for a turn, of which there are no more after the end."""
+        turn: Deferred[None] = Deferred()
+        self._line.append(turn)
         if self._stopped:
-            answer.drop()
-            return
-        answer.queued = True
-        self._queue.append(answer)
-        if not self._timer.running:
+            self.stop()
+        elif not self._timer.running:
             self._timer.start(0)
+        return turn
 
-    def _turn(self) -> None:
+    def _go_on(self) -> None:
         end = self._clock.seconds() + SLICE
-        while self._queue:
-            self._step(self._queue.popleft())
+        while self._line:
+            self._line.popleft().callback(None)
             if self._clock.seconds() > end:
                 break
-        if self._queue:
+        if self._line:
             self._timer.start(0)
-
-    def _step(self, answer: Answer) -> None:
-        answer.queued = False
-        if answer.outlet.closed:
-            answer.drop()
-            return
-        try:
-            answer.give(answer.take())
-        except Exception:
-            answer.over = True
-            answer.outlet.end()
-            answer.done.errback()
-            return
-        if answer.over:
-            answer.outlet.end()
-            answer.done.callback(None)
-        else:
-            self._ready(answer)
 
     def stop(self) -> None:
         """Make nothing more."""
         self._stopped = True
         self._timer.stop()
-        while self._queue:
-            self._queue.popleft().drop()
+        while self._line:
+            self._line.popleft().callback(None)
+
+
+def _there(wanted: Deferred[Any], outlet: Outlet) -> Deferred[None]:
+    """Wait until something is there, and leave it to the making that awaits it."""
+    there: Deferred[None] = Deferred()
+
+    def arrived(result: Any) -> Any:
+        there.callback(None)
+        return None if outlet.closed else result
+
+    wanted.addBoth(arrived)
+    return there

@@ -16,6 +16,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 from typing import Final, Generic, TypeVar
 
@@ -54,7 +55,7 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
         length -= _MAPPED
     if length < (WIDEST_V4 if plain.version == 4 else WIDEST_V6):
         raise BadAddress("that is too many addresses")
-    return _network(plain, length)
+    return ip_network((plain, length), strict=False)
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
@@ -87,7 +88,7 @@ def counted(host: str) -> str:
     address = parse_address(host)
     if address is None:
         return host
-    return str(_network(address, _SITE) if address.version == 6 else address)
+    return str(address if address.version == 4 else ip_network((address, _SITE), strict=False))
 
 
 class Networks(Generic[Value]):
@@ -146,12 +147,6 @@ def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _network(address: IPv4Address | IPv6Address, length: int) -> IPv4Network | IPv6Network:
-    if isinstance(address, IPv4Address):
-        return IPv4Network((address, length), strict=False)
-    return IPv6Network((address, length), strict=False)
 
 
 def _place(address: IPv4Address | IPv6Address, length: int) -> _Place:

@@ -102,8 +102,9 @@ class Attendance:
             self.call(member, name)
             self._state.note(member)
             for membership in member.rooms():
-                draft = member.draft(membership.room.name, RENAMED, old, name)
-                self._state.ticker.batch.rename(draft)
+                self._state.ticker.batch.rename(
+                    member.draft(membership.room.name, RENAMED, old, name)
+                )
                 self._state.spend(member, membership.room.name)
             self._state.ask(member)
 

@@ -216,8 +216,10 @@ class _Person:
         """What others are told, if they are here and called otherwise."""
         if self.name == self.old or not self.here:
             return []
-        rooms = sorted(self.reading.rooms)
-        return [Draft(room, RENAMED, self.old, self.name, self.origin, 0) for room in rooms]
+        return [
+            Draft(room, RENAMED, self.old, self.name, self.origin, 0)
+            for room in sorted(self.reading.rooms)
+        ]
 
     @property
     def told(self) -> list[str]:

@@ -111,8 +111,8 @@ class WallClock:
         before = Doubt(*json.loads(kept)) if kept else None
         gap = abs(self.now() - newest) if newest else 0
         if gap > JUMP and (before is None or gap > WIDER * before.gap):
-            since = f"{durations.say(gap / 1000)} away from that of the last event"
-            self._begin(Doubt(gap=gap), f"it is {since}")
+            off = durations.say(gap / 1000)
+            self._begin(Doubt(gap=gap), f"it is {off} away from that of the last event")
         elif before is not None:
             self._begin(before, "it jumped before the start")
 

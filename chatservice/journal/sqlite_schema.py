@@ -94,8 +94,9 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
         version = SCHEMA_VERSION
     for older in range(version, SCHEMA_VERSION):
-        newer = f"PRAGMA user_version = {older + 1};"
-        connection.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
+        connection.executescript(
+            f"BEGIN;{_UPGRADES[older]}PRAGMA user_version = {older + 1};COMMIT;"
+        )
 
 
 def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:

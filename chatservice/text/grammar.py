@@ -172,8 +172,7 @@ class Row(NamedTuple):
 def _goes_on(first: str, rest: str) -> bool:
     """Tell whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
     word = rest.partition(" ")[0]
-    more = durations.names_unit(word) if first.isdigit() else durations.parse(word)
-    return bool(more)
+    return bool(durations.names_unit(word) if first.isdigit() else durations.parse(word))
 
 
 def number(typed: str, usual: int) -> int | None:

@@ -99,8 +99,13 @@ def not_done(error: Exception, request: messages.Request) -> NotDone:
     :param error: one of :data:`.REFUSALS`.
     """
     refusal = refusal_of(error)
-    seq = getattr(request, "seq", None)
-    told = messages.Error(
-        code=refusal.code.value, text=str(refusal), to=request.type, seq=seq, ref=request.ref
+    return NotDone(
+        error=messages.Error(
+            code=refusal.code.value,
+            text=str(refusal),
+            to=request.type,
+            seq=getattr(request, "seq", None),
+            ref=request.ref,
+        ),
+        hint=refusal.hint,
     )
-    return NotDone(error=told, hint=refusal.hint)

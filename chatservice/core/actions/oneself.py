@@ -17,9 +17,9 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
     name = names.nickname(request.name, chat.limits.max_name)
     if name == member.name:
         return Named(name=name, already=True, ref=request.ref)
-    ok = Ok(to=request.type, name=name, ref=request.ref)
 
     def renamed(_: None) -> Reply:
+        ok = Ok(to=request.type, name=name, ref=request.ref)
         chat.ticker.batch.then(lambda: member.reply(ok))
         return Named(name=name)
 

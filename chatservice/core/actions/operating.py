@@ -169,8 +169,7 @@ def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
     """Tell whether the time is right, or believe that it is."""
     doubt = chat.wall.doubt
     if doubt is None or not request.right:
-        left = doubt.left if doubt is not None else None
-        return TimeOfDay(now=moment(chat.now()), doubted=left)
+        return TimeOfDay(now=moment(chat.now()), doubted=doubt.left if doubt is not None else None)
     chat.wall.believe()
     _act(chat, member, "said that the clock is right")
     return None

@@ -46,14 +46,16 @@ async def names(chat: Chat, member: Member, request: Names) -> Parts:
                 await others_turn()
             if place >= before:
                 page.append(name)
-    crowd = Crowd(
-        count=len(there),
-        page=request.page,
-        pages=-(-len(there) // limit),
-        stale=chat.stale,
-        ref=request.ref,
+    return Parts(
+        Crowd(
+            count=len(there),
+            page=request.page,
+            pages=-(-len(there) // limit),
+            stale=chat.stale,
+            ref=request.ref,
+        ),
+        page,
     )
-    return Parts(crowd, page)
 
 
 def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
@@ -61,17 +63,16 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
     other = somebody(chat, request.name)
     term = chat.standing.muted(other.name) if member.operator else None
     hidden = hidden_room(member)
-    about = About(
-        name=other.name,
-        rooms=[m.room.name for m in other.rooms() if m.room.name != hidden],
-        since=moment(other.since),
-        idle=int(chat.clock.seconds() - other.active),
-        away=other.away,
-        operator=other.operator or None,
-        ref=request.ref,
-    )
     return Profile(
-        about=about,
+        about=About(
+            name=other.name,
+            rooms=[m.room.name for m in other.rooms() if m.room.name != hidden],
+            since=moment(other.since),
+            idle=int(chat.clock.seconds() - other.active),
+            away=other.away,
+            operator=other.operator or None,
+            ref=request.ref,
+        ),
         address=other.outlet.address if member.operator else None,
         muted=term.summary if term is not None else None,
     )
@@ -79,8 +80,9 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
 
 def uptime(chat: Chat, member: Member, request: Uptime) -> Up:
     """Tell since when the server runs."""
-    up = int(chat.clock.seconds() - chat.started)
-    return Up(seconds=up, since=moment(chat.began), ref=request.ref)
+    return Up(
+        seconds=int(chat.clock.seconds() - chat.started), since=moment(chat.began), ref=request.ref
+    )
 
 
 def ignore(chat: Chat, member: Member, request: Ignore) -> Ok:

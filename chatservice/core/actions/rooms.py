@@ -29,8 +29,11 @@ def join(chat: Chat, member: Member, request: Join) -> Reply | None:
     there, before = member.membership(name), member.current
     membership = chat.places.join(member, name)
     if there is not None:
-        room = chat.places.seen(membership.room)
-        return Turned(room=room, already=membership is before, ref=request.ref)
+        return Turned(
+            room=chat.places.seen(membership.room),
+            already=membership is before,
+            ref=request.ref,
+        )
     chat.ticker.batch.then(lambda: chat.places.tell_joined(membership, request.ref))
     return None
 
@@ -41,8 +44,7 @@ def leave(chat: Chat, member: Member, request: Leave) -> Reply:
     before = member.current
     chat.places.leave(membership)
     room = membership.room.name
-    ok = Ok(to=request.type, room=room, ref=request.ref)
-    chat.ticker.batch.then(lambda: member.reply(ok))
+    chat.ticker.batch.then(lambda: member.reply(Ok(to=request.type, room=room, ref=request.ref)))
     return Left(room=room, now=current_room(member), moved=member.current is not before)
 
 
@@ -51,9 +53,11 @@ async def who(chat: Chat, member: Member, request: Who) -> Parts:
     name = room_name(chat, member, request.room)
     room = chat.rooms.get(name)
     people = room.members if room is not None and name != hidden_room(member) else {}
-    company = Company(room=name, count=len(people), stale=chat.stale, ref=request.ref)
     there = list(islice(people, PEOPLE_TOLD))
-    return Parts(company, (Person(name=other.name, away=other.away) for other in there))
+    return Parts(
+        Company(room=name, count=len(people), stale=chat.stale, ref=request.ref),
+        (Person(name=other.name, away=other.away) for other in there),
+    )
 
 
 async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
@@ -62,14 +66,16 @@ async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
         await others_turn()
     shown, count = chat.places.first(ROOMS_TOLD, hidden_room(member))
     locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
-    overview = Overview(
-        count=count,
-        here=current_room(member),
-        yours=[membership.room.name for membership in member.rooms()],
-        locked=locked,
-        ref=request.ref,
+    return Parts(
+        Overview(
+            count=count,
+            here=current_room(member),
+            yours=[membership.room.name for membership in member.rooms()],
+            locked=locked,
+            ref=request.ref,
+        ),
+        map(chat.places.seen, shown),
     )
-    return Parts(overview, (chat.places.seen(room) for room in shown))
 
 
 async def history(chat: Chat, member: Member, request: History) -> Parts:
@@ -86,8 +92,9 @@ async def history(chat: Chat, member: Member, request: History) -> Parts:
         talk = await talk_after(chat.past, room, request.after, limit, unseen)
     else:
         talk = await talk_before(chat.past, room, before, limit, unseen)
-    past = Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
-    return Parts(past, talk.events)
+    return Parts(
+        Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref), talk.events
+    )
 
 
 def topic(chat: Chat, member: Member, request: TopicOf) -> Reply:

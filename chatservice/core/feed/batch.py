@@ -224,8 +224,7 @@ class Batch:
         for presence in presences.values():
             moving = (membership.member.record for membership in presence.memberships)
             self._records |= {record: None for record in moving if record is not None}
-        known = [record for record in self._records if not record.dropped]
-        records = {record: (record.name, record.here) for record in known}
+        records = {r: (r.name, r.here) for r in self._records if not r.dropped}
         taken = Taken(self._origin, drafts, self.facts, records, presences, self._then)
         self._rooms, self.facts, self._records, self._then = {}, [], {}, []
         self.count = self.size = 0

@@ -179,9 +179,13 @@ class Readers:
             cursor.position = self._past.start
         # Each once: who left a room and came back has two memberships in it for a moment.
         rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
-        addressed = (HOUSE, inbox(member.origin))
         stretch = await self._soon(
-            self._past.read(cursor.position, rooms, self._past.head, addressed=addressed)
+            self._past.read(
+                cursor.position,
+                rooms,
+                self._past.head,
+                addressed=(HOUSE, inbox(member.origin)),
+            )
         )
         if stretch is None:
             return
