@@ -67,7 +67,7 @@ class SharedClaims:
         key = names.key(name)
         self._freed.setdefault(key, [])
         self._ticker.batch.hold(Fact(NAME, key, ""))
-        self._ticker.batch.then(lambda: self._free(key))
+        self._ticker.batch.then.append(lambda: self._free(key))
         self._ticker.wake()
 
     def _free(self, key: str) -> None:

@@ -213,4 +213,4 @@ class Neighbours:
         for member in people[:SEEN_OFF_AT_ONCE]:
             self._chat.attendance.quit(member)
         if people[SEEN_OFF_AT_ONCE:]:
-            self._chat.ticker.batch.then(lambda: self._see_off(people[SEEN_OFF_AT_ONCE:]))
+            self._chat.ticker.batch.then.append(lambda: self._see_off(people[SEEN_OFF_AT_ONCE:]))

@@ -231,7 +231,7 @@ class Attendance:
         if member.gone or member.remote or not member.lost:
             return  # It has come back while it waited for its turn.
         if self._state.ticker.full:
-            self._state.ticker.batch.then(lambda: self._over(member))
+            self._state.ticker.batch.then.append(lambda: self._over(member))
         else:
             self.quit(member)
 

@@ -178,17 +178,17 @@ class Returns:
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
         batch.note(session)
-        batch.then(partial(self._appeared, member, token))
+        batch.then.append(partial(self._appeared, member, token))
         for room in dict.fromkeys(rooms):
             try:
                 membership = self._rooms.join(member, room)
             except Refusal as error:
                 session.reading = session.reading.left(room, coming.began)
-                batch.then(partial(member.refuse, error.code, str(error)))
+                batch.then.append(partial(member.refuse, error.code, str(error)))
             else:
-                batch.then(partial(self._rooms.tell_joined, membership))
+                batch.then.append(partial(self._rooms.tell_joined, membership))
         # Last: what is asked for behind the hello is answered behind what answers that.
-        batch.then(partial(self._welcomed, member))
+        batch.then.append(partial(self._welcomed, member))
         state.ticker.wake()
         return await welcomed
 

@@ -20,7 +20,7 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
 
     def renamed(_: None) -> Reply:
         ok = Ok(to=request.type, name=name, ref=request.ref)
-        chat.ticker.batch.then(lambda: member.reply(ok))
+        chat.ticker.batch.then.append(lambda: member.reply(ok))
         return Named(name=name)
 
     return chat.attendance.rename(member, name).addCallback(renamed)

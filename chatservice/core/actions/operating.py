@@ -44,7 +44,7 @@ def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
     for fact in (*over, *facts):
         chat.ticker.batch.hold(fact)
-    chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
+    chat.ticker.batch.then.append(lambda: member.tell(f"you {text}"))
 
 
 def _term(chat: Chat, name: str, seconds: int | None, reason: str) -> tuple[Term, str]:
@@ -126,7 +126,7 @@ def mute(chat: Chat, member: Member, request: Mute) -> None:
         )
     term, words = _term(chat, other.name, request.seconds, request.reason)
     _act(chat, member, f"muted {directed(other.name)}{words}", term.fact(MUTE, key(other.name)))
-    chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
+    chat.ticker.batch.then.append(lambda: other.tell(f"{wording.MUTED}{term.says}"))
 
 
 def unmute(chat: Chat, member: Member, request: Unmute) -> None:
@@ -138,7 +138,7 @@ def unmute(chat: Chat, member: Member, request: Unmute) -> None:
     _act(chat, member, f"unmuted {directed(term.name)}", Fact(MUTE, key(name), ""))
     other = chat.find(name)
     if other is not None:
-        chat.ticker.batch.then(lambda: other.tell("you may speak again"))
+        chat.ticker.batch.then.append(lambda: other.tell("you may speak again"))
 
 
 def announce(chat: Chat, member: Member, request: Announce) -> None:

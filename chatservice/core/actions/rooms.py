@@ -34,7 +34,7 @@ def join(chat: Chat, member: Member, request: Join) -> Reply | None:
             already=membership is before,
             ref=request.ref,
         )
-    chat.ticker.batch.then(lambda: chat.places.tell_joined(membership, request.ref))
+    chat.ticker.batch.then.append(lambda: chat.places.tell_joined(membership, request.ref))
     return None
 
 
@@ -44,7 +44,9 @@ def leave(chat: Chat, member: Member, request: Leave) -> Reply:
     before = member.current
     chat.places.leave(membership)
     room = membership.room.name
-    chat.ticker.batch.then(lambda: member.reply(Ok(to=request.type, room=room, ref=request.ref)))
+    chat.ticker.batch.then.append(
+        lambda: member.reply(Ok(to=request.type, room=room, ref=request.ref))
+    )
     return Left(room=room, now=current_room(member), moved=member.current is not before)
 
 

@@ -52,7 +52,7 @@ def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | 
     if kind == TOPIC:
         chat.set_topic(member, chat.rooms[room], request.text, seq)
         topic = TopicIs(room=room, topic=request.text, new=True)
-        chat.ticker.batch.then(lambda: member.reply(topic))
+        chat.ticker.batch.then.append(lambda: member.reply(topic))
     else:
         chat.say(member, room, kind, request.text, seq)
     return None
@@ -122,7 +122,7 @@ def _write(
         raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
     chat.write(member, to, text, seq)
     sent = Sent(to=to.name, text=text)
-    chat.ticker.batch.then(lambda: member.reply(sent))
+    chat.ticker.batch.then.append(lambda: member.reply(sent))
     if to.away is None or member.origin in to.told:
         return None
     to.told |= {member.origin}

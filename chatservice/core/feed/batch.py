@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from chatservice.core.members import Membership
 from chatservice.core.sessions import Record
@@ -80,60 +79,33 @@ class _RoomBatch:
         self.start = len(self.drafts)
 
 
-class Taken(NamedTuple):
-    """What is committed together.
+class Batch:
+    """What is committed together, while it waits for that and once it is closed.
 
     :ivar origin: the house itself, as the origin of who comes and goes.
-    :ivar drafts: room by room.
-    :ivar held: what holds from then on.
-    :ivar records: those that have changed: their names then, and whether they are here. Should it
-        be refused at first, what is asked for later is not to be stored before what tells of it.
-    :ivar presences: who comes and goes in the drafts, by ``seq``.
+    :ivar seq: the number of who came or went last; the next one is less by one.
+    :ivar held: what holds from then on, but for records.
     :ivar then: to be called when it is committed.
-    """
-
-    origin: int
-    drafts: list[Draft]
-    held: list[Fact]
-    records: dict[Record, tuple[str, bool]]
-    presences: dict[int, Presence]
-    then: list[Callable[[], None]]
-
-    def facts(self, events: Sequence[Event]) -> list[Fact]:
-        """Return what holds once these are the events of the drafts."""
-        changed = {record: record.reading for record in self.records}
-        for event in events if self.presences else ():
-            if event.origin == self.origin:
-                presence = self.presences[event.seq]
-                for membership in presence.memberships:
-                    record = membership.member.record
-                    if record is not None and record in changed:
-                        reading = changed[record]
-                        changed[record] = membership.moved(presence.kind, event.id, reading)
-        return self.held + [
-            record.fact(reading, *self.records[record]) for record, reading in changed.items()
-        ]
-
-
-class Batch:
-    """Drafts that wait for the next commit.
-
-    :param origin: the house itself, as the origin of who comes and goes.
-    :param last: the number of who came or went last; the next one is less by one.
-    :ivar facts: what is to hold, but for records.
     :ivar count: how many things wait.
     :ivar size: how many characters they have.
+    :ivar drafts: room by room, once it is closed.
+    :ivar presences: who comes and goes in the drafts, by ``seq``.
+    :ivar records: those that have changed: their names then, and whether they are here. Should it
+        be refused at first, what is asked for later is not to be stored before what tells of it.
     """
 
-    def __init__(self, origin: int, last: int = 0) -> None:
-        self._origin = origin
-        self._seq = last
-        self._rooms: dict[str, _RoomBatch] = {}
-        self.facts: list[Fact] = []
-        self._records: dict[Record, None] = {}
-        self._then: list[Callable[[], None]] = []
+    def __init__(self, origin: int, seq: int = 0) -> None:
+        self.origin = origin
+        self.seq = seq
+        self.held: list[Fact] = []
+        self.then: list[Callable[[], None]] = []
         self.count = 0
         self.size = 0
+        self.drafts: list[Draft] = []
+        self.presences: dict[int, Presence] = {}
+        self.records: dict[Record, tuple[str, bool]] = {}
+        self._rooms: dict[str, _RoomBatch] = {}
+        self._noted: dict[Record, None] = {}
 
     def add(self, draft: Draft) -> None:
         """Add what a member said or did."""
@@ -141,19 +113,15 @@ class Batch:
 
     def hold(self, fact: Fact) -> None:
         """Add what holds from then on."""
-        self.facts.append(fact)
+        self.held.append(fact)
         self.count += 1
         self.size += len(fact.value)
 
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""
-        if record not in self._records:
-            self._records[record] = None
+        if record not in self._noted:
+            self._noted[record] = None
             self.count += 1
-
-    def then(self, call: Callable[[], None]) -> None:
-        """Add what is to be done when what waits now is committed."""
-        self._then.append(call)
 
     def rename(self, draft: Draft) -> None:
         """Add a change of name."""
@@ -207,28 +175,37 @@ class Batch:
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
         # Numbers above 0 are those that a program gives to its own words.
-        self._seq -= 1
-        return Presence(kind, membership.room.name, self._seq, words)
+        self.seq -= 1
+        return Presence(kind, membership.room.name, self.seq, words)
 
-    def take(self) -> Taken:
-        """Empty the batch."""
-        drafts: list[Draft] = []
-        presences: dict[int, Presence] = {}
+    def close(self) -> None:
+        """Make the drafts of what was added; nothing is added from now on."""
         for room in self._rooms.values():
             room.seal()
             for entry in room.drafts:
                 if isinstance(entry, Presence):
-                    presences[entry.seq] = entry
-                    entry = entry.draft(self._origin)
-                drafts.append(entry)
-        for presence in presences.values():
+                    self.presences[entry.seq] = entry
+                    entry = entry.draft(self.origin)
+                self.drafts.append(entry)
+        for presence in self.presences.values():
             moving = (membership.member.record for membership in presence.memberships)
-            self._records |= {record: None for record in moving if record is not None}
-        records = {r: (r.name, r.here) for r in self._records if not r.dropped}
-        taken = Taken(self._origin, drafts, self.facts, records, presences, self._then)
-        self._rooms, self.facts, self._records, self._then = {}, [], {}, []
-        self.count = self.size = 0
-        return taken
+            self._noted |= {record: None for record in moving if record is not None}
+        self.records = {r: (r.name, r.here) for r in self._noted if not r.dropped}
+
+    def facts(self, events: Sequence[Event]) -> list[Fact]:
+        """Return what holds once these are the events of the drafts."""
+        changed = {record: record.reading for record in self.records}
+        for event in events if self.presences else ():
+            if event.origin == self.origin:
+                presence = self.presences[event.seq]
+                for membership in presence.memberships:
+                    record = membership.member.record
+                    if record is not None and record in changed:
+                        reading = changed[record]
+                        changed[record] = membership.moved(presence.kind, event.id, reading)
+        return self.held + [
+            record.fact(reading, *self.records[record]) for record, reading in changed.items()
+        ]
 
 
 def _who(membership: Membership) -> tuple[int, str]:

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice.core.deadlines import Timer
-from chatservice.core.feed.batch import Batch, Presence, Taken, reworded
+from chatservice.core.feed.batch import Batch, Presence, reworded
 from chatservice.core.feed.pace import Pace
 from chatservice.journal.base import Committed, Journal, JournalUnavailable
 from chatservice.journal.events import Fact
@@ -70,7 +70,7 @@ class Ticker:
         self._trouble = trouble
         self.refusing = False
         self.times: deque[float] = deque(maxlen=TIMED)
-        self._committing: Taken | None = None
+        self._committing: Batch | None = None
         self._trying = self._stalled = False
         self._began = 0.0
         self._pace = Pace(clock, lambda: self.batch.count, self.tick)
@@ -93,7 +93,9 @@ class Ticker:
         """Commit what waits, and show it when that is done."""
         self._pace.stop()
         if self._committing is None:
-            self._committing = self.batch.take()
+            self._committing = self.batch
+            self._committing.close()
+            self.batch = Batch(self.origin, self._committing.seq)
             self.number += 1
         self._trying = True
         self._began = self._clock.seconds()
@@ -210,7 +212,7 @@ class Ticker:
     def waiting(self) -> list[Fact]:
         """Return what is to hold, and waits to be stored; but for records."""
         taken = self._committing.held if self._committing is not None else ()
-        return [*taken, *self.batch.facts]
+        return [*taken, *self.batch.held]
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""
@@ -221,7 +223,7 @@ class Ticker:
         if self._committing is not None and not self.batch.count:
             self._committing.then.append(call)
         else:
-            self.batch.then(call)
+            self.batch.then.append(call)
             self.wake()
 
     @property

@@ -282,9 +282,9 @@ class RefusalTests(TickerTestCase):
     def test_of_what_follows_a_commit_one_mistake_keeps_nothing_else_from_happening(self) -> None:
         done: list[str] = []
         self.say("a")
-        self.ticker.batch.then(lambda: done.append("before"))
-        self.ticker.batch.then(lambda: done.remove("nothing"))
-        self.ticker.batch.then(lambda: done.append("behind"))
+        self.ticker.batch.then.append(lambda: done.append("before"))
+        self.ticker.batch.then.append(lambda: done.remove("nothing"))
+        self.ticker.batch.then.append(lambda: done.append("behind"))
         self.ticker.after_attempt(lambda: done.append("attempted"))
         self.clock.advance(0)
         self.assertEqual(done, ["before", "behind", "attempted"])
@@ -398,7 +398,7 @@ class ShownTests(TickerTestCase):
         self.assertEqual(self.shown, [([JOINED, LEFT], ["ana joined", "bob left"])])
 
     def test_it_is_shown_before_what_follows_the_commit(self) -> None:
-        self.ticker.batch.then(lambda: self.shown.append(([], ["then"])))
+        self.ticker.batch.then.append(lambda: self.shown.append(([], ["then"])))
         self.say("a")
         self.clock.advance(0)
         self.assertEqual(self.shown, [([SAID], []), ([], ["then"])])
