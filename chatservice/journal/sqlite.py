@@ -39,15 +39,13 @@ from twisted.python.failure import Failure
 from chatservice.journal.base import (
     Committed,
     Facts,
-    Found,
     JournalError,
     JournalUnavailable,
     Revise,
-    Stretch,
     no_facts,
 )
 from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
-from chatservice.journal.sqlite_reading import InThread, Reading
+from chatservice.journal.sqlite_reading import InThread, SqliteReading
 from chatservice.journal.sqlite_schema import (
     NUMBERED_ONLY,
     facts_of,
@@ -81,7 +79,7 @@ _T = TypeVar("_T")
 log = Logger()
 
 
-class SqliteJournal:
+class SqliteJournal(SqliteReading):
     """Events in a SQLite file that belongs to one process at a time.
 
     :param path: the file; made with mode 0600 if there is none.
@@ -103,12 +101,12 @@ class SqliteJournal:
         ages: bool = False,
         revise: Revise = lambda facts, rooms: None,
     ) -> None:
+        super().__init__(in_thread)
         self.path = path
         self.identity = ""
         self.head = 0
         self.floor = 0
         self._now = now
-        self._in_thread = in_thread
         self._ages = ages
         self._revise = revise
         self.last_at = 0
@@ -148,7 +146,7 @@ class SqliteJournal:
             self._writer.execute("CREATE INDEX IF NOT EXISTS aged ON events (at)")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
-        self._reading = Reading(self._connect(), self._in_thread)
+        self._connection = self._connect()
         self._checkpointer = self._connect()
         self._keeper = self._connect()
         # Absolute: the folder may be moved, and this process's own place with it. The others are
@@ -181,7 +179,7 @@ class SqliteJournal:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._reading.idle()
+        await self._all_read()
         await self._checkpointing.acquire()
         self._close()
 
@@ -252,7 +250,7 @@ class SqliteJournal:
                 self._writer.execute("ROLLBACK")
             raise JournalUnavailable(str(error)) from None
         if any(fact.kind == ROOM for fact in held):
-            self._reading.forget()
+            self._kept.clear()  # It is of another room by now.
 
     # Checkpoints
 
@@ -309,7 +307,10 @@ class SqliteJournal:
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""
         with self._readable():
-            return self._reading.recent(limit)
+            rows = self._connection.execute(
+                "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
+            ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`."""
@@ -323,10 +324,6 @@ class SqliteJournal:
             yield
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
-
-    def facts_later(self) -> Deferred[list[Fact]]:
-        """Read all that holds in a thread."""
-        return Deferred.fromCoroutine(self._reading.facts())
 
     def last_seq(self, origin: int) -> int:
         """See :meth:`.Journal.last_seq`."""
@@ -411,20 +408,6 @@ class SqliteJournal:
             # After the look at the folder: what is moved from now on changes it.
             self._all_there = not self.lost
         return self._all_there
-
-    def after(
-        self, position: int, rooms: Sequence[str], upto: int, talk: bool
-    ) -> Deferred[Stretch]:
-        """See :meth:`.Journal.after`."""
-        return Deferred.fromCoroutine(self._reading.after(position, tuple(rooms), upto, talk))
-
-    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
-        """See :meth:`.Journal.locate`."""
-        return Deferred.fromCoroutine(self._reading.locate(room, upto, most))
-
-    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
-        """See :meth:`.Journal.find`."""
-        return Deferred.fromCoroutine(self._reading.find(origin, seq))
 
     # Forgetting
 

@@ -42,13 +42,9 @@ InThread = Callable[..., Deferred[Any]]
 """Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
 
 
-class _Wanted(NamedTuple):
+class _Kept(NamedTuple):
     rooms: tuple[str, ...]
     talk: bool
-
-
-class _Kept(NamedTuple):
-    wanted: _Wanted
     position: int
     stretch: Stretch
 
@@ -57,14 +53,17 @@ def _among(column: str, values: Sequence[object]) -> str:
     return f"{column} IN ({', '.join('?' * len(values))})"
 
 
-class Reading:
-    """Reads events on a connection of its own, one reading at a time.
+class SqliteReading:
+    """The part of a :class:`.Journal` that reads its file, on a connection of its own.
+
+    There is one reading at a time.
 
     :param in_thread: where it runs.
     """
 
-    def __init__(self, connection: sqlite3.Connection, in_thread: InThread) -> None:
-        self._connection = connection
+    _connection: sqlite3.Connection
+
+    def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
         self._kept: deque[_Kept] = deque(maxlen=KEPT)
         self._quick: deque[Deferred[None]] = deque()
@@ -72,50 +71,56 @@ class Reading:
         self._turns = 0
         self._busy = self._going_on = False
 
-    def forget(self) -> None:
-        """Keep nothing of what was read: it is another room's by now."""
-        self._kept.clear()
-
-    def recent(self, limit: int) -> list[Event]:
-        """See :meth:`.Journal.recent`.
-
-        :raises sqlite3.Error: if they can't be read.
-        """
-        rows = self._connection.execute(
-            "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
-        ).fetchall()
-        return [Event(*row) for row in reversed(rows)]
-
-    async def after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
+    def after(
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool
+    ) -> Deferred[Stretch]:
         """See :meth:`.Journal.after`."""
-        wanted = _Wanted(rooms, talk)
-        kept = self._keeps(wanted, position, upto)
+        return Deferred.fromCoroutine(self._read_on(position, tuple(rooms), upto, talk))
+
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
+        """See :meth:`.Journal.locate`."""
+        return Deferred.fromCoroutine(self._look_up(self._locate, room, upto, most))
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """See :meth:`.Journal.find`."""
+        return Deferred.fromCoroutine(self._look_up(self._find, origin, seq))
+
+    def facts_later(self) -> Deferred[list[Fact]]:
+        """Read all that holds."""
+        return Deferred.fromCoroutine(self._look_up(facts_of, self._connection))
+
+    async def _read_on(
+        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+    ) -> Stretch:
+        kept = self._keeps(position, rooms, upto, talk)
         if kept is not None:
             return kept
         # Who reads on comes again and again; who looks something up waits for one answer.
         async with self._turn(self._quick if talk else self._long):
             # Whoever was in line before may have wanted the same.
-            kept = self._keeps(wanted, position, upto)
+            kept = self._keeps(position, rooms, upto, talk)
             if kept is None:
-                kept = await self._read(self._after, wanted, position, upto)
-                self._kept.append(_Kept(wanted, position, kept))
+                kept = await self._read(self._after, position, rooms, upto, talk)
+                self._kept.append(_Kept(rooms, talk, position, kept))
         return kept
 
-    def _keeps(self, wanted: _Wanted, position: int, upto: int) -> Stretch | None:
+    def _keeps(
+        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+    ) -> Stretch | None:
         for kept in self._kept:
-            if kept.wanted == wanted and kept.position <= position < kept.stretch.reached:
-                events, reached = kept.stretch
+            events, reached = kept.stretch
+            if kept[:2] == (rooms, talk) and kept.position <= position < reached:
                 first = bisect_right(events, position, key=_id)
                 last = bisect_right(events, upto, key=_id)
                 return Stretch(events[first:last], min(reached, upto))
         return None
 
-    def _after(self, wanted: _Wanted, position: int, upto: int) -> Stretch:
-        if wanted.talk:
-            chosen = f"{_among('room', wanted.rooms)} AND {TALK_ONLY} AND id > ? AND id <= ?"
-            values: Sequence[object] = (*wanted.rooms, position, upto)
+    def _after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
+        if talk:
+            chosen = f"{_among('room', rooms)} AND {TALK_ONLY} AND id > ? AND id <= ?"
+            values: Sequence[object] = (*rooms, position, upto)
         else:
-            values = self._ids(wanted.rooms, position, upto)
+            values = self._ids(rooms, position, upto)
             chosen = _among("id", values)
         cursor = self._connection.execute(
             f"SELECT * FROM events WHERE {chosen} ORDER BY id LIMIT {READ_EVENTS}", values
@@ -154,11 +159,6 @@ class Reading:
                 upto = found[-1]
         return found
 
-    async def locate(self, room: str, upto: int, most: int) -> Found:
-        """See :meth:`.Journal.locate`."""
-        async with self._turn(self._quick):
-            return await self._read(self._locate, room, upto, most)
-
     def _locate(self, room: str, upto: int, most: int) -> Found:
         talk = self._connection.execute(
             "SELECT id, kind, origin FROM events WHERE room = ? AND id <= ? "
@@ -167,23 +167,13 @@ class Reading:
         ).fetchall()
         return Found(talk, 0 if len(talk) < most else talk[-1][0] - 1)
 
-    async def facts(self) -> list[Fact]:
-        """See :meth:`.SqliteJournal.facts_later`."""
-        async with self._turn(self._quick):
-            return await self._read(facts_of, self._connection)
-
-    async def find(self, origin: int, seq: int) -> Event | None:
-        """See :meth:`.Journal.find`."""
-        async with self._turn(self._quick):
-            return await self._read(self._find, origin, seq)
-
     def _find(self, origin: int, seq: int) -> Event | None:
         row = self._connection.execute(
             f"SELECT * FROM events WHERE origin = ? AND seq = ? AND {NUMBERED_ONLY}", (origin, seq)
         ).fetchone()
         return Event(*row) if row is not None else None
 
-    async def idle(self) -> None:
+    async def _all_read(self) -> None:
         """Wait until what was asked for before has been read."""
         while self._busy or self._quick or self._long:
             async with self._turn(self._long):
@@ -215,6 +205,10 @@ class Reading:
             self._busy = True
             (first or second).popleft().callback(None)
         self._going_on = False
+
+    async def _look_up(self, reading: Callable[..., _T], *args: Any) -> _T:
+        async with self._turn(self._quick):
+            return await self._read(reading, *args)
 
     async def _read(self, reading: Callable[..., _T], *args: Any) -> _T:
         """Read something in the thread."""

@@ -107,7 +107,7 @@ class ReadingTests(JournalTestCase):
         journal = self.open()
         self.commit(journal, "a", "b")
         asked: list[str] = []
-        journal._reading._connection.set_trace_callback(asked.append)
+        journal._connection.set_trace_callback(asked.append)
         self.successResultOf(journal.locate("lobby", 2, 1))
         self.successResultOf(journal.after(0, ["lobby"], 2, talk=True))
         self.assertEqual(len(asked), 2)
@@ -119,7 +119,7 @@ class ReadingTests(JournalTestCase):
         journal = self.open()
         self.commit(journal, "a", "b")
         asked: list[str] = []
-        journal._reading._connection.set_trace_callback(asked.append)
+        journal._connection.set_trace_callback(asked.append)
         self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
         steps = [
             str(self.meddler().execute(f"EXPLAIN QUERY PLAN {query}").fetchall()) for query in asked
