@@ -22,7 +22,7 @@ QUIET_SHARE: Final = 0.02
 MANY: Final = 32
 
 
-class Pace:
+class Pace(Timer):
     """Tells when it is time.
 
     :param waiting: returns how many lines wait.
@@ -32,30 +32,29 @@ class Pace:
     def __init__(
         self, clock: IReactorTime, waiting: Callable[[], int], go: Callable[[], None]
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, self._unless_more)
         self._waiting = waiting
         self._go = go
         self._next = 0.0
         self._quiet = 0.0
         self._seen = 0
-        self._timer = Timer(clock, self._unless_more)
 
     def wake(self) -> None:
         """See to it that the time comes: to be called after each change of what waits."""
-        if not self._timer.running:
+        if not self.running:
             wait = self._next - self._clock.seconds()
             late = wait <= 0 or self._waiting() >= MANY
             self._seen = 0
-            self._timer.start(0 if late else wait)
+            self.start(0 if late else wait)
         elif self._waiting() == MANY:
-            self._timer.start(0)
+            self.start(0)
 
     def _unless_more(self) -> None:
         """It is time, unless more lines came since the last look: then look again."""
         waiting = self._waiting()
         if self._seen < waiting and self._clock.seconds() < self._next:
             self._seen = waiting
-            self._timer.start(self._quiet)
+            self.start(self._quiet)
         else:
             self._go()
 
@@ -68,8 +67,4 @@ class Pace:
     def wait(self, seconds: float) -> None:
         """Let it be time in so many seconds, whatever comes."""
         self._next = self._clock.seconds() + seconds
-        self._timer.start(seconds)
-
-    def stop(self) -> None:
-        """Let it not be time any more, until :meth:`wake`."""
-        self._timer.stop()
+        self.start(seconds)

@@ -164,7 +164,6 @@ class PaceTests(TickerTestCase):
                 return super().callLater(max(delay, 0.001), *call, **named)
 
         self.ticker._clock = self.ticker._pace._clock = clock = Turns()
-        self.ticker._pace._timer._clock = clock
         self.sends = 1000
         self.say("a")
         clock.advance(0.001)
