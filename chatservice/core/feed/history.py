@@ -39,8 +39,6 @@ class Past:
         self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
         self.talked = 0
-        self._last_at = 0
-        self._turned = 0  # The last event that has an earlier time than the one before it.
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
@@ -68,9 +66,6 @@ class Past:
         self._events += events
         for event in events:
             self.talked += event.kind in TALK
-            if event.at < self._last_at:
-                self._turned = event.id
-            self._last_at = event.at
             try:
                 self._rooms[event.room].append(event)
             except KeyError:
@@ -91,30 +86,28 @@ class Past:
         :param rooms: the new names, by the old ones.
         """
 
-        def called(event: Event) -> Event:
-            return event._replace(room=rooms.get(event.room, event.room))
-
-        self._events[:] = map(called, self._events)
-        self._numbered = {number: called(event) for number, event in self._numbered.items()}
-        for old, new in rooms.items():
-            happened = map(called, self._rooms.pop(old, ()))
-            merged = sorted([*self._rooms.get(new, ()), *happened], key=_id)
-            if merged:
-                self._rooms[new] = merged
+        self._begin_anew(
+            [event._replace(room=rooms.get(event.room, event.room)) for event in self._events]
+        )
 
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""
-        events, last = self._events, self.head
-        first = next((n for n, e in enumerate(events) if e.at >= before or e.id == last), 0)
+        last = self.head
+        first = next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
         self._forget(first)
         # Where the clock was set back, old ones may stand among new ones.
-        if self._turned > self.floor:
-            events[:] = _since(before, events, last)
-            self._numbered = {(e.origin, e.seq): e for e in events if e.seq > 0}
-            for room, happened in list(self._rooms.items()):
-                self._rooms[room] = _since(before, happened, last)
-                if not self._rooms[room]:
-                    del self._rooms[room]
+        kept = [event for event in self._events if event.at >= before or event.id == last]
+        if len(kept) < len(self._events):
+            self._begin_anew(kept)
+
+    def _begin_anew(self, events: Sequence[Event]) -> None:
+        """Remember these events, and no others."""
+        talked = self.talked
+        self._events.clear()
+        self._rooms.clear()
+        self._numbered.clear()
+        self.append(events)
+        self.talked = talked
 
     def _forget(self, count: int) -> None:
         """Forget the first events."""
@@ -257,7 +250,3 @@ class Search:
     def hides(self, event: Event) -> bool:
         """Return whether the search passed over an event."""
         return is_hidden(event.kind, event.origin, self.hidden)
-
-
-def _since(before: int, events: Sequence[Event], last: int) -> list[Event]:
-    return [event for event in events if event.at >= before or event.id == last]
