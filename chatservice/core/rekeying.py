@@ -85,13 +85,10 @@ def revise(
         raise JournalError(f"it was written by a newer version (rules for names {rules})")
     if rules == names.RULES:
         return None
-    here: list[Fact] = []
-    left: list[Fact] = []
-    for fact in facts:
-        if fact.kind == SESSION:
-            (here if json.loads(fact.value)["here"] else left).append(fact)
+    sessions = {fact for fact in facts if fact.kind == SESSION}
+    here = {fact for fact in sessions if json.loads(fact.value)["here"]}
     standing = [fact for fact in facts if fact.kind in STANDING]
-    settled = settle(here, left, standing, rooms(), longest)
+    settled = settle(here, sessions - here, standing, rooms(), longest)
     tell(settled)
     return Revision([*settled.facts, Fact(FILE, RULES_FACT, str(names.RULES))], settled.drafts)
 
@@ -154,8 +151,10 @@ def settle(
     facts += [Fact(*key, "") for key in sorted(held.keys() - now.keys())]
     facts += [Fact(*key, value) for key, value in sorted(now.items()) if held.get(key) != value]
     for person in people:
-        drafts += person.drafts
-        told += person.told
+        if person.name != person.old:
+            told.append(f"{person.old} is called {person.name} from now on: {person.why}")
+            for room in sorted(person.reading.rooms) if person.here else ():
+                drafts.append(Draft(room, RENAMED, person.old, person.name, person.origin, 0))
     return Settled(holders, facts, drafts, told)
 
 
@@ -210,23 +209,6 @@ class _Person:
         if value == self._value:
             return self.was
         return self.was._replace(value=json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-    @property
-    def drafts(self) -> list[Draft]:
-        """What others are told, if they are here and called otherwise."""
-        if self.name == self.old or not self.here:
-            return []
-        return [
-            Draft(room, RENAMED, self.old, self.name, self.origin, 0)
-            for room in sorted(self.reading.rooms)
-        ]
-
-    @property
-    def told(self) -> list[str]:
-        """The same for the log."""
-        if self.name == self.old:
-            return []
-        return [f"{self.old} is called {self.name} from now on: {self.why}"]
 
 
 def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:
