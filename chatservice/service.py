@@ -1,4 +1,4 @@
-"""What starts, drains and stops, in which order."""
+"""The service: all its parts start, drain and stop in an order."""
 
 from __future__ import annotations
 

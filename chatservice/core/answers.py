@@ -1,9 +1,9 @@
 """Answers that may cost more than the line that asked: made piece by piece, in turns.
 
-Who asks for a long list, or for much of the past, is given it as fast as it reads, and nobody else
-waits for that: all answers together take at most ``SLICE`` of each turn of the reactor, and one
-that its reader does not take is made no further. What it cost is counted against the rate of the
-connection that asked.
+A member that asks for a long list, or for much of the past, is given it as fast as it reads, and
+nobody else waits for that: all answers together take at most ``SLICE`` of each turn of the reactor,
+and one that its reader does not take is made no further. Its cost is counted against the rate of
+the connection that asked.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Parts(NamedTuple):
     """An answer that is told in parts.
 
     :ivar reply: with nothing in its list.
-    :ivar things: what is in the list, each made when it is its turn.
+    :ivar things: the things of the list, each made when it is its turn.
     """
 
     reply: Reply
@@ -53,7 +53,7 @@ Making = Coroutine[Any, Any, Parts]
 
 @coroutine
 def others_turn() -> Generator[bytes, None, None]:
-    """Let others have their turn: what follows costs more than a piece of an answer."""
+    """Let others have their turn, before something that costs more than a piece of an answer."""
     yield b""
 
 
@@ -66,9 +66,9 @@ def told(view: View, making: Making) -> Pieces:
 class _Made(NamedTuple):
     """Pieces that were made in one step.
 
-    :ivar cost: what they count as, in lines.
+    :ivar cost: in lines.
     :ivar over: no other follows.
-    :ivar wanted: what the next one awaits.
+    :ivar wanted: the Deferred that the next one awaits.
     """
 
     data: bytes

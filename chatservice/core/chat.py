@@ -1,4 +1,4 @@
-"""What doors are given: all that one can ask a chat for.
+"""The chat, as doors are given it: all that one can ask it for.
 
 It is the state that its parts have in common (:mod:`.state`), and has these parts: coming and going
 (:mod:`.presence`), rooms (:mod:`.rooms`), coming back (:mod:`.resume`), and what a commit changes
@@ -50,7 +50,7 @@ class Chat(State):
     :ivar answers: lets answers be given that cost more than a line.
     :ivar began: when that was, in milliseconds since 1970: to be shown.
     :ivar started: the same by the clock, in seconds: to be measured.
-    :ivar called: what this process is called when people are told of it.
+    :ivar called: the name of this process when people are told of it.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
@@ -146,7 +146,7 @@ class Chat(State):
         self._shutting_down.cancel()
         return True
 
-    # What one says, and looks at
+    # Saying something, and looking back
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         """Let a member write to another privately; see :meth:`say`."""

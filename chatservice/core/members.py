@@ -61,12 +61,12 @@ class Member:
     :ivar active: when it typed something last, by that clock.
     :ivar spoke: it, or the session, has said something in a room.
     :ivar gone: it leaves, and is to read what was there until then.
-    :ivar until: the id from which on a program that left is told nothing: what comes there, in any
-        of its rooms, is for when it comes back.
+    :ivar until: the id from which on a program that left is told nothing: events from there on, in
+        any of its rooms, are for when it comes back.
     :ivar lost: it has no connection; not any more, or one that still waits to be welcomed.
-    :ivar session: what its program may come back to; None of people at a plain socket.
-    :ivar record: what is stored of it while it is here: its session, if it has one; None if
-        nothing is.
+    :ivar session: the one that its program may come back to; None of people at a plain socket.
+    :ivar record: its session, if it has one, or another record that is stored while it is here;
+        None if nothing is.
     :ivar remote: it is here by way of another process.
     """
 
@@ -222,7 +222,7 @@ class Membership:
     :ivar since: the id of the event that told of the joining; None while it waits for its commit.
     :ivar until: the id of the event that told of the leaving; None until then.
     :ivar leaving: the leaving waits for its commit.
-    :ivar kept: who leaves does so with all rooms at once, and may come back to them.
+    :ivar kept: the member leaves all rooms at once, and may come back to them.
     """
 
     member: Member
@@ -272,7 +272,7 @@ class Membership:
 class Room:
     """Those who are in a room.
 
-    :ivar members: who is in, in the order of their coming.
+    :ivar members: those who are in, in the order of their coming.
     :ivar head: those who read at the head, by view and by whether the room is their current one.
     :ivar population: how many are in, or about to be.
     :ivar made_from: the address that it counts for; ``""`` if for none.
@@ -318,7 +318,7 @@ class Cursor:
     :ivar replays: looks into the past that come first.
     :ivar at_head: called once, when the member has been given all there is.
     :ivar queued: it is in line to read.
-    :ivar waits: what it reads next is still to come from the store.
+    :ivar waits: the next events are still to come from the store.
     :ivar reading: reads on, a chunk at each step; None until the first.
     """
 

@@ -1,4 +1,4 @@
-"""What holds until it is changed: topics, locks, mutes and bans.
+"""Topics, locks, mutes and bans: each holds until it is changed.
 
 Each is a fact in the journal. It is changed by a commit, as events are, so it is the same wherever
 that commit is read, and after a restart.
@@ -70,7 +70,7 @@ def moment(at: int) -> str:
 
 
 class Standing:
-    """What holds now.
+    """The topics, locks, mutes and bans that hold now.
 
     :param clock: by which terms end while this process runs.
     :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
@@ -153,8 +153,8 @@ class Standing:
     def forget(self, waiting: Iterable[Fact] = ()) -> list[Fact]:
         """Forget what is over; return the facts by which the journal is to do the same.
 
-        :param waiting: facts that wait to be stored: what is in one of these is to hold anew, or
-            is forgotten by it.
+        :param waiting: facts that wait to be stored: a term in one of these is to hold anew, or is
+            forgotten by it.
         """
         terms = [(MUTE, name, term) for name, term in self.mutes.items()]
         terms += [(BAN, str(network), term) for network, term in self.bans.items()]

@@ -1,4 +1,4 @@
-"""Who holds which name."""
+"""The names that are held, each by one member."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a door brings with each of its members: an outlet to write to, and a view to render by."""
+"""The outlet and the view that a door brings with each of its members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatservice.messages import Notice, Reply
 class View(Protocol):
     """How a member is shown what happens, and what it is told; equal views share what is rendered.
 
-    :ivar shows_own: what its reader says is shown to it at its place among the events: its receipt.
+    :ivar shows_own: its reader is shown its own words at their place among the events: a receipt.
     :ivar greets: its reader is shown a room on coming into it; another one asks.
     """
 
@@ -67,9 +67,9 @@ UNSEEN: Final = Unseen()
 
 
 class Outlet(Protocol):
-    """What a member writes to. It keeps the order of what it is given, and never blocks.
+    """The way out to a member. It keeps the order of what it is given, and never blocks.
 
-    :ivar blocked: what was written earlier is not gone yet, so nothing more should be sent.
+    :ivar blocked: bytes that were written earlier are not gone yet, so no more should be sent.
         Whoever gave the outlet is called when it no longer is.
     """
 
@@ -121,7 +121,7 @@ class Outlet(Protocol):
     def replace(self, last: bytes) -> None:
         """Close now, with these last words: another connection has taken the place of this one.
 
-        What its peer said and was not handled is dropped; nothing more is heard of it.
+        Lines of its peer that were not handled are dropped; nothing more is heard of it.
         """
 
 

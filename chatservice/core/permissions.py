@@ -1,6 +1,6 @@
-"""Who may do what: the one place that decides it.
+"""Permissions: the one place that decides whether somebody may do something.
 
-Of who is muted, others read no new words. Words are everything that others read: lines, topics,
+Others read no new words of a muted member. Words are everything that others read: lines, topics,
 away texts, parting words, and also a new nickname and the name of a new room.
 """
 

@@ -1,4 +1,4 @@
-"""What is raised when something can't be done; ``str()`` says why, and is fit to be shown."""
+"""Refusals: raised when something can't be done; ``str()`` says why, and is fit to be shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatservice.text.names import BadName
 
 
 class Refusal(Exception):
-    """What somebody asked for is not done.
+    """Something that somebody asked for is not done.
 
     :ivar code: why, in a word that does not change.
-    :ivar hint: what somebody who types could do about it; ``""`` if there is no more to say.
+    :ivar hint: advice for somebody who types; ``""`` if there is no more to say.
     """
 
     def __init__(self, code: Code, why: str, hint: str = "") -> None:
@@ -26,10 +26,10 @@ _BELOW: Final[dict[type[Exception], Code]] = {
     BadName: Code.BAD_NAME,
     JournalUnavailable: Code.WENT_WRONG,
 }
-"""What is refused by parts that know no codes."""
+"""The errors of parts that know no codes."""
 
 REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_BELOW)
-"""What is raised when something is not done; all else is a mistake of the service."""
+"""The errors that refuse something; any other is a mistake of the service."""
 
 
 def refusal_of(error: Exception) -> Refusal:

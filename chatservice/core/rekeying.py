@@ -1,9 +1,9 @@
 """How names that older rules allowed become names of today, in a file and in a cluster's log.
 
-Who has a name that nobody can have any more, or one that is another's by now, is given another one;
+A member whose name nobody can have any more, or is another's by now, is given another one;
 so are rooms. A mute goes with a name, and with a room its topic, its lock and its past. A file is
 changed when it is opened, in one commit. A log is changed at an entry, at which all nodes do the
-same: what they do is made of nothing but what holds, which all of them have alike.
+same: they do it by the facts alone, which all of them have alike.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ log = Logger()
 
 
 class Settled(NamedTuple):
-    """What holds by the rules of today, and did not before.
+    """All that holds by the rules of today, and did not before.
 
-    :ivar holders: who holds which name, by its key: the origins of all who are here.
-    :ivar facts: what holds otherwise from now on.
+    :ivar holders: the origins of all who are here, by the keys of their names.
+    :ivar facts: those that hold otherwise from now on.
     :ivar drafts: by which people are told of it.
     :ivar told: the same in sentences, for the log.
     """
@@ -133,8 +133,8 @@ def settle(
 
     It is the same in whatever order the facts come, and done again it changes nothing.
 
-    :param here: what is stored of people and programs who are here.
-    :param left: what is stored of those who have left, and hold no name.
+    :param here: the records of people and programs who are here.
+    :param left: the records of those who have left, and hold no name.
     :param standing: facts of the kinds of :data:`STANDING`.
     :param rooms: of which something is known beside that.
     :param longest: how long a name may be.
@@ -162,7 +162,7 @@ def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable
     """Return what rooms are called of which nothing holds any more, only their past is there.
 
     :param rooms: those that are to be called otherwise, if they have to be and are not yet.
-    :param records: what is stored of people and programs.
+    :param records: those of people and programs.
     :param standing: see :func:`settle`.
     """
     held = {(fact.kind, fact.name): fact.value for fact in standing}
@@ -175,7 +175,7 @@ def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable
 class _Person:
     """Somebody of whom there is a record.
 
-    :ivar was: what is stored of them by now.
+    :ivar was: the record, as it is stored by now.
     :ivar here: they have not left.
     :ivar old: how they were called.
     :ivar since: when they were in a room first, as an id.
@@ -197,7 +197,7 @@ class _Person:
 
     @property
     def fact(self) -> Fact:
-        """What is to be stored; for when they come back, it tells as ``was`` how they were called.
+        """The fact to be stored. It tells as ``was`` how they were called, for when they come back.
 
         It is the same as before if nothing of it has changed.
         """
@@ -229,7 +229,7 @@ def _call_rooms(
     """Return what rooms are called from now on, by what they were called, and what tells of it.
 
     :param known: all rooms of which is known.
-    :param held: what holds; also what rooms are called since other rules.
+    :param held: all that holds; also the names of rooms since other rules.
     :param those: which may be called otherwise; all, if it is None.
     """
     before = {name: new for (kind, name), new in held.items() if kind == ROOM}
@@ -274,7 +274,7 @@ def _call_people(people: Iterable[_Person], longest: int) -> dict[str, int]:
                 lambda name: names.key(name) in holders,
             )
             holders[names.key(person.name)] = person
-        else:  # Who has left holds no name.
+        else:  # A session that has left holds no name.
             person.name = _nearest(names.nickname, person.name, "guest", longest)
     return {key: person.origin for key, person in holders.items()}
 
@@ -330,7 +330,7 @@ def _nearest(
 
     Where somebody has that, it has the first number behind it with which nobody has it.
 
-    :param otherwise: what it is if none is near, and what stands before the number if it can't.
+    :param otherwise: the name if none is near, and if the nearest can't have a number behind it.
     """
     room = max(longest, len(name))
     spoilt = "".join(

@@ -1,4 +1,4 @@
-"""What was said in a room, as one piece: the last things before an id, or the first after one."""
+"""A piece of the talk in a room: the last things said before an id, or the first after one."""
 
 from __future__ import annotations
 

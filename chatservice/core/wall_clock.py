@@ -1,6 +1,6 @@
 """The time of day, and whether it can be believed.
 
-What was said has the time at which it was said, and what is to be forgotten goes by that. So one
+An event has the time at which it happened, and is forgotten by that time. So one
 wrong reading could delete all there is: a machine that starts with its clock forty days ahead, say.
 Nothing is deleted while the time is in doubt: after a jump of more than a :data:`JUMP`, between two
 looks or between the newest event in the file and the start, until the service has run for
@@ -31,7 +31,7 @@ LOOK_EVERY: Final = 60.0
 """Seconds after which it is stored how long the service has run in doubt."""
 
 WIDER: Final = 2
-"""Who runs the service for an hour a day always finds a day's gap. So a gap at a start begins the
+"""A service that runs for an hour a day finds a day's gap at each start. So a gap begins the
 probation anew only if it is so many times the widest one before."""
 
 NOTE: Final = "clock"
@@ -46,7 +46,7 @@ log = Logger()
 
 
 class Doubt(NamedTuple):
-    """Why nothing may be deleted now.
+    """The reason why nothing may be deleted now.
 
     :ivar ran: seconds that the service has run since the time is in doubt.
     :ivar gap: milliseconds, the widest of those between a newest event and a start.
@@ -67,7 +67,7 @@ class WallClock:
     :param clock: the seconds that pass, whatever the time of day is set to.
     :param read: the time of day, in milliseconds since 1970.
     :param note: keeps something in the journal's file (:meth:`.Journal.note`).
-    :ivar doubt: what speaks against the time of day; None if nothing does.
+    :ivar doubt: the reason to doubt the time of day; None if there is none.
     """
 
     def __init__(

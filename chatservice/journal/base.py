@@ -1,4 +1,4 @@
-"""What every journal does: commit drafts in one order, and read them back."""
+"""The journal, as every kind of it is: drafts are committed in one order, and read back."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chatservice.journal.events import Draft, Event, Fact
 
 
 class Committed(NamedTuple):
-    """What is stored from a commit on.
+    """All that a commit has stored.
 
     :ivar events: in the order of their ids.
-    :ivar facts: what holds from then on.
+    :ivar facts: they hold from then on.
     """
 
     events: Sequence[Event]
@@ -31,10 +31,10 @@ def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
 
 
 class Revision(NamedTuple):
-    """What has to change in a file that was written by other rules, before anything is read of it.
+    """The changes to a file that was written by other rules, before anything is read of it.
 
-    :ivar facts: what holds from now on; also what rooms are called (:data:`.ROOM`).
-    :ivar drafts: what happens by that.
+    :ivar facts: they hold from now on; also the new names of rooms (:data:`.ROOM`).
+    :ivar drafts: the events that tell of it.
     """
 
     facts: Sequence[Fact]
@@ -56,7 +56,7 @@ class JournalUnavailable(Exception):
 
 
 class Found(NamedTuple):
-    """What was said and done in a room, as found from its end backwards.
+    """Things said and done in a room, as found from its end backwards.
 
     :ivar talk: the ids, kinds and origins of the events, the newest first.
     :ivar reached: every event after this id was looked at; 0 if there is none before it.
@@ -160,9 +160,9 @@ class Journal(Protocol):
 
     @property
     def lost(self) -> str:
-        """Why nothing can be stored, as far as that shows without trying; ``""`` if nothing does.
+        """The reason why nothing can be stored, as far as that shows without trying; else ``""``.
 
-        What is committed meanwhile is refused, so it need only be asked when nothing is.
+        A commit meanwhile is refused, so it need only be asked when there is none.
         """
 
     def recent(self, limit: int) -> list[Event]:

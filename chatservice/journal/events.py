@@ -1,4 +1,4 @@
-"""What can happen, and what holds: the values that the journal stores and the views show."""
+"""Drafts, events and facts: the values that the journal stores and the views show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANNOUNCED: Final = "announced"
 ACTED: Final = "acted"
 
 TALK: Final = (SAID, DID, ACTED)
-"""The kinds that history shows: what people said and did, not their coming and going."""
+"""The kinds that history shows: words and acts of people, not their coming and going."""
 
 PERSONAL: Final = (SAID, DID, PRIVATE)
 """The kinds of which somebody sees nothing who ignores their author. A new name, a topic and what
@@ -52,9 +52,9 @@ def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
 class Fact(NamedTuple):
     """Something that holds until it is changed: a topic, a ban, a mute, a lock.
 
-    :ivar kind: what it is; with :attr:`name`, what it replaces.
+    :ivar kind: with :attr:`name`, it tells which fact this one replaces.
     :ivar name: of whom or what.
-    :ivar value: what holds; ``""`` if nothing does any more.
+    :ivar value: ``""`` if nothing holds any more.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Event(NamedTuple):
     :ivar room: where; or :data:`HOUSE`, or an :func:`inbox`.
     :ivar author: the name as it was shown. Of :data:`JOINED` and :data:`LEFT` these are one or
         more names, separated by spaces (a name has none).
-    :ivar text: what was said or done, parting words, or the new name; safe to show.
+    :ivar text: words, an act, parting words, or the new name; safe to show.
     """
 
     id: int

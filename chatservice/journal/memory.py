@@ -27,17 +27,17 @@ class MemoryJournal:
         self._now = now
 
     def describe(self) -> str:
-        """Nothing is kept anywhere."""
+        """Tell that nothing is kept anywhere."""
         return "none"
 
     @property
     def lost(self) -> str:
-        """There is nothing that could be."""
+        """Always ``""``: there is nothing that could be lost."""
         return ""
 
     @property
     def floor(self) -> int:
-        """Nothing can be read from here, up to the head."""
+        """The head: nothing can be read from here."""
         return self.head
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ their own:
   commits. While it runs, and while the thread makes the next small commit, the commit of the house
   waits: its Deferred fires later.
 
-What was committed survives a ``kill -9``; a power cut may take the last moments before it, never
+A commit survives a ``kill -9``; a power cut may take the last moments before it, never
 the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
 
 A file that was moved or deleted would take commits all the same, and the next start would find
@@ -225,7 +225,7 @@ class SqliteJournal(SqliteReading):
     def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Committed:
         self._write(events, held)
         if events:
-            # What was before the first event of all never was here.
+            # Ids before the first event of all never were here.
             self.floor = self.floor if self.head else events[0].id - 1
             self.head = events[-1].id
             self.last_at = events[-1].at
@@ -405,7 +405,7 @@ class SqliteJournal(SqliteReading):
             self._folder_was, self._folder_since = folder, time.monotonic()
             self._all_there = False
         elif not self._all_there and time.monotonic() - self._folder_since > SETTLED:
-            # After the look at the folder: what is moved from now on changes it.
+            # After the look at the folder: a move from now on changes it.
             self._all_there = not self.lost
         return self._all_there
 

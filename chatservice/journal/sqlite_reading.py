@@ -1,7 +1,7 @@
 """Reading a journal's SQLite file, in a thread, and what was read last.
 
 Those who catch up are often near each other: they stopped together, or a room came back after a
-restart. What was read for one is kept for a while, so the next who wants it does not go to the
+restart. A stretch that was read is kept for a while, so the next who wants it does not go to the
 file again.
 """
 
@@ -95,9 +95,9 @@ class SqliteReading:
         kept = self._keeps(position, rooms, upto, talk)
         if kept is not None:
             return kept
-        # Who reads on comes again and again; who looks something up waits for one answer.
+        # A reader that reads on comes again and again; a look-up waits for one answer.
         async with self._turn(self._quick if talk else self._long):
-            # Whoever was in line before may have wanted the same.
+            # Somebody who was in line before may have wanted the same.
             kept = self._keeps(position, rooms, upto, talk)
             if kept is None:
                 kept = await self._read(self._after, position, rooms, upto, talk)
@@ -143,7 +143,7 @@ class SqliteReading:
         However many others there are between them: no reading takes long, so the next in line does
         not wait for long.
         """
-        # Whoever it is for: so that readers of the same rooms share a reading.
+        # For all sessions alike, so that readers of the same rooms share a reading.
         places: list[tuple[str, tuple[str, ...]]] = [(f"addressed WHERE {ADDRESSED_ONLY}", ())]
         places += [(f"talk WHERE room = ? AND {TALK_ONLY}", (room,)) for room in rooms]
         places += [(f"rest WHERE room = ? AND {REST_ONLY}", (room,)) for room in rooms]

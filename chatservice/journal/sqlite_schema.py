@@ -16,17 +16,17 @@ APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
 TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
-"""What an index holds for, and what is asked of it, in the same words: so SQLite knows that it may
-be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
+"""The condition of an index, and of the queries that use it, in the same words: so SQLite knows
+that it may be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
 
 REST_ONLY: Final = f"NOT {TALK_ONLY}"
 """All else that happens in rooms: each event is in one of two indexes by room."""
 
 ADDRESSED_ONLY: Final = f"room >= '{HOUSE}' AND room < '{chr(ord(HOUSE) + 1)}'"
-"""What is for everybody, or for one session: its rooms are many, so it is found by id."""
+"""Events for everybody, or for one session: their rooms are many, so they are found by id."""
 
 NUMBERED_ONLY: Final = "seq > 0"
-"""What a program has numbered; all else costs the index of it nothing."""
+"""Events that a program has numbered; others cost their index nothing."""
 
 _FACTS: Final = """
 CREATE TABLE facts (
@@ -72,7 +72,7 @@ _UPGRADES: Final = {
     3: _NUMBERED,
     4: f"{_REST} {_ADDRESSED}",
 }
-"""What brings a file of a schema version to the next."""
+"""Statements that bring a file of a schema version to the next."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -140,7 +140,7 @@ def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
 def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
     """Let facts take the place of what held before; of several in one place, the last.
 
-    What has happened in a room goes with its name.
+    The events of a room go with its name.
     """
     last = {(fact.kind, fact.name): fact for fact in facts}
     over = [key for key, fact in last.items() if not fact.value]

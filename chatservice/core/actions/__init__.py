@@ -1,8 +1,8 @@
-"""What one can ask for: one table, from the type of a request to the function that does it.
+"""All that one can ask for: one table, from the type of a request to the function that does it.
 
 A function is called with the chat, who asks, and the request. It returns the reply, or None where
 that comes among the events, or a Deferred of either. A long answer is made by a coroutine
-(:data:`.answers.Making`). What is not done raises one of :data:`.REFUSALS`.
+(:data:`.answers.Making`). A function that does not do it raises one of :data:`.REFUSALS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What somebody asks for themselves: another name, to be away, to leave."""
+"""Requests of somebody for themselves: another name, to be away, to leave."""
 
 from __future__ import annotations
 

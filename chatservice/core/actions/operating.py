@@ -1,4 +1,4 @@
-"""What operators do. It is told in their room, so the journal has it all."""
+"""The acts of operators. Each is told in their room, so the journal has them all."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BANS_LISTED: Final = 100
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     """Do what an operator does, once it is stored, and say so to the operators."""
     chat.say(member, OPERATORS, ACTED, text)
-    # What is over goes first: it may be what is to hold again.
+    # Terms that are over go first: one of them may be to hold again.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
     for fact in (*over, *facts):
         chat.ticker.batch.hold(fact)

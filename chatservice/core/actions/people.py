@@ -1,4 +1,4 @@
-"""People: who is here, what is known of one and of the server, and whom somebody ignores."""
+"""People: lists of them, facts about one and about the server, and whom somebody ignores."""
 
 from __future__ import annotations
 

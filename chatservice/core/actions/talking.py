@@ -1,4 +1,4 @@
-"""What is said: stored once for each number that a program gives to it."""
+"""Talk: words are stored once for each number that a program gives to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: Final[dict[type[Talk], str]] = {Say: SAID, Do: DID, Private: PRIVATE, To
 def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | None:
     """Say something, or tell that it was said already."""
     kind, seq, room = _KINDS[type(request)], request.seq, None
-    if not isinstance(request, Private):  # Whoever that is to may have another name by now.
+    if not isinstance(request, Private):  # Its reader may have another name by now.
         assert isinstance(request, (Say, Do, Topic))
         room = room_name(chat, member, request.room)
     if seq is not None:

@@ -1,4 +1,4 @@
-"""What waits for the next commit, room by room."""
+"""A batch: all that waits for the next commit, room by room."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _RoomBatch:
 
     So nobody speaks before they are shown to join, or after they are shown to leave. Where that
     order would lie (somebody comes back in the same tick, or somebody else under the same name),
-    the batch is sealed: what comes stays behind what is there.
+    the batch is sealed: later drafts stay behind those that are there.
 
     :ivar left: the origins of the members in ``leaves``, and the keys of their names.
     """
@@ -80,16 +80,16 @@ class _RoomBatch:
 
 
 class Batch:
-    """What is committed together, while it waits for that and once it is closed.
+    """All that is committed together. It waits, and is closed when the commit begins.
 
     :ivar origin: the house itself, as the origin of who comes and goes.
     :ivar seq: the number of who came or went last; the next one is less by one.
-    :ivar held: what holds from then on, but for records.
+    :ivar held: the facts that hold from then on, but for records.
     :ivar then: to be called when it is committed.
     :ivar count: how many things wait.
     :ivar size: how many characters they have.
     :ivar drafts: room by room, once it is closed.
-    :ivar presences: who comes and goes in the drafts, by ``seq``.
+    :ivar presences: those who come and go in the drafts, by ``seq``.
     :ivar records: those that have changed: their names then, and whether they are here. Should it
         be refused at first, what is asked for later is not to be stored before what tells of it.
     """

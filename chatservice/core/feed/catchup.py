@@ -34,7 +34,7 @@ from chatservice.messages.shown import LookBack
 from chatservice.text import wording
 
 NEAR: Final = 256
-"""Who is fewer events than this behind the head goes first."""
+"""A cursor that is fewer events than this behind the head goes first."""
 FAR_TURN: Final = 8
 """One step of so many is for who is farther, even then."""
 RETRY: Final = 1.0
@@ -53,7 +53,7 @@ def taken(
 
     :param parts: the events as rendered.
     :param sent: how many bytes of them the outlet took.
-    :param position: what to return if it took none.
+    :param position: to be returned if it took none.
     """
     for event, part in zip(events, parts, strict=True):
         if sent <= 0:
@@ -177,7 +177,7 @@ class Readers:
         if cursor.position < self._past.start:
             member.reply(Notice(text=wording.FORGOTTEN, gap=True))
             cursor.position = self._past.start
-        # Each once: who left a room and came back has two memberships in it for a moment.
+        # Each once: a member that left a room and came back has two memberships for a moment.
         rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
         stretch = await self._soon(
             self._past.read(

@@ -7,7 +7,7 @@ gets that same blob in one send. The few who spoke get it without their own line
 When a send falls short, the member leaves the head groups and is only a cursor (:mod:`.catchup`):
 it holds no buffer, at most the rest of the line that was cut.
 
-What is not said in a room, but is for everybody or for one session, is delivered in the same way.
+Events for everybody, or for one session, are delivered in the same way.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def deliver(
 ) -> int:
     """Deliver a tick's events of one room to members at the head.
 
-    What goes wrong for one group, or one member, is theirs alone: they step back to before the
-    tick and read it as cursors.
+    An error with one group, or one member, is theirs alone: they step back to before the tick and
+    read it as cursors.
 
-    :param groups: who sees the same, by their view and whether the room is their current one.
+    :param groups: those who see the same, by their view and whether the room is their current one.
     :returns: the number of sends.
     """
     before = events[0].id - 1
@@ -111,7 +111,7 @@ def deliver_addressed(
     member = here.get(int(room[1:], 16))
     if member is not None:
         sends += _deliver_to(events, [member], step_back)
-        # What was cut counts as shown; what comes after it is shown by the cursor.
+        # An event that was cut counts as shown; those after it are shown by the cursor.
         upto = events[-1].id if member.cursor is None else member.cursor.position
         heard = [e.origin for e in events if e.id <= upto and not member.hides(e)]
         if heard:

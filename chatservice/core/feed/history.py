@@ -1,4 +1,4 @@
-"""What was committed, and the one way to read it: from memory if recent, else from the journal."""
+"""The committed events, and the one way to read them: recent ones from memory, else the journal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Past:
         self.talked = 0
 
     def begin(self, floor: int) -> None:
-        """Nothing was committed yet, and nothing will be up to an id."""
+        """Begin at an id: nothing was committed yet, and nothing will be up to it."""
         self.floor = max(self.floor, floor)
 
     @property
@@ -73,7 +73,7 @@ class Past:
             if event.seq > 0:
                 self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
-                # Who wrote it has it among its own: a program, for its receipt.
+                # Its author has it among its own: a program, for its receipt.
                 self._rooms.setdefault(inbox(event.origin), []).append(event)
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
@@ -135,8 +135,7 @@ class Past:
     ) -> Stretch | Deferred[Stretch]:
         """Read on in some rooms: a bounded number of the events with ``position < id <= upto``.
 
-        What is in memory is answered at once, so that the last step to the head races with
-        nothing.
+        Events in memory are given at once, so that the last step to the head races with nothing.
 
         :param position: not before :attr:`start`.
         :param talk: only what was said and done.

@@ -50,7 +50,7 @@ class Pace(Timer):
             self.start(0)
 
     def _unless_more(self) -> None:
-        """It is time, unless more lines came since the last look: then look again."""
+        """Let it be time, unless more lines came since the last look: then look again."""
         waiting = self._waiting()
         if self._seen < waiting and self._clock.seconds() < self._next:
             self._seen = waiting
@@ -59,7 +59,7 @@ class Pace(Timer):
             self._go()
 
     def spent(self, sends: int) -> None:
-        """It was done now, and took so many sends."""
+        """Note that it was done now, and took so many sends."""
         pace = min(sends * SEND_COST, LONGEST_PACE)
         self._next = self._clock.seconds() + pace
         self._quiet = round(pace * QUIET_SHARE, 3)

@@ -1,4 +1,4 @@
-"""The tick: what waits is committed together, then shown.
+"""The tick: all that waits is committed together, then shown.
 
 One tick for the whole house, so there is one order of ids and one cursor a member. A tick costs
 (lines) + (members), not lines x members: the lines of a tick are one transaction, and for each
@@ -7,7 +7,7 @@ reader one ``send()``. So under load ticks grow by themselves and a delivered li
 
 When the journal refuses (a full disk, a file that was moved), what was to be committed is kept as
 it is and tried again every second; nothing of it was shown, so nothing of it is lost by saying so.
-What comes meanwhile waits behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
+Drafts that come meanwhile wait behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
 *clogged* and its members are not read from until it is not.
 """
 
