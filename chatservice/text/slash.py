@@ -15,8 +15,8 @@ LOOKS_LIKE: Final = "that looks like a command, but does not begin with /: type 
 # Characters of category Lo, or So, that have no shape: blanks of Braille and of hieroglyphs.
 _BLANKS: Final = "\u2800\U00013441\U00013442"
 
-# All between the edge and the first thing one sees: blanks, pictures of controls, bytes that were no
-# UTF-8 and, behind the picture of Esc, the rest of what a key sends: CSI (ECMA-48, section 5.4),
+# All between the edge and the first thing one sees: blanks, pictures of controls, bytes that were
+# no UTF-8 and, behind the picture of Esc, the rest of what a key sends: CSI (ECMA-48, section 5.4),
 # SS3, the doubled bracket of Linux's function keys, or the character that was typed with Alt. None
 # of it takes the slash.
 _UNSEEN: Final = re.compile(
