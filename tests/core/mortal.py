@@ -95,8 +95,8 @@ class MortalWorld(RuleBasedStateMachine):
                 self.comes_to_its_end()
         finally:
             if hasattr(self, "house"):
-                self.reader.close()
                 self.house.stop()
+                self.reader.close()
             self.folder.cleanup()
 
     def text(self, words: str) -> str:
