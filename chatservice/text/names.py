@@ -139,7 +139,8 @@ def key(name: str) -> str:
     if len(name) > KEYED_MOST:
         return name
     if name.isascii():
-        return name.lower()
+        # Most names are their own keys, and both are kept: so they are one object.
+        return name if name == name.lower() else name.lower()
     folded = _JOINERS.sub("", name)
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())
