@@ -24,7 +24,7 @@ from chatservice.daemon import Starter
 from chatservice.doors.closing_log import shown
 from chatservice.doors.console import open_console
 from chatservice.doors.factory import PARTING_MOST, ChatFactory
-from chatservice.journal.base import JournalError
+from chatservice.journal.events import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
 from chatservice.signals import Signals

@@ -22,7 +22,7 @@ from chatservice.core.rekeying import revise, revise_alone
 from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.listener import Listener
-from chatservice.journal.base import Revision
+from chatservice.journal.events import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits

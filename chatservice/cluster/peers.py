@@ -27,8 +27,7 @@ from chatservice.core.members import Member
 from chatservice.core.peers import Trouble
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
-from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, Committed, Draft, Fact
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Stretch
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import Event, Fact, Found, Stretch
 from chatservice.journal.sqlite import SqliteJournal
 
 

@@ -24,8 +24,7 @@ from chatservice.core.presence import Attendance
 from chatservice.core.resume import Returns
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.base import Journal
-from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, inbox
+from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, Journal, inbox
 from chatservice.limits import Limits
 
 PRUNE_EVERY: Final = 60.0

@@ -22,8 +22,7 @@ from chatservice.core.moderation import BAN
 from chatservice.core.presence import Attendance
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.base import Committed
-from chatservice.journal.events import HOUSE, JOINED, ROOM, Event, Fact
+from chatservice.journal.events import HOUSE, JOINED, ROOM, Committed, Event, Fact
 from chatservice.messages.shown import Entered
 from chatservice.text.listing import FACES
 

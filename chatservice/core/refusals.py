@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatservice.journal.base import JournalUnavailable
+from chatservice.journal.events import JournalUnavailable
 from chatservice.messages import Code
 from chatservice.text.names import BadName
 

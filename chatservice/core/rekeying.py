@@ -17,8 +17,17 @@ from twisted.logger import Logger
 
 from chatservice.core.moderation import LOCK, MUTE, Term
 from chatservice.core.sessions import SESSION, Period, Reading
-from chatservice.journal.base import JournalError, Revision
-from chatservice.journal.events import ACTED, FILE, RENAMED, ROOM, TOPIC, Draft, Fact
+from chatservice.journal.events import (
+    ACTED,
+    FILE,
+    RENAMED,
+    ROOM,
+    TOPIC,
+    Draft,
+    Fact,
+    JournalError,
+    Revision,
+)
 from chatservice.text import names
 from chatservice.text.characters import scripts
 from chatservice.text.names import BadName

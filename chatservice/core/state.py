@@ -20,7 +20,7 @@ from chatservice.core.peers import Peers, Trouble
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
-from chatservice.journal.base import Committed, Journal
+from chatservice.journal.events import Committed, Journal
 from chatservice.limits import Limits
 from chatservice.text import wording
 

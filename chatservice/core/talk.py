@@ -10,8 +10,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.answers import others_turn
 from chatservice.core.feed.history import Past, Search
-from chatservice.journal.base import Stretch
-from chatservice.journal.events import Event, is_hidden
+from chatservice.journal.events import Event, Stretch, is_hidden
 
 CHARACTERS_MOST: Final = 256 << 10
 """A piece ends before it has more characters than this; but for one event it may."""

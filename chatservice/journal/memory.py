@@ -7,8 +7,16 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice.journal.base import Committed, Facts, Found, Stretch, no_facts
-from chatservice.journal.events import Draft, Event, Fact
+from chatservice.journal.events import (
+    Committed,
+    Draft,
+    Event,
+    Fact,
+    Facts,
+    Found,
+    Stretch,
+    no_facts,
+)
 
 
 class MemoryJournal:

@@ -36,15 +36,19 @@ from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.journal.base import (
+from chatservice.journal.events import (
+    FILE,
+    ROOM,
     Committed,
+    Draft,
+    Event,
+    Fact,
     Facts,
     JournalError,
     JournalUnavailable,
     Revise,
     no_facts,
 )
-from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
 from chatservice.journal.sqlite_reading import InThread, SqliteReading
 from chatservice.journal.sqlite_schema import (
     NUMBERED_ONLY,

@@ -17,8 +17,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import Event, Fact, Found, JournalUnavailable, Stretch
 from chatservice.journal.sqlite_schema import (
     ADDRESSED_ONLY,
     NUMBERED_ONLY,

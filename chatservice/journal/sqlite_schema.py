@@ -8,8 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chatservice.journal.base import JournalError, Revise
-from chatservice.journal.events import HOUSE, ROOM, TALK, Event, Fact
+from chatservice.journal.events import HOUSE, ROOM, TALK, Event, Fact, JournalError, Revise
 
 SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x43484154

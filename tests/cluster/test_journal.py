@@ -33,15 +33,20 @@ from chatservice.cluster.journal import (
 )
 from chatservice.cluster.leases import AT_ONCE
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
-from chatservice.journal.base import (
+from chatservice.journal.events import (
+    FILE,
+    JOINED,
+    SAID,
     Committed,
+    Draft,
+    Event,
+    Fact,
     Facts,
     JournalError,
     JournalUnavailable,
     Stretch,
     no_facts,
 )
-from chatservice.journal.events import FILE, JOINED, SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 

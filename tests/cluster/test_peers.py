@@ -19,8 +19,7 @@ from chatservice.cluster.peers import (
     WAIT,
 )
 from chatservice.core.feed import ticker
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import Fact
+from chatservice.journal.events import Fact, JournalError
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog
 from tests.core.programs import Program, brief, only

@@ -16,8 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
-from chatservice.journal.base import Committed, Facts, no_facts
-from chatservice.journal.events import Draft, Event
+from chatservice.journal.events import Committed, Draft, Event, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import House, RecordingOutlet
 

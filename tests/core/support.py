@@ -23,7 +23,7 @@ from chatservice.core.members import Member
 from chatservice.core.outlet import View
 from chatservice.doors.text.commands import obey
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.base import Journal
+from chatservice.journal.events import Journal
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits

@@ -6,8 +6,7 @@ from itertools import pairwise
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import SAID
+from chatservice.journal.events import SAID, JournalError
 from tests.core.support import House, HouseTestCase, Person, RecordingOutlet
 
 REFUSED = "-- the history can't be written: what is said now waits, and is shown later"

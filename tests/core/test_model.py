@@ -32,7 +32,6 @@ from chatservice.core.moderation import MUTE
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.permissions import check_heard
 from chatservice.core.state import OPERATORS
-from chatservice.journal.base import Committed
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -41,6 +40,7 @@ from chatservice.journal.events import (
     LEFT,
     PRIVATE,
     RENAMED,
+    Committed,
     Event,
     inbox,
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 from twisted.trial.unittest import TestCase
 
 from chatservice.core.refusals import REFUSALS, Refusal, refusal_of
-from chatservice.journal.base import JournalUnavailable
+from chatservice.journal.events import JournalUnavailable
 from chatservice.messages import Code
 from chatservice.text.names import BadName
 

@@ -28,7 +28,6 @@ from chatservice.core import sessions
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.nicknames import NameTaken
-from chatservice.journal.base import Committed
 from chatservice.journal.events import (
     DID,
     JOINED,
@@ -37,6 +36,7 @@ from chatservice.journal.events import (
     RENAMED,
     SAID,
     TOPIC,
+    Committed,
     Event,
     inbox,
 )

@@ -11,8 +11,7 @@ from chatservice.core.feed import history
 from chatservice.core.feed.history import Past
 from chatservice.core.talk import Talk, talk_after, talk_before
 from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.base import Committed
-from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK
+from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Committed
 from tests.journal.support import JournalTestCase, said
 
 

@@ -10,8 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.core.chat import PRUNE_EVERY
 from chatservice.core.wall_clock import JUMP, LOOK_EVERY, NOTE, PROBATION, Doubt, WallClock
-from chatservice.journal.base import JournalUnavailable
-from chatservice.journal.events import FILE, Fact
+from chatservice.journal.events import FILE, Fact, JournalUnavailable
 from tests.core.support import DAY, START, House, HouseTestCase, Person
 
 HOUR = 3600.0

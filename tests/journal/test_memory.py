@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.base import Committed, Found, Stretch
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import Committed, Event, Fact, Found, Stretch
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import said
 

@@ -4,8 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatservice.journal import sqlite_reading
-from chatservice.journal.base import JournalUnavailable, Stretch
-from chatservice.journal.events import ACTED, DID, JOINED, SAID, TALK, Event
+from chatservice.journal.events import (
+    ACTED,
+    DID,
+    JOINED,
+    SAID,
+    TALK,
+    Event,
+    JournalUnavailable,
+    Stretch,
+)
 from chatservice.journal.sqlite_reading import KEPT
 from tests.journal.support import JournalTestCase, said
 from tests.profiles import examples

@@ -27,8 +27,7 @@ from chatservice.core.deadlines import Timer
 from chatservice.core.feed.history import Past, Search
 from chatservice.core.members import Cursor, Member, Replay
 from chatservice.core.outlet import Outlet, View
-from chatservice.journal.base import JournalUnavailable
-from chatservice.journal.events import HOUSE, PRIVATE, Event, inbox
+from chatservice.journal.events import HOUSE, PRIVATE, Event, JournalUnavailable, inbox
 from chatservice.messages import Notice
 from chatservice.messages.shown import LookBack
 from chatservice.text import wording

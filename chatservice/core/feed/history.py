@@ -11,8 +11,16 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Journal, Stretch
-from chatservice.journal.events import PRIVATE, TALK, Event, inbox, is_hidden
+from chatservice.journal.events import (
+    PRIVATE,
+    TALK,
+    Event,
+    Found,
+    Journal,
+    Stretch,
+    inbox,
+    is_hidden,
+)
 
 PASSED_MOST: Final = 10_000
 """A look back passes over so many hidden things, about, and then goes back no further."""

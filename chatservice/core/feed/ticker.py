@@ -25,8 +25,7 @@ from twisted.python.failure import Failure
 from chatservice.core.deadlines import Timer
 from chatservice.core.feed.batch import Batch, Presence, reworded
 from chatservice.core.feed.pace import Pace
-from chatservice.journal.base import Committed, Journal, JournalUnavailable
-from chatservice.journal.events import Fact
+from chatservice.journal.events import Committed, Fact, Journal, JournalUnavailable
 
 RETRY: Final = 1.0
 LOOK_EVERY: Final = 1.0

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past, Search
 from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.base import Found, Journal, Stretch
 from chatservice.journal.events import (
     DID,
     JOINED,
@@ -19,6 +18,9 @@ from chatservice.journal.events import (
     TALK,
     Draft,
     Event,
+    Found,
+    Journal,
+    Stretch,
     inbox,
 )
 from chatservice.journal.memory import MemoryJournal

@@ -15,8 +15,7 @@ from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
 from chatservice.core.members import Member, Membership, Room
 from chatservice.doors.text.view import TEXT
 from chatservice.journal import sqlite
-from chatservice.journal.base import Committed, Facts, no_facts
-from chatservice.journal.events import JOINED, LEFT, SAID, Draft
+from chatservice.journal.events import JOINED, LEFT, SAID, Committed, Draft, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import RecordingOutlet
 from tests.journal.support import JournalTestCase, said
