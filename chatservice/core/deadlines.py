@@ -33,7 +33,8 @@ class Timer:
 
     def start(self, seconds: float) -> None:
         """Have the call come in so many seconds, whenever it was to come before."""
-        self.stop()
+        if self._due is not None:
+            self._due.cancel()
         self._due = self._clock.callLater(seconds, self._over)
 
     def stop(self) -> None:

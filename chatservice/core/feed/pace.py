@@ -41,7 +41,7 @@ class Pace(Timer):
 
     def wake(self) -> None:
         """See to it that the time comes: to be called after each change of what waits."""
-        if not self.running:
+        if self._due is None:
             wait = self._next - self._clock.seconds()
             late = wait <= 0 or self._waiting() >= MANY
             self._seen = 0
