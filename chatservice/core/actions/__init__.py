@@ -72,14 +72,15 @@ def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[N
         if request.for_operators:
             check_operator(member, request.type)
         done = ACTIONS[type(request)](chat, member, request)
-        if isinstance(done, Coroutine):
+        if done is not None and isinstance(done, Coroutine):
             done = chat.answers.give(member.outlet, told(member.view, done))
     except REFUSALS as error:
         done = not_done(error, request)
+    if done is None:
+        return None
     if isinstance(done, Deferred):
         return Deferred.fromCoroutine(_reply_later(member, request, done))
-    if done is not None:
-        member.reply(done)
+    member.reply(done)
     return None
 
 
