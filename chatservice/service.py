@@ -1,4 +1,4 @@
-"""What starts, drains and stops, in which order."""
+"""The service: all its parts start, drain and stop in an order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chatservice.daemon import Starter
 from chatservice.doors.closing_log import shown
 from chatservice.doors.console import open_console
 from chatservice.doors.factory import PARTING_MOST, ChatFactory
-from chatservice.journal.base import JournalError
+from chatservice.journal.events import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
 from chatservice.signals import Signals
@@ -182,8 +182,7 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            why = f"{_reason(failure.value)}: can't listen on {description}"
-            raise StartError(why) from None
+            raise StartError(f"{_reason(failure.value)}: can't listen on {description}") from None
 
     def _listening(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):

@@ -48,8 +48,7 @@ from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
 from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
-from chatservice.journal.base import Committed
-from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
+from chatservice.journal.events import FILE, ROOM, Committed, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Stretch
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import Event, Fact, Found, Stretch
 from chatservice.journal.sqlite import SqliteJournal
 
 
@@ -68,9 +67,9 @@ class Replicated:
         """See :meth:`.Journal.after`."""
         return self._replica.after(position, rooms, upto, talk)
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return self._replica.locate(room, upto, count, hidden)
+        return self._replica.locate(room, upto, most)
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

@@ -65,7 +65,7 @@ class MemberDialog:
             self._connection.finish()
         else:
             self._leave()
-            self._chat.hang_up(self.member)
+            self._chat.attendance.hang_up(self.member)
 
     def drained(self) -> None:
         """See :meth:`.Dialog.drained`."""
@@ -76,7 +76,7 @@ class MemberDialog:
         """See :meth:`.Dialog.lost`: a member has said what came before, unless it is gone."""
         member = self.member
         if member is not None:
-            self._chat.disconnect(member)
+            self._chat.attendance.disconnect(member)
         if member is None or member.gone:
             self._leave()
 
@@ -112,7 +112,7 @@ class MemberDialog:
         def named(member: Member) -> None:
             if self._state is MemberDialog._closing:
                 if member.outlet is self._connection.outbox:  # Else another connection has it.
-                    self._chat.give_up(member)
+                    self._chat.attendance.give_up(member)
                 return
             self.member = member
             self._state = state

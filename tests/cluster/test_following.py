@@ -34,8 +34,16 @@ from chatservice.cluster.following import RETRY, Following, Read
 from chatservice.cluster.log import LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
 from chatservice.journal import sqlite
-from chatservice.journal.base import Committed, JournalUnavailable
-from chatservice.journal.events import FILE, LEFT, SAID, Draft, Event, Fact
+from chatservice.journal.events import (
+    FILE,
+    LEFT,
+    SAID,
+    Committed,
+    Draft,
+    Event,
+    Fact,
+    JournalUnavailable,
+)
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 from tests.profiles import examples

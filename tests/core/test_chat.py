@@ -4,10 +4,9 @@ import sqlite3
 from itertools import pairwise
 
 from chatservice.core.nicknames import NameTaken
-from chatservice.core.refusals import NotLetIn
+from chatservice.core.refusals import Refusal
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import SAID
+from chatservice.journal.events import SAID, JournalError
 from tests.core.support import House, HouseTestCase, Person, RecordingOutlet
 
 REFUSED = "-- the history can't be written: what is said now waits, and is shown later"
@@ -37,7 +36,9 @@ class EnteringTests(HouseTestCase):
         house.gather("ana")
         for name in ("ana", "Ana", "ANA"):
             outlet = RecordingOutlet()
-            failure = self.failureResultOf(house.chat.enter(name, outlet, TEXT), NameTaken)
+            failure = self.failureResultOf(
+                house.chat.attendance.enter(name, outlet, TEXT), NameTaken
+            )
             self.assertEqual(failure.getErrorMessage(), f"the name {name} is taken")
             self.assertEqual(outlet.received, b"")
         self.assertEqual(len(house.chat.members), 1)
@@ -45,7 +46,7 @@ class EnteringTests(HouseTestCase):
     def test_a_name_is_held_from_the_moment_it_is_given(self) -> None:
         house = self.open()
         house.arrive("ana")
-        self.failureResultOf(house.chat.enter("ana", RecordingOutlet(), TEXT), NameTaken)
+        self.failureResultOf(house.chat.attendance.enter("ana", RecordingOutlet(), TEXT), NameTaken)
 
     def test_a_name_is_free_from_the_moment_its_holder_quits(self) -> None:
         house = self.open()
@@ -235,7 +236,7 @@ class TalkingTests(HouseTestCase):
         house = self.open()
         ana, bo = house.gather("ana", "bo", room="dev")
         house.chat.say(ana.member, "dev", SAID, "in dev")
-        house.chat.join(ana.member, "lobby")
+        house.chat.places.join(ana.member, "lobby")
         house.chat.say(ana.member, "lobby", SAID, "in lobby")
         house.tick()
         self.assertEqual(sorted(bo.read()), ["#lobby <ana> in lobby", "<ana> in dev"])
@@ -389,16 +390,16 @@ class QuittingTests(HouseTestCase):
     def test_quitting_twice_is_quitting_once(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.quit(ana.member, "bye")
-        house.chat.quit(ana.member)
+        house.chat.attendance.quit(ana.member, "bye")
+        house.chat.attendance.quit(ana.member)
         house.tick()
         self.assertEqual(bo.read(), ["-- ana left (bye)"])
 
     def test_who_quits_while_leaving_the_only_room_is_closed_at_once(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.leave(ana.member.rooms()[0])
-        house.chat.quit(ana.member)
+        house.chat.places.leave(ana.member.rooms()[0])
+        house.chat.attendance.quit(ana.member)
         house.tick()
         self.assertEqual(ana.read(), [])
         self.assertTrue(ana.outlet.finished)
@@ -410,7 +411,7 @@ class LostConnectionTests(HouseTestCase):
     def test_nothing_is_sent_to_a_connection_that_is_lost(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.disconnect(ana.member)
+        house.chat.attendance.disconnect(ana.member)
         ana.outlet.lost = True
         bo.tries("hi")
         self.assertEqual(ana.read(), [])
@@ -457,11 +458,11 @@ class LimitTests(HouseTestCase):
     def test_nobody_can_be_in_more_rooms_than_the_limit(self) -> None:
         house = self.open(max_rooms_per_member=3)
         (ana,) = house.gather("ana")
-        house.chat.join(ana.member, "one")
-        house.chat.join(ana.member, "two")
-        with self.assertRaisesRegex(NotLetIn, "^you are in 3 rooms already: /leave one first$"):
-            house.chat.join(ana.member, "three")
-        house.chat.join(ana.member, "lobby")
+        house.chat.places.join(ana.member, "one")
+        house.chat.places.join(ana.member, "two")
+        with self.assertRaisesRegex(Refusal, "^you are in 3 rooms already: /leave one first$"):
+            house.chat.places.join(ana.member, "three")
+        house.chat.places.join(ana.member, "lobby")
         house.tick()
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "one", "two"])
         self.assertEqual(house.chat.rooms["lobby"].population, 1)
@@ -469,8 +470,8 @@ class LimitTests(HouseTestCase):
     def test_a_room_that_one_leaves_does_not_count(self) -> None:
         house = self.open(max_rooms_per_member=1)
         (ana,) = house.gather("ana")
-        house.chat.leave(ana.member.rooms()[0])
-        house.chat.join(ana.member, "dev")
+        house.chat.places.leave(ana.member.rooms()[0])
+        house.chat.places.join(ana.member, "dev")
         house.tick()
         self.assertEqual(ana.read(), ["-- you are in #dev: no one else yet"])
 
@@ -487,7 +488,7 @@ class LimitTests(HouseTestCase):
         house = self.open(max_rooms_per_member=0, max_rooms=0)
         (ana,) = house.gather("ana")
         for number in range(100):
-            house.chat.join(ana.member, f"r{number}")
+            house.chat.places.join(ana.member, f"r{number}")
         house.tick()
         self.assertEqual(len(ana.member.rooms()), 101)
         self.assertEqual(len(house.chat.rooms), 101)
@@ -729,7 +730,7 @@ class ClosingTests(HouseTestCase):
     def test_who_has_lost_the_connection_is_forgotten(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.disconnect(ana.member)
+        house.chat.attendance.disconnect(ana.member)
         ana.outlet.lost = True
         house.chat.close(GOODBYE)
         house.tick()
@@ -866,7 +867,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
 
     def test_who_quits_and_is_lost_before_it_takes_again_leaves_nothing_behind(self) -> None:
         self.ana.tries("/quit")
-        self.house.chat.disconnect(self.ana.member)
+        self.house.chat.attendance.disconnect(self.ana.member)
         self.ana.outlet.lost = True
         self.accept()
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left"])

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Coroutine, Set
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 
 from chatservice.core import talk
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past
-from chatservice.core.talk import Reading, Talk, talk_after, talk_before
+from chatservice.core.talk import Talk, talk_after, talk_before
 from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.base import Committed
-from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK
+from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Committed
 from tests.journal.support import JournalTestCase, said
 
 
@@ -46,17 +45,16 @@ class TalkTests(JournalTestCase):
             pass
         self.past.prune(before)
 
-    def read(self, reading: Reading) -> Talk:
+    def read(self, reading: Coroutine[Any, Any, Talk]) -> Talk:
         """Read it to its end, as an answer does, and count the turns that others have meanwhile."""
         self.turns = 0
-        result: object = None
         while True:
             try:
-                step = reading.send(result)
+                step = reading.send(None)
             except StopIteration as end:
                 piece: Talk = end.value
                 return piece
-            result = self.successResultOf(step) if isinstance(step, Deferred) else None
+            self.assertEqual(step, b"")
             self.turns += 1
 
     def before(self, id: int, limit: int, hidden: Set[int] = frozenset()) -> Talk:

@@ -31,8 +31,14 @@ from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.seam import Door
 from chatservice.doors.table import DOORS
-from chatservice.journal.base import Committed, Facts, Journal, JournalUnavailable, no_facts
-from chatservice.journal.events import Draft
+from chatservice.journal.events import (
+    Committed,
+    Draft,
+    Facts,
+    Journal,
+    JournalUnavailable,
+    no_facts,
+)
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
 

@@ -265,22 +265,22 @@ class NamingTests(unittest.TestCase):
         def enter(*_: object, operator: bool) -> Deferred[None]:
             raise ZeroDivisionError
 
-        self.patch(self.house.chat, "enter", enter)
+        self.patch(self.house.chat.attendance, "enter", enter)
         peer = self.greeted()
         peer.say("ana")
         self.assertEqual(peer.hear(), ["-- that went wrong on our side, and was written down"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        del self.house.chat.enter
+        del self.house.chat.attendance.enter
         peer.say("ana")
         self.assertEqual(peer.hear(), [hello("ana"), ALONE])
 
     def test_so_is_one_that_comes_later(self) -> None:
         entering: Deferred[None] = Deferred()
-        self.patch(self.house.chat, "enter", lambda *_, operator: entering)
+        self.patch(self.house.chat.attendance, "enter", lambda *_, operator: entering)
         peer = self.greeted()
         peer.say("ana", "ben")
         self.assertEqual((peer.hear(), peer.paused), ([], True))
-        del self.house.chat.enter
+        del self.house.chat.attendance.enter
         entering.errback(ZeroDivisionError())
         self.assertEqual(
             peer.hear(),

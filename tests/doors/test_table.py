@@ -48,7 +48,9 @@ class BarsDialog(MemberDialog):
 
     def _naming(self, line: bytes) -> None:
         if self._connection.place():
-            entering = self._chat.enter(line[1:].decode(), self._connection.outbox, self.view)
+            entering = self._chat.attendance.enter(
+                line[1:].decode(), self._connection.outbox, self.view
+            )
             self._come_in(entering, BarsDialog._saying, self._refused)
 
     def _refused(self, failure: Failure) -> None:

@@ -13,14 +13,6 @@ from itertools import pairwise
 from unittest import SkipTest
 
 from chatservice.journal import sqlite
-from chatservice.journal.base import (
-    Committed,
-    JournalError,
-    JournalUnavailable,
-    Revise,
-    Revision,
-    Stretch,
-)
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -31,8 +23,14 @@ from chatservice.journal.events import (
     PRIVATE,
     ROOM,
     SAID,
+    Committed,
     Event,
     Fact,
+    JournalError,
+    JournalUnavailable,
+    Revise,
+    Revision,
+    Stretch,
     inbox,
 )
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
@@ -41,7 +39,7 @@ from tests.journal.support import JournalTestCase, folder_for, run_python, said
 OPEN = """
 import os, sys
 from twisted.internet.defer import maybeDeferred
-from chatservice.journal.base import JournalError, JournalUnavailable
+from chatservice.journal.events import JournalError, JournalUnavailable
 from chatservice.journal.events import Draft
 from chatservice.journal.sqlite import SqliteJournal
 

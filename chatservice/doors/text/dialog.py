@@ -86,7 +86,9 @@ class PersonDialog(MemberDialog):
             return
         try:
             name = names.nickname(text, chat.limits.max_name)
-            entering = chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+            entering = chat.attendance.enter(
+                name, connection.outbox, TEXT, operator=connection.operator
+            )
         except (names.BadName, Refusal) as error:
             self._ask_again(str(error))
         else:

@@ -608,17 +608,17 @@ class RealConnectionTests(unittest.TestCase):
         peer.transport.abortConnection()
         await peer.closed
         (member,) = self.chat.members
-        await until(lambda: member in self.chat.absences)
+        await until(lambda: member in self.chat.attendance.absences)
         self.assertEqual(member.outlet.address, "127.0.0.1")
         self.assertTrue(member.outlet.closed)
         again = Collector()
         await connect(again)
         again.transport.write(line("hello", token=token, since=0))
         await again.wait_for(lambda: b'"live"' in again.received)
-        self.assertNotIn(member, self.chat.absences)
+        self.assertNotIn(member, self.chat.attendance.absences)
         again.transport.abortConnection()
         await again.closed
-        await until(lambda: member in self.chat.absences)
+        await until(lambda: member in self.chat.attendance.absences)
         self.chat.ticker.batch.hold(Term("127.0.0.1/32").fact(BAN, "127.0.0.1/32"))
         self.chat.ticker.wake()
         await until(lambda: not self.chat.members)

@@ -156,7 +156,7 @@ class KickTests(CrewTestCase):
         self.assertTrue(self.bo.outlet.finished)
 
     def test_whose_connection_was_lost(self) -> None:
-        self.house.chat.disconnect(self.bo.member)
+        self.house.chat.attendance.disconnect(self.bo.member)
         self.bo.outlet.lost = True
         self.assertEqual(self.eve.tries("/kick bo")[-1], "-- you kicked bo")
         self.assertEqual(self.ana.read(), ["-- bo left (kicked)"])
@@ -529,7 +529,7 @@ class AnnounceTests(CrewTestCase):
         self.assertNotIn("cake", str(self.ana.tries("/history")[1:]))
 
     def test_whose_connection_was_lost_is_left_out(self) -> None:
-        self.house.chat.disconnect(self.bo.member)
+        self.house.chat.attendance.disconnect(self.bo.member)
         self.bo.outlet.lost = True
         self.eve.tries("/announce cake")
         self.assertEqual(self.ana.read(), ["-- eve announces: cake"])

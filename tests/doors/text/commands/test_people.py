@@ -306,7 +306,7 @@ class NamesTests(CrewTestCase):
         self.assertGreater(self.ana.outlet.charged, little + 0.4)
 
     def test_in_a_cluster_that_is_apart_it_says_that_it_may_be_wrong(self) -> None:
-        self.house.chat.state.stale = "it may be otherwise"
+        self.house.chat.stale = "it may be otherwise"
         self.assertEqual(self.ana.tries("/names")[-1], "-- it may be otherwise")
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from chatservice.core.feed.retention import PRUNE_EVERY, PRUNE_PAUSE
+from chatservice.core.chat import PRUNE_EVERY, PRUNE_PAUSE
 from chatservice.journal.sqlite import PRUNE_EVENTS
 from tests.core.support import DAY, House, HouseTestCase
 
