@@ -51,8 +51,7 @@ class LineFramer(LineReceiver):
         elif self._telnet.idle and b"\xff" not in data:
             return data
         data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
-        if answer:
-            self.telnet_answer(answer)
+        self.telnet_answer(answer)
         if self._telnet.ended and not self._ended:
             self.telnet_ended()
         return data
@@ -67,9 +66,12 @@ class LineFramer(LineReceiver):
         """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
         if self._telnet is None:
             self._telnet = Telnet()
-        request = self._telnet.negotiate()
-        if request:
-            self.telnet_answer(request)
+        self.telnet_answer(self._telnet.negotiate())
+
+    def echo(self, on: bool) -> None:
+        """See :meth:`.Connection.echo`: only telnet can be told."""
+        if self._telnet is not None:
+            self.telnet_answer(self._telnet.echo(on))
 
     def telnet_answer(self, answer: bytes) -> None:
         """Send the answer to a telnet command."""

@@ -110,7 +110,8 @@ class ProxyFactory(WrappingFactory[ProxyProtocol]):
     def refuse(self, protocol: ProxyProtocol) -> None:
         """Close a connection without a header, or with one that is none; nobody would read why."""
         self.unannounced.discard(protocol)
-        self._chat.note(protocol, Cause.NO_HEADER)
+        protocol.cause = Cause.NO_HEADER
+        self._chat.closings.note(protocol.cause, protocol.transport.getPeer())
         protocol.transport.loseConnection()
 
     def stopFactory(self) -> None:

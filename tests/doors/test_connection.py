@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import struct
+import sys
 import unicodedata
 import weakref
 from collections.abc import Callable
@@ -27,10 +28,9 @@ from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.doors import factory
-from chatservice.doors.connection import UNNAMED_READ
+from chatservice.doors.connection import UNNAMED_READ, UNSENT_MOST
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.framing import LineFramer
-from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.text.directions import MARK, directed
@@ -1368,13 +1368,13 @@ class RealConnectionTests(unittest.TestCase):
             (hers,) = (
                 connection
                 for connection in self.factory.connections
-                if connection.outbox is self.chat.find("ana").outlet  # type: ignore[union-attr]
+                if connection is self.chat.find("ana").outlet  # type: ignore[union-attr]
             )
             ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if writes_first:
             # So whoever reads is told of an end, not of a reset.
-            hers.outbox.send(b"hi")
-            self.assertTrue(hers.outbox.broken)
+            hers.send(b"hi")
+            self.assertTrue(hers.broken)
         await bob.wait_for(lambda: b"left" in bob.received)
         self.assertEqual(
             bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
@@ -1410,3 +1410,18 @@ class ResetTests(unittest.TestCase):
     def test_what_ends_in_order_ends_its_last_line(self) -> None:
         said = [f"<ana> {letter}" for letter in [*"abcd", "rm -rf /impor"]]
         self.assertEqual(self.heard(ConnectionDone), [*said, "-- ana left"])
+
+
+class SizeTests(unittest.TestCase):
+    def test_of_many_that_come_at_once_none_has_a_dictionary_of_its_own(self) -> None:
+        if sys.version_info < (3, 11):
+            raise unittest.SkipTest("they had dictionaries then")
+        house = House(rate=0)
+        peers = [house.connect(f"192.0.2.{number}") for number in range(100)]
+        house.run(0.1)
+        for number, peer in enumerate(peers):
+            peer.say(f"ana{number}", "hi")
+        house.run(1)
+        for peer in peers:
+            held = gc.get_referents(peer.protocol)
+            self.assertEqual([each for each in held if type(each) is dict], [])

@@ -132,7 +132,7 @@ class ProxyTestCase(unittest.TestCase):
 
     @property
     def addresses(self) -> list[str]:
-        return [protocol.outbox.site for protocol in self.house.factory.connections]
+        return [protocol.site for protocol in self.house.factory.connections]
 
 
 class ConnectingTests(ProxyTestCase):

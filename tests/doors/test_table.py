@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
+from chatservice.core.members import Member
 from chatservice.doors import factory
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.factory import ChatFactory
@@ -43,20 +45,17 @@ class BarsDialog(MemberDialog):
     view = BarsView()
     longest = 100
 
-    def __init__(self, chat: Chat, connection: Connection) -> None:
-        super().__init__(chat, connection, BarsDialog._naming)
-
-    def _naming(self, line: bytes) -> None:
-        if self._connection.place():
-            entering = self._chat.enter(line[1:].decode(), self._connection.outbox, self.view)
-            self._come_in(entering, BarsDialog._saying, self._refused)
+    def outside(self, line: bytes) -> Deferred[None] | None:
+        if not self._connection.place():
+            return None
+        entering = self._chat.enter(line[1:].decode(), self._connection, self.view)
+        return self.come_in(entering, self._refused)
 
     def _refused(self, failure: Failure) -> None:
         self._connection.finish()
 
-    def _saying(self, line: bytes) -> None:
-        assert self.member is not None
-        self._chat.say(self.member, "lobby", SAID, line.decode())
+    def inside(self, member: Member, line: bytes) -> None:
+        self._chat.say(member, "lobby", SAID, line.decode())
 
 
 class BarsDoor:

@@ -17,10 +17,9 @@ from twisted.trial import unittest
 from chatservice.core.chat import Chat
 from chatservice.core.moderation import BAN, Term
 from chatservice.doors import factory
-from chatservice.doors.connection import UNNAMED_READ
+from chatservice.doors.connection import UNNAMED_READ, UNSENT_MOST
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.json import dialog
-from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
@@ -536,7 +535,7 @@ class HoldingTests(MachineTestCase):
                 break
             peer.send(line("who", room="lobby", ref="x" * 64) * 10)
         self.assertTrue(peer.paused)
-        self.assertGreater(peer.protocol.outbox.unsent, UNSENT_MOST)
+        self.assertGreater(peer.protocol.unsent, UNSENT_MOST)
         peer.read_on()
         self.house.run(1)
         self.assertFalse(peer.paused)

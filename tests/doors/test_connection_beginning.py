@@ -323,7 +323,7 @@ class LongMarkTests(unittest.TestCase):
 
         def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
             dialog = super().open(chat, connection)
-            connection.outbox.write(b"come in\r\n")
+            connection.write(b"come in\r\n")
             return dialog
 
     def setUp(self) -> None:
