@@ -94,7 +94,7 @@ class Keeper(Protocol):
     def typed(self, protocol: ChatProtocol) -> None:
         """Take note of an empty line."""
 
-    def met_stranger(self, protocol: ChatProtocol, cause: Cause) -> None:
+    def met_stranger(self, protocol: ChatProtocol) -> None:
         """Take note of a peer that takes us for something else."""
 
     def admit(self, protocol: ChatProtocol) -> bool:
@@ -154,9 +154,9 @@ class ChatProtocol(Outbox, LineFramer):
     """Blanks and the like that came before anything that tells what the peer is; then None."""
 
     _greeted = False
+
     _leaves = False
-    _watched = True
-    """Whether what comes is looked at first: it is the beginning, or is not handled any more."""
+    """Whether what comes is not handled any more."""
 
     _next_line_at = 0.0
     _share_due: IDelayedCall | None = None
@@ -202,9 +202,8 @@ class ChatProtocol(Outbox, LineFramer):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes: the first decide what the peer is. Telnet commands have their price."""
-        if self._watched:
+        if self._leaves or self._preamble is not None or not self._greeted:
             data = self._begin(data)
-            self._watched = self._leaves or self._preamble is not None or not self._greeted
             if not data:
                 return
         commands = data.count(b"\xff")
@@ -275,9 +274,9 @@ class ChatProtocol(Outbox, LineFramer):
         if stranger is None:
             return False
         cause, answer = stranger
-        self.factory.met_stranger(self, cause)
+        self.factory.met_stranger(self)
         self.write(answer)
-        self.finish()
+        self.finish(cause)
         return True
 
     def place(self, instead: bool = False) -> bool:
@@ -319,7 +318,7 @@ class ChatProtocol(Outbox, LineFramer):
 
     def ignore(self) -> None:
         """See :meth:`.Connection.ignore`."""
-        self._leaves = self._watched = True
+        self._leaves = True
         self.drop_lines()
 
     def pace(self, lines: float = 1) -> None:
@@ -393,18 +392,12 @@ class ChatProtocol(Outbox, LineFramer):
 
     # Going
 
-    def telnet_ended(self) -> None:
-        """Take the end of the input; who was silent is greeted."""
-        self.greet()
-        super().telnet_ended()
-
-    def end_input(self) -> None:
-        """Take the end of the input; who was silent is greeted."""
+    def ending(self) -> None:
+        """Greet who was silent: what it left unfinished is handled then."""
         self.greet()
         if self._preamble:
             preamble, self._preamble = self._preamble, None
             super().dataReceived(preamble)
-        super().end_input()
 
     def input_ended(self) -> None:
         """Leave, once everything was handled; what there is to read is delivered first."""
@@ -435,13 +428,14 @@ class ChatProtocol(Outbox, LineFramer):
             self.factory.lingering.discard(self)
             self.give_up()
 
-    def part(self, *why: str, code: Code | None = None) -> None:
+    def part(self, *why: str, code: Code | None = None, cause: Cause | None = None) -> None:
         """Say why, and close.
 
         :param code: the same in short, if it is a refusal.
+        :param cause: the same for the log.
         """
         self.dialog.tell(*why, code=code)
-        self.finish()
+        self.finish(cause)
 
     def finish(self, cause: Cause | None = None) -> None:
         """Close our half; the rest follows when the peer has closed its own, or in time.
@@ -498,7 +492,7 @@ def _share_keys() -> None:
     first = ChatProtocol()
     for key in (
         *("factory", "transport", "connected", "blocked", "_socket", "dialog", "MAX_LENGTH"),
-        *("admitted", "site", "counted_in", "_greeted", "_preamble", "_watched", "heard"),
+        *("admitted", "site", "counted_in", "_greeted", "_preamble", "heard"),
         *("_buffer", "_at", "_busy", "_holds", "paused", "given", "_next_line_at", "has_member"),
     ):
         setattr(first, key, None)

@@ -22,7 +22,6 @@ from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import counted
 from chatservice.doors.closing_log import Closings
 from chatservice.doors.connection import PACE, STOPPING, ChatProtocol
-from chatservice.doors.first_bytes import Strangers
 from chatservice.doors.liveness import Progress, prepare
 from chatservice.doors.seam import Cause, Dialog, Door
 from chatservice.doors.table import DOORS
@@ -33,7 +32,17 @@ GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""
 
 STRANGERS_SILENCE: Final = 5.0
-"""The same, if its address has just spoken HTTP or TLS, which our greeting would break."""
+"""The same, if its address has just spoken HTTP or TLS, which our greeting would break.
+
+Not all who do so speak at once: browsers open connections ahead of need, and a machine under load
+is late. They meet our greeting, so the next connections from there are greeted later.
+"""
+
+REMEMBERED: Final = 600.0
+"""Seconds for which that is remembered of an address."""
+
+MOST_REMEMBERED: Final = 10_000
+"""Addresses of which it is remembered; then it is forgotten of the oldest."""
 
 SWEEP: Final = 1.0
 """Seconds from one look at the closing connections to the next."""
@@ -77,7 +86,7 @@ class ChatFactory(ServerFactory):
         self._awaited = Deadlines[ChatProtocol](
             clock, STRANGERS_SILENCE - GREETING_SILENCE, ChatProtocol.greet
         )
-        self._strangers = Strangers(clock)
+        self._strangers = Deadlines[str](clock, REMEMBERED, lambda site: None)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
         self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
@@ -114,9 +123,10 @@ class ChatFactory(ServerFactory):
         if self._gone is not None:
             protocol.part("the server is going down")
         elif self.most and len(self.connections) - len(self._parting) > self.most:
-            self.note(protocol, Cause.TOO_MANY)
             protocol.part(
-                "too many people are connected: please try again later", code=Code.CROWDED
+                "too many people are connected: please try again later",
+                code=Code.CROWDED,
+                cause=Cause.TOO_MANY,
             )
         else:
             if not protocol.operator:
@@ -143,11 +153,12 @@ class ChatFactory(ServerFactory):
             self._awaited.discard(protocol)
             self._ungreeted.add(protocol)
 
-    def met_stranger(self, protocol: ChatProtocol, cause: Cause) -> None:
-        """Note that a connection is closed which speaks something else, and remember from where."""
-        self.note(protocol, cause)
+    def met_stranger(self, protocol: ChatProtocol) -> None:
+        """Remember from where a connection came that speaks something else."""
         if protocol.address:
             self._strangers.add(counted(protocol.address))
+            if len(self._strangers) > MOST_REMEMBERED:
+                self._strangers.discard(next(iter(self._strangers)))
 
     def admit(self, protocol: ChatProtocol) -> bool:
         """Let a connection on, unless its address is banned, comes too fast or has too many.
@@ -166,17 +177,16 @@ class ChatFactory(ServerFactory):
             return True
         banned = self.chat.banned(host)
         if banned is not None:
-            self.note(protocol, Cause.BANNED)
-            protocol.part(banned, code=Code.BANNED)
+            protocol.part(banned, code=Code.BANNED, cause=Cause.BANNED)
             return False
         protocol.site = site = counted(host)
         if not self.limits.max_per_address:
             return True
         if not self.chat.shares.connections.allows(site):
-            self.note(protocol, Cause.HURRIED)
             protocol.part(
                 "too many new connections from your address: please wait a minute",
                 code=Code.CROWDED,
+                cause=Cause.HURRIED,
             )
             return False
         if self._waiting[site] >= self.limits.max_per_address:
@@ -210,8 +220,9 @@ class ChatFactory(ServerFactory):
             counts[site] += 1
 
     def _crowded(self, protocol: ChatProtocol) -> bool:
-        self.note(protocol, Cause.CROWDED)
-        protocol.part("too many connections from your address", code=Code.CROWDED)
+        protocol.part(
+            "too many connections from your address", code=Code.CROWDED, cause=Cause.CROWDED
+        )
         return False
 
     def named(self, protocol: ChatProtocol) -> None:
@@ -256,8 +267,7 @@ class ChatFactory(ServerFactory):
     # Timeouts
 
     def _too_slow(self, protocol: ChatProtocol) -> None:
-        self.note(protocol, Cause.NO_NAME)
-        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW)
+        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause=Cause.NO_NAME)
 
     def _unshaken(self, protocol: ChatProtocol) -> None:
         self.note(protocol, Cause.NO_HANDSHAKE)
@@ -330,6 +340,7 @@ class ChatFactory(ServerFactory):
             self._awaited,
             self._handshaking,
             self._unnamed,
+            self._strangers,
         ):
             deadlines.stop()
         self.closings.stop()

@@ -53,14 +53,11 @@ class LineFramer(LineReceiver):
         data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
         self.telnet_answer(answer)
         if self._telnet.ended and not self._ended:
-            self.telnet_ended()
+            self.ending()
+            # Reading goes on, not for lines, but to see when the peer closes.
+            self._read_on()
+            self._ended = True
         return data
-
-    def telnet_ended(self) -> None:
-        """Take the end of the input, of which the last is about to be handled."""
-        # Reading goes on, not for lines, but to see when the peer closes.
-        self._read_on()
-        self._ended = True
 
     def negotiate(self) -> None:
         """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
@@ -171,10 +168,14 @@ class LineFramer(LineReceiver):
     def end_input(self) -> None:
         """Take the end of the input; what it leaves unfinished is a line too."""
         if not self._ended:
+            self.ending()
             self._ended = True
             if self.telnet and self._telnet is not None and self._telnet.inside:
                 self.telnet_answer(LOST)
             self._go_on()
+
+    def ending(self) -> None:
+        """The input is about to end, and its last line to be handled: to be overridden."""
 
     def input_ended(self) -> None:
         """The input has ended and its lines were handled: to be overridden."""

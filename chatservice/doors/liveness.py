@@ -39,12 +39,11 @@ def prepare(transport: Any, stall_timeout: int) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
     if stall_timeout and hasattr(socket, "TCP_KEEPIDLE"):
-        idle = min(max(1, stall_timeout // 2), LONGEST)
-        interval = min(max(1, stall_timeout // (2 * PROBES)), LONGEST)
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+        for option, share in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2 * PROBES)):
+            seconds = min(max(1, stall_timeout // share), LONGEST)
+            handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
 
 def _socket(transport: Any) -> socket.socket | None:

@@ -100,21 +100,17 @@ class Outbox:
 
     def send(self, data: bytes) -> int:
         """See :meth:`.Outlet.send`."""
-        sent = 0
-        if self._socket is None:
-            while sent < len(data) and not self.blocked:
-                self._give(data[sent : sent + SLICE])
-                sent += SLICE
-            return min(sent, len(data))
         if self.blocked:
             return 0
+        direct = self._socket
+        if direct is None:
+            return self._give_slices(data)
         try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            pass
-        except OSError:
-            # The reactor finds out when it writes or reads.
-            self.broken = True
+            sent = direct.send(data)
+        except OSError as error:
+            sent = 0
+            # Of anything else the reactor finds out when it writes or reads.
+            self.broken = self.broken or not isinstance(error, BlockingIOError)
         if sent < len(data):
             # A pull producer is called when it registers, and then when the transport is empty.
             self.transport.registerProducer(self, False)
@@ -135,6 +131,14 @@ class Outbox:
             self._give(data)
             if self.blocked:
                 self.unsent += len(data)
+
+    def _give_slices(self, data: bytes) -> int:
+        """Give something to the transport until that has enough; return how many bytes."""
+        sent = 0
+        while sent < len(data) and not self.blocked:
+            self._give(data[sent : sent + SLICE])
+            sent += SLICE
+        return min(sent, len(data))
 
     def _give(self, data: bytes) -> None:
         """Give something to the transport."""

@@ -60,6 +60,9 @@ _TOKEN: Final = re.compile(
 )
 """Text, or a whole command."""
 
+_LAST: Final = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*\Z")
+"""The last character of UTF-8, or its beginning."""
+
 _AGREEMENT: Final = {WILL: DO, WONT: DONT, DO: WILL, DONT: WONT}
 _REFUSAL: Final = {WILL: DONT, DO: WONT}
 
@@ -229,16 +232,12 @@ def _keyed(text: bytes | bytearray, command: bytes) -> bytes:
 
 def _goes_on(text: bytes | bytearray, byte: bytes) -> bool:
     """Tell whether a text ends inside a character of UTF-8 that can have this byte next."""
-    for start in range(len(text) - 1, -1, -1):
-        begun = text[start:]
-        if begun[0] & 0xC0 == 0x80:
-            continue
-        try:
-            # Of what is unfinished, nothing is decoded.
-            return not utf_8_decode(begun)[1] and utf_8_decode(begun + byte)[1] in (
-                0,
-                len(begun) + 1,
-            )
-        except UnicodeDecodeError:
-            break
-    return False
+    begun = _LAST.search(text)
+    if begun is None:
+        return False
+    try:
+        # Of what is unfinished, nothing is decoded.
+        whole = utf_8_decode(begun[0] + byte)[1] in (0, len(begun[0]) + 1)
+        return whole and not utf_8_decode(begun[0])[1]
+    except UnicodeDecodeError:
+        return False

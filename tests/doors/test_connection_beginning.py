@@ -7,12 +7,17 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.address import UNIXAddress
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.doors.factory import GREETING_SILENCE, STRANGERS_SILENCE
-from chatservice.doors.first_bytes import PREAMBLE_MOST, REMEMBERED
+from chatservice.doors.factory import (
+    GREETING_SILENCE,
+    MOST_REMEMBERED,
+    REMEMBERED,
+    STRANGERS_SILENCE,
+)
+from chatservice.doors.first_bytes import PREAMBLE_MOST
 from chatservice.doors.json.dialog import JsonDoor, ProgramDialog
 from chatservice.doors.seam import Connection
 from chatservice.doors.table import DOORS
@@ -200,6 +205,15 @@ class LateTests(HouseTestCase):
         self.stranger()
         self.house.run(REMEMBERED, step=1)
         self.greeted()
+
+    def test_of_too_many_the_oldest_is_forgotten(self) -> None:
+        stranger = self.house.connect()
+        for number in range(MOST_REMEMBERED + 1):
+            host = f"10.0.{number >> 8}.{number & 255}"
+            stranger.wire.peerAddr = IPv4Address("TCP", host, 50000)
+            self.house.factory.met_stranger(stranger.protocol)
+        self.greeted("10.0.0.0")
+        self.assertEqual(self.house.connect("10.0.0.1").hear(), [])
 
     def test_what_comes_of_who_was_refused_makes_nobody_a_stranger(self) -> None:
         house = House(max_per_address=1)
