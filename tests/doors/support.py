@@ -36,17 +36,11 @@ from chatservice.journal.base import Committed, Facts, Journal, JournalUnavailab
 from chatservice.journal.events import Draft
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
+from tests.welcome import hello
 
 reactor: Any = _reactor
 
 NOON = 1_700_000_000_000
-
-GREETING = "-- welcome! what is your name?"
-ALONE = "-- you are in #lobby: no one else yet"
-
-
-def hello(name: str) -> str:
-    return f"-- hello {name}! /help shows what you can do"
 
 
 class FullJournal(MemoryJournal):

@@ -37,8 +37,6 @@ from chatservice.text.directions import MARK, directed
 from chatservice.text.sanitising import edited, safe
 from chatservice.text.slash import LOOKS_LIKE
 from tests.doors.support import (
-    ALONE,
-    GREETING,
     NOON,
     Certificate,
     Collector,
@@ -46,11 +44,11 @@ from tests.doors.support import (
     FullJournal,
     House,
     Peer,
-    hello,
     reactor,
     until,
 )
 from tests.profiles import examples
+from tests.welcome import ALONE, GREETING, entered, hello
 
 NASTY = "\x1b[2J\x07\x9b1m\u202e\u2066\u200b\u200e\ufeff\u2028\x00\x7f\r"
 
@@ -397,7 +395,7 @@ class ChattingTests(unittest.TestCase):
         self.assertEqual(
             self.ana.hear(1),
             [
-                "-- you are in #dev: no one else yet",
+                entered("dev"),
                 "-- 1 person in #dev:",
                 "--   ana",
                 "-- you left #dev and are in #lobby now",
@@ -734,7 +732,7 @@ class HalfClosedTests(unittest.TestCase):
             [
                 GREETING,
                 hello("bob"),
-                "-- you are in #lobby with ana",
+                entered("lobby", "ana"),
                 "-- 2 people in #lobby:",
                 "--   ana, bob",
             ],

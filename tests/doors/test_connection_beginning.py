@@ -21,7 +21,8 @@ from chatservice.doors.first_bytes import PREAMBLE_MOST
 from chatservice.doors.json.dialog import JsonDoor, ProgramDialog
 from chatservice.doors.seam import Connection
 from chatservice.doors.table import DOORS
-from tests.doors.support import ALONE, GREETING, House, Peer, hello
+from tests.doors.support import House, Peer
+from tests.welcome import ALONE, GREETING, hello
 
 BOM = b"\xef\xbb\xbf"
 PING = b'{"type":"ping"}\n'

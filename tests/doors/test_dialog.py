@@ -10,7 +10,7 @@ from chatservice.doors.table import DOORS
 from chatservice.limits import LOGIN_TRIES
 from chatservice.text import wording
 from tests.core.support import House, RecordingOutlet
-from tests.doors.support import ALONE, hello
+from tests.welcome import ALONE, hello
 
 PROGRAM, PERSON = DOORS
 

@@ -24,17 +24,9 @@ from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from tests.core.support import Readings
-from tests.doors.support import (
-    GREETING,
-    Certificate,
-    Collector,
-    FullJournal,
-    House,
-    Peer,
-    reactor,
-    until,
-)
+from tests.doors.support import Certificate, Collector, FullJournal, House, Peer, reactor, until
 from tests.profiles import examples
+from tests.welcome import GREETING
 
 Said = dict[str, Any]
 
