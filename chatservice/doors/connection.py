@@ -70,6 +70,7 @@ class Keeper(Protocol):
     :ivar connections: every protocol that is connected.
     :ivar lingering: those that are not, of which lines still wait.
     :ivar progress: tells who takes what they are sent.
+    :ivar unnamed: the connections that nobody is in yet.
     """
 
     clock: IReactorTime
@@ -81,6 +82,7 @@ class Keeper(Protocol):
     connections: dict[ChatProtocol, None]
     lingering: Deadlines[ChatProtocol]
     progress: Progress
+    unnamed: Deadlines[ChatProtocol]
 
     def open(self, door: Door, protocol: ChatProtocol) -> Dialog:
         """Begin the dialog of a connection."""
@@ -102,9 +104,6 @@ class Keeper(Protocol):
 
     def place(self, protocol: ChatProtocol, instead: bool = False) -> bool:
         """Give a connection a place among those of its address, or part with it."""
-
-    def named(self, protocol: ChatProtocol) -> None:
-        """Take note that somebody is in."""
 
     def closing(self, protocol: ChatProtocol) -> None:
         """Take note that our half is closed."""
@@ -287,7 +286,7 @@ class ChatProtocol(Outbox, LineFramer):
         """See :meth:`.Connection.entered`."""
         self.has_member = True
         del self.transport.bufferSize
-        self.factory.named(self)
+        self.factory.unnamed.discard(self)
 
     # Lines
 
@@ -381,8 +380,7 @@ class ChatProtocol(Outbox, LineFramer):
     def telnet_answer(self, answer: bytes) -> None:
         """Answer behind what was sent before; who reads no answers is not read from."""
         self.write(answer)
-        if self.unsent > UNSENT_MOST:
-            self.hold(UNREAD)
+        self.pace(0)
 
     def drained(self) -> None:
         """Go on: the peer has read what waited."""

@@ -59,6 +59,7 @@ class ChatFactory(ServerFactory):
 
     :param doors: in the order in which they are asked whether they recognise a peer; the last one
         takes everybody.
+    :param silence: seconds after which a peer that sends nothing is greeted.
     :ivar connections: every protocol that is connected.
     :ivar most: connections at once; 0 for any number.
     :ivar closings: why connections were closed.
@@ -68,7 +69,12 @@ class ChatFactory(ServerFactory):
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, chat: Chat, limits: Limits, doors: Sequence[Door] = DOORS
+        self,
+        clock: IReactorTime,
+        chat: Chat,
+        limits: Limits,
+        doors: Sequence[Door] = DOORS,
+        silence: float = GREETING_SILENCE,
     ) -> None:
         self.clock = clock
         self.chat = chat
@@ -82,13 +88,13 @@ class ChatFactory(ServerFactory):
         self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
         self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
-        self._ungreeted = Deadlines[ChatProtocol](clock, GREETING_SILENCE, self._silent)
+        self._ungreeted = Deadlines[ChatProtocol](clock, silence, self._silent)
         self._awaited = Deadlines[ChatProtocol](
-            clock, STRANGERS_SILENCE - GREETING_SILENCE, ChatProtocol.greet
+            clock, STRANGERS_SILENCE - silence, ChatProtocol.greet
         )
         self._strangers = Deadlines[str](clock, REMEMBERED, lambda site: None)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
-        self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self.unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
         # Those who were never let in and are closing; the last of them that may take their time.
         self._parting: dict[ChatProtocol, None] = {}
@@ -130,7 +136,7 @@ class ChatFactory(ServerFactory):
             )
         else:
             if not protocol.operator:
-                self._unnamed.add(protocol)
+                self.unnamed.add(protocol)
             if handshake:
                 self.admit(protocol)
 
@@ -225,10 +231,6 @@ class ChatFactory(ServerFactory):
         )
         return False
 
-    def named(self, protocol: ChatProtocol) -> None:
-        """Somebody has a name."""
-        self._unnamed.discard(protocol)
-
     def closing(self, protocol: ChatProtocol) -> None:
         """Our half of a connection is closed: see to it that the other follows.
 
@@ -243,7 +245,7 @@ class ChatFactory(ServerFactory):
                 if oldest in self._parting:
                     self._abort(oldest)
         self._closing[protocol] = self.clock.seconds()
-        for deadlines in (self._ungreeted, self._awaited, self._unnamed):
+        for deadlines in (self._ungreeted, self._awaited, self.unnamed):
             deadlines.discard(protocol)
 
     def note(self, protocol: ChatProtocol, cause: Cause) -> None:
@@ -259,7 +261,7 @@ class ChatFactory(ServerFactory):
         self._parting.pop(protocol, None)
         self._count(protocol, None)
         self.progress.forget(protocol)
-        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self._unnamed):
+        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self.unnamed):
             deadlines.discard(protocol)
         if self._gone is not None and not (self.connections or self._gone.called):
             self._gone.callback(None)
@@ -339,7 +341,7 @@ class ChatFactory(ServerFactory):
             self._ungreeted,
             self._awaited,
             self._handshaking,
-            self._unnamed,
+            self.unnamed,
             self._strangers,
         ):
             deadlines.stop()

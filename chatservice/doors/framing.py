@@ -20,7 +20,6 @@ class LineFramer(LineReceiver):
     read gives, for nothing is read meanwhile.
     """
 
-    delimiter = b"\r\n"
     transport: Any  # one of many interfaces, some only behind wrappers
 
     telnet = True

@@ -11,7 +11,6 @@ from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.doors import factory
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.seam import Connection
@@ -70,11 +69,10 @@ class ToyDoorTests(unittest.TestCase):
     timeout = 20
 
     async def setUp(self) -> None:
-        # What a peer sends at once may take its time on a busy machine.
-        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(rate=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: NOON), lambda: NOON, limits)
-        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDoor(), *DOORS))
+        # What a peer sends at once may take its time on a busy machine.
+        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDoor(), *DOORS), silence=1.0)
         self.chat.start()
         self.factory.start()
         server = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
