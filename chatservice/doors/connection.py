@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -175,10 +175,9 @@ class ChatProtocol(Outbox, LineFramer):
         tls = ISSLTransport.providedBy(self.transport)
         if isinstance(self.transport, ProtocolWrapper) and not tls:
             # A wrapper passes data on, but not the end of it.
-            wrapper: Any = self.transport
-            wrapper.readConnectionLost = self.readConnectionLost
-            wrapper.writeConnectionLost = self.writeConnectionLost
-            alsoProvides(wrapper, IHalfCloseableProtocol)
+            self.transport.readConnectionLost = self.readConnectionLost
+            self.transport.writeConnectionLost = self.writeConnectionLost
+            alsoProvides(self.transport, IHalfCloseableProtocol)
         self.factory.arrived(self, handshake=tls)
 
     def handshakeCompleted(self) -> None:
@@ -196,8 +195,7 @@ class ChatProtocol(Outbox, LineFramer):
         """Let the peer in by a door, in the place of the one it was at."""
         self.dialog = dialog = self.factory.open(door, self)
         self.MAX_LENGTH = dialog.longest
-        if not dialog.telnet:
-            self.telnet = False
+        self.telnet = dialog.telnet
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes: the first decide what the peer is. Telnet commands have their price."""
@@ -451,9 +449,8 @@ class ChatProtocol(Outbox, LineFramer):
         self.end()
         self.close()
         self.release(self._holds)
-        tls = ISSLTransport.providedBy(self.transport)
-        halves = IHalfCloseableDescriptor.providedBy(self.transport) and not tls
-        if halves and not self._half_closed:
+        whole = self._half_closed or ISSLTransport.providedBy(self.transport)
+        if IHalfCloseableDescriptor.providedBy(self.transport) and not whole:
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
@@ -489,7 +486,16 @@ def _share_keys() -> None:
     """
     first = ChatProtocol()
     for key in (
-        *("factory", "transport", "connected", "blocked", "_socket", "dialog", "MAX_LENGTH"),
+        *(
+            "factory",
+            "transport",
+            "connected",
+            "blocked",
+            "_socket",
+            "dialog",
+            "MAX_LENGTH",
+            "telnet",
+        ),
         *("admitted", "site", "counted_in", "_greeted", "_preamble", "heard"),
         *("_buffer", "_at", "_busy", "_holds", "paused", "given", "_next_line_at", "has_member"),
     ):

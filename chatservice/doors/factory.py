@@ -132,7 +132,7 @@ class ChatFactory(ServerFactory):
             protocol.part(
                 "too many people are connected: please try again later",
                 code=Code.CROWDED,
-                cause=Cause.TOO_MANY,
+                cause="too many connections",
             )
         else:
             if not protocol.operator:
@@ -183,7 +183,7 @@ class ChatFactory(ServerFactory):
             return True
         banned = self.chat.banned(host)
         if banned is not None:
-            protocol.part(banned, code=Code.BANNED, cause=Cause.BANNED)
+            protocol.part(banned, code=Code.BANNED, cause="banned")
             return False
         protocol.site = site = counted(host)
         if not self.limits.max_per_address:
@@ -192,7 +192,7 @@ class ChatFactory(ServerFactory):
             protocol.part(
                 "too many new connections from your address: please wait a minute",
                 code=Code.CROWDED,
-                cause=Cause.HURRIED,
+                cause="too many new connections from its address",
             )
             return False
         if self._waiting[site] >= self.limits.max_per_address:
@@ -227,7 +227,9 @@ class ChatFactory(ServerFactory):
 
     def _crowded(self, protocol: ChatProtocol) -> bool:
         protocol.part(
-            "too many connections from your address", code=Code.CROWDED, cause=Cause.CROWDED
+            "too many connections from your address",
+            code=Code.CROWDED,
+            cause="too many connections from its address",
         )
         return False
 
@@ -269,10 +271,10 @@ class ChatFactory(ServerFactory):
     # Timeouts
 
     def _too_slow(self, protocol: ChatProtocol) -> None:
-        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause=Cause.NO_NAME)
+        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time")
 
     def _unshaken(self, protocol: ChatProtocol) -> None:
-        self.note(protocol, Cause.NO_HANDSHAKE)
+        self.note(protocol, "no TLS handshake in time")
         self._abort(protocol)
 
     def _abort(self, protocol: ChatProtocol) -> None:
@@ -292,7 +294,7 @@ class ChatFactory(ServerFactory):
                 protocol.transport.loseConnection()
                 stalled = now - since  # TLS waits for the peer to agree.
             elif (stalled or 0) >= CLOSING_TIMEOUT:
-                self.note(protocol, Cause.UNREAD)
+                self.note(protocol, "did not read its last lines in time")
             if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
                 self._abort(protocol)
         timeout = self.limits.stall_timeout
@@ -300,7 +302,7 @@ class ChatFactory(ServerFactory):
             self._next_look = now + timeout / STALL_LOOKS
             for protocol in list(self.connections):
                 if (self.progress.stalled(protocol, now) or 0) >= timeout:
-                    self.note(protocol, Cause.STALLED)
+                    self.note(protocol, "stalled")
                     self._abort(protocol)
 
     # Stopping
@@ -350,5 +352,5 @@ class ChatFactory(ServerFactory):
     def _abort_all(self) -> None:
         for protocol in list(self.connections):
             if self.progress.stalled(protocol, self.clock.seconds()) is not None:
-                self.note(protocol, Cause.UNREAD)
+                self.note(protocol, "did not read its last lines in time")
             self._abort(protocol)

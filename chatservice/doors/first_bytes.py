@@ -31,9 +31,9 @@ def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
     :returns: None if the peer may be one for a line-based chat.
     """
     if first.startswith(_TLS_HANDSHAKE):
-        return Cause.TLS, _TLS_ALERT
+        return "a TLS hello on a port without TLS", _TLS_ALERT
     if _HTTP.match(first):
-        return Cause.HTTP, _HTTP_ANSWER
+        return "an HTTP request", _HTTP_ANSWER
     return None
 
 
@@ -45,9 +45,7 @@ def after_preamble(first: bytes) -> bytes:
     :param first: all bytes of a connection so far.
     :returns: nothing if there was nothing else yet, or only half a byte order mark.
     """
-    preamble = _PREAMBLE.match(first)
-    assert preamble is not None
-    rest = first[preamble.end() :]
+    rest = _PREAMBLE.sub(b"", first, count=1)
     return b"" if rest in _BEGUN_MARK else rest
 
 

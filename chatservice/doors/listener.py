@@ -90,14 +90,13 @@ class Listener:
 
 
 @implementer(IStreamServerEndpoint)
+@dataclass(frozen=True)
 class _Endpoint:
     """An endpoint that listens for a chat."""
 
-    def __init__(self, endpoint: Any, telnet: bool, proxied: bool) -> None:
-        # Under the name that Twisted's own wrappers have for it.
-        self._wrappedEndpoint = endpoint
-        self._telnet = telnet
-        self._proxied = proxied
+    _wrappedEndpoint: Any  # Under the name that Twisted's own wrappers have for it.
+    _telnet: bool
+    _proxied: bool
 
     def listen(self, factory: ChatFactory) -> Deferred[IListeningPort]:  # type: ignore[override]
         """See :meth:`.IStreamServerEndpoint.listen`."""

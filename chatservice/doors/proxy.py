@@ -110,7 +110,7 @@ class ProxyFactory(WrappingFactory[ProxyProtocol]):
     def refuse(self, protocol: ProxyProtocol) -> None:
         """Close a connection without a header, or with one that is none; nobody would read why."""
         self.unannounced.discard(protocol)
-        protocol.cause = Cause.NO_HEADER
+        protocol.cause = "no PROXY header"
         self._chat.closings.note(protocol.cause, protocol.transport.getPeer())
         protocol.transport.loseConnection()
 

@@ -8,31 +8,28 @@ table in ``docs/architecture.md``. So the two could be in two processes, with a 
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from chatservice.core.chat import Chat
 from chatservice.core.outlet import Outlet
-from chatservice.limits import LOGIN_TRIES
 from chatservice.messages import Code
 
-
-class Cause(Enum):
-    """Why a connection was closed or refused by the service, as the log tells it."""
-
-    NO_NAME = "no name in time"
-    BAD_NAMES = f"{LOGIN_TRIES} bad names"
-    NO_HANDSHAKE = "no TLS handshake in time"
-    NO_HEADER = "no PROXY header"
-    STALLED = "stalled"
-    UNREAD = "did not read its last lines in time"
-    BANNED = "banned"
-    TOO_MANY = "too many connections"
-    CROWDED = "too many connections from its address"
-    HURRIED = "too many new connections from its address"
-    NAMES = "too many new names from its address"
-    HTTP = "an HTTP request"
-    TLS = "a TLS hello on a port without TLS"
+Cause = Literal[
+    "no name in time",
+    "5 bad names",
+    "no TLS handshake in time",
+    "no PROXY header",
+    "stalled",
+    "did not read its last lines in time",
+    "banned",
+    "too many connections",
+    "too many connections from its address",
+    "too many new connections from its address",
+    "too many new names from its address",
+    "an HTTP request",
+    "a TLS hello on a port without TLS",
+]
+"""Why a connection was closed or refused by the service, as the log tells it."""
 
 
 class Connection(Outlet, Protocol):

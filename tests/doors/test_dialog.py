@@ -115,7 +115,7 @@ class PersonTests(SeamTestCase):
         for number in range(LOGIN_TRIES):
             self.assertEqual(self.line.told, [], number)
             self.line.give(self.dialog, b"no name")
-        self.assertEqual(self.line.told, [Cause.BAD_NAMES])
+        self.assertEqual(self.line.told, ["5 bad names"])
 
     def test_at_the_end_of_the_input_who_is_in_leaves_and_reads_on(self) -> None:
         self.enter()

@@ -37,8 +37,8 @@ from chatservice.doors.seam import Cause, Connection
 from chatservice.text.sanitising import decode
 
 _CLOSING: Final[dict[messages.Code | None, Cause]] = {
-    messages.Code.BANNED: Cause.BANNED,
-    messages.Code.CROWDED: Cause.NAMES,
+    messages.Code.BANNED: "banned",
+    messages.Code.CROWDED: "too many new names from its address",
 }
 """Why a connection is closed whose hello is refused so; after others it may try again."""
 

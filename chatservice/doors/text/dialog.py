@@ -40,7 +40,7 @@ from chatservice.core.members import Member
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.doors.dialog import MemberDialog
-from chatservice.doors.seam import Cause, Connection
+from chatservice.doors.seam import Connection
 from chatservice.doors.text.commands import obey
 from chatservice.doors.text.view import TEXT
 from chatservice.limits import LOGIN_TRIES
@@ -105,7 +105,7 @@ class PersonDialog(MemberDialog):
             self.tell(f"{why}; {wording.ASK_AGAIN}")
         else:
             self.tell(f"{why}; that was the last try, goodbye")
-            self._connection.finish(Cause.BAD_NAMES)
+            self._connection.finish("5 bad names")
 
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
         """Say a line, or do what it commands. See :meth:`.MemberDialog.inside`."""
