@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -57,6 +57,12 @@ refuses, the house closes, its address has used up its share."""
 
 NOTICEABLE: Final = 0.3
 """Seconds for which a line has to wait before its author is told why."""
+
+LASTING: Final = (
+    "factory transport connected blocked _socket dialog MAX_LENGTH telnet admitted site counted_in "
+    "_greeted _preamble heard _buffer _at _busy _holds paused given _next_line_at has_member"
+).split()
+"""What is set on nearly each connection while it lives."""
 
 
 class Keeper(Protocol):
@@ -175,9 +181,10 @@ class ChatProtocol(Outbox, LineFramer):
         tls = ISSLTransport.providedBy(self.transport)
         if isinstance(self.transport, ProtocolWrapper) and not tls:
             # A wrapper passes data on, but not the end of it.
-            self.transport.readConnectionLost = self.readConnectionLost
-            self.transport.writeConnectionLost = self.writeConnectionLost
-            alsoProvides(self.transport, IHalfCloseableProtocol)
+            wrapper: Any = self.transport
+            wrapper.readConnectionLost = self.readConnectionLost
+            wrapper.writeConnectionLost = self.writeConnectionLost
+            alsoProvides(wrapper, IHalfCloseableProtocol)
         self.factory.arrived(self, handshake=tls)
 
     def handshakeCompleted(self) -> None:
@@ -449,8 +456,9 @@ class ChatProtocol(Outbox, LineFramer):
         self.end()
         self.close()
         self.release(self._holds)
-        whole = self._half_closed or ISSLTransport.providedBy(self.transport)
-        if IHalfCloseableDescriptor.providedBy(self.transport) and not whole:
+        tls = ISSLTransport.providedBy(self.transport)
+        halves = IHalfCloseableDescriptor.providedBy(self.transport) and not tls
+        if halves and not self._half_closed:
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
@@ -485,20 +493,7 @@ def _share_keys() -> None:
     twice as large.
     """
     first = ChatProtocol()
-    for key in (
-        *(
-            "factory",
-            "transport",
-            "connected",
-            "blocked",
-            "_socket",
-            "dialog",
-            "MAX_LENGTH",
-            "telnet",
-        ),
-        *("admitted", "site", "counted_in", "_greeted", "_preamble", "heard"),
-        *("_buffer", "_at", "_busy", "_holds", "paused", "given", "_next_line_at", "has_member"),
-    ):
+    for key in LASTING:
         setattr(first, key, None)
 
 
