@@ -58,10 +58,30 @@ refuses, the house closes, its address has used up its share."""
 NOTICEABLE: Final = 0.3
 """Seconds for which a line has to wait before its author is told why."""
 
-LASTING: Final = (
-    "factory transport connected blocked _socket dialog MAX_LENGTH telnet admitted site counted_in "
-    "_greeted _preamble heard _buffer _at _busy _holds paused given _next_line_at has_member"
-).split()
+LASTING: Final = [
+    "factory",
+    "transport",
+    "connected",
+    "blocked",
+    "_socket",
+    "dialog",
+    "MAX_LENGTH",
+    "telnet",
+    "admitted",
+    "site",
+    "counted_in",
+    "_greeted",
+    "_preamble",
+    "heard",
+    "_buffer",
+    "_at",
+    "_busy",
+    "_holds",
+    "paused",
+    "given",
+    "_next_line_at",
+    "has_member",
+]
 """What is set on nearly each connection while it lives."""
 
 
@@ -73,8 +93,7 @@ class Keeper(Protocol):
     :ivar paced: the connections that are held for it.
     :ivar intake: takes the lines of all connections, and sometimes can't.
     :ivar doors: in the order in which they are asked; the last one takes whoever is silent.
-    :ivar connections: every protocol that is connected.
-    :ivar lingering: those that are not, of which lines still wait.
+    :ivar lingering: those that are connected no more, but of which lines still wait.
     :ivar progress: tells who takes what they are sent.
     :ivar unnamed: the connections that nobody is in yet.
     """
@@ -85,7 +104,6 @@ class Keeper(Protocol):
     paced: Deadlines[ChatProtocol]
     intake: Ticker
     doors: Sequence[Door]
-    connections: dict[ChatProtocol, None]
     lingering: Deadlines[ChatProtocol]
     progress: Progress
     unnamed: Deadlines[ChatProtocol]
@@ -424,7 +442,7 @@ class ChatProtocol(Outbox, LineFramer):
         """See :meth:`.Outlet.replace`."""
         self.dialog.replaced()
         self.has_member = False
-        if self in self.factory.connections:
+        if not self.closed:
             self.write(last)
             self.finish()
         else:

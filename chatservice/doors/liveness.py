@@ -70,9 +70,7 @@ class Progress:
         if handle is None or not unread:
             self._seen.pop(connection, None)
             return None
-        taken = _acknowledged(handle)
-        if taken is None:
-            taken = -unread
+        taken = _taken(handle, unread)
         before, since = self._seen.get(connection, (taken, now))
         if taken > before:
             since = now
@@ -91,10 +89,13 @@ class Progress:
         return self._answer[0]
 
 
-def _acknowledged(handle: socket.socket) -> int | None:
-    """Return how many bytes the peer of a TCP socket has acknowledged so far, if it is one."""
+def _taken(handle: socket.socket, unread: int) -> int:
+    """Return a number that rises when the peer of a socket takes something.
+
+    Of TCP it is how many bytes the peer has acknowledged so far.
+    """
     try:
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         return int(_TCP_INFO.unpack(info)[0])
     except (OSError, struct.error):
-        return None
+        return -unread

@@ -104,7 +104,11 @@ class Outbox:
             return 0
         direct = self._socket
         if direct is None:
-            return self._give_slices(data)
+            sent = 0
+            while sent < len(data) and not self.blocked:
+                self._give(data[sent : sent + SLICE])
+                sent += SLICE
+            return min(sent, len(data))
         try:
             sent = direct.send(data)
         except OSError as error:
@@ -131,14 +135,6 @@ class Outbox:
             self._give(data)
             if self.blocked:
                 self.unsent += len(data)
-
-    def _give_slices(self, data: bytes) -> int:
-        """Give something to the transport until that has enough; return how many bytes."""
-        sent = 0
-        while sent < len(data) and not self.blocked:
-            self._give(data[sent : sent + SLICE])
-            sent += SLICE
-        return min(sent, len(data))
 
     def _give(self, data: bytes) -> None:
         """Give something to the transport."""
