@@ -293,13 +293,12 @@ class ChatProtocol(Outbox, LineFramer):
     def _is_stranger(self, first: bytes) -> bool:
         """Part with a peer that takes us for something else."""
         stranger = answer_to_stranger(first)
-        if stranger is None:
-            return False
-        cause, answer = stranger
-        self.factory.met_stranger(self)
-        self.write(answer)
-        self.finish(cause)
-        return True
+        if stranger is not None:
+            cause, answer = stranger
+            self.factory.met_stranger(self)
+            self.write(answer)
+            self.finish(cause)
+        return stranger is not None
 
     def place(self, instead: bool = False) -> bool:
         """See :meth:`.Connection.place`."""

@@ -116,7 +116,7 @@ class ChatFactory(ServerFactory):
 
     def open(self, door: Door, protocol: ChatProtocol) -> Dialog:
         """Begin the dialog of a connection."""
-        return door.open(self.chat, protocol)
+        return door(self.chat, protocol)
 
     def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
         """Take a new connection; the silence that makes it a person runs once TLS is up."""

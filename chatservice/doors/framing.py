@@ -104,12 +104,11 @@ class LineFramer(LineReceiver):
         buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at)
         if end >= 0:
-            line = buffer[at:end]
             self._at = end + 1
             if self._dropping:
                 self._dropping = False
             else:
-                self._take(line)
+                self._take(buffer[at:end])
             return True
         rest = buffer[at:]
         self._at = len(buffer)

@@ -127,7 +127,7 @@ class Dialog(Protocol):
 
 
 class Door(Protocol):
-    """A way to take part in the chat, with a language of its own."""
+    """A way to take part in the chat, with a language of its own: a class of dialogs, say."""
 
     def recognises(self, first: bytes) -> bool | None:
         """Tell whether a peer speaks this language.
@@ -136,5 +136,5 @@ class Door(Protocol):
         :returns: None if that takes more bytes.
         """
 
-    def open(self, chat: Chat, connection: Connection) -> Dialog:
+    def __call__(self, chat: Chat, connection: Connection) -> Dialog:
         """Begin a dialog on a connection."""

@@ -78,7 +78,7 @@ class PersonTests(SeamTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.line = Line()
-        self.dialog = PERSON.open(self.house.chat, self.line)
+        self.dialog = PERSON(self.house.chat, self.line)
 
     def enter(self) -> None:
         self.say(self.line, self.dialog, "ana")
@@ -159,7 +159,7 @@ class PersonTests(SeamTestCase):
 
 class ProgramTests(SeamTestCase):
     def hello(self, line: Line, fields: str) -> Dialog:
-        dialog = PROGRAM.open(self.house.chat, line)
+        dialog = PROGRAM(self.house.chat, line)
         self.say(line, dialog, f'{{"type":"hello",{fields}}}')
         return dialog
 

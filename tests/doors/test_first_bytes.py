@@ -40,7 +40,7 @@ class Marked:
             return None
         return first.startswith(self.mark)
 
-    def open(self, chat: Chat, connection: Connection) -> Dialog:
+    def __call__(self, chat: Chat, connection: Connection) -> Dialog:
         raise NotImplementedError
 
 

@@ -77,7 +77,7 @@ class ParrotDoor:
     def recognises(self, first: bytes) -> bool:
         return True
 
-    def open(self, chat: Chat, connection: Connection) -> Parrot:
+    def __call__(self, chat: Chat, connection: Connection) -> Parrot:
         self.opened.append(Parrot(connection))
         return self.opened[-1]
 

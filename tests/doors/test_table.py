@@ -13,7 +13,6 @@ from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.seam import Connection
 from chatservice.doors.table import DOORS
 from chatservice.journal.events import SAID, Event
 from chatservice.journal.memory import MemoryJournal
@@ -44,6 +43,10 @@ class BarsDialog(MemberDialog):
     view = BarsView()
     longest = 100
 
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        return first.startswith(b">")
+
     def outside(self, line: bytes) -> Deferred[None] | None:
         if not self._connection.place():
             return None
@@ -57,14 +60,6 @@ class BarsDialog(MemberDialog):
         self._chat.say(member, "lobby", SAID, line.decode())
 
 
-class BarsDoor:
-    def recognises(self, first: bytes) -> bool:
-        return first.startswith(b">")
-
-    def open(self, chat: Chat, connection: Connection) -> BarsDialog:
-        return BarsDialog(chat, connection)
-
-
 class ToyDoorTests(unittest.TestCase):
     timeout = 20
 
@@ -72,7 +67,7 @@ class ToyDoorTests(unittest.TestCase):
         limits = Limits(rate=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: NOON), lambda: NOON, limits)
         # What a peer sends at once may take its time on a busy machine.
-        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDoor(), *DOORS), silence=1.0)
+        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDialog, *DOORS), silence=1.0)
         self.chat.start()
         self.factory.start()
         server = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")

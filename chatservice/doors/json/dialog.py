@@ -26,14 +26,13 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core.actions import not_done
-from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.json.requests import complaint, do
 from chatservice.doors.json.view import JSON
-from chatservice.doors.seam import Cause, Connection
+from chatservice.doors.seam import Cause
 from chatservice.text.sanitising import decode
 
 _CLOSING: Final[dict[messages.Code | None, Cause]] = {
@@ -56,6 +55,11 @@ class ProgramDialog(MemberDialog):
 
     view = JSON
     telnet = False
+
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        """See :meth:`.Door.recognises`."""
+        return first.startswith(messages.OPENING)
 
     @property
     def longest(self) -> int:
@@ -109,15 +113,3 @@ class ProgramDialog(MemberDialog):
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
         """Do what a program asks for. See :meth:`.MemberDialog.inside`."""
         return do(self._chat, member, decode(line))
-
-
-class JsonDoor:
-    """The door of programs."""
-
-    def recognises(self, first: bytes) -> bool:
-        """See :meth:`.Door.recognises`."""
-        return first.startswith(messages.OPENING)
-
-    def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
-        """See :meth:`.Door.open`."""
-        return ProgramDialog(chat, connection)

@@ -71,6 +71,11 @@ class PersonDialog(MemberDialog):
         super().__init__(chat, connection)
         self._tries = 0
 
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
+        return True
+
     @property
     def longest(self) -> int:
         """See :attr:`.Dialog.longest`."""
@@ -114,15 +119,3 @@ class PersonDialog(MemberDialog):
             self.too_long()
             return None
         return obey(self._chat, member, text)
-
-
-class TextDoor:
-    """The door of people."""
-
-    def recognises(self, first: bytes) -> bool:
-        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
-        return True
-
-    def open(self, chat: Chat, connection: Connection) -> PersonDialog:
-        """See :meth:`.Door.open`."""
-        return PersonDialog(chat, connection)
