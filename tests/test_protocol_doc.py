@@ -25,6 +25,7 @@ from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
 from chatservice.messages.lines import REF_LONGEST
 from chatservice.messages.replies import REPLIES
 from tests.doors.support import FullJournal, House
+from tests.welcome import GREETING
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs/protocol.md").read_text("utf-8")
 
@@ -253,7 +254,7 @@ class PromiseTests(TestCase):
     def test_a_first_line_that_comes_after_the_question_may_be_an_object(self) -> None:
         house = House()
         bot = Machine(house)
-        self.assertEqual(bot.peer.hear(), ["-- welcome! what is your name?"])
+        self.assertEqual(bot.peer.hear(), [GREETING])
         self.assertEqual(bot.enter("bot")["type"], "welcome")
 
     def test_a_new_session_names_no_more_rooms_than_it_may_be_in(self) -> None:

@@ -39,12 +39,11 @@ def prepare(transport: Any, stall_timeout: int) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
     if stall_timeout and hasattr(socket, "TCP_KEEPIDLE"):
-        idle = min(max(1, stall_timeout // 2), LONGEST)
-        interval = min(max(1, stall_timeout // (2 * PROBES)), LONGEST)
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+        for option, share in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2 * PROBES)):
+            seconds = min(max(1, stall_timeout // share), LONGEST)
+            handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
 
 def _socket(transport: Any) -> socket.socket | None:
@@ -71,9 +70,7 @@ class Progress:
         if handle is None or not unread:
             self._seen.pop(connection, None)
             return None
-        taken = _acknowledged(handle)
-        if taken is None:
-            taken = -unread
+        taken = _taken(handle, unread)
         before, since = self._seen.get(connection, (taken, now))
         if taken > before:
             since = now
@@ -92,10 +89,13 @@ class Progress:
         return self._answer[0]
 
 
-def _acknowledged(handle: socket.socket) -> int | None:
-    """Return how many bytes the peer of a TCP socket has acknowledged so far, if it is one."""
+def _taken(handle: socket.socket, unread: int) -> int:
+    """Return a number that rises when the peer of a socket takes something.
+
+    Of TCP it is how many bytes the peer has acknowledged so far.
+    """
     try:
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         return int(_TCP_INFO.unpack(info)[0])
     except (OSError, struct.error):
-        return None
+        return -unread

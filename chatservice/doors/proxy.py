@@ -23,7 +23,6 @@ from zope.interface import directlyProvides, providedBy
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import parse_address
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.seam import Cause
 
 TEXT_MOST: Final = 107
 """Bytes of a header in text, with the end of its line (PROXY protocol, section 2.1)."""
@@ -37,15 +36,11 @@ _FIXED: Final = 16
 
 
 class ProxyProtocol(HAProxyProtocolWrapper):
-    """A connection from a proxy: connected to its protocol once its header has come.
-
-    :ivar cause: why it is closed, if it is for the header.
-    """
+    """A connection from a proxy: connected to its protocol once its header has come."""
 
     factory: Any  # a ProxyFactory
     transport: Any
     wrappedProtocol: Any
-    cause: Cause | None = None
 
     _begun: bytes | None = b""
     """What there is of the header; None once it is complete."""
@@ -62,7 +57,7 @@ class ProxyProtocol(HAProxyProtocolWrapper):
         if self._begun is None:
             self.wrappedProtocol.dataReceived(data)
             return
-        if self.cause is not None:
+        if self.transport.disconnecting:
             return
         self._begun += data
         try:
@@ -110,7 +105,7 @@ class ProxyFactory(WrappingFactory[ProxyProtocol]):
     def refuse(self, protocol: ProxyProtocol) -> None:
         """Close a connection without a header, or with one that is none; nobody would read why."""
         self.unannounced.discard(protocol)
-        self._chat.note(protocol, Cause.NO_HEADER)
+        self._chat.closings.note("no PROXY header", protocol.transport.getPeer())
         protocol.transport.loseConnection()
 
     def stopFactory(self) -> None:
@@ -126,8 +121,7 @@ def length(begun: bytes) -> int:
     :raises InvalidProxyHeader: if it can't become a header.
     """
     if V2Parser.PREFIX.startswith(begun[: len(V2Parser.PREFIX)]):
-        if len(begun) < _FIXED:
-            return 0
+        # Of what is too short to tell it, the size is more than there is.
         size = _FIXED + int.from_bytes(begun[_LENGTH_AT:_FIXED], "big")
         if size > BINARY_MOST:
             raise InvalidProxyHeader()

@@ -6,9 +6,9 @@ which cost less than handing the work to a thread. The fsync is what must not ru
 after the write-ahead log was reset. Checkpoints therefore run in a thread, on a connection of
 their own:
 
-- past ``PASSIVE_AT`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
+- past ``passive_at`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
   and stays, keeps a commit from resetting it;
-- past ``TRUNCATE_AT``, one that empties the log, which a passive one never does under steady
+- past ``truncate_at``, one that empties the log, which a passive one never does under steady
   commits. While it runs, and while the thread makes the next small commit, the commit of the house
   waits: its Deferred fires later.
 
@@ -59,18 +59,6 @@ from chatservice.journal.sqlite_schema import (
     rooms_of,
 )
 
-PASSIVE_AT: Final = 4 << 20
-TRUNCATE_AT: Final = 64 << 20
-
-SETTLED: Final = 3.0
-"""Seconds after which a change of a folder is sure to have another time than the one before: file
-systems count in steps, of two seconds at most."""
-
-PRUNE_EVENTS: Final = 500
-
-COUNT_MOST: Final = 1_000_000
-"""Events that are counted at the start; it takes a tenth of a second."""
-
 MANY_ROWS: Final = 40
 """Events that one statement inserts, at most: a row then costs half of one by itself. The statement
 of each number is prepared once (the connection keeps 128)."""
@@ -96,6 +84,19 @@ class SqliteJournal(SqliteReading):
 
     largest: int | None = None
     unbroken = 0
+
+    passive_at = 4 << 20
+    truncate_at = 64 << 20
+
+    settled = 3.0
+    """Seconds after which a change of a folder is sure to have another time than the one before:
+    file systems count in steps, of two seconds at most."""
+
+    prune_most = 500
+    """Events that are forgotten at once."""
+
+    count_most = 1_000_000
+    """Events that are counted at the start; it takes a tenth of a second."""
 
     def __init__(
         self,
@@ -264,13 +265,13 @@ class SqliteJournal(SqliteReading):
             size = os.stat(self._log).st_size
         except OSError:
             return
-        if size > TRUNCATE_AT:
+        if size > self.truncate_at:
             if self._checkpoint is None:
                 self._checkpoint = Deferred()
                 self._run_checkpoint(self._truncate).addBoth(self._truncated)
         elif size < self._passed:
             self._passed = 0
-        elif size > self._passed + PASSIVE_AT:
+        elif size > self._passed + self.passive_at:
             self._passed = size
             self._run_checkpoint(self._pass)
 
@@ -374,9 +375,9 @@ class SqliteJournal(SqliteReading):
         """See :meth:`.Journal.describe`."""
         with self._readable():
             (count,) = self._writer.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {COUNT_MOST + 1})"
+                f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {self.count_most + 1})"
             ).fetchone()
-        many = f"more than {COUNT_MOST:,}" if count > COUNT_MOST else f"{count:,}"
+        many = f"more than {self.count_most:,}" if count > self.count_most else f"{count:,}"
         much = f"{many} events, {self.size / 1e6:,.1f} MB" if count else "new: nothing is in it yet"
         return f"{os.path.abspath(self.path)} ({much})"
 
@@ -408,7 +409,7 @@ class SqliteJournal(SqliteReading):
         if folder != self._folder_was:
             self._folder_was, self._folder_since = folder, time.monotonic()
             self._all_there = False
-        elif not self._all_there and time.monotonic() - self._folder_since > SETTLED:
+        elif not self._all_there and time.monotonic() - self._folder_since > self.settled:
             # After the look at the folder: a move from now on changes it.
             self._all_there = not self.lost
         return self._all_there
@@ -424,7 +425,7 @@ class SqliteJournal(SqliteReading):
             forgotten = self._writer.execute(
                 "DELETE FROM events WHERE id IN "
                 "(SELECT id FROM events WHERE at < ? AND id < ? ORDER BY at, id LIMIT ?)",
-                (before, self.head, PRUNE_EVENTS),
+                (before, self.head, self.prune_most),
             ).rowcount
             if forgotten:
                 (first,) = self._writer.execute("SELECT min(id) FROM events").fetchone()
@@ -433,4 +434,4 @@ class SqliteJournal(SqliteReading):
         except sqlite3.Error as error:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False
-        return forgotten == PRUNE_EVENTS
+        return forgotten == self.prune_most

@@ -8,6 +8,7 @@ from chatservice.core.refusals import Refusal
 from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import SAID, JournalError
 from tests.core.support import House, HouseTestCase, Person, RecordingOutlet
+from tests.welcome import entered, hello, in_room
 
 REFUSED = "-- the history can't be written: what is said now waits, and is shown later"
 ACCEPTED = "-- the history is written again: what waited is shown now"
@@ -25,11 +26,11 @@ class EnteringTests(HouseTestCase):
                 "-- welcome to us",
                 "--",
                 "-- be kind",
-                "-- hello ana! /help shows what you can do",
+                hello("ana"),
             ],
         )
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #hall: no one else yet"])
+        self.assertEqual(ana.read(), [entered("hall")])
 
     def test_nobody_can_come_in_under_a_name_that_is_taken(self) -> None:
         house = self.open()
@@ -64,7 +65,7 @@ class EnteringTests(HouseTestCase):
         self.assertEqual(ana.read(), [])
         house.tick()
         self.assertEqual(ana.read(), ["-- bo joined"])
-        self.assertEqual(bo.read()[-1], "-- you are in #lobby with ana")
+        self.assertEqual(bo.read()[-1], entered("lobby", "ana"))
 
     def test_all_who_come_in_at_once_are_told_of_in_one_line(self) -> None:
         house = self.open()
@@ -97,7 +98,7 @@ class EnteringTests(HouseTestCase):
                 company = f" with {', '.join(listed[:-1])} and {listed[-1]}"
             else:
                 company = f" with {', '.join(listed[:20])} and {number - 20} more"
-            self.assertEqual(person.read()[-1], f"-- you are in #lobby{company}")
+            self.assertEqual(person.read()[-1], f"{in_room()}{company}")
 
     def test_who_comes_in_with_others_is_told_of_all_of_them(self) -> None:
         house = self.open()
@@ -105,9 +106,7 @@ class EnteringTests(HouseTestCase):
         house.tick()
         for person in people:
             others = [f"p{n}" for n in range(25) if f"p{n}" != person.member.name][:20]
-            self.assertEqual(
-                person.read()[-1], f"-- you are in #lobby with {', '.join(others)} and 4 more"
-            )
+            self.assertEqual(person.read()[-1], entered("lobby", f"{', '.join(others)} and 4 more"))
 
     def test_who_comes_in_sees_the_last_twenty_things_said_or_done(self) -> None:
         for path, recent in ((None, 0), (self.path, 3)):
@@ -134,7 +133,7 @@ class EnteringTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join lobby"),
             [
-                "-- you are in #lobby with bo",
+                entered("lobby", "bo"),
                 LAST_LINES.format(2),
                 "[09:26] <ana> mine",
                 "[09:26] <bo> theirs",
@@ -148,9 +147,7 @@ class EnteringTests(HouseTestCase):
         bo = house.arrive("bo")
         ana.type("after")
         house.tick()
-        self.assertEqual(
-            bo.read()[1:], ["-- you are in #lobby with ana", "<ana> before", "<ana> after"]
-        )
+        self.assertEqual(bo.read()[1:], [entered("lobby", "ana"), "<ana> before", "<ana> after"])
 
 
 class TalkingTests(HouseTestCase):
@@ -354,7 +351,7 @@ class LeavingTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join dev"),
             [
-                "-- you are in #dev: no one else yet",
+                entered("dev"),
                 "-- the last line of #dev, times in UTC:",
                 "[09:26] <ana> hi",
             ],
@@ -473,14 +470,14 @@ class LimitTests(HouseTestCase):
         house.chat.places.leave(ana.member.rooms()[0])
         house.chat.places.join(ana.member, "dev")
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(ana.read(), [entered("dev")])
 
     def test_there_can_be_no_more_rooms_than_the_limit(self) -> None:
         house = self.open(max_rooms=2)
         ana, bo = house.gather("ana", "bo")
-        self.assertEqual(ana.tries("/join one"), ["-- you are in #one: no one else yet"])
+        self.assertEqual(ana.tries("/join one"), [entered("one")])
         self.assertEqual(bo.tries("/join two"), ["-- there are 2 rooms already"])
-        self.assertEqual(bo.tries("/join one"), ["-- you are in #one with ana"])
+        self.assertEqual(bo.tries("/join one"), [entered("one", "ana")])
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "one"])
         self.assertEqual(len(bo.member.memberships), 2)
 
@@ -539,13 +536,13 @@ class RefusingJournalTests(HouseTestCase):
         self.assertEqual(
             cy.read(),
             [
-                "-- hello cy! /help shows what you can do",
+                hello("cy"),
                 "-- nothing can be stored now: when it can, you are in #lobby",
             ],
         )
         self.accept()
         self.assertEqual(self.bo.read()[-2:], ["-- cy joined", "<cy> me too"])
-        self.assertIn("-- you are in #lobby with ana and bo", cy.read())
+        self.assertIn(entered("lobby", "ana and bo"), cy.read())
 
     def test_who_quits_meanwhile_is_closed_at_once_and_leaves_later(self) -> None:
         self.ana.tries("hi")
@@ -813,7 +810,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.assertEqual(self.in_the_lobby(), ["ana", "bo"])
         self.accept()
         self.assertEqual(self.in_the_lobby(), ["ana", "bo", "cy"])
-        self.assertIn("-- you are in #lobby with ana and bo", cy.read())
+        self.assertIn(entered("lobby", "ana and bo"), cy.read())
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- cy joined"])
         self.bo.tries("welcome")
         self.assertEqual(cy.read(), ["<bo> welcome"])
@@ -822,7 +819,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         told = "-- nothing can be stored now: when it can, you are in #dev"
         self.assertEqual(self.ana.tries("/join dev"), [told])
         self.accept()
-        self.assertIn("-- you are in #dev: no one else yet", self.ana.read())
+        self.assertIn(entered("dev"), self.ana.read())
 
     def test_who_comes_when_it_takes_again_is_told_nothing_of_it(self) -> None:
         self.accept()
@@ -846,7 +843,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         new = self.house.arrive("ana")
         self.accept()
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left", "-- ana joined"])
-        self.assertIn("-- you are in #lobby with bo", new.read())
+        self.assertIn(entered("lobby", "bo"), new.read())
         self.nothing_is_left_but("bo", "ana")
 
     def test_who_comes_and_quits_meanwhile_leaves_nothing_behind(self) -> None:

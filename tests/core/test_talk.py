@@ -10,7 +10,7 @@ from chatservice.core import talk
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past
 from chatservice.core.talk import Talk, talk_after, talk_before
-from chatservice.journal import sqlite, sqlite_reading
+from chatservice.journal import sqlite_reading
 from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Committed
 from tests.journal.support import JournalTestCase, said
 
@@ -20,13 +20,13 @@ class TalkTests(JournalTestCase):
         super().setUp()
         self.patch(history, "READ_EVENTS", 4)
         self.patch(sqlite_reading, "READ_EVENTS", 3)
-        self.patch(sqlite, "PRUNE_EVENTS", 2)
         self.begin()
 
     def begin(self, recent: int = 3) -> None:
         self.fresh()
         self.recent = recent
         self.kept = self.journal()
+        self.kept.prune_most = 2
         self.kept.start()
         self.addCleanup(self.kept.stop)
         self.past = Past(self.kept, recent)

@@ -234,6 +234,41 @@ class BinaryTests(unittest.TestCase):
         self.assertEqual(one.feed(IAC + WONT + BINARY)[1], IAC + DONT + BINARY)
 
 
+class EchoTests(unittest.TestCase):
+    """What is typed is hidden where we offer to show it ourselves, and do not."""
+
+    HIDE, SHOW = IAC + WILL + ECHO, IAC + WONT + ECHO
+
+    def test_it_is_asked_for_and_given_back(self) -> None:
+        telnet = asked()
+        for _ in range(20):
+            self.assertEqual(telnet.echo(False), self.HIDE)
+            self.assertEqual(telnet.feed(IAC + DO + ECHO), (b"", b""))
+            self.assertEqual(telnet.echo(True), self.SHOW)
+            self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", b""))
+
+    def test_who_refuses_is_not_asked_to_end_it(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", b""))
+        self.assertEqual(telnet.echo(True), b"")
+
+    def test_who_was_not_asked_is_not_asked_to_end_it(self) -> None:
+        self.assertEqual(asked().echo(True), b"")
+
+    def test_a_peer_may_end_it_by_itself(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        telnet.feed(IAC + DO + ECHO)
+        self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", self.SHOW))
+
+    def test_who_wants_it_at_another_time_is_refused(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        telnet.echo(True)
+        self.assertEqual(telnet.feed(IAC + DO + ECHO), (b"", IAC + WONT + ECHO))
+
+
 def typed(text: str) -> bytes:
     """What BSD's telnet makes of a text before BINARY is agreed on, after experiments with it."""
     keys = {0x83: IP, 0x8F: AO, 0x9A: SUSP, 0x9C: BRK}

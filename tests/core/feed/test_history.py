@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past, Search
-from chatservice.journal import sqlite, sqlite_reading
+from chatservice.journal import sqlite_reading
 from chatservice.journal.events import (
     DID,
     JOINED,
@@ -53,12 +53,12 @@ class PastTests(JournalTestCase):
         super().setUp()
         self.patch(history, "READ_EVENTS", 4)
         self.patch(sqlite_reading, "READ_EVENTS", 3)
-        self.patch(sqlite, "PRUNE_EVENTS", 2)
 
     def start(self, recent: int, stored: bool = True) -> None:
         self.journal_: Journal
         if stored:
             self.journal_ = SqliteJournal(self.path, lambda: self.now, self.thread)
+            self.journal_.prune_most = 2
         else:
             self.journal_ = MemoryJournal(lambda: self.now)
         self.recent = recent

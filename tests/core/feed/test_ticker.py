@@ -14,7 +14,6 @@ from chatservice.core.feed.pace import MANY
 from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
 from chatservice.core.members import Member, Membership, Room
 from chatservice.doors.text.view import TEXT
-from chatservice.journal import sqlite
 from chatservice.journal.events import JOINED, LEFT, SAID, Committed, Draft, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import RecordingOutlet
@@ -66,7 +65,7 @@ class TickerTestCase(JournalTestCase):
     def delay(self) -> None:
         """Let commits wait, until the thread has run."""
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.store.truncate_at = 0
         self.say("delays")
         self.clock.advance(1)
 
@@ -557,7 +556,7 @@ class SettlingTests(TickerTestCase):
         self.accept()
         # To forget something starts a checkpoint, for which the next attempt waits.
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.store.truncate_at = 0
         self.store.prune(self.now)
         self.clock.advance(1)
         settling = self.ticker.settle()

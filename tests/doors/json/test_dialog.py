@@ -16,26 +16,16 @@ from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.core.moderation import BAN, Term
-from chatservice.doors import factory
-from chatservice.doors.connection import UNNAMED_READ
+from chatservice.doors.connection import UNNAMED_READ, UNSENT_MOST
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.json import dialog
-from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from tests.core.support import Readings
-from tests.doors.support import (
-    GREETING,
-    Certificate,
-    Collector,
-    FullJournal,
-    House,
-    Peer,
-    reactor,
-    until,
-)
+from tests.doors.support import Certificate, Collector, FullJournal, House, Peer, reactor, until
 from tests.profiles import examples
+from tests.welcome import GREETING
 
 Said = dict[str, Any]
 
@@ -536,7 +526,7 @@ class HoldingTests(MachineTestCase):
                 break
             peer.send(line("who", room="lobby", ref="x" * 64) * 10)
         self.assertTrue(peer.paused)
-        self.assertGreater(peer.protocol.outbox.unsent, UNSENT_MOST)
+        self.assertGreater(peer.protocol.unsent, UNSENT_MOST)
         peer.read_on()
         self.house.run(1)
         self.assertFalse(peer.paused)
@@ -629,11 +619,10 @@ class RealConnectionTests(unittest.TestCase):
         self.assertIn(b"banned", refused.received)
 
     def setUp(self) -> None:
-        # What a peer sends at once may take its time on a busy machine.
-        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(max_per_address=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: 0), lambda: 0, limits)
-        self.factory = ChatFactory(reactor, self.chat, limits)
+        # What a peer sends at once may take its time on a busy machine.
+        self.factory = ChatFactory(reactor, self.chat, limits, silence=1.0)
         self.chat.start()
         self.factory.start()
         self.addCleanup(self.chat.stop)
