@@ -15,13 +15,13 @@ is not read: the node stops taking part.
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -62,6 +62,8 @@ RETRY: Final = 1.0
 TOLD_EACH: Final = 10
 """So many entries that are skipped are written down one by one; then each time that there are twice
 as many."""
+
+_DRAFTS: Final = msgspec.json.Decoder(list[Draft])
 
 _T = TypeVar("_T")
 
@@ -256,7 +258,7 @@ class Following:
         if opening.state is not None:
             self._state = state
             self._until = kept.position
-            told = {int(f.name): _drafts(f.value) for f in state if f.kind == TOLD}
+            told = {int(f.name): _DRAFTS.decode(f.value) for f in state if f.kind == TOLD}
             self._scratch = Registry(lenient=opening.first > 1, told=told)
             self._scratch.version = UNVERSIONED
         elif not self.registry.leases:
@@ -444,10 +446,6 @@ class Following:
 def _shared(facts: Iterable[Fact]) -> list[Fact]:
     """Return what is not about one file alone, and can be used."""
     return [fact for fact in sound(facts)[0] if fact.kind != FILE]
-
-
-def _drafts(value: str) -> list[Draft]:
-    return [Draft(*draft) for draft in json.loads(value)]
 
 
 def _check_version(registry: Registry) -> None:

@@ -36,7 +36,6 @@ from chatservice.cluster.log import Founding, Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
-from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
     Committed,
     Facts,
@@ -96,7 +95,7 @@ class Listener(Protocol):
         """Something is asked of the node of a member."""
 
 
-class ClusterJournal(Replicated):
+class ClusterJournal:
     """A journal that many nodes share. It is a :class:`.Journal`.
 
     :param lease: seconds of silence after which a node is taken for dead.
@@ -110,7 +109,15 @@ class ClusterJournal(Replicated):
     def __init__(
         self, clock: IReactorTime, replica: SqliteJournal, follow: Log, lease: float
     ) -> None:
-        super().__init__(replica)
+        self._replica = replica
+        # What is read comes from the node's own file: nobody is asked.
+        self.describe = replica.describe
+        self.note = replica.note
+        self.last_seq = replica.last_seq
+        self.recent = replica.recent
+        self.after = replica.after
+        self.locate = replica.locate
+        self.find = replica.find
         self.unreachable = "the brokers were not reached yet"
         self._clock = clock
         self._log = follow
@@ -213,7 +220,32 @@ class ClusterJournal(Replicated):
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`: those that can be used."""
-        return sound(super().facts())[0]
+        return sound(self._replica.facts())[0]
+
+    @property
+    def identity(self) -> str:
+        """See :class:`.Journal`."""
+        return self._replica.identity
+
+    @property
+    def head(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.head
+
+    @property
+    def size(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.size
+
+    @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`."""
+        return self._replica.lost
+
+    @property
+    def last_at(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.last_at
 
     # Publishing
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -28,6 +29,7 @@ FACTS_MOST: Final = 1 << 20
 """Characters of facts in one entry, about, at most, if its events do not need them."""
 
 
+@dataclass(eq=False)
 class Waiting:
     """What is to be one entry.
 
@@ -42,32 +44,17 @@ class Waiting:
     :ivar came: the places of those that are back.
     """
 
-    __slots__ = (
-        "came",
-        "committed",
-        "done",
-        "drafts",
-        "facts",
-        "first",
-        "largest",
-        "number",
-        "open",
-        "pieces",
-        "since",
-    )
-
-    def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
-        self.first = first
-        self.open = False
-        self.drafts = drafts
-        self.facts = list(facts)
-        self.number = 0
-        self.since = 0.0
-        self.pieces: list[bytes] = []
-        self.largest = 0
-        self.came: set[int] = set()
-        self.done: list[Deferred[Sequence[bool]]] = []
-        self.committed: Deferred[Committed] | None = None
+    drafts: Sequence[Draft]
+    facts: list[Fact]
+    first: bool = False
+    open: bool = False
+    number: int = 0
+    since: float = 0.0
+    pieces: list[bytes] = field(default_factory=list)
+    largest: int = 0
+    came: set[int] = field(default_factory=set)
+    done: list[Deferred[Sequence[bool]]] = field(default_factory=list)
+    committed: Deferred[Committed] | None = None
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said told under another name."""
@@ -116,9 +103,7 @@ class Outgoing:
         for waiting in self._queue:
             waiting.number = waiting.largest = 0
             waiting.came.clear()
-        opening = Waiting((), [Fact(LEASE, self.boot, node)], first=True)
-        opening.open = True
-        self._queue.appendleft(opening)
+        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
@@ -154,8 +139,7 @@ class Outgoing:
         place = self._place() if first else len(self._queue)
         last = self._queue[place - 1] if place else None
         if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
-            last = Waiting((), (), first)
-            last.open = True
+            last = Waiting((), [], first, open=True)
             self._queue.insert(place, last)
         begin = len(last.facts)
         end = begin + len(facts)
@@ -181,7 +165,7 @@ class Outgoing:
         """Publish what is on its way again, or show that the node is there."""
         if not self._log.largest:
             return
-        waiting = self._queue[0] if self.since is not None else Waiting((), ())
+        waiting = self._queue[0] if self.since is not None else Waiting((), [])
         try:
             self._cut(waiting)
         except BadEntry as error:
@@ -251,13 +235,13 @@ def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
     ]
     found = facts(events)
     if events:
-        return [Waiting(drafts, found)]
-    entries = [Waiting(drafts, ())]
+        return [Waiting(drafts, list(found))]
+    entries = [Waiting(drafts, [])]
     size = 0
     for fact in found:
         size += len(fact.value)
         if size > FACTS_MOST and entries[-1].facts:
-            entries.append(Waiting((), ()))
+            entries.append(Waiting((), []))
             size = len(fact.value)
         entries[-1].facts.append(fact)
     return entries

@@ -7,10 +7,10 @@ nodes are as the log tells (:mod:`.neighbours`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -28,7 +28,7 @@ from chatservice.core.peers import Trouble
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
 from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Fact, as_json
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 
@@ -85,8 +85,7 @@ class Nodes:
 
     def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
         """See :meth:`.Peers.send_away`."""
-        what = json.dumps([cause, why, words], ensure_ascii=False)
-        self._journal.say([Fact(SEND_AWAY, f"{member.origin:x}", what)])
+        self._journal.say([Fact(SEND_AWAY, f"{member.origin:x}", as_json((cause, why, words)))])
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
         """See :meth:`.Peers.take`."""
@@ -224,7 +223,7 @@ class Nodes:
         """See :meth:`.Listener.asked`."""
         member = self._chat.sessions.get(int(fact.name, 16))
         if member is not None and not member.remote:
-            self._chat.send_away(member, *json.loads(fact.value))
+            self._chat.send_away(member, *msgspec.json.decode(fact.value))
 
     def deposed(self) -> None:
         """See :meth:`.Listener.deposed`."""

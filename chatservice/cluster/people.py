@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from chatservice.cluster.entries import PERSON
+from chatservice.cluster.records import StoredPerson
 from chatservice.core.members import Member
 from chatservice.core.sessions import Reading
-from chatservice.journal.events import Fact
+from chatservice.journal.events import Fact, as_json
 
 
 class Person:
@@ -24,17 +23,16 @@ class Person:
     def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
         """See :meth:`.Record.fact`."""
         member = self._member
-        value = {
-            "origin": self.origin,
-            "name": name or self.name,
-            "rooms": reading.rooms,
-            "operator": member.operator,
-            "away": member.away,
-            "since": member.since,
-            "address": member.outlet.address,
-        }
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return Fact(PERSON, f"{self.origin:x}", text)
+        stored = StoredPerson(
+            origin=self.origin,
+            name=name or self.name,
+            rooms=reading.rooms,
+            operator=member.operator,
+            away=member.away,
+            since=member.since,
+            address=member.outlet.address,
+        )
+        return Fact(PERSON, f"{self.origin:x}", as_json(stored))
 
     def gone(self) -> Fact:
         """Return the fact by which nothing is stored of them any more."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -431,7 +430,7 @@ class MembersTests(ClusterTestCase):
             for fact in entry.facts
             if fact.kind == SEND_AWAY
         ]
-        what = json.dumps(["kicked", "go away", ": enough"])
+        what = '["kicked","go away",": enough"]'
         self.assertEqual(asked, [Fact(SEND_AWAY, f"{ana.member.origin:x}", what)])
         self.assertIn("-- go away", ana.read())
         self.assertTrue(ana.outlet.finished)
