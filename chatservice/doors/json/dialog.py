@@ -47,6 +47,15 @@ _CLOSING: Final[dict[Code | None, Cause]] = {
 }
 """Why a connection is closed whose hello is refused so; after others it may try again."""
 
+_AT_ONCE: Final = (
+    messages.Say,
+    messages.Do,
+    messages.Private,
+    messages.Topic,
+    messages.Ping,
+)
+"""What is said finds its order by itself; all else finds done what was asked for before."""
+
 
 @cache  # One number for all connections.
 def longest(characters: int) -> int:
@@ -128,15 +137,13 @@ def do(chat: Chat, member: Member, line: bytes) -> Deferred[None] | None:
     try:
         request = messages.request(line)
         # Clients ask by themselves whether anybody is there.
-        if not isinstance(request, messages.Ping):
+        if type(request) is not messages.Ping:
             member.active = chat.clock.seconds()
         request = _fit(chat, request)
     except BadMessage as bad:
         member.reply(bad.error)
         return None
-    # What is said finds its order by itself; all else finds done what was asked for before.
-    waits = not isinstance(request, (messages.Talk, messages.Ping))
-    settled = chat.settled(member) if waits else None
+    settled = None if type(request) in _AT_ONCE else chat.settled(member)
     if settled is None:
         return None if member.gone else perform(chat, member, request)
     outlet = member.outlet
@@ -154,9 +161,9 @@ def _fit(chat: Chat, request: messages.Request) -> messages.Request:
 
     :raises BadMessage: if the text is too long, or no single line.
     """
-    if not isinstance(request, (messages.Talk, messages.Away, messages.Quit)):
+    text = getattr(request, "text", None)
+    if text is None:
         return request
-    text = request.text
     if "\n" in text or "\r" in text:
         raise BadMessage(messages.refusal(request, Code.BAD_FIELD, "a text is one line"))
     if len(text) > chat.limits.max_line:
