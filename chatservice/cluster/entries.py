@@ -67,9 +67,6 @@ BYE: Final = "bye"
 SEND_AWAY: Final = "send-away"
 """The node of a member is asked to let it go."""
 
-OPERATIONS: Final = (TAKE, ADOPT, BYE, SEND_AWAY)
-"""Kinds of facts that change something and are not stored themselves."""
-
 INDEX_BITS: Final = 15
 """An entry has fewer than so many (2 to the power of this) events."""
 

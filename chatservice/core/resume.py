@@ -9,6 +9,7 @@ and one that is still here has but to be connected.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -48,14 +49,16 @@ class Arrival(NamedTuple):
     view: View
 
 
-class _Coming(NamedTuple):
-    """One that has said hello, and waits until it is stored that it is here.
+@dataclass(eq=False)
+class _Coming:
+    """One that has said hello, and waits until it has its name and it is stored that it is here.
 
     :ivar arrival: the last one.
     :ivar began: the last event there was then.
     :ivar welcomed: to fire, for each of its connections.
     """
 
+    member: Member
     arrival: Arrival
     began: int
     welcomed: list[Deferred[Member]]
@@ -68,8 +71,7 @@ class Returns:
         self._state = state
         self._rooms = rooms
         self._attendance = attendance
-        self._coming: dict[Member, _Coming] = {}
-        self._claiming: dict[int, Member] = {}
+        self._coming: dict[int, _Coming] = {}
         self._due: IDelayedCall | None = None
 
     # Coming in
@@ -99,11 +101,12 @@ class Returns:
     async def _return(self, session: Session, arrival: Arrival) -> Member:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
-        member = self._state.sessions.get(session.origin) or self._claiming.get(session.origin)
+        member = self._state.sessions.get(session.origin)
+        coming = self._coming.get(session.origin)
+        if coming is not None and member in (None, coming.member):
+            return await self._come_instead(coming, arrival)
         if member is None:
             return await self._come_back(session, arrival)
-        if member in self._coming:
-            return await self._come_instead(member, arrival)
         self._connect(member, arrival, arrival.hello.token)
         return member
 
@@ -130,14 +133,14 @@ class Returns:
         rooms = list(known) or state.permanent[:1]
         return await self._appear(session, name, rooms, arrival, hello.token)
 
-    def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
+    def _come_instead(self, coming: _Coming, arrival: Arrival) -> Deferred[Member]:
         """Wait on another connection.
 
         Before it is stored what it did when it was here before, nobody can tell what is for it.
         """
-        welcomed: Deferred[Member] = Deferred()
-        waiting = [*self._coming[member].welcomed, welcomed]
-        self._coming[member] = _Coming(arrival, self._state.past.head, waiting)
+        member, welcomed = coming.member, Deferred[Member]()
+        coming.arrival, coming.began = arrival, self._state.past.head
+        coming.welcomed.append(welcomed)
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
@@ -159,16 +162,14 @@ class Returns:
         member = Member(name, outlet, arrival.view, now=now, session=session, active=active)
         member.lost = True
         welcomed: Deferred[Member] = Deferred()
-        self._claiming[member.origin] = member
-        self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
+        coming = _Coming(member, arrival, state.past.head, [welcomed])
+        self._coming[member.origin] = coming
         try:
             await self._attendance.claim(name, member)
         except Exception:
-            for each in self._coming.pop(member).welcomed[1:]:
+            for each in self._coming.pop(member.origin).welcomed[1:]:
                 each.errback(Failure())
             raise
-        finally:
-            del self._claiming[member.origin]
         if new:
             state.shares.named(outlet.site)
         if session.name != name:
@@ -179,7 +180,7 @@ class Returns:
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
         batch.note(session)
-        batch.then(partial(self._appeared, member, token))
+        batch.then(partial(self._appeared, coming, token))
         for room in dict.fromkeys(rooms):
             try:
                 membership = self._rooms.join(member, room)
@@ -189,22 +190,22 @@ class Returns:
             else:
                 batch.then(partial(joined, state, membership))
         # Last: what is asked for behind the hello is answered behind what answers that.
-        batch.then(partial(self._welcomed, member))
+        batch.then(partial(self._welcomed, coming))
         state.ticker.wake()
         return await welcomed
 
-    def _appeared(self, member: Member, token: str | None) -> None:
+    def _appeared(self, coming: _Coming, token: str | None) -> None:
         """It is stored that a member is here: give it the connection that waits, if it is."""
-        coming = self._coming[member]
-        if member.gone:
-            member.outlet.finish()
+        if coming.member.gone:
+            coming.member.outlet.finish()
         else:
-            self._connect(member, coming.arrival, token, coming.began)
+            self._connect(coming.member, coming.arrival, token, coming.began)
 
-    def _welcomed(self, member: Member) -> None:
+    def _welcomed(self, coming: _Coming) -> None:
         """A member was told all that answers its hello."""
-        for each in self._coming.pop(member).welcomed:
-            each.callback(member)
+        del self._coming[coming.member.origin]
+        for each in coming.welcomed:
+            each.callback(coming.member)
 
     # Being connected
 

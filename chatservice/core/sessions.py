@@ -204,8 +204,13 @@ class Session:
     def load(cls, fact: Fact) -> Session:
         """Return the session that a fact is."""
         stored = SESSIONS.decode(fact.value)
-        session = cls(fact.name, stored.origin, stored.name, stored.seen)
-        session.reading = Reading(stored.rooms, stored.periods, stored.forgotten)
-        session.seq = session.noted = stored.seq
-        session.here, session.heard, session.was = stored.here, stored.heard, stored.was
+        session = cls(fact.name, stored.origin, stored.name, stored.seen, here=stored.here)
+        session.learn(stored)
         return session
+
+    def learn(self, stored: StoredSession) -> None:
+        """Take up what is stored of the session, but for whether it is here."""
+        self.name, self.was = stored.name, stored.was
+        self.reading = Reading(stored.rooms, stored.periods, stored.forgotten)
+        self.seen, self.heard, self.noted = stored.seen, stored.heard, stored.seq
+        self.seq = max(self.seq, stored.seq)
