@@ -14,8 +14,7 @@ from twisted.logger import Logger
 
 from chatservice.cluster.entries import LEASE, PERSON
 from chatservice.cluster.journal import ClusterJournal
-from chatservice.cluster.people import Person
-from chatservice.cluster.records import LEASES, Somebody, StoredPerson, somebody
+from chatservice.cluster.records import LEASES, Person, Somebody, StoredPerson, somebody
 from chatservice.core import ignoring
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
@@ -52,7 +51,7 @@ class Neighbours:
     def _know(self, fact: Fact, who: Somebody) -> None:
         here = who.here and bool(who.boot)
         # It held when it was said. What may hold by now comes in its turn.
-        mine = here and who.boot in self._journal.boots
+        mine = here and who.boot in self._journal.outgoing.boots
         member = self._chat.sessions.get(who.origin)
         if mine:
             if member is not None and member.remote:
@@ -193,7 +192,7 @@ class Neighbours:
             if (
                 (known is None or not known.boot or known.name != name)
                 and journal.holds(claim)
-                and claim.boot not in journal.boots
+                and claim.boot not in journal.outgoing.boots
             ):
                 # It was claimed, but nobody came in under it any more.
                 chat.claims.release(name)

@@ -110,19 +110,19 @@ class Outgoing:
         for waiting in self._queue:
             waiting.reword(origin, author)
 
-    def add(self, waiting: Waiting) -> None:
-        """Publish something behind all that waits."""
-        self._queue.append(waiting)
+    def add(self, waiting: Waiting, first: bool = False) -> None:
+        """Publish something.
+
+        :param first: behind what else was said so, in front of all that waits; else behind that.
+        """
+        waiting.first = first
+        self._queue.insert(self._place(first), waiting)
         self.publish()
 
-    def add_first(self, waiting: Waiting) -> None:
-        """Publish something behind what was said first, in front of all that waits."""
-        waiting.first = True
-        self._queue.insert(self._place(), waiting)
-        self.publish()
-
-    def _place(self) -> int:
-        """Return where what is said first ends; never in front of what is on its way."""
+    def _place(self, first: bool) -> int:
+        """Return where something is to stand; never in front of what is on its way."""
+        if not first:
+            return len(self._queue)
         place = 0
         for waiting in self._queue:
             if not waiting.first and not waiting.number:
@@ -130,13 +130,13 @@ class Outgoing:
             place += 1
         return place
 
-    def say(self, facts: Sequence[Fact], first: bool) -> Deferred[Sequence[bool]]:
+    def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect.
 
-        :param first: behind what else was said so, in front of all that waits.
+        :param first: see :meth:`add`.
         """
         said: Deferred[Sequence[bool]] = Deferred()
-        place = self._place() if first else len(self._queue)
+        place = self._place(first)
         last = self._queue[place - 1] if place else None
         if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
             last = Waiting((), [], first, open=True)

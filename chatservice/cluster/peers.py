@@ -19,7 +19,7 @@ from chatservice.cluster.entries import SEND_AWAY, TAKE
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.lease_lost import Reclaiming
 from chatservice.cluster.neighbours import Neighbours
-from chatservice.cluster.people import Person
+from chatservice.cluster.records import Person
 from chatservice.cluster.registry import NOBODY
 from chatservice.core.chat import Chat
 from chatservice.core.feed.batch import Presence
@@ -64,7 +64,7 @@ class Nodes:
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
         """See :meth:`.Peers.restore`. Who was here at the last stop is a matter of others."""
-        self._chat.called = f"the node {self._journal.node}"
+        self._chat.called = f"the node {self._journal.following.node}"
         self._neighbours.apply(facts)
         return ()
 
@@ -122,7 +122,7 @@ class Nodes:
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
         """See :meth:`.Peers.shown`. The log sets the pace, whoever said what is in it."""
-        self._journal.spent(sends)
+        self._journal.following.pace.spent(sends)
         for presence in missing:
             self._unshown(presence)
         return 0
@@ -174,11 +174,11 @@ class Nodes:
         journal, registry = self._journal, self._journal.registry
         nodes = [lease.node for lease in registry.leases.values() if not lease.heir]
         return [
-            ("node", journal.node),
+            ("node", journal.following.node),
             ("nodes", ", ".join(sorted(nodes))),
             ("members here", f"{sum(not member.remote for member in self._chat.members):,}"),
             ("log", journal.unreachable or f"read up to {registry.position:,}"),
-            ("skipped", f"{journal.skipped:,} entries"),
+            ("skipped", f"{journal.following.skipped:,} entries"),
         ]
 
     # What the journal tells
@@ -201,7 +201,7 @@ class Nodes:
         elif why:
             log.critical("the other nodes can't be reached: {why}", why=why)
         else:
-            log.info("this node is {node}, and reads along", node=self._journal.node)
+            log.info("this node is {node}, and reads along", node=self._journal.following.node)
         self._trouble = self._trouble_of(why)
         self._chat.state.note_trouble()
         self._chat.ticker.stall(why)

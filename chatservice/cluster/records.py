@@ -10,7 +10,8 @@ from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from chatservice.cluster.entries import LEASE, PERSON
-from chatservice.core.sessions import SESSIONS, Name, Period, Shown, StoredSession
+from chatservice.core.members import Member
+from chatservice.core.sessions import SESSIONS, Name, Period, Reading, Shown, StoredSession
 from chatservice.journal.events import Draft, Fact, Integer, Natural, as_json
 
 
@@ -57,6 +58,37 @@ def resolved(who: Somebody, first: int) -> Somebody:
         return replace(who, rooms=rooms)
     periods = tuple(Period(room, id_of(since), id_of(until)) for room, since, until in who.periods)
     return replace(who, rooms=rooms, periods=periods, forgotten=id_of(who.forgotten))
+
+
+class Person:
+    """What is stored of somebody without a token: a :class:`.Record`."""
+
+    def __init__(self, member: Member) -> None:
+        self.origin = member.origin
+        self.name = member.name
+        self.reading = Reading()
+        self.here = True
+        self.dropped = False
+        self._member = member
+
+    def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
+        """See :meth:`.Record.fact`."""
+        member = self._member
+        stored = StoredPerson(
+            origin=self.origin,
+            name=name or self.name,
+            rooms=reading.rooms,
+            operator=member.operator,
+            away=member.away,
+            since=member.since,
+            address=member.outlet.address,
+        )
+        return Fact(PERSON, f"{self.origin:x}", as_json(stored))
+
+    def gone(self) -> Fact:
+        """Return the fact by which nothing is stored of them any more."""
+        self.dropped = True
+        return Fact(PERSON, f"{self.origin:x}", "")
 
 
 class Lease(Struct, array_like=True, forbid_unknown_fields=True):
