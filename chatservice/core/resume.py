@@ -175,7 +175,6 @@ class Returns:
         if session.name != name:
             session.name, session.was = name, ""
         state.tokens.here(session)
-        self._look_after()
         state.sessions[member.origin] = member
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
@@ -313,17 +312,12 @@ class Returns:
                 self._rooms.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             self._attendance.absences.add(member)
-        self._look_after()
-
-    def _look_after(self) -> None:
-        if self._due is None and self._state.tokens:
-            self._due = self._state.clock.callLater(TEND_EVERY, self._tend)
+        self._due = state.clock.callLater(TEND_EVERY, self._tend)
 
     def _tend(self) -> None:
         """Forget expired tokens, and note which numbers are stored."""
         state = self._state
-        self._due = None
-        self._look_after()
+        self._due = state.clock.callLater(TEND_EVERY, self._tend)
         if state.wall.believed:
             for fact in state.tokens.forget_expired():
                 state.ticker.batch.hold(fact)

@@ -84,15 +84,13 @@ class ProgramDialog(MemberDialog):
         chat, outbox = self._chat, self._connection.outbox
         try:
             request = messages.request(line)
+            if isinstance(request, messages.Ping):
+                outbox.write(messages.encode(messages.Pong(ref=request.ref)))
+                return
+            if not isinstance(request, messages.Hello):
+                raise BadMessage(messages.refusal(request, Code.HELLO_FIRST, "say hello first"))
         except BadMessage as bad:
             outbox.write(messages.encode(bad.error))
-            return
-        if isinstance(request, messages.Ping):
-            outbox.write(messages.encode(messages.Pong(ref=request.ref)))
-            return
-        if not isinstance(request, messages.Hello):
-            first = messages.refusal(request, Code.HELLO_FIRST, "say hello first")
-            outbox.write(messages.encode(first))
             return
         if not self._connection.place(instead=self._replaces(request.token)):
             return
