@@ -11,6 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -123,12 +124,8 @@ class Outgoing:
         """Return where something is to stand; never in front of what is on its way."""
         if not first:
             return len(self._queue)
-        place = 0
-        for waiting in self._queue:
-            if not waiting.first and not waiting.number:
-                break
-            place += 1
-        return place
+        ahead = takewhile(lambda waiting: waiting.first or waiting.number, self._queue)
+        return len(list(ahead))
 
     def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect.

@@ -36,6 +36,7 @@ all have the same name for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from msgspec.structs import replace
@@ -88,6 +89,14 @@ number of entries and no time, for a broker's clock may be wrong."""
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
 
 
+def _just(boot: str, fact: Fact, first: int) -> list[Fact]:
+    return [fact]
+
+
+def _nothing(boot: str, fact: Fact, first: int) -> list[Fact]:
+    return []
+
+
 class Registry:
     """What holds after the entries that were read.
 
@@ -123,7 +132,9 @@ class Registry:
             BYE: self._bye,
             LEASE: self._open,
             **dict.fromkeys(rekeying.STANDING, self._stand),
-            ROOM: self._room,
+            # Done with all others of the entry, and not by it.
+            ROOM: _nothing,
+            SEND_AWAY: _nothing,
         }
 
     @property
@@ -195,19 +206,11 @@ class Registry:
             for index, draft in enumerate(entry.drafts)
             if (kept := self._kept(boot, draft)) is not None
         ]
-        facts = [*raised, *called, *more]
-        asked: list[Fact] = []
-        effective: list[bool] = []
-        for fact in entry.facts:
-            rule = self._rules.get(fact.kind)
-            if fact.kind == SEND_AWAY:
-                asked.append(fact)
-                done: list[Fact] | None = []
-            else:
-                done = [fact] if rule is None else self._ruled(rule, boot, fact, first)
-            effective.append(done is not None)
-            facts += done or ()
+        done = [self._rules.get(fact.kind, _just)(boot, fact, first) for fact in entry.facts]
+        facts = [*raised, *called, *more, *chain.from_iterable(filter(None, done))]
         facts.append(lease.fact(boot))
+        asked = [fact for fact in entry.facts if fact.kind == SEND_AWAY]
+        effective = [one is not None for one in done]
         return Outcome(True, kept + told, facts, asked, effective, bool(raised))
 
     def _heard(
@@ -326,12 +329,6 @@ class Registry:
             return self._lenient or self._newer
         return self.owner(claim.boot) == boot
 
-    def _ruled(self, rule: _Rule, boot: str, fact: Fact, first: int) -> list[Fact] | None:
-        try:
-            return rule(boot, fact, first)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None  # It is not as any node would write it.
-
     # The rules: each gives what is stored, or None if the fact takes no effect
 
     def _open(self, boot: str, fact: Fact, first: int) -> list[Fact]:
@@ -428,9 +425,6 @@ class Registry:
         if fact.value:
             self.standing[fact.kind, fact.name] = fact.value
         return [fact]
-
-    def _room(self, boot: str, fact: Fact, first: int) -> list[Fact]:
-        return []  # It was called otherwise with all others of the entry.
 
     def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].heir = ENDED

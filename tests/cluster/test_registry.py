@@ -219,20 +219,6 @@ class EntryTests(RegistryTestCase):
         outcome = self.log.has("b2", name("ana", BOB), topic, free("ana"), name("bob", BOB))
         self.assert_holds(outcome, False, True, False, True)
 
-    def test_what_no_node_would_write_takes_no_effect(self) -> None:
-        strange = [
-            Fact(NAME, "ana", "zz"),
-            Fact(TAKE, "somebody", "b1"),
-            Fact(PERSON, "a", "hello"),
-            Fact(PERSON, "a", "[]"),
-            Fact(PERSON, "a", '{"origin":10}'),
-            Fact(SESSION, "x", '{"origin":10,"name":"ana","here":false}'),
-            Fact(PERSON, "zoë", ""),
-        ]
-        outcome = self.log.has("b1", *strange, name("ana", ANA))
-        self.assert_holds(outcome, *[False] * len(strange), True)
-        self.assertEqual(self.registry.known, {})
-
 
 class NameTests(RegistryTestCase):
     def test_who_is_first_has_the_name(self) -> None:
