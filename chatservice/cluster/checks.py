@@ -7,11 +7,12 @@ not as a node writes it is skipped as a whole, by all alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta, Struct, convert
 from msgspec.json import Decoder
+from twisted.logger import Logger
 
 from chatservice.cluster.entries import (
     ADOPT,
@@ -49,6 +50,8 @@ from chatservice.journal.events import (
 )
 from chatservice.messages import Code
 from chatservice.text import names
+
+log = Logger()
 
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""
@@ -140,13 +143,17 @@ def check(entry: Entry) -> None:
             raise BadEntry(f"a fact of the kind {fact.kind[:20]!r} is not as a node writes it")
 
 
-def sound(facts: Iterable[Fact]) -> tuple[list[Fact], list[Fact]]:
-    """Tell those facts that can be used, as a file or a copy of it has them, from the others."""
-    good: list[Fact] = []
-    bad: list[Fact] = []
-    for fact in facts:
-        (good if _passes(fact, _STORED) else bad).append(fact)
-    return good, bad
+def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
+    """Return those facts that can be used, as a file or a copy of it has them.
+
+    :param where: they are; if others are there too, the log is told.
+    """
+    bad = [fact for fact in facts if not _passes(fact, _STORED)]
+    if bad and where:
+        kinds = ", ".join(sorted({fact.kind[:20] for fact in bad}))
+        told = "{where} has {count:,} facts ({kinds}) that can't be used"
+        log.critical(told, where=where, count=len(bad), kinds=kinds)
+    return [fact for fact in facts if fact not in bad]
 
 
 def _wrong_with(drafts: Sequence[Draft]) -> str:
@@ -178,9 +185,3 @@ def _passes(fact: Fact, forms: Mapping[str, _Form]) -> bool:
     except (ValueError, KeyError, BadAddress, RecursionError):
         return False
     return True
-
-
-def unusable(facts: Sequence[Fact]) -> str:
-    """Name some facts, for the log."""
-    kinds = sorted({fact.kind[:20] for fact in facts})
-    return f"{len(facts):,} facts ({', '.join(kinds)})"

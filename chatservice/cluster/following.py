@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -28,7 +28,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.cluster.checks import check, sound, unusable
+from chatservice.cluster.checks import check, sound
 from chatservice.cluster.entries import (
     PART,
     TOLD,
@@ -138,9 +138,7 @@ class Following:
 
         :raises LogError: if it is of a log that this node does not understand.
         """
-        facts, bad = sound(self._replica.facts())
-        if bad:
-            log.critical("the history has {what} that can't be used", what=unusable(bad))
+        facts = sound(self._replica.facts(), "the history")
         own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
         self.node = own.get(NODE, "")
         self.floor = int(own.get("floor", self._replica.floor))
@@ -223,9 +221,7 @@ class Following:
             raise OtherLog("the log is another one than this history has followed")
         kept = Registry()
         if opening.state is not None:
-            state, bad = sound(opening.state)
-            if bad:
-                log.critical("what is kept has {what} that can't be used", what=unusable(bad))
+            state = sound(opening.state, "what is kept")
             kept.load(state)
             _check_version(kept)
         self._first = opening.first
@@ -443,9 +439,9 @@ class Following:
         self.pace.stop()
 
 
-def _shared(facts: Iterable[Fact]) -> list[Fact]:
+def _shared(facts: Sequence[Fact]) -> list[Fact]:
     """Return what is not about one file alone, and can be used."""
-    return [fact for fact in sound(facts)[0] if fact.kind != FILE]
+    return [fact for fact in sound(facts) if fact.kind != FILE]
 
 
 def _check_version(registry: Registry) -> None:

@@ -99,6 +99,7 @@ class ClusterJournal:
     """A journal that many nodes share. It is a :class:`.Journal`.
 
     :param lease: seconds of silence after which a node is taken for dead.
+    :ivar listener: the receiver of what other nodes do, and of the state of this node.
     :ivar outgoing: what it publishes; :ivar following: what comes back.
     :ivar unreachable: why the log can't be followed; ``""`` if it can.
     :ivar ended: this node takes no part, and will not any more.
@@ -106,6 +107,7 @@ class ClusterJournal:
     """
 
     largest: int | None = LARGEST
+    listener: Listener
 
     def __init__(
         self, clock: IReactorTime, replica: SqliteJournal, follow: Log, lease: float
@@ -134,10 +136,6 @@ class ClusterJournal:
         self._beating: float | None = None
         self._heard = clock.seconds()
         self._watch: IDelayedCall | None = None
-
-    def listen(self, listener: Listener) -> None:
-        """Set the receiver of what other nodes do, and of the state of this node."""
-        self._listener = listener
 
     @property
     def boot(self) -> str:
@@ -179,7 +177,7 @@ class ClusterJournal:
             raise JournalError(str(error)) from None
         self._watch = self._clock.callLater(LOOK_EVERY, self._look)
         if not self._connected:
-            self._listener.reached(self.unreachable)
+            self.listener.reached(self.unreachable)
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
@@ -208,7 +206,7 @@ class ClusterJournal:
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`: those that can be used."""
-        return sound(self._replica.facts())[0]
+        return sound(self._replica.facts())
 
     @property
     def identity(self) -> str:
@@ -293,7 +291,7 @@ class ClusterJournal:
             self.outgoing.mark = self.following.mark
             wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
             self._next_keep = self._clock.seconds() + wait
-            self._listener.begun(self.following.begin)
+            self.listener.begun(self.following.begin)
         return self.following.position
 
     def connected(self) -> None:
@@ -317,9 +315,9 @@ class ClusterJournal:
         self._connected = False
         self.refused_for = self.unreachable = str(error)
         self.ended = isinstance(error, NewerLog)
-        self._listener.reached(self.unreachable)
+        self.listener.reached(self.unreachable)
         if self.ended:
-            self._listener.ended(str(error))
+            self.listener.ended(str(error))
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """See :meth:`.Follower.took`."""
@@ -335,20 +333,20 @@ class ClusterJournal:
                 if waits is not None:
                     waits.callback(committed)
                     return
-        self._listener.happened(committed)
+        self.listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         """An entry has taken effect, and is stored."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
-            self._listener.asked(fact)
+            self.listener.asked(fact)
         if entry.boot == self.boot:
             self._back_from(entry, outcome)
         # The registry may know of later entries already; this is about what was stored until now.
         if entry.boot != self.boot and any(f[:2] == (LEASE, self.boot) for f in outcome.facts):
             self.outgoing.begin(self.following.node)
             self.outgoing.reclaiming = True
-            self._listener.deposed()
+            self.listener.deposed()
             self.outgoing.publish()
 
     def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
@@ -357,7 +355,7 @@ class ClusterJournal:
         if self.unreachable and self._connected:
             self.unreachable = ""
             self._leases.reached()
-            self._listener.reached("")
+            self.listener.reached("")
         if outcome.raised:
             # A node that does not know this version is to be told so before it reads along.
             self._next_keep = 0.0
@@ -386,14 +384,14 @@ class ClusterJournal:
             facts=len(waiting.facts),
             why=why,
         )
-        self._listener.unpublished(waiting.drafts, why)
+        self.listener.unpublished(waiting.drafts, why)
         if waiting.committed is not None:
             waiting.committed.callback(Committed((), ()))
 
     def _lose(self, why: str) -> None:
         if not self.unreachable:
             self.unreachable = why
-            self._listener.reached(self.unreachable)
+            self.listener.reached(self.unreachable)
 
     # What is to be done now and then
 

@@ -57,13 +57,6 @@ class Waiting:
     done: list[Deferred[Sequence[bool]]] = field(default_factory=list)
     committed: Deferred[Committed] | None = None
 
-    def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said told under another name."""
-        self.drafts = [
-            reworded(draft, author) if draft.origin == origin else draft for draft in self.drafts
-        ]
-        self.largest = 0
-
 
 class Outgoing:
     """The entries that a node has to publish.
@@ -109,7 +102,11 @@ class Outgoing:
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
         for waiting in self._queue:
-            waiting.reword(origin, author)
+            waiting.drafts = [
+                reworded(draft, author) if draft.origin == origin else draft
+                for draft in waiting.drafts
+            ]
+            waiting.largest = 0
 
     def add(self, waiting: Waiting, first: bool = False) -> None:
         """Publish something.

@@ -58,7 +58,7 @@ class Nodes:
         self._neighbours = Neighbours(chat, journal)
         self._trouble: Trouble | None = None
         chat.state.stale = STALE
-        journal.listen(self)
+        journal.listener = self
 
     # What the chat asks for
 

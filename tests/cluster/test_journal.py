@@ -150,7 +150,7 @@ class ClusterJournalTestCase(JournalTestCase):
         self.others: list[str] = []
         self.file = SqliteJournal(self.path, lambda: self.now, self.thread)
         self.node = ClusterJournal(self.clock, self.file, self.log, LEASE_SECONDS)
-        self.node.listen(self)
+        self.node.listener = self
         self.node.start()
         self.running = True
         self.addCleanup(self.stop)
