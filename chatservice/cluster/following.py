@@ -26,7 +26,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatservice.cluster.checks import check, sound
 from chatservice.cluster.entries import (
@@ -417,22 +416,18 @@ class Following:
 
     def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
         """Store something, again and again until it is."""
+        return Deferred.fromCoroutine(self._insist(attempt))
 
+    async def _insist(self, attempt: Callable[[], Deferred[_T]]) -> _T:
         told = ""
-
-        def failed(failure: Failure) -> Deferred[_T]:
-            nonlocal told
-            why = failure.getErrorMessage()
-            if why != told:
-                told = why
-                log.critical("the history refuses: {why}", why=why)
-            again: Deferred[None] = deferLater(self._clock, RETRY, lambda: None)
-            return again.addCallback(lambda _: attempt()).addErrback(failed)
-
-        try:
-            return attempt().addErrback(failed)
-        except Exception:
-            return failed(Failure())
+        while True:
+            try:
+                return await attempt()
+            except Exception as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.critical("the history refuses: {why}", why=told)
+            await deferLater(self._clock, RETRY)
 
     def stop(self) -> None:
         """Store no more."""

@@ -191,13 +191,7 @@ class ClusterJournal:
         if self.unreachable:
             return close(None)
         said = self.say([Fact(BYE, self.boot, "")])
-        late = self._clock.callLater(PATIENCE, said.cancel)
-
-        def in_time(_: object) -> None:
-            if late.active():
-                late.cancel()
-
-        return said.addBoth(in_time).addCallback(close)
+        return said.addTimeout(PATIENCE, self._clock).addBoth(close)
 
     @property
     def apart(self) -> str:

@@ -103,7 +103,7 @@ class Reclaiming:
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
             try:
-                await self._claims.reclaim(name, member)
+                await self._claims.say(name, member, first=True)
             except NameTaken:
                 continue
             break

@@ -8,6 +8,7 @@ nodes are as the log tells (:mod:`.neighbours`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -103,18 +104,15 @@ class Nodes:
             member = self._chat.sessions.get(session.origin)
             if (member is None or member.remote) and not self._chat.ticker.idle:
                 # What it asked for when it was here before is to take its effect, or none, before.
-                await self._settled()
+                settled: Deferred[None] = Deferred()
+                self._chat.ticker.behind(partial(settled.callback, None))
+                await settled
             known = self._journal.registry.known.get(session.origin)
             # Of who was adopted it is said anew, or the node that lost them would take them back.
             if known is None or known.boot in (self._journal.boot, NOBODY):
                 return session
             await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
         raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
-
-    def _settled(self) -> Deferred[None]:
-        settled: Deferred[None] = Deferred()
-        self._chat.ticker.behind(lambda: settled.callback(None))
-        return settled
 
     def hold(self, facts: Sequence[Fact]) -> None:
         """See :meth:`.Peers.hold`."""
