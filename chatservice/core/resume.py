@@ -9,7 +9,6 @@ and one that is still here has but to be connected.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -49,16 +48,14 @@ class Arrival(NamedTuple):
     view: View
 
 
-@dataclass(eq=False)
-class _Coming:
-    """One that has said hello, and waits until it has its name and it is stored that it is here.
+class _Coming(NamedTuple):
+    """One that has said hello, and waits until it is stored that it is here.
 
     :ivar arrival: the last one.
     :ivar began: the last event there was then.
     :ivar welcomed: to fire, for each of its connections.
     """
 
-    member: Member
     arrival: Arrival
     began: int
     welcomed: list[Deferred[Member]]
@@ -71,7 +68,8 @@ class Returns:
         self._state = state
         self._rooms = rooms
         self._attendance = attendance
-        self._coming: dict[int, _Coming] = {}
+        self._coming: dict[Member, _Coming] = {}
+        self._claiming: dict[int, Member] = {}
         self._due: IDelayedCall | None = None
 
     # Coming in
@@ -101,12 +99,11 @@ class Returns:
     async def _return(self, session: Session, arrival: Arrival) -> Member:
         """Let a program back to its session, which is a matter of this process now."""
         self.hear(session)
-        member = self._state.sessions.get(session.origin)
-        coming = self._coming.get(session.origin)
-        if coming is not None and member in (None, coming.member):
-            return await self._come_instead(coming, arrival)
+        member = self._state.sessions.get(session.origin) or self._claiming.get(session.origin)
         if member is None:
             return await self._come_back(session, arrival)
+        if member in self._coming:
+            return await self._come_instead(member, arrival)
         self._connect(member, arrival, arrival.hello.token)
         return member
 
@@ -133,14 +130,14 @@ class Returns:
         rooms = list(known) or state.permanent[:1]
         return await self._appear(session, name, rooms, arrival, hello.token)
 
-    def _come_instead(self, coming: _Coming, arrival: Arrival) -> Deferred[Member]:
+    def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
         """Wait on another connection.
 
         Before it is stored what it did when it was here before, nobody can tell what is for it.
         """
-        member, welcomed = coming.member, Deferred[Member]()
-        coming.arrival, coming.began = arrival, self._state.past.head
-        coming.welcomed.append(welcomed)
+        welcomed: Deferred[Member] = Deferred()
+        waiting = [*self._coming[member].welcomed, welcomed]
+        self._coming[member] = _Coming(arrival, self._state.past.head, waiting)
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
@@ -162,24 +159,27 @@ class Returns:
         member = Member(name, outlet, arrival.view, now=now, session=session, active=active)
         member.lost = True
         welcomed: Deferred[Member] = Deferred()
-        coming = _Coming(member, arrival, state.past.head, [welcomed])
-        self._coming[member.origin] = coming
+        self._claiming[member.origin] = member
+        self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
         try:
             await self._attendance.claim(name, member)
         except Exception:
-            for each in self._coming.pop(member.origin).welcomed[1:]:
+            for each in self._coming.pop(member).welcomed[1:]:
                 each.errback(Failure())
             raise
+        finally:
+            del self._claiming[member.origin]
         if new:
             state.shares.named(outlet.site)
         if session.name != name:
             session.name, session.was = name, ""
         state.tokens.here(session)
+        self._look_after()
         state.sessions[member.origin] = member
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
         batch.note(session)
-        batch.then(partial(self._appeared, coming, token))
+        batch.then(partial(self._appeared, member, token))
         for room in dict.fromkeys(rooms):
             try:
                 membership = self._rooms.join(member, room)
@@ -189,22 +189,22 @@ class Returns:
             else:
                 batch.then(partial(joined, state, membership))
         # Last: what is asked for behind the hello is answered behind what answers that.
-        batch.then(partial(self._welcomed, coming))
+        batch.then(partial(self._welcomed, member))
         state.ticker.wake()
         return await welcomed
 
-    def _appeared(self, coming: _Coming, token: str | None) -> None:
+    def _appeared(self, member: Member, token: str | None) -> None:
         """It is stored that a member is here: give it the connection that waits, if it is."""
-        if coming.member.gone:
-            coming.member.outlet.finish()
+        coming = self._coming[member]
+        if member.gone:
+            member.outlet.finish()
         else:
-            self._connect(coming.member, coming.arrival, token, coming.began)
+            self._connect(member, coming.arrival, token, coming.began)
 
-    def _welcomed(self, coming: _Coming) -> None:
+    def _welcomed(self, member: Member) -> None:
         """A member was told all that answers its hello."""
-        del self._coming[coming.member.origin]
-        for each in coming.welcomed:
-            each.callback(coming.member)
+        for each in self._coming.pop(member).welcomed:
+            each.callback(member)
 
     # Being connected
 
@@ -312,12 +312,17 @@ class Returns:
                 self._rooms.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             self._attendance.absences.add(member)
-        self._due = state.clock.callLater(TEND_EVERY, self._tend)
+        self._look_after()
+
+    def _look_after(self) -> None:
+        if self._due is None and self._state.tokens:
+            self._due = self._state.clock.callLater(TEND_EVERY, self._tend)
 
     def _tend(self) -> None:
         """Forget expired tokens, and note which numbers are stored."""
         state = self._state
-        self._due = state.clock.callLater(TEND_EVERY, self._tend)
+        self._due = None
+        self._look_after()
         if state.wall.believed:
             for fact in state.tokens.forget_expired():
                 state.ticker.batch.hold(fact)
