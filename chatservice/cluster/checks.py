@@ -158,11 +158,12 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
 
 def _wrong_with(drafts: Sequence[Draft]) -> str:
     """Tell what is wrong with some events; ``""`` if nothing is."""
-    for draft in drafts:
-        if draft.kind not in KINDS:
-            return f"an event of the kind {draft.kind[:20]!r} is not as a node writes it"
+    strange = {draft.kind for draft in drafts} - KINDS
+    if strange:
+        return f"an event of the kind {min(strange)[:20]!r} is not as a node writes it"
     # One look at all of them costs a third of one at each.
-    if _UNSAFE.search("".join([words for draft in drafts for words in draft[:4]])):
+    words = "".join([words for draft in drafts for words in draft[:4]])
+    if not words.isprintable() and _UNSAFE.search(words):
         return "an event has what nobody may be shown"
     return ""
 

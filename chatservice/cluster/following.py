@@ -152,7 +152,7 @@ class Following:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
             self._replica.note(NODE, self.node)
         _check_version(self.registry)
-        self.position = self.registry.position
+        self.position = self.registry.last.position
 
     def facts(self) -> list[Fact]:
         """Return all that holds, for others."""
@@ -252,7 +252,7 @@ class Following:
         self.position = opening.first - 1
         if opening.state is not None:
             self._state = state
-            self._until = kept.position
+            self._until = kept.last.position
             told = {int(f.name): _DRAFTS.decode(f.value) for f in state if f.kind == TOLD}
             self._scratch = Registry(lenient=opening.first > 1, told=told)
             self._scratch.version = UNVERSIONED
@@ -411,7 +411,8 @@ class Following:
                     if identity in numbered or has(*identity):
                         continue
                     numbered.add(identity)
-                draft = draft._replace(room=called.get(draft.room, draft.room))
+                if draft.room in called:
+                    draft = draft._replace(room=called[draft.room])
                 yield Event._make((one.first + index, one.at, *draft))
 
     def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:

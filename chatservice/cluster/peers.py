@@ -175,7 +175,7 @@ class Nodes:
             ("node", journal.following.node),
             ("nodes", ", ".join(sorted(nodes))),
             ("members here", f"{sum(not member.remote for member in self._chat.members):,}"),
-            ("log", journal.unreachable or f"read up to {registry.position:,}"),
+            ("log", journal.unreachable or f"read up to {registry.last.position:,}"),
             ("skipped", f"{journal.following.skipped:,} entries"),
         ]
 

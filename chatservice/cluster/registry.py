@@ -138,13 +138,8 @@ class Registry:
         }
 
     @property
-    def position(self) -> int:
-        """The position in the log up to which this is what holds."""
-        return self.last.position
-
-    @property
     def last(self) -> Lease:
-        """The lease of which something was heard last."""
+        """The lease of which something was heard last: up to its position this is what holds."""
         return max(self.leases.values(), key=lambda lease: lease.position, default=Lease())
 
     def load(self, facts: Iterable[Fact]) -> None:

@@ -177,10 +177,10 @@ class EntryTests(RegistryTestCase):
         lease = ["north-1", 1, 2, 1_002_000, ""]
         self.assertEqual(leases(self.registry), {"b1": tuple(lease)})
         self.assertEqual([json.loads(fact.value) for fact in self.log.facts[1:]], [lease])
-        self.assertEqual(self.registry.position, 2)
+        self.assertEqual(self.registry.last.position, 2)
 
     def test_without_entries_nothing_is_known(self) -> None:
-        self.assertEqual(self.registry.position, 0)
+        self.assertEqual(self.registry.last.position, 0)
         self.assertIsNone(self.registry.owner_of(ANA))
         self.assertEqual(self.registry.owner("b1"), "b1")
 
@@ -588,7 +588,7 @@ class LoadingTests(RegistryTestCase):
         self.assertEqual(again.names, self.registry.names)
         self.assertEqual(known(again), known(self.registry))
         self.assertEqual(leases(again), leases(self.registry))
-        self.assertEqual(again.position, self.registry.position)
+        self.assertEqual(again.last.position, self.registry.last.position)
 
     def test_of_a_single_process_all_sessions_are_with_nobody(self) -> None:
         """It did not say with which boot they are."""
@@ -706,7 +706,7 @@ class AgreementTests(TestCase):
         self.assertEqual(one.registry.names, other.registry.names)
         self.assertEqual(known(one.registry), known(other.registry))
         self.assertEqual(leases(one.registry), leases(other.registry))
-        self.assertEqual(one.registry.position, other.registry.position)
+        self.assertEqual(one.registry.last.position, other.registry.last.position)
 
     def sound(self, registry: Registry) -> None:
         """Who is here was granted their name, and whoever is adopted is so by one in the end."""
