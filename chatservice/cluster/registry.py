@@ -58,8 +58,8 @@ from chatservice.cluster.entries import (
     BadEntry,
     Entry,
     Piece,
+    Pieces,
 )
-from chatservice.cluster.pieces import Pieces
 from chatservice.cluster.records import (
     LEASES,
     Claim,

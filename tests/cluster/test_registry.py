@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.cluster import pieces
+from chatservice.cluster import entries
 from chatservice.cluster import registry as registry_module
 from chatservice.cluster.entries import (
     ADOPT,
@@ -794,7 +794,7 @@ class PieceTests(RegistryTestCase):
             self.assertEqual(self.parts, [])
 
     def test_there_are_no_more_bytes_of_them_than_of_any_entry(self) -> None:
-        self.patch(pieces, "EXPANDED_MOST", 10)
+        self.patch(entries, "EXPANDED_MOST", 10)
         self.piece(0, data=b"x" * 6)
         with self.assertRaises(BadEntry):
             self.piece(1, data=b"x" * 5)
