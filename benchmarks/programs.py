@@ -1,8 +1,8 @@
-"""Programs: what they say and are told in the machine protocol, and whether that is right.
+"""Programs as members: speaks the machine protocol, and checks all that it delivers.
 
-An event has an id and a time, so nobody knows its bytes before; but all who listen receive the
-same. The first to hear a line takes it apart; what the others receive is compared with it. Who
-speaks has a receipt in the place of each line of its own, so what it receives is taken apart, too.
+An event has an id and a time, so its bytes are not known before; but all listeners receive the same
+bytes. The first copy of a line is parsed; the copies of other listeners are compared with it. A
+speaker receives a receipt in place of each line of its own, so its copies are parsed, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CALLED = re.compile(rb'\{"type":"ok","to":"say","id":\d+,"at":"[^"]{24}"\}\r\n'
 
 
 class Events(Transcript):
-    """What is said in one room, and how far each program there has been told it.
+    """The events of one room, and how far each program there has received them.
 
     See :class:`.Transcript`; but a speaker says the next line when it has the receipt of one, and
     :attr:`heard_bytes` are lines, each of the length 1.
@@ -80,9 +80,9 @@ class Events(Transcript):
         self._move(member, at, at + len(data) - len(rest), now)
 
     def _take_apart(self, reader: int, data: bytes, now: float) -> bytes:
-        """Look at each whole line; return the rest.
+        """Check each whole line; return the rest.
 
-        :param reader: a speaker, or -1 for all who listen.
+        :param reader: a speaker, or -1 for all listeners.
         """
         at = 0
         while data.find(b"\n", at) >= 0:
@@ -137,7 +137,7 @@ class Events(Transcript):
 
 
 class Programs(Chatservice):
-    """Ours, spoken to by programs that number what they say."""
+    """Ours, with programs as members, which number their lines."""
 
     title = "chatservice, programs"
     transcript: type[Transcript] = Events
@@ -157,7 +157,7 @@ class Programs(Chatservice):
         return _line(type="say", room=room, text=words.decode(), **number)
 
     def heard(self, name: str, room: str, words: bytes) -> bytes:
-        """Return the end of what is received, for whoever does not look at the id and the time."""
+        """Return the end of an event, without the id and the time."""
         return b'"room":"%s","author":"%s","text":"%s"}\r\n' % (room.encode(), name.encode(), words)
 
 

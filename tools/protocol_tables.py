@@ -1,10 +1,10 @@
-"""Write the tables of fields in docs/protocol.md, out of the types of the messages.
+"""Writes the tables of fields in docs/protocol.md, from the types of the messages.
 
-To be run after a change of chatservice/messages, and without one changes nothing:
+Run it after a change of chatservice/messages:
 
     .venv/bin/python tools/protocol_tables.py
 
-What a field is stands in the docstring of its message, or of one that this is a kind of. What is
+The description of a field comes from the docstring of its message, or of a base of that. The text
 around the tables is written by hand.
 """
 
@@ -35,13 +35,13 @@ NAMES = {
 MANY = {"string": "strings", "room": "rooms", "person": "people", "event": "events"}
 
 OTHERS = {"A room": messages.RoomSeen, "A person": messages.Person, "Events": messages.Event}
-"""What is described under other headings than the type of a message."""
+"""The classes under headings that are no types of messages."""
 
 Kind = type[msgspec.Struct]
 
 
 def kinds_under(heading: str) -> list[Kind]:
-    """Return what a heading describes: messages of a program, one of the server, or a part."""
+    """Return the classes that a heading describes."""
     if heading in OTHERS:
         return [OTHERS[heading]]
     found = re.findall(r"`(\w+)`", heading)
@@ -51,7 +51,7 @@ def kinds_under(heading: str) -> list[Kind]:
 
 
 def type_of(hint: Any) -> str:
-    """Say what a field is."""
+    """Return the type of a field, in words."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(type_of(one) for one in arguments if one is not types.NoneType)
@@ -61,7 +61,7 @@ def type_of(hint: Any) -> str:
 
 
 def there(field: msgspec.structs.FieldInfo, asked: bool) -> str:
-    """Say whether a field is needed, or always there; or what stands for it."""
+    """Return whether a field is needed, or always there; or the default that stands for it."""
     if field.required or field.default_factory is not msgspec.NODEFAULT:
         return "yes"
     if field.default is None:
@@ -70,7 +70,7 @@ def there(field: msgspec.structs.FieldInfo, asked: bool) -> str:
 
 
 def meaning(kind: Kind, name: str) -> str:
-    """Return what the docstring of a message says of a field."""
+    """Return the description of a field, from the docstring of a message."""
     for one in kind.__mro__:
         text = " ".join((one.__doc__ or "").split())
         said = re.search(rf":ivar {name}: (.*?)(?= :ivar |$)", text)
@@ -80,7 +80,7 @@ def meaning(kind: Kind, name: str) -> str:
 
 
 def rows_of(kinds: list[Kind]) -> list[str]:
-    """Return the rows of the fields that some kinds of messages have; each is described once."""
+    """Return the rows of a table: one for each field of some kinds of messages."""
     rows: dict[str, str] = {}
     for kind in kinds:
         hints = typing.get_type_hints(kind)
@@ -88,7 +88,7 @@ def rows_of(kinds: list[Kind]) -> list[str]:
             having = [one for one in kinds if field.name in one.__struct_fields__]
             told = meaning(having[0], field.name)
             if len(having) < len(kinds):
-                told = f"of {', '.join(f'`{one.type}`' for one in having)}: {told}"
+                told = f"in {', '.join(f'`{one.type}`' for one in having)}: {told}"
             cells = (
                 f"`{field.name}`",
                 type_of(hints[field.name]),
@@ -103,13 +103,13 @@ def rows_of(kinds: list[Kind]) -> list[str]:
 
 
 def table_of(kinds: list[Kind]) -> str:
-    """Return the table of the fields of some kinds of messages."""
+    """Return the table of the fields of some kinds of messages, as Markdown."""
     head = f"| field | type | {'needed' if issubclass(kinds[0], Request) else 'always'} | is |"
     return "\n".join([head, "|---|---|---|---|", *rows_of(kinds)]) + "\n"
 
 
 def written(document: str) -> str:
-    """Return the document with its tables as they have to be."""
+    """Return the document with all its tables made anew."""
     parts = re.split(r"(?m)^(### .*\n)", document)
     for at in range(1, len(parts), 2):
         if "\n| field |" in parts[at + 1]:

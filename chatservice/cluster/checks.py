@@ -73,7 +73,7 @@ _POSITIVE: Final = "[1-9][0-9]{0,17}"
 
 
 class _Term(Struct, array_like=True, forbid_unknown_fields=True):
-    """A :class:`.Term`, as it is stored. Older ones tell less."""
+    """A stored :class:`.Term`. Older terms have fewer items."""
 
     name: Shown
     until: Annotated[int, Meta(ge=0, le=_LATEST)] = 0
@@ -82,11 +82,12 @@ class _Term(Struct, array_like=True, forbid_unknown_fields=True):
 
 
 class _Form(NamedTuple):
-    """What a fact of a kind is.
+    """The form of the facts of one kind.
 
-    :ivar name: the type of its name, and ``value``: that of its value.
-    :ivar json: what its value is, if that is JSON.
-    :ivar ends: then it may be ``""`` too, as nothing holds any more.
+    :ivar name: the type of the name.
+    :ivar value: the type of the value, if that is no JSON.
+    :ivar json: reads the value, if that is JSON.
+    :ivar ends: a JSON value may be ``""`` too: nothing holds any more.
     """
 
     name: Any = str
@@ -112,10 +113,10 @@ _SAID: Final = {
     ADOPT: _Form(),
     BYE: _Form(),
     SEND_AWAY: _Form(_words(_ORIGIN), json=Decoder(tuple[Code, Shown, Shown]), ends=False),
-    # It is but asked for what a room is called from now on.
+    # A node only asks for the new name of a room.
     ROOM: _Form(Annotated[Shown, Meta(min_length=1, max_length=names.KEYED_MOST)], _words("")),
 }
-"""What is published."""
+"""The forms of facts in entries."""
 
 _STORED: Final = {
     **_STANDING,
@@ -127,7 +128,7 @@ _STORED: Final = {
     TOLD: _Form(_words(_POSITIVE), json=Decoder(list[Draft]), ends=False),
     FILE: _Form(),
 }
-"""What holds, as it is stored."""
+"""The forms of stored facts."""
 
 
 def check(entry: Entry) -> None:
@@ -144,9 +145,9 @@ def check(entry: Entry) -> None:
 
 
 def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
-    """Return those facts that can be used, as a file or a copy of it has them.
+    """Return the stored facts that can be used.
 
-    :param where: they are; if others are there too, the log is told.
+    :param where: the place of the facts, for the log to tell of the others; ``""`` not to tell.
     """
     bad = [fact for fact in facts if not _passes(fact, _STORED)]
     if bad and where:
@@ -157,7 +158,7 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
 
 
 def _wrong_with(drafts: Sequence[Draft]) -> str:
-    """Tell what is wrong with some events; ``""`` if nothing is."""
+    """Return the reason why some events can't be used; ``""`` if they can."""
     strange = {draft.kind for draft in drafts} - KINDS
     if strange:
         return f"an event of the kind {min(strange)[:20]!r} is not as a node writes it"

@@ -132,7 +132,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 _Forms = tuple[Decoder[tuple[int, str, str, int, _A, _B]], Decoder[tuple[str, int, _A, _B]]]
-"""What reads an array that tells its version, and one that does not."""
+"""The readers of an array with a version, and of one without."""
 
 _Drafts = Annotated[list[Draft], msgspec.Meta(max_length=(1 << INDEX_BITS) - 1)]
 _ENTRIES: Final = (
@@ -208,7 +208,7 @@ def decode(data: bytes) -> Entry | Piece:
 
 
 def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _B]:
-    """Read an array, as :func:`decode` does."""
+    """Return the items of an array, as :func:`decode` reads it."""
     versioned, unversioned = forms
     try:
         if line[:2] == b'["':
@@ -223,7 +223,7 @@ def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _
 
 
 def _look_for_newer(line: bytes) -> None:
-    """Tell what is no entry from what is one for a newer version to read."""
+    """Raise :exc:`NewerEntry` if a line that can't be read is of a newer version."""
     try:
         values = msgspec.json.decode(line, type=list[Any])
     except (msgspec.DecodeError, RecursionError):

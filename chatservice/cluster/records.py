@@ -16,10 +16,10 @@ from chatservice.journal.events import Draft, Fact, Integer, Natural, as_json
 
 
 class StoredPerson(Struct, frozen=True, omit_defaults=True):
-    """What is stored of somebody at a plain socket.
+    """The stored record of a person at a plain socket.
 
-    :ivar rooms: in which they are, each with the id of the event that told of their coming.
-    :ivar boot: with which they are.
+    :ivar rooms: their rooms, each with the id of the event of their joining.
+    :ivar boot: the boot that they are with.
     """
 
     here: ClassVar[bool] = True
@@ -34,20 +34,20 @@ class StoredPerson(Struct, frozen=True, omit_defaults=True):
 
 
 PEOPLE: Final = Decoder(StoredPerson)
-"""Reads what is stored of somebody at a plain socket."""
+"""Reads the record of a person."""
 
 Somebody = StoredPerson | StoredSession
 
 
 def somebody(fact: Fact) -> Somebody:
-    """Return the person or the program that a fact is."""
+    """Return the record of a person or a program that a fact is."""
     return (PEOPLE if fact.kind == PERSON else SESSIONS).decode(fact.value)
 
 
 def resolved(who: Somebody, first: int) -> Somebody:
-    """Return what is stored of somebody once the ids of the events of its entry are known.
+    """Return a record with the ids of events in place of their places in the entry.
 
-    :param first: that of the first of them.
+    :param first: the id of the first event of the entry.
     """
 
     def id_of(number: int) -> int:
@@ -126,7 +126,7 @@ class Known(NamedTuple):
     """Somebody who is here, or a session that can come back.
 
     :ivar name: the key of their name.
-    :ivar who: what is stored, in :attr:`fact`.
+    :ivar who: their record, as :attr:`fact` has it.
     """
 
     name: str

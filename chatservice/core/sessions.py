@@ -28,7 +28,7 @@ PERIODS_MOST: Final = 64
 
 
 Shown = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z")]
-"""What has nothing in it that no line has which anybody is shown."""
+"""Text that is safe to show: without control characters and surrogates."""
 
 Name = Annotated[str, Meta(pattern=r"\A[^\x00-\x20\x7f-\x9f\ud800-\udfff]+\Z")]
 
@@ -99,9 +99,9 @@ class Reading(Struct, frozen=True):
 
 
 class StoredSession(Struct, frozen=True, omit_defaults=True):
-    """What is stored of a program: see :class:`Session` and :class:`Reading`.
+    """The stored record of a program: see :class:`Session` and :class:`Reading`.
 
-    :ivar boot: with which it is on the nodes of a cluster; ``""`` of who has left.
+    :ivar boot: the boot that it is with, in a cluster; ``""`` if it has left.
     """
 
     origin: Natural
@@ -118,7 +118,7 @@ class StoredSession(Struct, frozen=True, omit_defaults=True):
 
 
 SESSIONS: Final = Decoder(StoredSession)
-"""Reads what is stored of a program."""
+"""Reads the record of a program."""
 
 
 class Record(Protocol):
@@ -209,7 +209,7 @@ class Session:
         return session
 
     def learn(self, stored: StoredSession) -> None:
-        """Take up what is stored of the session, but for whether it is here."""
+        """Take over a stored record, except whether the session is here."""
         self.name, self.was = stored.name, stored.was
         self.reading = Reading(stored.rooms, stored.periods, stored.forgotten)
         self.seen, self.heard, self.noted = stored.seen, stored.heard, stored.seq

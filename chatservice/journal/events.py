@@ -8,7 +8,7 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-"""SQLite stores no others."""
+"""An integer that SQLite can store."""
 Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 SAID: Final = "said"
@@ -72,7 +72,7 @@ class Fact(NamedTuple):
 
 
 def as_json(value: object) -> str:
-    """Write down what a fact tells that is more than words."""
+    """Return a value as the JSON in which facts are stored."""
     return _encoder.encode(value).decode()
 
 

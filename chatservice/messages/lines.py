@@ -1,4 +1,9 @@
-"""Messages to lines and back: what is no message is told in a sentence."""
+"""Writes messages as lines, and reads lines as messages.
+
+msgspec reads a request straight from its bytes. A line that it refuses is read again, step by step:
+bytes that are not UTF-8 and unpaired surrogates become U+FFFD, and a null counts as missing. The
+rest is refused, with a sentence for people.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +40,16 @@ _SENTENCES: Final = (
     (re.compile(r"`array` of length <= (\d+) - at `\$\.(\w+)"), "{1} has at most {0} items"),
     (re.compile(r"at `\$\.(\w+)"), "{} is not of the right type"),
 )
-"""What msgspec says of a field, and what is said to a program."""
+"""Patterns of the words of msgspec, and the sentence for each."""
 
 _ESCAPE: Final = re.compile(
     r"(\\[^u]|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE
 )
-"""An escape that is well, or is half of a character."""
+"""An escape: in the group if it is valid, else half of a surrogate pair."""
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as its line, with its end."""
+    """Return a message as its line, with the line's end."""
     return _written(message) + b"\r\n"
 
 
@@ -57,9 +62,10 @@ def _written(thing: Any) -> bytes:
 
 
 def in_parts(message: Reply, things: Iterable[Any]) -> Iterator[bytes]:
-    """Write a message as its line, in parts: each thing of a long list is made when it is its turn.
+    """Return a message as its line, in parts: each item of a long list is made in its turn.
 
-    :param message: one that has a list, which is empty.
+    :param message: a message with a list, which is empty.
+    :param things: the items of the list.
     """
     # Nowhere else: within a string a quotation mark would have a backslash in front of it.
     begin, field, end = encode(message).partition(b'":[')
@@ -81,7 +87,7 @@ def moment(at: int) -> str:
 
 
 def request(line: bytes) -> Request:
-    """Read what a program says.
+    """Return the request that a line is.
 
     :raises BadMessage: if it is none of :data:`REQUESTS`.
     """
@@ -89,7 +95,6 @@ def request(line: bytes) -> Request:
         return _requests.decode(line)
     except (msgspec.DecodeError, RecursionError):
         pass
-    # It is none, or one of which nothing but its fields is as usual.
     found = _object(line)
     kind = found.get("type")
     ref, seq = _if_fitting(found.get("ref"), Ref), _if_fitting(found.get("seq"), Number)
@@ -103,9 +108,9 @@ def request(line: bytes) -> Request:
 
 
 def reply(line: bytes) -> Reply | None:
-    """Read what the server says.
+    """Return the reply that a line is.
 
-    :return: None if it is a message of a type that is not known here, to be ignored.
+    :return: None for a message of an unknown type, which is to be ignored.
     :raises BadMessage: if it is no message.
     """
     found = _object(line)
@@ -119,7 +124,7 @@ def reply(line: bytes) -> Reply | None:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """Read an object; what is no character in it is U+FFFD."""
+    """Return the object of a line, without nulls; U+FFFD stands for all that is no character."""
     text = _ESCAPE.sub(lambda escape: escape[1] or r"\ufffd", line.decode("utf-8", "replace"))
     try:
         found = msgspec.json.decode(text)
@@ -135,7 +140,7 @@ def _bad(code: Code, why: str, **about: Any) -> BadMessage:
 
 
 def _sentence(told: str) -> str:
-    """Say in a sentence what msgspec says of a field."""
+    """Return the sentence for an error of msgspec."""
     for pattern, sentence in _SENTENCES:
         match = pattern.search(told)
         if match is not None:

@@ -1,7 +1,6 @@
-"""What the server says to a program.
+"""The messages from the server to a program.
 
-The tables of ``docs/protocol.md`` are made of the types and docstrings here, by
-``tools/protocol_tables.py``.
+``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
 """
 
 from __future__ import annotations
@@ -25,29 +24,29 @@ def time_of(moment: str) -> datetime:
 
 
 class Reply(Message, frozen=True):
-    """What the server says."""
+    """A message from the server."""
 
     def wire(self) -> Reply | None:
-        """Return what a program is told instead of this; None if it is told nothing."""
+        """Return the message for a program instead of this one, or None."""
         return self
 
 
 class Answering(Reply, frozen=True, kw_only=True):
-    """What the server says to who has asked.
+    """A message from the server that answers a request.
 
-    :ivar ref: that of the request
+    :ivar ref: the ``ref`` of the request
     """
 
     ref: Ref = None
 
 
 class RoomSeen(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A room, as one looks at it from outside.
+    """A room, as seen from outside.
 
     :ivar room: its name
-    :ivar people: how many are in it
-    :ivar topic: what it is for; empty for nothing
-    :ivar locked: if true: it takes nobody in
+    :ivar people: how many people are in it
+    :ivar topic: its topic; empty if it has none
+    :ivar locked: true if nobody can join it; else missing
     """
 
     room: str
@@ -57,21 +56,22 @@ class RoomSeen(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Welcome(Answering, frozen=True, tag="welcome"):
-    """A program is in.
+    """The program is in.
 
-    :ivar name: how it is called
-    :ivar token: with it the session goes on after the connection is lost
-    :ivar journal: which journal the ids are of; those of another mean nothing here
-    :ivar since: what happens after this id follows
-    :ivar seq: the highest of this session that is stored; 0 for none
-    :ivar rooms: those that it is in, or comes into now
-    :ivar resumed: the session is one that was there before
-    :ivar gap: something after the ``since`` of the ``hello`` can't be told any more
-    :ivar grace: seconds that it may be away unnoticed
+    :ivar name: the name of the program
+    :ivar token: the secret that resumes the session after the connection is lost
+    :ivar journal: the journal that the ids belong to; ids of another one mean nothing here
+    :ivar since: the id after which events follow
+    :ivar seq: the highest number of this session that is stored; 0 if there is none
+    :ivar rooms: the rooms that the program is in, or is about to join
+    :ivar resumed: true if the session existed before
+    :ivar gap: true if some event after the ``since`` of the ``hello`` can't be delivered any
+        more
+    :ivar grace: seconds for which the program may be away unnoticed
     :ivar longest: characters that a text may have
-    :ivar rate: lines a second that are read when ``burst`` were read at once; 0 for any number
-    :ivar burst: lines that are read at once; 0 for any number
-    :ivar ref: that of the ``hello``
+    :ivar rate: lines a second that are read after the first ``burst``; 0 for no limit
+    :ivar burst: lines that are read at once; 0 for no limit
+    :ivar ref: the ``ref`` of the ``hello``
     """
 
     name: str
@@ -89,18 +89,18 @@ class Welcome(Answering, frozen=True, tag="welcome"):
 
 
 class Ok(Answering, frozen=True, tag="ok"):
-    """Something was done.
+    """A request was fulfilled.
 
-    :ivar to: the type of what was asked for
-    :ivar id: of ``say``, ``do``, ``private`` and ``topic``: the place of what was said, in the one
-        order
-    :ivar at: of these: when it was stored, as in [events](#events)
-    :ivar seq: of these: the number that it has, if it has one
-    :ivar room: of ``join`` and ``leave``: which
-    :ivar topic: of ``join``: what the room is for
-    :ivar people: of ``join``: how many are in it, with oneself
-    :ivar name: of ``nick``: the new one
-    :ivar ref: that of the request; not of what has an ``id``
+    :ivar to: the type of the request
+    :ivar id: for ``say``, ``do``, ``private`` and ``topic``: the place of the line in the one
+        order of events
+    :ivar at: for these: when the line was stored, as in [events](#events)
+    :ivar seq: for these: the number of the line, if it has one
+    :ivar room: for ``join`` and ``leave``: the room
+    :ivar topic: for ``join``: the topic of the room
+    :ivar people: for ``join``: how many people are in the room, with the program
+    :ivar name: for ``nick``: the new name
+    :ivar ref: the ``ref`` of the request; missing beside an ``id``
     """
 
     to: str
@@ -114,17 +114,17 @@ class Ok(Answering, frozen=True, tag="ok"):
 
 
 def joined(room: RoomSeen, ref: str | int | None) -> Ok:
-    """Return the message that somebody is in a room, as they asked."""
+    """Return the answer to a ``join``."""
     return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
 
 
 class Error(Answering, frozen=True, tag="error"):
-    """Something was not done, or is over.
+    """A request was refused, or something is over.
 
-    :ivar code: why: [see below](#codes)
+    :ivar code: the reason: [see below](#codes)
     :ivar text: a sentence for people
-    :ivar to: the type of what was asked for, if it is known and was not done
-    :ivar seq: that of what was not stored
+    :ivar to: the type of the request that was refused, if it is known
+    :ivar seq: the number of the line that was not stored
     """
 
     code: str
@@ -134,13 +134,13 @@ class Error(Answering, frozen=True, tag="error"):
 
 
 def refusal(request: Request, code: Code, why: str) -> Error:
-    """Return the message that what somebody asked for is not done."""
+    """Return the error that refuses a request."""
     seq = request.seq if isinstance(request, Talk) else None
     return Error(code=code.value, text=why, to=request.type, seq=seq, ref=request.ref)
 
 
 class BadMessage(ValueError):
-    """A line is no message; ``str()`` is a sentence that says why.
+    """Raised for a line that is no message; ``str()`` is a sentence that says why.
 
     :ivar error: the same, for a program.
     """
@@ -154,8 +154,8 @@ class Notice(Reply, frozen=True, tag="notice"):
     """Something that the service has to say.
 
     :ivar text: one line
-    :ivar gap: if true: some of the events before this place were forgotten before they could be
-        told
+    :ivar gap: true if some events before this place were deleted before they could be
+        delivered; else missing
     """
 
     text: str
@@ -163,11 +163,11 @@ class Notice(Reply, frozen=True, tag="notice"):
 
 
 class Live(Reply, frozen=True, tag="live"):
-    """All that happened while a program was away has been told; what follows is live."""
+    """All events that a program missed were delivered; the following ones are live."""
 
 
 class Replaced(Reply, frozen=True, tag="replaced"):
-    """Another connection has the session now: don't come back.
+    """Another connection has the session now: do not come back.
 
     :ivar text: a sentence for people
     """
@@ -176,17 +176,17 @@ class Replaced(Reply, frozen=True, tag="replaced"):
 
 
 class Pong(Answering, frozen=True, tag="pong"):
-    """Somebody is there.
+    """A sign of life.
 
-    :ivar ref: that of the ``ping``
+    :ivar ref: the ``ref`` of the ``ping``
     """
 
 
 class Person(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Somebody who is in a room.
+    """A person in a room.
 
-    :ivar name: how they are called
-    :ivar away: if it is there, they are away, and it is why
+    :ivar name: their name
+    :ivar away: the reason why they are away; missing if they are not
     """
 
     name: str
@@ -194,11 +194,11 @@ class Person(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class WhoIs(Answering, frozen=True, tag="who"):
-    """Who is in a room.
+    """The people in a room.
 
-    :ivar room: which
-    :ivar people: the first 500 who are in it
-    :ivar count: how many are in it
+    :ivar room: the room
+    :ivar people: the first 500 people in it
+    :ivar count: how many people are in it
     """
 
     room: str
@@ -207,12 +207,12 @@ class WhoIs(Answering, frozen=True, tag="who"):
 
 
 class NameList(Answering, frozen=True, tag="names"):
-    """Who is here, in the order of the alphabet: one page of it.
+    """The names of the people here, in alphabetical order: one page.
 
-    :ivar names: those on the page; none behind the last one
-    :ivar count: how many are here
-    :ivar page: which page it is
-    :ivar pages: how many there are, with so many names
+    :ivar names: the names on the page; none after the last page
+    :ivar count: how many people are here
+    :ivar page: the number of the page
+    :ivar pages: how many pages of this length there are
     """
 
     names: list[str]
@@ -222,10 +222,10 @@ class NameList(Answering, frozen=True, tag="names"):
 
 
 class RoomList(Answering, frozen=True, tag="rooms"):
-    """Which rooms there are.
+    """The rooms.
 
-    :ivar rooms: the 500 with the most people in them
-    :ivar count: how many there are
+    :ivar rooms: the 500 rooms with the most people
+    :ivar count: how many rooms there are
     """
 
     rooms: list[RoomSeen]
@@ -233,14 +233,14 @@ class RoomList(Answering, frozen=True, tag="rooms"):
 
 
 class About(Answering, frozen=True, tag="whois"):
-    """What is known of one person.
+    """One person.
 
-    :ivar name: who
-    :ivar rooms: in which they are, but for ``operators``
+    :ivar name: their name
+    :ivar rooms: their rooms, except ``operators``
     :ivar since: when they came, as the ``at`` of [events](#events)
     :ivar idle: seconds since they said or asked something, a ``ping`` apart
-    :ivar away: if they are away: why
-    :ivar operator: if true: they are one
+    :ivar away: the reason why they are away; missing if they are not
+    :ivar operator: true for an operator; else missing
     """
 
     name: str
@@ -252,9 +252,9 @@ class About(Answering, frozen=True, tag="whois"):
 
 
 class Up(Answering, frozen=True, tag="uptime"):
-    """Since when the server runs.
+    """The time for which the server has run.
 
-    :ivar seconds: for so long the server has run
+    :ivar seconds: how many seconds it has run
     :ivar since: when it was started, as the ``at`` of [events](#events)
     """
 
@@ -263,18 +263,18 @@ class Up(Answering, frozen=True, tag="uptime"):
 
 
 class Event(Reply, frozen=True, tag=False, kw_only=True):
-    """Something that happened; each comes once, in the order of the ids.
+    """An event; each comes once, in the order of the ids.
 
     :ivar type: one of :data:`EVENTS`
-    :ivar id: its place in the one order
+    :ivar id: its place in the one order of events
     :ivar at: when it was stored
-    :ivar room: where
-    :ivar author: whose it is
-    :ivar text: what was said
-    :ivar names: who came or went
-    :ivar count: how many
-    :ivar name: the new one
-    :ivar session: where its author can be written to
+    :ivar room: the room
+    :ivar author: the name of its author
+    :ivar text: the text
+    :ivar names: the names of the people who joined or left
+    :ivar count: how many people joined or left
+    :ivar name: the new name
+    :ivar session: the address for an answer to its author
     """
 
     type: str  # type: ignore[misc]
@@ -311,13 +311,13 @@ EVENTS: Final = (
 
 
 class Past(Answering, frozen=True, tag="history"):
-    """What was said in a room.
+    """Events of a room.
 
-    :ivar room: which
-    :ivar events: what was said and done, the oldest first; one's own too. At most 262,144
-        characters of text, so there may be fewer than asked for
-    :ivar more: there is more in the direction in which was asked
-    :ivar gap: some of what was asked for was forgotten
+    :ivar room: the room
+    :ivar events: the events, oldest first, with the program's own. At most 262,144 characters
+        of text, so there may be fewer than asked for
+    :ivar more: true if there are more events in the direction asked for
+    :ivar gap: true if some of the events asked for were deleted
     """
 
     room: str

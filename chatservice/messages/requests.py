@@ -1,7 +1,6 @@
-"""What a program says to the server.
+"""The messages from a program to the server.
 
-The tables of ``docs/protocol.md`` are made of the types and docstrings here, by
-``tools/protocol_tables.py``.
+``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from chatservice.messages.fields import Few, Message, Number, Ref, Short
 
 
 class Request(Message, frozen=True, kw_only=True):
-    """What a program asks for.
+    """A message from a program to the server.
 
-    :ivar for_operators: only operators may ask for it.
-    :ivar ref: comes back in the answer
+    :ivar for_operators: whether only operators may send it
+    :ivar ref: repeated in the answer
     """
 
     for_operators: ClassVar[bool] = False
@@ -23,18 +22,18 @@ class Request(Message, frozen=True, kw_only=True):
 
 
 class Hello(Request, frozen=True, tag="hello", kw_only=True):
-    """Comes in, or comes back: before all else.
+    """Begin or resume a session: the first message of a connection.
 
-    :ivar name: how to be called. A session that has left may so come back under another name. One
-        that is here keeps its name
-    :ivar token: of an earlier ``welcome``: that session goes on. If it is not known any more and
-        there is a ``name``, a new one begins
-    :ivar since: the highest ``id`` that was received: what happened after it follows. Without it,
-        what happens from now on
-    :ivar journal: of the ``welcome`` that this id is from
-    :ivar rooms: to be in, in a new session; at most 20 (``--max-rooms-per-member``). Without it,
-        the first room of the house
-    :ivar ref: comes back in the answer; at most 64 characters
+    :ivar name: the name to take. A session that has left may come back under another name; one
+        that is still here keeps its own
+    :ivar token: the token of an earlier ``welcome``, whose session is resumed. If the token is
+        unknown and there is a ``name``, a new session begins
+    :ivar since: the highest ``id`` received so far: the events after it follow. Without it,
+        only new events do
+    :ivar journal: the ``journal`` of the ``welcome`` that this id belongs to
+    :ivar rooms: the rooms of a new session; at most 20 (``--max-rooms-per-member``). Without
+        it, the first room of the server
+    :ivar ref: repeated in the answer; at most 64 characters
     """
 
     name: Short | None = None
@@ -45,12 +44,12 @@ class Hello(Request, frozen=True, tag="hello", kw_only=True):
 
 
 class Talk(Request, frozen=True, kw_only=True):
-    """Something that is stored.
+    """A message that is stored.
 
-    :ivar text: one line, in which there is something to see; of a ``topic``, an empty one takes the
-        topic away
-    :ivar seq: the number of this, 1 or more; rises with each in a session
-    :ivar ref: comes back in an ``error``
+    :ivar text: one line with something visible in it; in a ``topic``, an empty text removes the
+        topic
+    :ivar seq: the number of this line, 1 or more; the numbers of a session rise
+    :ivar ref: repeated in an ``error``
     """
 
     text: str
@@ -58,25 +57,25 @@ class Talk(Request, frozen=True, kw_only=True):
 
 
 class Say(Talk, frozen=True, tag="say", kw_only=True):
-    """Says something in a room.
+    """Say something in a room.
 
-    :ivar room: where; one has to be in it
+    :ivar room: the room, which the program has to be in
     """
 
     room: Short
 
 
 class Do(Talk, frozen=True, tag="do", kw_only=True):
-    """Does something in a room: ``* ana waves``."""
+    """Do something in a room: ``* ana waves``."""
 
     room: Short
 
 
 class Private(Talk, frozen=True, tag="private", kw_only=True):
-    """Writes to one person: to whoever has a name, or to the session that has written before.
+    """Write to one person: to the holder of a name, or to the session that wrote before.
 
-    :ivar to: the name of who is to read it, who has to be here
-    :ivar session: that of an earlier ``private``, which this answers
+    :ivar to: the name of the reader, who has to be here
+    :ivar session: the ``session`` of an earlier ``private``, to answer that
     """
 
     to: Short | None = None
@@ -84,61 +83,61 @@ class Private(Talk, frozen=True, tag="private", kw_only=True):
 
 
 class Topic(Talk, frozen=True, tag="topic", kw_only=True):
-    """Gives a room a topic; an empty text takes it away."""
+    """Set the topic of a room; an empty text removes it."""
 
     room: Short
 
 
 class Join(Request, frozen=True, tag="join", kw_only=True):
-    """Goes into a room.
+    """Join a room.
 
-    :ivar room: which; it comes to be if there is none
+    :ivar room: the room, which is created if it does not exist
     """
 
     room: Short
 
 
 class Leave(Request, frozen=True, tag="leave", kw_only=True):
-    """Goes out of a room.
+    """Leave a room.
 
-    :ivar room: which
+    :ivar room: the room
     """
 
     room: Short
 
 
 class Nick(Request, frozen=True, tag="nick", kw_only=True):
-    """Takes another name.
+    """Take another name.
 
-    :ivar name: which
+    :ivar name: the new name
     """
 
     name: Short
 
 
 class Away(Request, frozen=True, tag="away", kw_only=True):
-    """Is away, until it says something.
+    """Be away, until the program says something.
 
-    :ivar text: why
+    :ivar text: the reason
     """
 
     text: str = ""
 
 
 class Who(Request, frozen=True, tag="who", kw_only=True):
-    """Asks who is in a room.
+    """Ask for the people in a room.
 
-    :ivar room: which
+    :ivar room: the room
     """
 
     room: Short
 
 
 class Names(Request, frozen=True, tag="names", kw_only=True):
-    """Asks who is here, in whatever rooms, or in none: a page of it, from 1 on.
+    """Ask for the names of all people here, page by page.
 
-    :ivar page: which
-    :ivar limit: so many names a page, from 1 to 500; what is beyond counts as the nearest of these
+    :ivar page: the number of the page, from 1
+    :ivar limit: names on a page, from 1 to 500; a number beyond counts as the nearest of these
     """
 
     page: Number = 1
@@ -146,16 +145,18 @@ class Names(Request, frozen=True, tag="names", kw_only=True):
 
 
 class Rooms(Request, frozen=True, tag="rooms", kw_only=True):
-    """Asks which rooms there are."""
+    """Ask for the rooms."""
 
 
 class History(Request, frozen=True, tag="history", kw_only=True):
-    """Asks what was said in a room: the last before an id, or the first after one.
+    """Ask for events of a room: the last ones before an id, or the first ones after one.
 
-    :ivar room: which
-    :ivar before: the last things before this id. Without it and ``after``, the last of all
-    :ivar after: the first things after this id; not beside ``before``
-    :ivar limit: so many at most, from 1 to 1,000; what is beyond counts as the nearest of these
+    :ivar room: the room
+    :ivar before: an id: the last events before it. Without ``before`` and ``after``, the last
+        events of all
+    :ivar after: an id: the first events after it; not together with ``before``
+    :ivar limit: so many events at most, from 1 to 1,000; a number beyond counts as the nearest
+        of these
     """
 
     room: Short
@@ -165,24 +166,24 @@ class History(Request, frozen=True, tag="history", kw_only=True):
 
 
 class LookUp(Request, frozen=True, tag="whois", kw_only=True):
-    """Asks about one person.
+    """Ask about one person.
 
-    :ivar name: who
+    :ivar name: their name
     """
 
     name: Short
 
 
 class Uptime(Request, frozen=True, tag="uptime", kw_only=True):
-    """Asks since when the server runs."""
+    """Ask how long the server has run."""
 
 
 class Ping(Request, frozen=True, tag="ping", kw_only=True):
-    """Asks whether anybody is there."""
+    """Ask for a sign of life."""
 
 
 class Quit(Request, frozen=True, tag="quit", kw_only=True):
-    """Leaves, and with it the grace.
+    """Leave, and end the grace.
 
     :ivar text: parting words
     """

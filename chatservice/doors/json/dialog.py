@@ -15,7 +15,7 @@ closing   is ignored                  is away                ends the           
                                                              connection         connection in time
 ========  ==========================  =====================  =================  ==================
 
-What a program says is answered by its receipt, which comes at its place among the events
+Talk is answered by its receipt, which comes at its place among the events
 (:meth:`.JsonView.own`); all else in the order in which it was asked for.
 """
 
@@ -54,7 +54,7 @@ _AT_ONCE: Final = (
     messages.Topic,
     messages.Ping,
 )
-"""What is said finds its order by itself; all else finds done what was asked for before."""
+"""Requests that need not wait for the ones before: talk finds its order by itself."""
 
 
 @cache  # One number for all connections.
