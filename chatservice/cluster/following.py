@@ -184,7 +184,6 @@ class Following:
 
     def keep_rules(self) -> None:
         """Keep that all rooms of which the file has anything are called by today's rules."""
-        self.rules = RULES
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
 
     def past_rooms(self) -> list[str]:
