@@ -6,8 +6,9 @@ See :mod:`~chatservice.client.program` for what the exit status is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec import UNSET
+from msgspec.structs import replace
 from twisted.python.failure import Failure
 
 from chatservice import messages
@@ -80,7 +81,7 @@ class JsonLines(Program):
         if not text.strip() or self._quit is not None:
             return
         try:
-            request = messages.request(text)
+            request = messages.request(text.encode())
             if isinstance(request, messages.Hello):
                 self._introduced(request)
             elif self.seat is None:
@@ -88,10 +89,8 @@ class JsonLines(Program):
             else:
                 self._pass_on(self.seat, request)
         except messages.BadMessage as bad:
-            why = str(bad)
-            self.refuse(why)
-            code = bad.code.value
-            self.tell(messages.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
+            self.refuse(str(bad))
+            self.tell(bad.error)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Answer it like any other that is no request; what comes behind it counts."""
@@ -143,8 +142,7 @@ class JsonLines(Program):
     def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """Write it."""
         self._gap_is_known = welcome.gap
-        token = None if self._hides_token else welcome.token
-        self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
+        self.tell(replace(welcome, token=UNSET) if self._hides_token else welcome)
         super().welcomed(welcome, missed)
 
     def happened(self, event: messages.Event) -> None:
@@ -186,5 +184,4 @@ class JsonLines(Program):
 
 
 def _bad(request: messages.Request, code: messages.Code, why: str) -> messages.BadMessage:
-    seq = request.seq if isinstance(request, messages.Talk) else None
-    return messages.BadMessage(code, why, request.type, request.ref, seq)
+    return messages.BadMessage(messages.refusal(request, code, why))

@@ -8,9 +8,10 @@ What comes is made safe to show, here and once; whether anybody is there is foun
 from __future__ import annotations
 
 import contextlib
-from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, connectionDone
@@ -104,13 +105,8 @@ class Lines(LineReceiver):
         self.send(messages.Ping(ref=f"ping {self._pings}"))
 
     def _too_long(self, request: messages.Request) -> messages.Error:
-        return messages.Error(
-            code=messages.Code.TOO_LONG.value,
-            text=wording.TOO_LONG.format(most=self._longest_text),
-            to=request.type,
-            seq=request.seq if isinstance(request, messages.Talk) else None,
-            ref=request.ref,
-        )
+        why = wording.TOO_LONG.format(most=self._longest_text)
+        return messages.refusal(request, messages.Code.TOO_LONG, why)
 
     # What comes in
 
@@ -134,13 +130,12 @@ class Lines(LineReceiver):
         """Give what a line says; one that is no message of a known type is ignored."""
         if self._hearer is None:
             return
-        text = decode(line.removesuffix(b"\r"))
         if not line.startswith(messages.OPENING):
-            if told := safe(text).removeprefix(OWN):
+            if told := safe(decode(line.removesuffix(b"\r"))).removeprefix(OWN):
                 self._hearer.told(told)
             return
         with contextlib.suppress(messages.BadMessage):
-            reply = messages.reply(text)
+            reply = messages.reply(line)
             if reply is not None:
                 self._take(_safe(reply))
 
@@ -244,7 +239,7 @@ def _safe(thing: _Thing) -> _Thing:
         return cast("_Thing", safe(thing))
     if isinstance(thing, list):
         return cast("_Thing", [_safe(one) for one in thing])
-    if is_dataclass(thing) and not isinstance(thing, type):
-        values = {field.name: _safe(getattr(thing, field.name)) for field in fields(thing)}
+    if isinstance(thing, Struct):
+        values = {name: _safe(getattr(thing, name)) for name in thing.__struct_fields__}
         return cast("_Thing", replace(thing, **values))
     return thing

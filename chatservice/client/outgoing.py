@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from chatservice import messages

@@ -6,9 +6,9 @@ was sent and not answered (:mod:`~chatservice.client.outgoing`).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.python.failure import Failure
 
 from chatservice import messages
@@ -165,7 +165,7 @@ class Session:
         if asked is None:
             return
         if isinstance(reply, _ANSWERS.get(type(asked.request), messages.Ok)):
-            asked.answer.callback(replace(reply, ref=asked.ref))  # type: ignore[call-arg]
+            asked.answer.callback(replace(reply, ref=asked.ref))
         else:
             asked.answer.errback(Refused(_wrong(reply, asked.request)))
 

@@ -61,7 +61,7 @@ class Reclaiming:
         batch = self._batch
         batch.close()
         if batch.drafts or batch.records:
-            back = self._journal.commit_first(batch.drafts, batch.facts)
+            back = self._journal.commit(batch.drafts, batch.facts, first=True)
             back.addCallback(self._chat.commits.show, batch.presences)
         self._journal.reclaimed()
 
@@ -90,7 +90,7 @@ class Reclaiming:
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
         # Also what was said, or asked for, before a change of name that the others never saw.
-        self._journal.reword(member.origin, member.name)
+        self._journal.outgoing.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
         for membership in member.memberships:
             # Also who is about to leave it: that is shown behind this.
@@ -104,7 +104,7 @@ class Reclaiming:
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
             try:
-                await self._claims.reclaim(name, member)
+                await self._claims.say(name, member, first=True)
             except NameTaken:
                 continue
             break

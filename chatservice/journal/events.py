@@ -6,9 +6,14 @@ Drafts are committed in one order, and become events with that; facts hold from 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Annotated, Final, NamedTuple, Protocol
 
+import msgspec
 from twisted.internet.defer import Deferred
+
+Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""An integer that SQLite can store."""
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 SAID: Final = "said"
 DID: Final = "did"
@@ -54,6 +59,9 @@ def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
     return origin in hidden and kind in PERSONAL
 
 
+_encoder: Final = msgspec.json.Encoder()
+
+
 class Fact(NamedTuple):
     """Something that holds until it is changed: a topic, a ban, a mute, a lock.
 
@@ -67,6 +75,11 @@ class Fact(NamedTuple):
     value: str
 
 
+def as_json(value: object) -> str:
+    """Return a value as the JSON in which facts are stored."""
+    return _encoder.encode(value).decode()
+
+
 class Draft(NamedTuple):
     """An event that was not committed yet, so it has neither an id nor a time.
 
@@ -77,8 +90,8 @@ class Draft(NamedTuple):
     kind: str
     author: str
     text: str
-    origin: int
-    seq: int
+    origin: Integer
+    seq: Integer
 
 
 class Event(NamedTuple):

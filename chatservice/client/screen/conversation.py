@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Final, cast
 
+from msgspec.structs import replace
 from twisted.python.failure import Failure
 from wcwidth import clip
 

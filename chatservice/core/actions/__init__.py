@@ -100,13 +100,5 @@ def not_done(error: Exception, request: messages.Request) -> NotDone:
     :param error: one of :data:`.REFUSALS`.
     """
     refusal = refusal_of(error)
-    return NotDone(
-        error=messages.Error(
-            code=refusal.code.value,
-            text=str(refusal),
-            to=request.type,
-            seq=getattr(request, "seq", None),
-            ref=request.ref,
-        ),
-        hint=refusal.hint,
-    )
+    told = messages.refusal(request, refusal.code, str(refusal))
+    return NotDone(error=told, hint=refusal.hint)
