@@ -66,7 +66,11 @@ _LAST: Final = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*\Z")
 _AGREEMENT: Final = {WILL: DO, WONT: DONT, DO: WILL, DONT: WONT}
 _REFUSAL: Final = {WILL: DONT, DO: WONT}
 
-_KEYS: Final = {EC: b"\x08", EL: b"\x15"}
+_LINE_END: Final = re.compile(rb"[\r\n]")
+
+_ERASE: Final = b"\x15"
+
+_KEYS: Final = {EC: b"\x08", EL: _ERASE}
 """The commands that edit a line, as the keys that do: backspace and Ctrl-U."""
 
 _TAKEN_FOR: Final = {
@@ -99,13 +103,17 @@ class Telnet:
         that is ignored.
     """
 
-    __slots__ = ("_answered", "_asked", "_begun", "_headroom", "_inside", "_wanted", "ended")
+    __slots__ = (
+        *("_answered", "_asked", "_begun", "_headroom", "_inside", "_skipping", "_wanted"),
+        "ended",
+    )
 
     def __init__(self) -> None:
         self.ended = False
         self._begun = b""
         # How many bytes a subnegotiation may still have; negative outside of one.
         self._inside = -1
+        self._skipping = False
         self._headroom = HEADROOM
         self._answered = bytearray(512)
         self._asked = False
@@ -116,7 +124,7 @@ class Telnet:
     @property
     def idle(self) -> bool:
         """Whether nothing is unfinished or over: a chunk without 0xFF need not pass through."""
-        return not self._begun and not self.inside and not self.ended
+        return not (self._begun or self.inside or self._skipping or self.ended)
 
     @property
     def inside(self) -> bool:
@@ -142,7 +150,8 @@ class Telnet:
         ``IAC IAC`` is the one byte 0xFF, and so is an IAC before a byte that begins no command (a
         ``ÿ`` from a client that writes Latin-1): both bytes stay, lest a newline is lost. An IAC
         inside a subnegotiation that neither doubles nor ends it ends it too, as in BSD's telnetd.
-        A subnegotiation that is too long ends where it is, and the peer is told (:data:`LOST`).
+        A subnegotiation that is too long ends with the line in which it is: the peer is told
+        (:data:`LOST`), and of that line, before and behind it, nothing is taken.
 
         Commands that edit the line (EC, EL) become the keys that do. Those that interrupt (IP, BRK,
         AO, SUSP, ABORT) are dropped; inside an unfinished character they are its missing byte, if
@@ -166,9 +175,13 @@ class Telnet:
             if self._inside >= 0 and (some or command == IAC):
                 self._inside -= len(some or IAC)
                 if self._inside < 0:
-                    text += (some or b"")[self._inside :]
+                    text += _ERASE
+                    self._skipping = True
+                    self._skip((some or b"")[self._inside :], text)
                     self._inside = -1
                     answers += LOST
+            elif some and self._skipping:
+                self._skip(some, text)
             elif some:
                 text += some
             elif command == IAC:
@@ -188,6 +201,13 @@ class Telnet:
         self._begun = b"" if self.ended else data[at:]
         self._headroom += len(data) - len(answers)
         return bytes(text[seen:]), bytes(answers)
+
+    def _skip(self, some: bytes, text: bytearray) -> None:
+        """Drop the rest of a line whose beginning was lost: it might be the end of a command."""
+        found = _LINE_END.search(some)
+        if found is not None:
+            self._skipping = False
+            text += some[found.start() :]
 
     def _answer(self, command: bytes, option: bytes, room: int) -> bytes:
         """Return what to answer to a command.
