@@ -100,8 +100,9 @@ class ChatService(Service):
         try:
             file = log_file(self._twistd)
         except OSError as error:
-            name = self._twistd["logfile"] or NAME
-            raise SystemExit(f"chat: --logfile {name}: {error.strerror}") from None
+            raise SystemExit(
+                f"chat: --logfile {self._twistd['logfile'] or NAME}: {error.strerror}"
+            ) from None
         if file is not None:
             parent.setComponent(ILogObserver, textFileLogObserver(cast(IO[str], file)))
             self._signals = Signals(self._reactor, file)
