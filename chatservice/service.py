@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO, Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
@@ -100,8 +100,9 @@ class ChatService(Service):
         try:
             file = log_file(self._twistd)
         except OSError as error:
-            name = self._twistd["logfile"] or NAME
-            raise SystemExit(f"chat: --logfile {name}: {error.strerror}") from None
+            raise SystemExit(
+                f"chat: --logfile {self._twistd['logfile'] or NAME}: {error.strerror}"
+            ) from None
         if file is not None:
             parent.setComponent(ILogObserver, textFileLogObserver(cast(IO[str], file)))
             self._signals = Signals(self._reactor, file)
@@ -151,18 +152,20 @@ class ChatService(Service):
         if self._console:
             open_console(self._reactor, self.factory)
 
-    @inlineCallbacks
-    def stopService(self) -> Any:
+    def stopService(self) -> Deferred[None]:
         """Stop accepting, commit and show what was said, tell everyone why, and close."""
-        yield super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         if self._stopping is not None:
             self._reactor.removeSystemEventTrigger(self._stopping)
             self._stopping = None
             self._signals.stop()
         for port in self.ports:
-            yield port.stopListening()
-        yield self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
-        yield self.factory.chat.stop()
+            await maybeDeferred(port.stopListening)
+        await self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
+        await self.factory.chat.stop()
         log.info("chatservice is down")
 
     def _shut_down(self, why: str) -> None:

@@ -213,8 +213,9 @@ def _on_many_nodes(
     from chatservice.cluster.nats.log import NatsLog
     from chatservice.cluster.peers import Nodes
 
-    file = _file(options, revise_alone)
-    journal = ClusterJournal(reactor, file, NatsLog(brokers), float(options.limits.lease))
+    journal = ClusterJournal(
+        reactor, _file(options, revise_alone), NatsLog(brokers), float(options.limits.lease)
+    )
     return make_chat(journal=journal, peers=lambda chat: Nodes(chat, journal))
 
 

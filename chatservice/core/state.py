@@ -37,6 +37,7 @@ class State:
     :param show: shows what was committed; see :class:`.Ticker`.
     :ivar wall: the time of day, and whether anything may be deleted by it.
     :ivar sessions: the members, by origin.
+    :ivar members: the same, as they are at any time.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar shares: the rates and shares of each address.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
@@ -64,6 +65,7 @@ class State:
         self.wall = WallClock(clock, now, journal.note)
         self.now = now = self.wall.now
         self.sessions: dict[int, Member] = {}
+        self.members: Collection[Member] = self.sessions.values()
         self.ignorers: dict[Member, None] = {}
         self.standing = Standing(clock, now)
         self.past = Past(journal, limits.recent)
@@ -78,11 +80,6 @@ class State:
     def claims(self) -> Names:
         """The names that are held."""
         return self.peers.claims
-
-    @property
-    def members(self) -> Collection[Member]:
-        """All who are here."""
-        return self.sessions.values()
 
     def find(self, name: str) -> Member | None:
         """Return who is here under a name, however it is written."""
@@ -99,8 +96,7 @@ class State:
 
         No ban is for operators, and each process looks after its own members.
         """
-        exempt = member.operator or member.remote
-        return None if exempt else self.banned(member.outlet.address)
+        return None if member.operator or member.remote else self.banned(member.outlet.address)
 
     @property
     def held_up(self) -> str:

@@ -136,11 +136,10 @@ class Row(NamedTuple):
                 value, _, rest = typed.partition(" ")
                 rest = rest.strip()
                 if optional and kind in _LOOKS:
-                    alone = word.endswith("]")
                     if _LOOKS[kind](value) is not None:
                         if _goes_on(value, rest):
                             return None
-                    elif value[:1].isdigit() or (value and not alone):
+                    elif value[:1].isdigit() or (value and not word.endswith("]")):
                         return None  # It was to be one.
                     else:
                         value, rest = "", typed
