@@ -66,5 +66,4 @@ def shown(address: Any) -> str:
     name = getattr(address, "name", None)
     if not name:
         return "somebody on this machine"
-    text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-    return safe(text)
+    return safe(name.decode(errors="replace") if isinstance(name, bytes) else str(name))

@@ -58,8 +58,6 @@ def door_for(first: bytes, doors: Sequence[Door]) -> Door | None:
     """
     for door in doors:
         recognised = door.recognises(first)
-        if recognised is None:
-            return None
-        if recognised:
-            return door
+        if recognised is not False:
+            return door if recognised else None
     return None

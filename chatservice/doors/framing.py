@@ -37,11 +37,9 @@ class LineFramer(LineReceiver):
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
         if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
-        if b"\0" in data:
-            if data.startswith(b"\0") and self._buffer.endswith(b"\r"):
-                data = b"\n" + data[1:]
-            data = data.replace(b"\r\0", b"\r\n")
         self._buffer += data
+        if b"\0" in data:
+            self._buffer = self._buffer.replace(b"\r\0", b"\r\n")
         self._go_on()
 
     def _without_commands(self, data: bytes) -> bytes:

@@ -13,13 +13,13 @@ import fcntl
 import socket
 import struct
 import termios
-from array import array
 from typing import Any, Final
 
 NOTSENT: Final = 128 << 10
 """Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
 
 PROBES: Final = 3
+_INT: Final = struct.Struct("i")
 _TCP_INFO: Final = struct.Struct("120xQ")
 """``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
 LONGEST: Final = 32767
@@ -58,7 +58,6 @@ class Progress:
 
     def __init__(self) -> None:
         self._seen: dict[Any, tuple[int, float]] = {}
-        self._answer = array("i", [0])
 
     def stalled(self, connection: Any, now: float) -> float | None:
         """Return for how many seconds a connection has taken nothing; None if nothing waits.
@@ -66,7 +65,7 @@ class Progress:
         It is measured from one call to the next, so it is to be called regularly.
         """
         handle = _socket(connection.transport)
-        unread = self._unread(handle) if handle is not None else 0
+        unread = unacknowledged(handle) if handle is not None else 0
         if handle is None or not unread:
             self._seen.pop(connection, None)
             return None
@@ -81,12 +80,13 @@ class Progress:
         """Forget a connection: it is no more, or has just taken something."""
         self._seen.pop(connection, None)
 
-    def _unread(self, handle: socket.socket) -> int:
-        try:
-            fcntl.ioctl(handle, termios.TIOCOUTQ, self._answer)
-        except OSError:
-            return 0
-        return self._answer[0]
+
+def unacknowledged(handle: socket.socket) -> int:
+    """Return how many bytes that were sent the peer of a socket has not taken."""
+    try:
+        return int(_INT.unpack(fcntl.ioctl(handle, termios.TIOCOUTQ, bytes(_INT.size)))[0])
+    except OSError:
+        return 0
 
 
 def _taken(handle: socket.socket, unread: int) -> int:

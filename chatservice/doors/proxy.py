@@ -65,7 +65,7 @@ class ProxyProtocol(HAProxyProtocolWrapper):
             if not end:
                 return
             self._proxyInfo = parse(self._begun[:end])
-        except InvalidProxyHeader:
+        except (InvalidProxyHeader, ValueError):
             self.factory.refuse(self)
             return
         rest = self._begun[end:]
@@ -138,14 +138,12 @@ def parse(header: bytes) -> ProxyInfo:
     """Read a whole header.
 
     :raises InvalidProxyHeader: if it is none, or its address is none.
+    :raises ValueError: if its port is none.
     """
     if header.startswith(_TEXT):
         # Twisted wants a blank behind each word, and "PROXY UNKNOWN" may end there.
         line = header.removesuffix(b"\r\n") + b" "
-        try:
-            info = V1Parser.parse(line)
-        except ValueError:
-            raise InvalidProxyHeader() from None
+        info = V1Parser.parse(line)
     else:
         info = V2Parser.parse(header)
     host = getattr(info.source, "host", None)

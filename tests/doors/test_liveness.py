@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial import unittest
 
-from chatservice.doors.liveness import NOTSENT, Progress, prepare
+from chatservice.doors.liveness import NOTSENT, Progress, prepare, unacknowledged
 from tests.doors.support import Folder, House, fill, reactor, until
 
 
@@ -112,7 +112,7 @@ class ProgressTests(RealTestCase):
             done: Deferred[None] = Deferred()
             reactor.callLater(0.02, done.callback, None)
             await done
-            looks.append(Progress()._unread(protocol.transport))
+            looks.append(unacknowledged(protocol.transport))
 
     async def test_who_reads_on_has_not_stalled(self) -> None:
         for connect in (self.tcp, self.unix):
