@@ -131,13 +131,15 @@ class Ticker:
             log.failure("the history failed", failure)
         if self._settling is None:
             self._pace.wait(RETRY)
-        self._hold_up(failure.getErrorMessage())
+        if not self.refusing:
+            why = failure.getErrorMessage()
+            log.critical("the history refuses what is said: {why}", why=why)
+        self._hold_up()
 
-    def _hold_up(self, why: str) -> None:
+    def _hold_up(self) -> None:
         """Let nobody wait for what is being committed."""
         if not self.refusing:
             self.refusing = True
-            log.critical("the history refuses what is said: {why}", why=why)
             self._trouble()
         if self._settling is not None:
             self._give_up(self._settling)
@@ -152,7 +154,7 @@ class Ticker:
         """
         self._stalled = bool(why)
         if why and self._trying:
-            self._hold_up(why)
+            self._hold_up()
 
     def _attempted(self) -> None:
         waiting, self._waiting = self._waiting, []
