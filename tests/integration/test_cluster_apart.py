@@ -483,5 +483,5 @@ class VersionTests(OwnBrokerTestCase):
         joined = {n for e in events if e.kind == JOINED for n in e.author.split(" ")}
         self.assertEqual(joined, {"ana", "bob", "zoe"})
         for node in nodes:
-            self.assertIn("it is of version 1, and the log of 2", node.log)
+            self.assertIn(f"it is of version 1, and the log of {VERSION}", node.log)
         await again.hang_up()
