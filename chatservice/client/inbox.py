@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.client.bookmark import Remembered
-from chatservice.client.outgoing import Refused, Sent
-from chatservice.client.seat import Seat
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.outgoing import Refused, Sent
+from chatservice.client.session.seat import Seat
 
 FULL: Final = 4096
 """Events that wait until nothing more is read …"""
@@ -35,7 +35,7 @@ class ChatError(Exception):
 
 
 class Inbox:
-    """A :class:`~chatservice.client.seat.Listener` of a program.
+    """A :class:`~chatservice.client.session.seat.Listener` of a program.
 
     While somebody waits for an answer, what comes before it is read, and waits here.
 

@@ -31,9 +31,9 @@ from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
 
 from chatservice import messages
 from chatservice.client.address import BadAddress, endpoint_at
-from chatservice.client.bookmark import Remembered
 from chatservice.client.inbox import ChatError, Inbox
-from chatservice.client.seat import Seat
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.seat import Seat
 from chatservice.clock import go_by_monotonic
 
 _Answer = TypeVar("_Answer", bound=messages.Reply)

@@ -30,11 +30,11 @@ from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.client.address import BadAddress, endpoint_at, joined
-from chatservice.client.entrance import Entrance
-from chatservice.client.jsonlines import JsonLines
-from chatservice.client.pipe import Pipe
-from chatservice.client.state import Memory, server_at, state_folder
-from chatservice.client.stdio import complain
+from chatservice.client.stored.entrance import Entrance
+from chatservice.client.stored.state import Memory, server_at, state_folder
+from chatservice.client.streams.jsonlines import JsonLines
+from chatservice.client.streams.pipe import Pipe
+from chatservice.client.streams.stdio import complain
 from chatservice.client.terminal import Terminal
 from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions

@@ -16,8 +16,8 @@ from chatservice.client.connection import (
     reason_of,
     wrong_with,
 )
-from chatservice.client.dialling import Dialler
-from chatservice.client.stdio import StandardStreams, complain
+from chatservice.client.session.dialling import Dialler
+from chatservice.client.streams.stdio import StandardStreams, complain
 
 JOIN: Final = "/join"
 

@@ -14,11 +14,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatservice.client.dialling import LONGEST_PAUSE
-from chatservice.client.entrance import Entrance
-from chatservice.client.program import Program
-from chatservice.client.state import Memory
-from chatservice.client.stdio import StandardStreams
+from chatservice.client.session.dialling import LONGEST_PAUSE
+from chatservice.client.stored.entrance import Entrance
+from chatservice.client.stored.state import Memory
+from chatservice.client.streams.program import Program
+from chatservice.client.streams.stdio import StandardStreams
 from chatservice.client.terminal import Terminal
 from tests.client import machine
 

@@ -21,11 +21,11 @@ from zope.interface.verify import verifyObject
 from chatservice import __version__
 from chatservice.client import __main__ as command
 from chatservice.client import tap
-from chatservice.client.bookmark import Remembered
-from chatservice.client.jsonlines import JsonLines
-from chatservice.client.pipe import Pipe
 from chatservice.client.screen.app import Screen
-from chatservice.client.state import Memory
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.stored.state import Memory
+from chatservice.client.streams.jsonlines import JsonLines
+from chatservice.client.streams.pipe import Pipe
 from chatservice.client.tap import ChatClient, Options, make_client, makeService
 from chatservice.client.terminal import Terminal
 from tests.integration.support import folder_for

@@ -6,7 +6,7 @@ from OpenSSL.SSL import Error as TLSError
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.dialling import LONGEST_PAUSE
+from chatservice.client.session.dialling import LONGEST_PAUSE
 from tests.client.support import ASK_NAME, TAKEN, TerminalDesk, Wire, hello
 
 NOT_SENT = "there is no connection: that was not sent"

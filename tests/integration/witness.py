@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client import Chat
-from chatservice.client.seat import Seat, Sent
+from chatservice.client.session.seat import Seat, Sent
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,

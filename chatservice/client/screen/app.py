@@ -27,9 +27,9 @@ from chatservice.client.screen.rendering import notice
 from chatservice.client.screen.status import State, hint, status
 from chatservice.client.screen.times import Times
 from chatservice.client.screen.unsent import Unsent
-from chatservice.client.seat import Seat, Sent
-from chatservice.client.state import Settings, server_at
-from chatservice.client.stdio import complain
+from chatservice.client.session.seat import Seat, Sent
+from chatservice.client.stored.state import Settings, server_at
+from chatservice.client.streams.stdio import complain
 from chatservice.text import wording
 from chatservice.text.sanitising import safe
 

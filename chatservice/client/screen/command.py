@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from chatservice import messages
 from chatservice.client.screen.ignoring import Ignoring
 from chatservice.client.screen.people import People
-from chatservice.client.state import Settings
+from chatservice.client.stored.state import Settings
 
 
 class Correspondent(NamedTuple):

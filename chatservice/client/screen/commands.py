@@ -13,7 +13,7 @@ from chatservice import messages
 from chatservice.client.screen.command import Refused, Typist
 from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
 from chatservice.client.screen.times import LOCAL, zone_name
-from chatservice.client.state import BELLS, STAMPS
+from chatservice.client.stored.state import BELLS, STAMPS
 from chatservice.text import answers, names, wording
 from chatservice.text.grammar import NO_TOPIC, PEOPLE, SHORT, Row, Unclear
 from chatservice.text.layout import listed, table, wrap

@@ -9,7 +9,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from chatservice.client.screen.commands import COMMANDS, SETTINGS, row_of
-from chatservice.client.state import BELLS
+from chatservice.client.stored.state import BELLS
 from chatservice.text import names
 from chatservice.text.grammar import Row
 

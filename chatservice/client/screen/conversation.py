@@ -19,9 +19,9 @@ from chatservice.client.screen.people import People, Unread
 from chatservice.client.screen.rendering import Line, notice, rule
 from chatservice.client.screen.times import Times
 from chatservice.client.screen.unsent import Unsent
-from chatservice.client.seat import Refused, Seat, Sent
-from chatservice.client.session import OVER
-from chatservice.client.state import Settings
+from chatservice.client.session.seat import Refused, Seat, Sent
+from chatservice.client.session.session import OVER
+from chatservice.client.stored.state import Settings
 from chatservice.text import names
 from chatservice.text.layout import COLUMNS
 from chatservice.text.listing import faces

@@ -17,7 +17,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from chatservice import messages
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.styles import of_name
-from chatservice.client.state import Bell
+from chatservice.client.stored.state import Bell
 from chatservice.text.directions import directed, directed_room
 from chatservice.text.listing import FACES, faces
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from wcwidth import clip
 
-from chatservice.client.seat import Sent
+from chatservice.client.session.seat import Sent
 from chatservice.text.layout import width
 
 SLOW: Final = 0.5

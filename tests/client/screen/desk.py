@@ -18,8 +18,8 @@ from twisted.trial.unittest import TestCase
 from chatservice import messages
 from chatservice.client.screen.app import Screen
 from chatservice.client.screen.output import Output
-from chatservice.client.seat import Remembered, Seat
-from chatservice.client.state import Memory
+from chatservice.client.session.seat import Remembered, Seat
+from chatservice.client.stored.state import Memory
 from tests.client.machine import Endpoint, Link
 from tests.client.screen.tty import Cells
 

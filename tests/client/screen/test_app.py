@@ -9,7 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import app
-from chatservice.client.seat import Remembered
+from chatservice.client.session.seat import Remembered
 from tests.client.screen.desk import AT, Desk
 from tests.integration.support import folder_for
 

@@ -13,7 +13,7 @@ from chatservice.client.screen.command import Correspondent, Refused
 from chatservice.client.screen.commands import COMMANDS, obey
 from chatservice.client.screen.ignoring import MOST, Ignoring
 from chatservice.client.screen.people import People
-from chatservice.client.state import Memory
+from chatservice.client.stored.state import Memory
 from chatservice.text.layout import COLUMNS, width
 from chatservice.text.slash import LOOKS_LIKE
 

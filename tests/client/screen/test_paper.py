@@ -14,7 +14,7 @@ from chatservice.client.screen.paper import PAUSE, Paper
 from chatservice.client.screen.pastes import is_long, lines_of, preview
 from chatservice.client.screen.rendering import Line, Weight, day, notice
 from chatservice.client.screen.times import Times
-from chatservice.client.state import Memory
+from chatservice.client.stored.state import Memory
 
 
 class Printer:

@@ -10,8 +10,8 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen.app import Screen
-from chatservice.client.seat import Seat
-from chatservice.client.state import Memory
+from chatservice.client.session.seat import Seat
+from chatservice.client.stored.state import Memory
 from tests.client.machine import Endpoint
 from tests.client.screen.desk import AT
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from chatservice.client.bookmark import Remembered
-from chatservice.client.seat import Listener, Seat
-from chatservice.client.state import Memory, Place, server_at
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.seat import Listener, Seat
+from chatservice.client.stored.state import Memory, Place, server_at
 
 
 class Entrance:

@@ -1,6 +1,6 @@
 """Talking through a pipe: each line is said and stored, or the exit status says that one was not.
 
-See :mod:`~chatservice.client.program` for what the status is.
+See :mod:`~chatservice.client.streams.program` for what the status is.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.client.backlog import Backlog, Source, Tail
-from chatservice.client.entrance import Entrance
-from chatservice.client.program import MOST, Program
-from chatservice.client.stdio import complain
+from chatservice.client.stored.entrance import Entrance
+from chatservice.client.streams.backlog import Backlog, Source, Tail
+from chatservice.client.streams.program import MOST, Program
+from chatservice.client.streams.stdio import complain
 from chatservice.text import wording
 
 JOINT: Final = " ⏎ "

@@ -14,11 +14,11 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatservice import messages
-from chatservice.client.dialling import LONGEST_PAUSE, SHORT_PAUSE
-from chatservice.client.lines import IDLE, LONGEST, LOOK, PATIENCE
-from chatservice.client.outgoing import WINDOW
-from chatservice.client.seat import Refused, Remembered, Seat, Sent
-from chatservice.client.session import OVER
+from chatservice.client.session.dialling import LONGEST_PAUSE, SHORT_PAUSE
+from chatservice.client.session.lines import IDLE, LONGEST, LOOK, PATIENCE
+from chatservice.client.session.outgoing import WINDOW
+from chatservice.client.session.seat import Refused, Remembered, Seat, Sent
+from chatservice.client.session.session import OVER
 from chatservice.text import wording
 from tests.client.machine import AT, Endpoint, House, Link, Member
 from tests.profiles import examples, size

@@ -1,7 +1,7 @@
 """A place in the chat that outlives its connections: nothing is missed and nothing doubled.
 
 Here is when to connect, under which name, and when it is over; what is said in between is the
-matter of :mod:`~chatservice.client.session`.
+matter of :mod:`~chatservice.client.session.session`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import messages
-from chatservice.client.bookmark import Bookmark, Remembered
 from chatservice.client.connection import reason_of, wrong_with
-from chatservice.client.dialling import Dialler
-from chatservice.client.lines import Lines, LinesFactory
-from chatservice.client.listening import Listener
-from chatservice.client.outgoing import Refused, Sent
-from chatservice.client.rooms import RoomsSeen
-from chatservice.client.session import Session, over
+from chatservice.client.session.bookmark import Bookmark, Remembered
+from chatservice.client.session.dialling import Dialler
+from chatservice.client.session.lines import Lines, LinesFactory
+from chatservice.client.session.listening import Listener
+from chatservice.client.session.outgoing import Refused, Sent
+from chatservice.client.session.rooms import RoomsSeen
+from chatservice.client.session.session import Session, over
 from chatservice.text import wording
 
 __all__ = ["Listener", "Refused", "Remembered", "Seat", "Sent"]

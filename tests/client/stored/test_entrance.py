@@ -3,11 +3,11 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.bookmark import Remembered
-from chatservice.client.entrance import Entrance
-from chatservice.client.pipe import Pipe
-from chatservice.client.seat import Seat
-from chatservice.client.state import Memory
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.seat import Seat
+from chatservice.client.stored.entrance import Entrance
+from chatservice.client.stored.state import Memory
+from chatservice.client.streams.pipe import Pipe
 from tests.client.machine import Endpoint
 from tests.integration.support import folder_for
 

@@ -11,9 +11,9 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.client import files
-from chatservice.client.bookmark import Remembered
-from chatservice.client.state import Memory, Place, server_at, state_folder
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.stored import files
+from chatservice.client.stored.state import Memory, Place, server_at, state_folder
 from tests.integration.support import folder_for
 
 ANA = Remembered("ana", "secret", "j1", 41)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from chatservice import messages
-from chatservice.client.outgoing import Sent
+from chatservice.client.session.outgoing import Sent
 
 
 class Listener(Protocol):

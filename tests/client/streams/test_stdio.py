@@ -5,7 +5,7 @@ import sys
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.stdio import StandardStreams, complain
+from chatservice.client.streams.stdio import StandardStreams, complain
 from tests.client.support import Desk
 
 

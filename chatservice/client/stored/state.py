@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo
 
-from chatservice.client import files
 from chatservice.client.address import PORT
-from chatservice.client.bookmark import Remembered
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.stored import files
 
 Bell = Literal["off", "mentions", "all"]
 BELLS: Final[tuple[Bell, ...]] = get_args(Bell)

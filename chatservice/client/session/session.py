@@ -1,7 +1,7 @@
 """A session, from welcome to welcome: what the server tells once it has welcomed.
 
-What decides is small: the last id that was given (:mod:`~chatservice.client.bookmark`), and what
-was sent and not answered (:mod:`~chatservice.client.outgoing`).
+What decides is small: the last id that was given (:mod:`~chatservice.client.session.bookmark`),
+and what was sent and not answered (:mod:`~chatservice.client.session.outgoing`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.client.bookmark import Bookmark
-from chatservice.client.lines import Lines
-from chatservice.client.listening import Listener
-from chatservice.client.outgoing import Outgoing, Refused, Sent
-from chatservice.client.rooms import RoomsSeen
+from chatservice.client.session.bookmark import Bookmark
+from chatservice.client.session.lines import Lines
+from chatservice.client.session.listening import Listener
+from chatservice.client.session.outgoing import Outgoing, Refused, Sent
+from chatservice.client.session.rooms import RoomsSeen
 
 OVER: Final = "over"
 """The code with which questions fail that are never answered."""

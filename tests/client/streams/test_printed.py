@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.client.printed import as_seen
+from chatservice.client.streams.printed import as_seen
 from tests.profiles import examples
 
 

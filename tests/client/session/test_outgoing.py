@@ -5,8 +5,8 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.outgoing import Outgoing
-from chatservice.client.seat import Refused
+from chatservice.client.session.outgoing import Outgoing
+from chatservice.client.session.seat import Refused
 from tests.client.test_seat import SeatTestCase
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from chatservice.client.connection import LONGEST
-from chatservice.client.printed import as_seen
-from chatservice.client.stdio import TOO_LONG
+from chatservice.client.streams.printed import as_seen
+from chatservice.client.streams.stdio import TOO_LONG
 from chatservice.text.sanitising import decode, safe
 
 MOST: Final = 16 << 20

@@ -8,8 +8,8 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.jsonlines import JsonLines
-from chatservice.client.program import MOST
+from chatservice.client.streams.jsonlines import JsonLines
+from chatservice.client.streams.program import MOST
 from chatservice.text import wording
 from tests.client.machine import AT, House
 from tests.client.support import ProgramDesk

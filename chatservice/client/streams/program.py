@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chatservice import messages
-from chatservice.client.bookmark import Remembered
-from chatservice.client.entrance import Entrance
-from chatservice.client.seat import Seat, Sent
-from chatservice.client.stdio import StandardStreams, complain
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.seat import Seat, Sent
+from chatservice.client.stored.entrance import Entrance
+from chatservice.client.streams.stdio import StandardStreams, complain
 
 MOST: Final = 64
 """Lines that may be unanswered."""
@@ -23,7 +23,7 @@ MOST: Final = 64
 class Program(StandardStreams):
     """A program whose connection may come and go, once there was one.
 
-    It is a :class:`~chatservice.client.seat.Listener`.
+    It is a :class:`~chatservice.client.session.seat.Listener`.
 
     :param name: to come in with; None if it is in the input.
     :param rooms: to be in.

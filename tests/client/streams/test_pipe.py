@@ -9,8 +9,8 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.pipe import JOINT, Pipe
-from chatservice.client.program import MOST
+from chatservice.client.streams.pipe import JOINT, Pipe
+from chatservice.client.streams.program import MOST
 from chatservice.text import wording
 from tests.client.machine import House
 from tests.client.support import ProgramDesk

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from chatservice.client import backlog
-from chatservice.client.backlog import Backlog, Source, Tail
 from chatservice.client.connection import LONGEST
-from chatservice.client.stdio import TOO_LONG
+from chatservice.client.streams import backlog
+from chatservice.client.streams.backlog import Backlog, Source, Tail
+from chatservice.client.streams.stdio import TOO_LONG
 from tests.profiles import examples
 
 

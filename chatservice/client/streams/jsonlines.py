@@ -1,6 +1,6 @@
 """The objects of the machine protocol on the standard streams, for ``jq`` and its like.
 
-See :mod:`~chatservice.client.program` for what the exit status is.
+See :mod:`~chatservice.client.streams.program` for what the exit status is.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.client.bookmark import Remembered
-from chatservice.client.program import MOST, Program
-from chatservice.client.seat import Refused, Seat, Sent
-from chatservice.client.stdio import TOO_LONG
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.seat import Refused, Seat, Sent
+from chatservice.client.streams.program import MOST, Program
+from chatservice.client.streams.stdio import TOO_LONG
 from chatservice.text import wording
 
 
