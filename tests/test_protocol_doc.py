@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.session.lines import IDLE, PATIENCE
+from chatservice.client.session.session import IDLE, PATIENCE
 from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD, ROOMS_TOLD
 from chatservice.core.sessions import PERIODS_MOST
 from chatservice.core.talk import CHARACTERS_MOST

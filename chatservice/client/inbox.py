@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.outgoing import Refused, Sent
-from chatservice.client.session.seat import Seat
+from chatservice.client.session.session import Listener, Session
 
 FULL: Final = 4096
 """Events that wait until nothing more is read …"""
@@ -34,8 +34,8 @@ class ChatError(Exception):
         self.code = code
 
 
-class Inbox:
-    """A :class:`~chatservice.client.session.seat.Listener` of a program.
+class Inbox(Listener):
+    """What a program is told.
 
     While somebody waits for an answer, what comes before it is read, and waits here.
 
@@ -45,7 +45,7 @@ class Inbox:
     :ivar gaps: how many times something could not be told any more.
     """
 
-    seat: Seat
+    session: Session
     log = Logger()
 
     def __init__(self, keep: Callable[[Remembered], None] | None, patient: bool) -> None:
@@ -70,7 +70,7 @@ class Inbox:
         """Give the next event, when there is one; None when it is over."""
         if self._taken is not None:
             self._taken = None
-            self.seat.keep_soon()
+            self.session.keep_soon()
         if self._events:
             event = self._taken = self._events.popleft()
             self._pause_or_resume()
@@ -86,7 +86,7 @@ class Inbox:
         if self._over:
             return fail(self._closed())
         storing: Deferred[int] = Deferred()
-        self._saying[self.seat.talk(request)] = storing
+        self._saying[self.session.talk(request)] = storing
         self._pause_or_resume()
         return storing
 
@@ -95,7 +95,7 @@ class Inbox:
         if self._over:
             return fail(self._closed())
         self._questions += 1
-        answer = self.seat.ask(request)
+        answer = self.session.ask(request)
         self._pause_or_resume()
         return answer.addBoth(self._answered).addErrback(_refusal)
 
@@ -111,7 +111,7 @@ class Inbox:
         leaving: Deferred[None] = Deferred()
         self._quits.append(leaving)
         self._pause_or_resume()
-        self.seat.quit(text)
+        self.session.quit(text)
         return leaving
 
     def stop(self) -> None:
@@ -143,19 +143,16 @@ class Inbox:
         if paused != self._paused:
             self._paused = paused
             if paused:
-                self.seat.pauseProducing()
+                self.session.pauseProducing()
             else:
-                self.seat.resumeProducing()
+                self.session.resumeProducing()
 
-    # The seat
+    # The session
 
     def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection."""
         if not self.welcome.called:
             self.welcome.callback(None)
-
-    def caught_up(self, missed: int) -> None:
-        """What was missed was given."""
 
     def happened(self, event: messages.Event) -> None:
         """Give an event to who waits for it, or have it wait."""
@@ -209,7 +206,7 @@ class Inbox:
         if self._over:
             return
         self._over, self._why = True, why
-        self.seat.stop()
+        self.session.stop()
         for call, arguments in self._at_end:
             call(*arguments)
         if not self.welcome.called:

@@ -33,7 +33,7 @@ from chatservice import messages
 from chatservice.client.address import BadAddress, endpoint_at
 from chatservice.client.inbox import ChatError, Inbox
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.seat import Seat
+from chatservice.client.session.session import Session
 from chatservice.clock import go_by_monotonic
 
 _Answer = TypeVar("_Answer", bound=messages.Reply)
@@ -49,25 +49,25 @@ class Chat(AsyncIterator[messages.Event]):
     All that returns a Deferred fails with :class:`ChatError` if it is not done.
     """
 
-    def __init__(self, seat: Seat, inbox: Inbox) -> None:
-        self._seat = seat
+    def __init__(self, session: Session, inbox: Inbox) -> None:
+        self._session = session
         self._inbox = inbox
 
     @property
     def name(self) -> str:
         """The name that it has."""
-        assert self._seat.name is not None
-        return self._seat.name
+        assert self._session.name is not None
+        return self._session.name
 
     @property
     def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that it is in, by their names."""
-        return self._seat.rooms
+        return self._session.rooms
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection just now; without one, all that is asked waits."""
-        return self._seat.connected
+        return self._session.connected
 
     @property
     def gaps(self) -> int:
@@ -227,7 +227,7 @@ def connect(
     except BadAddress as error:
         return fail(ChatError(str(error)))
     inbox = Inbox(keep, patient)
-    inbox.seat = Seat(
+    inbox.session = Session(
         reactor,
         endpoint,
         where if isinstance(where, str) else "the server",
@@ -243,8 +243,8 @@ def connect(
             reactor.removeSystemEventTrigger,
             reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down),
         )
-    inbox.seat.start()
-    return inbox.welcome.addCallback(lambda _: Chat(inbox.seat, inbox))
+    inbox.session.start()
+    return inbox.welcome.addCallback(lambda _: Chat(inbox.session, inbox))
 
 
 def _nothing(answer: object) -> None:

@@ -24,18 +24,17 @@ from typing import Any, Final, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.stdio import StandardIO
 from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.client.address import BadAddress, endpoint_at, joined
-from chatservice.client.stored.entrance import Entrance
-from chatservice.client.stored.state import Memory, server_at, state_folder
+from chatservice.client.screen.app import Keyboard, Screen
+from chatservice.client.screen.plain import Plain
+from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
 from chatservice.client.streams.jsonlines import JsonLines
 from chatservice.client.streams.pipe import Pipe
-from chatservice.client.streams.stdio import complain
-from chatservice.client.terminal import Terminal
+from chatservice.client.streams.program import complain
 from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
 from chatservice.text.sanitising import decode, safe
@@ -72,7 +71,7 @@ class Options(OneLineOptions):
     optFlags = [
         ["batch", None, "of a pipe, join lines that wait, as many as one message may have"],
         ["json", None, "take and give the JSON objects of the machine protocol, one a line"],
-        ["plain", None, "on a terminal, send and show lines as they are, and nothing else"],
+        ["plain", None, "on a terminal, print lines below one another, and nothing else"],
         ["new", None, "forget the last time: come in anew"],
     ]
 
@@ -213,8 +212,8 @@ def make_client(options: Options) -> ChatClient:
     if sys.__stdin__ is None or sys.__stdout__ is None:
         raise SystemExit("chat-client: it needs a standard input and a standard output")
     person = not options["json"] and os.isatty(0)
-    on_screen = person and not options["plain"] and _has_screen()
-    if on_screen and _REACTOR not in sys.modules:
+    drawn = person and not options["plain"] and _has_screen()
+    if drawn and _REACTOR not in sys.modules:
         from twisted.internet import asyncioreactor
 
         asyncioreactor.install()
@@ -226,24 +225,35 @@ def make_client(options: Options) -> ChatClient:
         endpoint = endpoint_at(reactor, address)
     except BadAddress as error:
         raise SystemExit(f"chat-client: {error}") from None
+    name, rooms = options["name"], options["rooms"]
     if person and (options["batch"] or options["tail"] is not None):
         raise SystemExit(f"chat-client: {_FOR_LINES}")
-    if on_screen and _is_asyncios(reactor):
-        return _on_screen(reactor, endpoint, options)
-    if person:
-        terminal = Terminal(reactor, endpoint, address, options["name"], options["rooms"])
-        return ChatClient(reactor, terminal, lambda: StandardIO(terminal, reactor=reactor))
-    if not options["json"] and len(options["rooms"]) > 1:
+    if not (person or options["json"]) and len(rooms) > 1:
         raise SystemExit("chat-client: a pipe talks in one room")
     memory = Memory(state_folder(), complain)
-    entrance = Entrance(reactor, endpoint, address, memory, anew=options["new"])
+    entrance = Entrance(reactor, endpoint, address, memory, person, bool(options["new"]))
+    if person:
+        desk: Keyboard = Plain(reactor)
+        if drawn and _is_asyncios(reactor):
+            from chatservice.client.screen.editor import Editor
+
+            desk = Editor(memory.history())
+        screen = Screen(
+            reactor,
+            address,
+            memory.settings,
+            desk,
+            lambda listener: entrance.session(listener, name, rooms),
+            rooms[0] if rooms else None,
+        )
+        memory.tell = screen.noticed
+        return ChatClient(reactor, screen, screen.start, entrance.close)
     program: JsonLines | Pipe
     if options["json"]:
-        program = JsonLines(entrance, options["name"], options["rooms"])
+        program = JsonLines(entrance, name, rooms)
     else:
-        name = options["name"] or memory.name_at(server_at(address)) or _login()
-        batch, tail = options["batch"], options["tail"]
-        program = Pipe(entrance, name, options["rooms"], batch=bool(batch), tail=tail)
+        name = name or memory.name_at(server_at(address)) or _login()
+        program = Pipe(entrance, name, rooms, batch=bool(options["batch"]), tail=options["tail"])
     return ChatClient(
         reactor, program, lambda: StandardIO(program, reactor=reactor), entrance.close
     )
@@ -257,29 +267,16 @@ def _login() -> str:
 
 
 def _has_screen() -> bool:
-    """Tell whether there is a terminal, and what it takes to use it."""
-    there = os.isatty(1) and bool(os.environ.get("TERM"))
-    return there and importlib.util.find_spec("prompt_toolkit") is not None
+    """Tell whether there is a terminal that can more than print, and what it takes to use it."""
+    term = os.environ.get("TERM", "").lower()
+    able = os.isatty(1) and term not in ("", "dumb", "unknown")
+    return able and importlib.util.find_spec("prompt_toolkit") is not None
 
 
 def _is_asyncios(reactor: object) -> bool:
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
     return isinstance(reactor, AsyncioSelectorReactor)
-
-
-def _on_screen(reactor: Any, endpoint: IStreamClientEndpoint, options: Options) -> ChatClient:
-    from chatservice.client.screen.app import Screen
-
-    address = options["address"]
-    memory = Memory(state_folder(), complain)
-    entrance = Entrance(reactor, endpoint, address, memory, person=True, anew=options["new"])
-    rooms = options["rooms"]
-    room = rooms[0] if rooms else None
-    screen = Screen(reactor, address, memory.settings, memory.history(), room=room)
-    screen.attach(entrance.seat(screen, options["name"], rooms))
-    memory.tell = screen.noticed
-    return ChatClient(reactor, screen, screen.start, entrance.close)
 
 
 def makeService(options: Options) -> ChatClient:

@@ -20,7 +20,8 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client import Chat
-from chatservice.client.session.seat import Seat, Sent
+from chatservice.client.session.outgoing import Sent
+from chatservice.client.session.session import Listener, Session
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -104,8 +105,8 @@ class Watched:
                 one[1].callback(None)
 
 
-class Sitter(Watched):
-    """A listener of a :class:`.Seat`, which writes down what it is told.
+class Sitter(Watched, Listener):
+    """A listener of a :class:`.Session`, which writes down what it is told.
 
     :ivar seen: events, and own words at their places.
     :ivar lost_nameless: connections that were lost before the first welcome.
@@ -116,7 +117,7 @@ class Sitter(Watched):
     ) -> None:
         super().__init__()
         self.name = name
-        self.seat = Seat(reactor, endpoint, where, self, name, rooms)
+        self.seat = Session(reactor, endpoint, where, self, name, rooms)
         self.seen: list[Seen] = []
         self._texts: set[str] = set()
         self.said: list[Sent] = []

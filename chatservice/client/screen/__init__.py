@@ -1,5 +1,7 @@
-"""The client on a terminal: what comes in goes above the line that is being typed.
+"""A person on a terminal: what comes in is printed, and goes above the line that is being typed.
 
-It needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing outside of this
-folder imports. :class:`chatservice.client.screen.app.Screen` is what there is to start.
+That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which only
+:mod:`chatservice.client.screen.editor` and what that has of its own import. Without it, and on a
+terminal that can do no more, the same conversation is printed by
+:mod:`chatservice.client.screen.plain`.
 """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from chatservice.client.screen.commands import COMMANDS, SETTINGS, row_of
+from chatservice.client.screen.app import Screen
+from chatservice.client.screen.commands import ALL, COMMANDS, SETTINGS, row_of
 from chatservice.client.stored.state import BELLS
 from chatservice.text import names
 from chatservice.text.grammar import Row
@@ -17,24 +18,10 @@ _BEFORE_NAME: Final = "@(\"'"
 """What may stand directly before a name."""
 
 
-class Known(Protocol):
-    """What there is to complete with."""
-
-    def people(self) -> list[str]:
-        """List who is in the current room, those first who are most likely meant."""
-
-    def everybody(self) -> list[str]:
-        """List whom one could write to, in the same order."""
-
-    def known_rooms(self) -> list[str]:
-        """List the rooms that are known, those first that one is in."""
-
-
 class Completing(Completer):
     """Completes commands and what they take, rooms, and names: also in the middle of a line."""
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    screen: Screen
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -49,7 +36,7 @@ class Completing(Completer):
             return self._arguments(command, typed.lstrip()) if command is not None else ()
         word = before.split(" ")[-1]
         behind = ": " if word == before and not document.text_after_cursor else ""
-        return self._names(word, self._known.people(), behind)
+        return self._names(word, self.screen.there(), behind)
 
     def _commands(self, word: str, slash: str = "/") -> Iterable[Completion]:
         for command in COMMANDS.values():
@@ -69,18 +56,23 @@ class Completing(Completer):
         word, kind = words[-1], kinds[place]
         space = " " if place + 1 < len(kinds) else ""
         if kind == "NAME":
-            return self._names(word, self._known.everybody(), space)
+            return self._names(word, self.screen.everybody(), space)
         if kind == "TEXT":
-            return self._names(word, self._known.people(), "")
+            return self._names(word, self.screen.there(), "")
         if kind == "ROOM":
             return self._rooms(word, space)
         if kind == "COMMAND":
             return self._commands(word.removeprefix("/"), slash="")
-        options = {"MODE": BELLS, "WHAT": tuple(SETTINGS), "TO": SETTINGS.get(words[0].lower(), ())}
+        options = {
+            "MODE": BELLS,
+            "WHAT": tuple(SETTINGS),
+            "TO": SETTINGS.get(words[0].lower(), ()),
+            "VIEW": (*(view.label for view in self.screen.views), ALL),
+        }
         return [
             Completion(f"{one}{space}", -len(word), display=one)
             for one in options.get(kind, ())
-            if one.lower().startswith(word.lower())
+            if names.key(one).startswith(names.key(word))
         ]
 
     def _names(self, word: str, people: list[str], behind: str) -> Iterable[Completion]:
@@ -92,6 +84,6 @@ class Completing(Completer):
 
     def _rooms(self, word: str, behind: str) -> Iterable[Completion]:
         begun = word.removeprefix("#")
-        for room in self._known.known_rooms():
+        for room in self.screen.rooms_known:
             if room.startswith(begun.lower()):
                 yield Completion(f"{room}{behind}", -len(begun), display=f"#{room}")

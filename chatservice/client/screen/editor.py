@@ -9,20 +9,22 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions, has_focus
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.defaults import create_input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -39,46 +41,30 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
+from wcwidth import clip
 
+from chatservice.client.screen.app import Screen
+from chatservice.client.screen.completing import Completing
+from chatservice.client.screen.conversation import PROMPT
 from chatservice.client.screen.folding import Folding
-from chatservice.client.screen.keys import Actions, for_line, for_question
-from chatservice.client.screen.output import Output
+from chatservice.client.screen.output import Output, style_for
 from chatservice.client.screen.reflow import folds, rows_above
-from chatservice.client.screen.styles import style_for
-
-PROMPT: Final = "> "
+from chatservice.client.screen.rendering import counted
+from chatservice.client.screen.wrapping import Text
+from chatservice.text.layout import width
+from chatservice.text.sanitising import safe
 
 EDGE: Final = 10
 """One in so many columns is left empty at the edge. So what is drawn still fits when the terminal
 gets a little narrower, and is where it was."""
 
 
-class Host(Protocol):
-    """Who is told what is typed, and knows what stands around it."""
+LINES_MOST: Final = 5
+CHARACTERS_MOST: Final = 2000
+"""More than that, if it is pasted, is shown and asked about before it is sent."""
 
-    def typed(self, text: str) -> None:
-        """Take what was typed."""
-
-    def touched(self) -> None:
-        """A key was pressed: somebody is looking."""
-
-    def pasted(self, text: str, whole: str) -> bool:
-        """Look at what is pasted; returns whether it is taken care of, and not to be inserted.
-
-        :param whole: the line as it would be with it.
-        """
-
-    def left(self) -> None:
-        """Leave: that was Ctrl-D, or Ctrl-C."""
-
-    def hung_up(self) -> None:
-        """There is no terminal any more."""
-
-    def status(self, columns: int, typed: str) -> StyleAndTextTuples:
-        """Return the line below."""
-
-    def unsent(self, columns: int) -> list[str]:
-        """Return what is to be shown as not sent yet."""
+SHOWN: Final = 3
+"""So many of the lines that were pasted are shown."""
 
 
 class _Typed(FileHistory):
@@ -114,42 +100,41 @@ class _Application(Application[None]):
 class Editor:
     """The line that is typed.
 
-    :param history: the file of what was typed before.
+    :param history: the file of what was typed before; None to remember that for this time alone.
     :param input: the keyboard, if it is not the standard input.
     :param output: the screen, if it is not the standard output.
-    :ivar echoes: whether what was typed stays where it was typed.
     """
 
     echoes = False
 
+    _screen: Screen
+
     def __init__(
         self,
-        host: Host,
-        completer: Completer,
         history: Path | None = None,
         input: Input | None = None,
         output: Output | None = None,
     ) -> None:
-        self._host = host
         self._prompt = PROMPT
         self._folding = Folding(len(PROMPT))
         self._question = ""
         self._closing = False
-        self._answered: Callable[[bool], None] | None = None
+        self._pasted: str | None = None
         self._output = output or _standard_output()
-        self._output.gone = host.hung_up
         remembered: History = InMemoryHistory() if history is None else _Typed(history)
+        self._completing = Completing()
         self._buffer = Buffer(
-            completer=completer, complete_while_typing=False, history=remembered, multiline=False
+            completer=self._completing,
+            complete_while_typing=False,
+            history=remembered,
+            multiline=False,
         )
         # NO_COLOR and the like.
         depth = ColorDepth.from_env() or self._output.get_default_color_depth()
         self._style = style_for(depth)
         self.app = _Application(
             layout=self._layout(),
-            key_bindings=for_line(
-                has_focus(self._buffer), Actions(self._enter, self._paste, host.left)
-            ),
+            key_bindings=self._keys(),
             style=self._style,
             color_depth=depth,
             include_default_pygments_style=False,
@@ -161,12 +146,10 @@ class Editor:
             output=self._output,
             after_render=lambda _: self._output.release(),
         )
-
         self.app.folded = folds(os.environ)
-        self.app.key_processor.after_key_press += lambda _: host.touched()
 
     def _layout(self) -> Layout:
-        asking = Condition(lambda: self._answered is not None)
+        asking = Condition(lambda: self._pasted is not None)
         search = SearchToolbar(ignore_case=True)
         line = BufferControl(
             self._buffer,
@@ -185,10 +168,10 @@ class Editor:
         question = FormattedTextControl(
             lambda: [("class:prompt", self._question), ("[SetCursorPosition]", "")],
             focusable=True,
-            key_bindings=for_question(self._answer),
+            key_bindings=self._keys_of_question(),
         )
         self._asking = Window(question, height=1)
-        status = FormattedTextControl(lambda: self._host.status(self._room(), self._buffer.text))
+        status = FormattedTextControl(lambda: FormattedText(self._status()))
         rows = HSplit(
             [
                 ConditionalContainer(
@@ -215,14 +198,76 @@ class Editor:
             return [("", " " * len(self._prompt))]
         return [("class:prompt", self._prompt)]
 
+    def _status(self) -> Text:
+        return self._screen.status(self._room(), self._buffer.text)
+
     def _unsent(self) -> StyleAndTextTuples:
-        rows = self._host.unsent(self._room())
-        return [("", "\n".join(rows))] if rows else []
+        room = self._room()
+        rows = [f"… {sent.request.text}" for sent in self._screen.unsent()[-SHOWN:]]
+        cut = [row if width(row) < room else clip(row, 0, room - 2) + "…" for row in rows]
+        return [("", "\n".join(cut))] if cut else []
+
+    def _keys(self) -> KeyBindings:
+        """Bind the keys that mean something of their own; all others are as in Emacs."""
+        keys = KeyBindings()
+        editing = has_focus(self._buffer)
+        empty = Condition(lambda: not self._buffer.text)
+
+        @keys.add("enter", filter=editing)
+        def _enter(event: KeyPressEvent) -> None:
+            self._enter()
+
+        @keys.add(Keys.BracketedPaste, filter=editing)
+        def _paste(event: KeyPressEvent) -> None:
+            # Terminals differ in what they make of the end of a line.
+            self._paste(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+
+        @keys.add("c-c", filter=editing & ~empty)
+        def _clear(event: KeyPressEvent) -> None:
+            self._buffer.reset()
+
+        @keys.add("c-c", filter=editing & empty)
+        @keys.add("c-d", filter=editing & empty)
+        def _leave(event: KeyPressEvent) -> None:
+            self._screen.interrupt()
+
+        @keys.add("c-z")
+        def _suspend(event: KeyPressEvent) -> None:
+            event.app.suspend_to_background()
+
+        for number in range(10):
+
+            @keys.add("escape", str(number), filter=editing)
+            def _turn(event: KeyPressEvent, number: int = number) -> None:
+                self._screen.turn_page(number)
+
+        return keys
+
+    def _keys_of_question(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        @keys.add("y")
+        @keys.add("Y")
+        def _yes(event: KeyPressEvent) -> None:
+            self._answer(True)
+
+        @keys.add("n")
+        @keys.add("N")
+        @keys.add("escape")
+        @keys.add("c-c")
+        @keys.add("c-d")
+        def _no(event: KeyPressEvent) -> None:
+            self._answer(False)
+
+        return keys
 
     # What it can be told
 
-    def open(self) -> Deferred[None]:
+    def open(self, screen: Screen) -> Deferred[None]:
         """Take the terminal; fires when it is given back, as it was."""
+        self._screen = self._completing.screen = screen
+        self._output.gone = screen.hung_up
+        self.app.key_processor.after_key_press += lambda _: screen.touched()
         running = asyncio.ensure_future(
             self.app.run_async(
                 pre_run=self._begun, handle_sigint=False, set_exception_handler=False
@@ -233,7 +278,7 @@ class Editor:
 
     def _torn(self, failure: Failure) -> None:
         failure.trap(EOFError)
-        self._host.hung_up()
+        self._screen.hung_up()
 
     def _begun(self) -> None:
         if self._closing:
@@ -246,18 +291,31 @@ class Editor:
             self.app.exit()
 
     @property
-    def columns(self) -> int | None:
+    def columns(self) -> int:
         """How wide the terminal is."""
         return self._output.get_size().columns
 
-    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
+    def show(self, text: Text, ring: bool) -> None:
         """Print lines above the line that is typed."""
+        self._begin()
+        shown = FormattedText(text)
+        print_formatted_text(self._output, shown, self._style, color_depth=self.app.color_depth)
+        if ring:
+            self._output.bell()
+        self._go_on()
+
+    def turn(self) -> None:
+        """Let all scroll out, and begin at the top."""
+        self._begin()
+        self._output.write_raw("\n" * (self._output.get_size().rows - 1) + "\x1b[H")
+        self._go_on()
+
+    def _begin(self) -> None:
         # As run_in_terminal() does, but that has the terminal echo what is typed meanwhile.
         self._output.hold()
         self.app.erase()
-        print_formatted_text(self._output, text, self._style, color_depth=self.app.color_depth)
-        if ring:
-            self._output.bell()
+
+    def _go_on(self) -> None:
         if self.app.is_running and not self.app.is_done:
             self.app.invalidate()
         else:
@@ -273,18 +331,6 @@ class Editor:
         self._folding.margin = len(words)
         self.app.invalidate()
 
-    def ask(self, question: str, answered: Callable[[bool], None]) -> None:
-        """Ask something in place of the line, which is kept."""
-        self._question = question
-        self._answered = answered
-        self.app.layout.focus(self._asking)
-        self.app.invalidate()
-
-    def enter(self, text: str) -> None:
-        """Take a text as if it had been typed in place of the line."""
-        self._buffer.document = Document(text)
-        self._enter()
-
     # What is typed
 
     def _enter(self) -> None:
@@ -293,19 +339,49 @@ class Editor:
         if self._prompt == PROMPT and text.strip():
             self._buffer.append_to_history()
         self._buffer.reset()
-        self._host.typed(text)
+        self._screen.typed(text)
 
     def _paste(self, text: str) -> None:
+        """Insert what is pasted, or ask about it if it is long."""
         document = self._buffer.document
         whole = f"{document.text_before_cursor}{text}{document.text_after_cursor}"
-        if not self._host.pasted(text, whole):
+        if self._screen.naming or not is_long(text):
             self._buffer.insert_text(text)
+            return
+        lines = lines_of(whole)
+        self._screen.tell(*preview(lines, self.columns))
+        self._pasted = whole
+        self._question = f"send {counted(len(lines))}? y/n "
+        self.app.layout.focus(self._asking)
+        self.app.invalidate()
 
     def _answer(self, yes: bool) -> None:
-        answered, self._answered = self._answered, None
+        pasted, self._pasted = self._pasted, None
         self.app.layout.focus(self._typing)
-        if answered is not None:
-            answered(yes)
+        if not yes:
+            self._screen.tell("nothing of it was sent")
+        elif pasted is not None:
+            self._buffer.document = Document(pasted)
+            self._enter()
+
+
+def lines_of(text: str) -> list[str]:
+    """Take a text apart, as it would be said; blank lines don't count."""
+    return [line for line in map(safe, text.replace("\r", "\n").split("\n")) if line]
+
+
+def is_long(text: str) -> bool:
+    """Tell whether it is better to ask before this is sent."""
+    return len(lines_of(text)) > LINES_MOST or len(text) > CHARACTERS_MOST
+
+
+def preview(lines: list[str], columns: int) -> list[str]:
+    """Show what was pasted: how much it is, and how it begins."""
+    characters = sum(map(len, lines))
+    shown = [f"  {clip(line, 0, max(8, columns - 5)).rstrip()}" for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        shown.append(f"  … and {len(lines) - SHOWN:,} more")
+    return [f"you pasted {counted(len(lines))}, {characters:,} characters:", *shown]
 
 
 def _widths(row: Mapping[int, Char]) -> list[int]:

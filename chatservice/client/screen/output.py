@@ -1,10 +1,19 @@
-"""The terminal, as prompt_toolkit writes to it: all of a change at once."""
+"""The terminal, as prompt_toolkit writes to it: all of a change at once, and in which colours.
+
+These are readable on a light background and on a dark one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.styles import BaseStyle, Style
+
+QUIET: Final = "#767676"
+"""A grey whose contrast is 4.5 to black and to white, for what is not to be read first."""
 
 
 class Output(Vt100_Output):
@@ -53,3 +62,29 @@ class Output(Vt100_Output):
             self._lost = True
             if self.gone is not None:
                 self.gone()
+
+
+def style_for(depth: ColorDepth) -> BaseStyle:
+    """Return what the classes look like, with so many colours."""
+    many = depth in (ColorDepth.DEPTH_8_BIT, ColorDepth.DEPTH_24_BIT)
+    quiet = QUIET if many else "dim"
+    bar = "bg:#3a3a3a #d0d0d0" if many else "reverse"
+    chosen = "bg:#d0d0d0 #1c1c1c" if many else "noreverse bold"
+    return Style(
+        [
+            ("quiet", quiet),
+            ("me", "bold"),
+            ("mention", "bold bg:#d7af5f #1c1c1c" if many else "bold reverse"),
+            ("announced", "bold"),
+            ("prompt", "bold"),
+            ("unsent", quiet),
+            ("status", bar),
+            ("status.strong", "bold #ffffff" if many else "bold"),
+            ("completion-toolbar", f"noinherit {bar}"),
+            ("completion-toolbar.completion", f"noinherit {bar}"),
+            ("completion-toolbar.completion.current", f"noinherit {chosen}"),
+            ("completion-toolbar.arrow", f"noinherit {bar} bold"),
+            ("search-toolbar", "noinherit"),
+            ("search-toolbar.prompt", "bold"),
+        ]
+    )

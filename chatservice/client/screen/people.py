@@ -1,8 +1,8 @@
-"""Who is where, who was heard last, and what was not read yet: as far as this client knows."""
+"""Who is where, and who was heard last: as far as this client knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from chatservice import messages
 from chatservice.text import names
@@ -89,47 +89,3 @@ class People:
         for there in self._present.values():
             others |= there
         return here + [name for key, name in others.items() if key not in seen]
-
-
-class Unread:
-    """How much came that is not of the room one is in, until one looks there.
-
-    What it is of is written as one would type it: ``#dev`` or ``bob``.
-
-    :param seconds: tells the time.
-    """
-
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self.counts: dict[str, int] = {}
-        self._seconds = seconds
-        self._came_at: dict[str, float] = {}
-
-    def came(self, event: messages.Event, here: str | None) -> None:
-        """Count what was said."""
-        if event.type in ("said", "did") and event.room and event.room != here:
-            self._count(f"#{event.room}")
-        elif event.type == "private" and event.author:
-            self._count(event.author)
-        elif event.type == "renamed" and event.author in self.counts and event.name:
-            self.counts[event.name] = self.counts.pop(event.author)
-            self._came_at[event.name] = self._came_at.pop(event.author)
-
-    def _count(self, label: str) -> None:
-        self.counts[label] = self.counts.get(label, 0) + 1
-        self._came_at[label] = self._seconds()
-
-    def read(self, label: str) -> None:
-        """All of this was read."""
-        wanted = names.key(label)
-        for other in [other for other in self.counts if names.key(other) == wanted]:
-            del self.counts[other], self._came_at[other]
-
-    def read_until(self, then: float) -> None:
-        """All that came up to a time was read; where something came later, nothing was."""
-        for label in [label for label, at in self._came_at.items() if at <= then]:
-            del self.counts[label], self._came_at[label]
-
-    def read_all(self) -> None:
-        """There is nothing that was not read."""
-        self.counts.clear()
-        self._came_at.clear()

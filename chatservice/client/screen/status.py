@@ -5,13 +5,13 @@ It is shortened until it fits: words go before numbers do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from wcwidth import clip
 
+from chatservice.client.screen.wrapping import Text
 from chatservice.text.layout import width
 from chatservice.text.listing import people
 
@@ -21,73 +21,99 @@ BAR: Final = "class:status"
 STRONG: Final = "class:status class:status.strong"
 
 
+class Other(NamedTuple):
+    """A view where one is not now.
+
+    :ivar number: which one it is of all: the key that goes there.
+    :ivar label: as one would type it.
+    :ivar unread: how many lines of it were not seen.
+    """
+
+    number: int
+    label: str
+    unread: int
+
+
 @dataclass(frozen=True)
 class State:
     """What there is to tell.
 
-    :ivar room: in which one is.
-    :ivar people: how many are in it; None if that is not known.
-    :ivar unread: what waits elsewhere, by where it is.
+    :ivar here: where goes what is typed; ``""`` if it is nowhere.
+    :ivar together: all is looked at in one view.
+    :ivar people: how many are in the room; None if that is not known, or it is none.
+    :ivar others: the other views.
     :ivar unsent: own lines that are not stored yet, although they should be.
     :ivar connected: whether there is a connection, with a name.
     :ivar latency: of the last ping, in seconds.
     :ivar pause: seconds until it is tried again to connect; None if that is tried right now.
     """
 
-    room: str | None = None
+    here: str = ""
+    together: bool = False
     people: int | None = None
-    unread: Mapping[str, int] = field(default_factory=dict)
+    others: Sequence[Other] = ()
     unsent: int = 0
     connected: bool = True
     latency: float | None = None
     pause: int | None = None
 
 
-def status(state: State, columns: int) -> StyleAndTextTuples:
+def status(state: State, columns: int) -> Text:
     """Render it in at most so many columns."""
-    room = f"#{state.room}" if state.room else "no room" if state.connected else ""
+    here = state.here or ("no room" if state.connected else "")
+    if state.together and state.here:
+        here = f"all, to {here}"
+    crowd = number = ""
+    if state.people is not None and state.here:
+        crowd, number = people(state.people), f"{state.people:,}"
+    unread = [other for other in state.others if other.unread]
+    keys, every, waiting = (
+        _listed("Alt-", state.others),
+        _listed("", state.others),
+        _listed("", unread),
+    )
+    first = _listed("", unread[:1], len(unread) - 1)
     unsent = f"{state.unsent} unsent" if state.unsent else ""
-    counts = [f"{label} {count:,}" for label, count in reversed(list(state.unread.items()))]
-    crowd = "" if state.people is None or not state.room else people(state.people)
-    number = "" if state.people is None or not state.room else f"{state.people:,}"
     long, short, shortest = _connection(state)
-    waiting = ", ".join(counts)
-    rest = f"{counts[0]} +{len(counts) - 1}" if len(counts) > 1 else waiting
-    for parts in (
-        (room, crowd, waiting and f"unread elsewhere: {waiting}", unsent, long),
-        (room, crowd, waiting and f"unread: {waiting}", unsent, long),
-        (room, crowd, waiting, unsent, short),
-        (room, number, waiting, unsent, short),
-        (room, number, rest, unsent, short),
-        (room, "", rest, unsent, shortest),
-        (room, "", "", unsent, shortest),
-        ("", "", "", unsent, shortest),
-        ("", "", "", "", shortest),
+    for one, count, others, late, connection in (
+        (here, crowd, keys, unsent, long),
+        (here, crowd, every, unsent, long),
+        (here, crowd, every, unsent, short),
+        (here, number, every, unsent, short),
+        (here, number, waiting, unsent, short),
+        (here, number, first, unsent, short),
+        (here, "", first, unsent, shortest),
+        (here, "", [], unsent, shortest),
+        ("", "", [], unsent, shortest),
+        ("", "", [], "", shortest),
     ):
-        if width(BETWEEN.join(filter(None, parts))) <= columns - 2:
+        parts = [[(STRONG, one)], [(BAR, count)], others, [(STRONG, late)], [(BAR, connection)]]
+        rendered = _joined(BETWEEN, [part for part in parts if any(text for _, text in part)])
+        if width("".join(text for _, text in rendered)) <= columns - 2:
             break
-    return _rendered(parts, columns)
+    cut = [(style, clip(text, 0, max(1, columns - 2))) for style, text in rendered]
+    return [(BAR, " "), *cut, (BAR, " ")]
 
 
-def hint(text: str, columns: int) -> StyleAndTextTuples:
+def _listed(key: str, others: Sequence[Other], more: int = 0) -> Text:
+    """Render views, each with what brings one there; what calls for being looked at stands out."""
+    parts = []
+    for number, label, unread in others:
+        shown = f"{key}{number} {label}{f' ({unread:,})' if unread else ''}"
+        parts.append([(STRONG if unread else BAR, shown)])
+    return _joined(", ", parts) + ([(BAR, f" +{more}")] if more > 0 else [])
+
+
+def _joined(between: str, parts: Sequence[Text]) -> Text:
+    joined: Text = []
+    for part in parts:
+        joined += [(BAR, between), *part] if joined else part
+    return joined
+
+
+def hint(text: str, columns: int) -> Text:
     """Render something else in its place."""
     return [(BAR, f" {clip(text, 0, max(1, columns - 2))} ")]
-
-
-def _rendered(parts: tuple[str, ...], columns: int) -> StyleAndTextTuples:
-    # What calls for being looked at is the unread and the unsent.
-    styles = (STRONG, BAR, STRONG, STRONG, BAR)
-    rendered: StyleAndTextTuples = [(BAR, " ")]
-    for style, part in zip(styles, parts, strict=True):
-        if part:
-            if len(rendered) > 1:
-                rendered.append((BAR, BETWEEN))
-            # The words before the numbers need not stand out.
-            words, colon, numbers = part.rpartition(": ") if style == STRONG else ("", "", part)
-            if colon:
-                rendered.append((BAR, words + colon))
-            rendered.append((style, clip(numbers, 0, max(1, columns - 2))))
-    return [*rendered, (BAR, " ")]
 
 
 def _connection(state: State) -> tuple[str, str, str]:

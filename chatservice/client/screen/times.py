@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone, tzinfo
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from chatservice.client.stored.state import Settings
 from chatservice.text.times import OFF, STAMPS
 
 LOCAL: Final = "local"
@@ -16,22 +17,10 @@ UNKNOWN: Final = "[--:--] "
 """In place of a time that can't be read."""
 
 
-class Wanted(Protocol):
-    """How somebody wants times to be."""
-
-    @property
-    def timestamps(self) -> str:
-        """Return how long they are, of :data:`.STAMPS`."""
-
-    @property
-    def zone(self) -> str:
-        """Return whose they are: :data:`LOCAL`, or a time zone."""
-
-
 class Times:
     """Shows times as they are wanted, whatever times they are."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Settings) -> None:
         self._wanted = wanted
 
     def local(self, at: datetime) -> datetime:

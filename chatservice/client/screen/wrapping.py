@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from prompt_toolkit.formatted_text import OneStyleAndTextTuple, StyleAndTextTuples
 from wcwidth import iter_graphemes
 
 from chatservice.text.layout import width
+
+Text = list[tuple[str, str]]
+"""What is shown: parts of it, each behind its style."""
 
 LEAST: Final = 8
 """Columns that a row has behind its indent, however narrow the terminal is."""
@@ -31,7 +33,7 @@ class _Piece(NamedTuple):
     whole: bool  # It belongs to what was before it.
 
 
-def wrap(fragments: StyleAndTextTuples, columns: int, indent: int) -> StyleAndTextTuples:
+def wrap(fragments: Text, columns: int, indent: int) -> Text:
     """Lay a line out in rows.
 
     :param fragments: without an end of a line in them.
@@ -44,8 +46,8 @@ def wrap(fragments: StyleAndTextTuples, columns: int, indent: int) -> StyleAndTe
         return fragments
     indent = max(0, min(indent, columns - LEAST))
     rows = _rows(_pieces(fragments, text), columns, indent)
-    margin: OneStyleAndTextTuple = ("", "\n" + " " * indent)
-    wrapped: StyleAndTextTuples = []
+    margin = ("", "\n" + " " * indent)
+    wrapped: Text = []
     for row in rows:
         if wrapped:
             wrapped.append(margin)
@@ -53,13 +55,13 @@ def wrap(fragments: StyleAndTextTuples, columns: int, indent: int) -> StyleAndTe
     return wrapped
 
 
-def _pieces(fragments: StyleAndTextTuples, text: str) -> list[_Piece]:
+def _pieces(fragments: Text, text: str) -> list[_Piece]:
     kept = set[int]()
     for found in _ADDRESS.finditer(text):
         kept.update(range(found.start() + 1, found.end()))
     pieces = []
     place = 0
-    for style, part, *_ in fragments:
+    for style, part in fragments:
         for character in iter_graphemes(part):
             pieces.append(_Piece(character, width(character), style, place in kept))
             place += len(character)
@@ -129,8 +131,8 @@ def _trimmed(row: list[_Piece]) -> list[_Piece]:
     return row[:end]
 
 
-def _joined(row: list[_Piece]) -> StyleAndTextTuples:
-    joined: StyleAndTextTuples = []
+def _joined(row: list[_Piece]) -> Text:
+    joined: Text = []
     for piece in row:
         if joined and joined[-1][0] == piece.style:
             joined[-1] = (piece.style, joined[-1][1] + piece.text)

@@ -37,7 +37,7 @@ class Bookmark:
         reactor: Any,
         name: str | None,
         remembered: Remembered | None,
-        keep: Callable[[Remembered], None],
+        keep: Callable[[Remembered], object],
     ) -> None:
         self._reactor = reactor
         self._keep = keep

@@ -17,6 +17,10 @@ WINDOW: Final = 64
 """How much is sent before something of it is answered; all else waits here, and not in a buffer."""
 
 
+OVER: Final = "over"
+"""The code with which questions fail that are never answered."""
+
+
 class Refused(Exception):
     """The server did not do what it was asked for; ``str()`` is a sentence."""
 

@@ -11,14 +11,17 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from zoneinfo import ZoneInfo
 
+from twisted.internet.interfaces import IStreamClientEndpoint
+
 from chatservice.client.address import PORT
 from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored import files
 
 Bell = Literal["off", "mentions", "all"]
@@ -43,7 +46,7 @@ def server_at(address: str) -> str:
 
 
 class Memory:
-    """What is remembered of all servers.
+    """The folder, and how somebody wants the client to be.
 
     :param folder: None to remember nothing.
     :param tell: is told, in a sentence, what is not remembered, and why; may be set later.
@@ -56,44 +59,10 @@ class Memory:
         self._told = False
         self.settings = Settings(self)
 
-    def recall(self, server: str, name: str | None, person: bool = False) -> Place:
-        """Find the session that was had at a server, and lock it.
-
-        :param name: under which; without one, it is the last.
-        :param person: whether the client is one for people.
-        :return: the place of that session, or of a new one if there is none, or if another client
-            has it at this moment.
-        """
-        place = Place(self, server, person)
-        found = next(iter(self._sessions(server, name, person)), None)
-        if found is None:
-            return place
-        try:
-            lock = files.lock(found.path)
-        except BlockingIOError:
-            who = found.remembered.name
-            self.tell(f"another chat-client is {who} at {server}: this one is somebody else")
-            place.taken = True
-        except OSError as error:
-            self.fail(error)
-        else:
-            # Who had it until now may have written it after it was read.
-            found = self._session(found.path) or found
-            place.take(found.path, found.remembered, lock)
-        return place
-
     def name_at(self, server: str) -> str | None:
         """Return the name that a person had last: at a server, or else anywhere."""
-        found = next(iter(self._sessions(server, None, True)), None)
+        found = next(iter(self.sessions(server, True)), None)
         return self.settings.name if found is None else found.remembered.name
-
-    def forget(self, server: str, name: str | None, person: bool = False) -> None:
-        """Forget what would be recalled, unless another client has it."""
-        for found in self._sessions(server, name, person):
-            with contextlib.suppress(OSError):
-                lock = files.lock(found.path)
-                self.remove(found.path)
-                os.close(lock)
 
     def history(self) -> Path | None:
         """Return the file of what was typed, which exists then and is for this user alone."""
@@ -108,7 +77,7 @@ class Memory:
             return None
         return path
 
-    def _sessions(self, server: str, name: str | None, person: bool) -> list[_Session]:
+    def sessions(self, server: str, person: bool, name: str | None = None) -> list[Kept]:
         """List the sessions at a server, of people or of programs, the last one first.
 
         Neither goes on with one of the other's: what it reads would be missed there.
@@ -117,18 +86,18 @@ class Memory:
         """
         paths = [] if self.folder is None else self.folder.glob("session-*.json")
         found = [
-            session
-            for session in map(self._session, paths)
-            if session is not None
-            and session.server == server
-            and session.person == person
-            and (name is None or session.has(name))
+            kept
+            for kept in map(self.session_in, paths)
+            if kept is not None
+            and (kept.server, kept.person) == (server, person)
+            and (name is None or kept.remembered.name.casefold() == name.casefold())
         ]
-        return sorted(found, key=lambda session: session.written, reverse=True)
+        return sorted(found, key=lambda kept: kept.written, reverse=True)
 
-    def _session(self, path: Path) -> _Session | None:
+    def session_in(self, path: Path) -> Kept | None:
+        """Return the session in a file, if there is one."""
         try:
-            return _Session.at(path)
+            return Kept.at(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -137,8 +106,6 @@ class Memory:
             self.tell(f"{path} was broken: what it remembered is forgotten")
             self.remove(path)
         return None
-
-    # For the parts of it
 
     def write(self, path: Path, record: dict[str, Any]) -> int | None:
         """Put a file in its place; return it open and locked, None if that is not possible."""
@@ -177,6 +144,7 @@ class Settings:
     :ivar timestamps: how much of the time stands in front of what happens.
     :ivar zone: whose time that is: ``local``, or a time zone.
     :ivar joins: whether they are shown who comes and goes.
+    :ivar together: whether they look at all rooms and private talks in one view.
     :ivar ignored: whom they don't want to see, by server, with the names that these had before and
         the ids of the events up to which they had them.
     """
@@ -186,6 +154,7 @@ class Settings:
     timestamps: Stamps = "short"
     zone = "local"
     joins = True
+    together = False
     ignored: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType({})
 
     def __init__(self, memory: Memory) -> None:
@@ -247,68 +216,13 @@ _FITS: Final[dict[str, Callable[[object], bool]]] = {
     "timestamps": lambda value: value in STAMPS,
     "zone": _is_zone,
     "joins": lambda value: isinstance(value, bool),
+    "together": lambda value: isinstance(value, bool),
     "ignored": _are_ignored,
 }
 """What is one of the settings, as far as it is remembered."""
 
 
-class Place:
-    """Where one session is remembered, which no other client has meanwhile.
-
-    :ivar remembered: what is remembered, if there is anything.
-    :ivar taken: another client has the session that was looked for.
-    """
-
-    remembered: Remembered | None = None
-    taken = False
-
-    _lock: int | None = None
-
-    def __init__(self, memory: Memory, server: str, person: bool) -> None:
-        self._memory = memory
-        self._server = server
-        self._person = person
-        folder = memory.folder
-        self._path = None if folder is None else folder / f"session-{secrets.token_hex(8)}.json"
-
-    def take(self, path: Path, remembered: Remembered, lock: int) -> None:
-        """Go on with a session that was found, and locked."""
-        self._path = path
-        self.remembered = remembered
-        self._lock = lock
-
-    def keep(self, remembered: Remembered) -> None:
-        """Remember this from now on."""
-        if self._path is None:
-            return
-        self.remembered = remembered
-        if self._person:
-            self._memory.settings.change(name=remembered.name)
-        record = {"server": self._server, "person": self._person, **remembered._asdict()}
-        lock = self._memory.write(self._path, record)
-        if lock is not None:
-            self._unlock()
-            self._lock = lock
-
-    def forget(self) -> None:
-        """Remember nothing of it, and nothing more."""
-        self.remembered = None
-        if self._path is not None and self._lock is not None:
-            self._memory.remove(self._path)
-        self.close()
-
-    def close(self) -> None:
-        """Let other clients have it."""
-        self._unlock()
-        self._path = None
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-
-class _Session(NamedTuple):
+class Kept(NamedTuple):
     """A session as it is in its file."""
 
     path: Path
@@ -317,12 +231,8 @@ class _Session(NamedTuple):
     person: bool
     remembered: Remembered
 
-    def has(self, name: str) -> bool:
-        """Tell whether it is that of a name."""
-        return self.remembered.name.casefold() == name.casefold()
-
     @classmethod
-    def at(cls, path: Path) -> _Session | None:
+    def at(cls, path: Path) -> Kept | None:
         """Read it; None if it is of another version.
 
         :raises ValueError: if it is broken.
@@ -338,3 +248,125 @@ class _Session(NamedTuple):
         written = path.stat().st_mtime_ns
         person = found.get("person") is True
         return cls(path, written, server, person, Remembered(name, token, journal, since))
+
+
+class Entrance:
+    """The way to a session at one server, with what is remembered of it.
+
+    No other client has the same session meanwhile.
+
+    :param endpoint: of the server.
+    :param where: the same in words.
+    :param person: whether it is for one: their names are remembered.
+    :param anew: whether to forget what is remembered of the session.
+    """
+
+    _lock: int | None = None
+    _taken = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        endpoint: IStreamClientEndpoint,
+        where: str,
+        memory: Memory,
+        person: bool = False,
+        anew: bool = False,
+    ) -> None:
+        self._reactor = reactor
+        self._endpoint = endpoint
+        self._where = where
+        self._server = server_at(where)
+        self._memory = memory
+        self._person = person
+        self._anew = anew
+        folder = memory.folder
+        self._path = None if folder is None else folder / f"session-{secrets.token_hex(8)}.json"
+
+    def session(
+        self,
+        listener: Listener,
+        name: str | None,
+        rooms: Sequence[str] = (),
+        remembered: Remembered | None = None,
+    ) -> Session:
+        """Go on with the session that there was before, or begin a new one.
+
+        :param name: None if it is to be the one that a person had last, if there is one.
+        :param rooms: to be in.
+        :param remembered: counts for more than what is remembered here.
+        """
+        if self._anew:
+            self._forget_all(name)
+        found = self.recall(name)
+        if name is None and found is None and not (self._anew or self._taken):
+            name = self._memory.settings.name
+        return Session(
+            self._reactor,
+            self._endpoint,
+            self._where,
+            listener,
+            name,
+            rooms,
+            remembered or found,
+            self.keep,
+        )
+
+    def recall(self, name: str | None) -> Remembered | None:
+        """Find the last session that was had, and lock it.
+
+        :param name: under which; None for any.
+        :return: None if there is none, or if another client has it at this moment.
+        """
+        found = next(iter(self._memory.sessions(self._server, self._person, name)), None)
+        if found is None:
+            return None
+        try:
+            self._lock = files.lock(found.path)
+        except BlockingIOError:
+            who = f"{found.remembered.name} at {self._server}"
+            self._memory.tell(f"another chat-client is {who}: this one is somebody else")
+            self._taken = True
+            return None
+        except OSError as error:
+            self._memory.fail(error)
+            return None
+        self._path = found.path
+        # Who had it until now may have written it after it was read.
+        return (self._memory.session_in(found.path) or found).remembered
+
+    def _forget_all(self, name: str | None) -> None:
+        """Forget what would be recalled, unless another client has it."""
+        for found in self._memory.sessions(self._server, self._person, name):
+            with contextlib.suppress(OSError):
+                lock = files.lock(found.path)
+                self._memory.remove(found.path)
+                os.close(lock)
+
+    def keep(self, remembered: Remembered) -> None:
+        """Remember this from now on."""
+        if self._path is None:
+            return
+        if self._person:
+            self._memory.settings.change(name=remembered.name)
+        record = {"server": self._server, "person": self._person, **remembered._asdict()}
+        lock = self._memory.write(self._path, record)
+        if lock is not None:
+            self._unlock()
+            self._lock = lock
+
+    def forget(self) -> None:
+        """Remember nothing of it, and nothing more: it is left for good."""
+        if self._path is not None and self._lock is not None:
+            self._memory.remove(self._path)
+        self.close()
+
+    def close(self) -> None:
+        """Let other clients have it."""
+        self._unlock()
+        self._path = None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

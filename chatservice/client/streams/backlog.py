@@ -1,42 +1,37 @@
-"""What a program has written and is not said yet: its lines, one after the other.
-
-A producer need not wait for the server: so many bytes of it may wait here.
-"""
+"""What a program has written and is not taken yet: its lines, one after the other."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from chatservice.client.connection import LONGEST
-from chatservice.client.streams.printed import as_seen
-from chatservice.client.streams.stdio import TOO_LONG
-from chatservice.text.sanitising import decode, safe
+from chatservice.text.sanitising import decode, edited, safe
+
+LONGEST: Final = 1 << 20
+"""Bytes of a line; the options of a server may allow for more than the usual 2,000 characters."""
+
+TOO_LONG: Final = f"a line has more than {LONGEST:,} bytes"
 
 MOST: Final = 16 << 20
-"""Bytes that may wait; then the producer has to."""
+"""Bytes of the last lines of a program that are kept."""
 
+# Control sequences, strings (titles, links) and all other escapes (ECMA-48, sections 5.3 to 5.6);
+# the bell. One that is cut off by the end of the line counts, too.
+_ESCAPES: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
+    r"|\x1b[ -/]*(?:[0-~]|$)"
+    r"|\x07"
+)
 
-class Source(Protocol):
-    """Lines that are to be said."""
-
-    @property
-    def full(self) -> bool:
-        """Whether the producer is to wait."""
-
-    def add(self, data: bytes) -> None:
-        """Append some bytes, however they are cut."""
-
-    def end(self) -> None:
-        """Note that nothing more comes: what is there without an end is a line, too."""
-
-    def next(self) -> str | None:
-        """Take the next line in which there is something to see; None if there is none now."""
+# EL and ED (ECMA-48, sections 8.3.41 and 8.3.39).
+_ERASES: Final = re.compile(r"(?:\x1b\[|\x9b)[0-3]?[JK]")
 
 
 class Backlog:
-    """A :class:`Source` of all lines.
+    """Lines as they are.
 
     :param refuse: is called with the reason when a line is left out because it is too long.
     """
@@ -49,32 +44,29 @@ class Backlog:
         self._ended = False
 
     @property
-    def full(self) -> bool:
-        """See :class:`Source`."""
-        return len(self._data) >= MOST
+    def size(self) -> int:
+        """How many bytes wait."""
+        return len(self._data)
 
     def add(self, data: bytes) -> None:
-        """See :class:`Source`."""
+        """Append some bytes, however they are cut."""
         if self._skipping:
             _, end, data = data.partition(b"\n")
             self._skipping = not end
         self._data += data
 
     def end(self) -> None:
-        """See :class:`Source`."""
+        """Note that nothing more comes: what is there without an end is a line, too."""
         self._ended = True
 
     def next(self) -> str | None:
-        """See :class:`Source`."""
+        """Take the next line; None if there is none now."""
         while (line := self._line()) is not None:
             if len(line) > LONGEST:
-                line = _last_drawn(line)
-            if len(line) > LONGEST:
-                self._refuse(TOO_LONG)
-                continue
-            text = as_seen(decode(line))
-            if safe(text):
-                return text
+                line = self._shortened(line)
+            if len(line) <= LONGEST:
+                return decode(line.removesuffix(b"\r"))
+            self._refuse(TOO_LONG)
         return None
 
     def _line(self) -> bytes | None:
@@ -90,50 +82,60 @@ class Backlog:
         return line
 
     def _shorten(self) -> None:
-        """Forget of a line without an end what is drawn over; without that, all of it."""
+        """Forget of a line without an end what does not count; if too much counts, all of it."""
         # What comes next is drawn over it if it ends so.
         over = b"\r" * self._data.endswith(b"\r")
-        self._data = bytearray(_last_drawn(bytes(self._data)) + over)
+        self._data = bytearray(self._shortened(bytes(self._data)) + over)
         if len(self._data) > LONGEST:
             self._data.clear()
             self._skipping = True
             self._refuse(TOO_LONG)
 
+    def _shortened(self, line: bytes) -> bytes:
+        """Return what counts of a line that is too long."""
+        return line
 
-class Tail:
-    """A :class:`Source` of the last lines of another, once that has ended.
 
-    Before them comes a line that tells how many are left out.
+class Printed(Backlog):
+    """Lines as one would see them on a terminal; those are left out in which is nothing to see."""
+
+    def next(self) -> str | None:
+        """See :class:`Backlog`."""
+        while (line := super().next()) is not None:
+            text = as_seen(line)
+            if safe(text):
+                return text
+        return None
+
+    def _shortened(self, line: bytes) -> bytes:
+        return line.rstrip(b"\r").rpartition(b"\r")[2]
+
+
+class Tail(Printed):
+    """The last lines, once there are no more; before them, how many are left out.
 
     :param most: so many lines.
     """
 
-    def __init__(self, source: Source, most: int) -> None:
-        self._source = source
+    def __init__(self, refuse: Callable[[str], None], most: int) -> None:
+        super().__init__(refuse)
         self._most = most
         self._kept: deque[str] = deque()
         self._size = 0
         self._left_out = 0
-        self._ended = False
-
-    @property
-    def full(self) -> bool:
-        """See :class:`Source`; what is not among the last waits for nothing."""
-        return False
 
     def add(self, data: bytes) -> None:
-        """See :class:`Source`."""
-        self._source.add(data)
+        """See :class:`Backlog`."""
+        super().add(data)
         self._keep()
 
     def end(self) -> None:
-        """See :class:`Source`."""
-        self._source.end()
+        """See :class:`Backlog`."""
+        super().end()
         self._keep()
-        self._ended = True
 
     def next(self) -> str | None:
-        """See :class:`Source`."""
+        """See :class:`Backlog`."""
         if not self._ended:
             return None
         if self._left_out:
@@ -142,7 +144,7 @@ class Tail:
         return self._kept.popleft() if self._kept else None
 
     def _keep(self) -> None:
-        while (line := self._source.next()) is not None:
+        while (line := super().next()) is not None:
             self._kept.append(line)
             self._size += len(line)
             while len(self._kept) > self._most or self._size > MOST:
@@ -150,5 +152,23 @@ class Tail:
                 self._left_out += 1
 
 
-def _last_drawn(line: bytes) -> bytes:
-    return line.rstrip(b"\r").rpartition(b"\r")[2]
+def as_seen(line: str) -> str:
+    r"""Return what one sees of a line in the end.
+
+    That is the text behind the last ``\r``, by which progress is drawn over itself, without colours
+    and without what backspaces erase. Where that is nothing, what was there before is still seen,
+    unless it was erased.
+
+    :param line: without its end; it is not safe to show yet.
+    """
+    if line.isprintable():
+        return line
+    for piece in reversed(line.split("\r")):
+        shown = _ESCAPES.sub("", piece)
+        if "\b" in shown:
+            shown = edited(shown)
+        if shown:
+            return shown
+        if _ERASES.search(piece):
+            break
+    return ""

@@ -5,16 +5,18 @@ See :mod:`~chatservice.client.streams.program` for what the exit status is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.seat import Refused, Seat, Sent
-from chatservice.client.streams.program import MOST, Program
-from chatservice.client.streams.stdio import TOO_LONG
+from chatservice.client.session.outgoing import Refused, Sent
+from chatservice.client.session.session import Session
+from chatservice.client.stored.state import Entrance
+from chatservice.client.streams.backlog import Backlog
+from chatservice.client.streams.program import Program, complain
 from chatservice.text import wording
 
 
@@ -30,23 +32,27 @@ class JsonLines(Program):
     ``seq``, that of the client. The ``token`` is written only to who gave the ``hello``.
     """
 
+    ready = True
     _hides_token = True
-    _skipping = False
-    _rest = b""
     _gap_is_known = False
     _quit: messages.Quit | None = None
 
-    def connectionMade(self) -> None:
-        """Come in, if there is a name."""
+    def __init__(
+        self,
+        entrance: Entrance,
+        name: str | None,
+        rooms: Sequence[str] = (),
+        complain: Callable[[str], None] = complain,
+    ) -> None:
+        super().__init__(entrance, name, rooms, complain, Backlog(self._too_long), self._typed)
         self._talked: dict[Sent, messages.Talk] = {}
-        super().connectionMade()
 
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Take a seat; what it tells waits while the output is full."""
+        """Begin a session; what it tells waits while the output is full."""
         super().come_in(name, rooms, remembered)
-        self.transport.registerProducer(self.seat, True)
+        self.transport.registerProducer(self.session, True)
 
     def tell(self, message: messages.Reply) -> None:
         """Write an object."""
@@ -55,53 +61,30 @@ class JsonLines(Program):
 
     # What is read
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take some of the input, but for the rest of a line that is too long."""
-        if self._skipping:
-            _, end, data = data.partition(self.delimiter)
-            self._skipping = not end
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
-        while self._rest:
-            rest, self._rest = self._rest, b""
-            super().dataReceived(rest)  # type: ignore[no-untyped-call]
-
-    def may_read(self) -> bool:
-        """See :meth:`Program.may_read`: only so much is unanswered, and the rest is not read."""
-        return self.seat is None or (self._welcomed and self._unanswered < MOST)
-
-    def input_ended(self) -> None:
-        """Leave when all is answered, if there was a hello."""
-        if self.seat is None:
-            self.end(1, "there is no name: give one with --name, or begin with a hello")
-        super().input_ended()
-
-    def typed(self, text: str) -> None:
+    def _typed(self, text: str) -> None:
         """Take a request; what is none is answered here."""
-        if not text.strip() or self._quit is not None:
+        if not text.strip():
             return
         try:
             request = messages.request(text)
             if isinstance(request, messages.Hello):
                 self._introduced(request)
-            elif self.seat is None:
+            elif self.session is None:
                 raise _bad(request, messages.Code.HELLO_FIRST, "say hello first")
             else:
-                self._pass_on(self.seat, request)
+                self._pass_on(self.session, request)
         except messages.BadMessage as bad:
             why = str(bad)
             self.refuse(why)
             code = bad.code.value
             self.tell(messages.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """Answer it like any other that is no request; what comes behind it counts."""
-        _, end, self._rest = line.partition(self.delimiter)
-        self._skipping = not end
-        self.refuse(TOO_LONG)
-        self.tell(messages.Error(code=messages.Code.TOO_LONG.value, text=TOO_LONG))
+    def _too_long(self, why: str) -> None:
+        self.refuse(why)
+        self.tell(messages.Error(code=messages.Code.TOO_LONG.value, text=why))
 
     def _introduced(self, hello: messages.Hello) -> None:
-        if self.seat is not None:
+        if self.session is not None:
             raise _bad(hello, messages.Code.WELCOME_ALREADY, "the hello was said already")
         if hello.name is None:
             raise _bad(hello, messages.Code.BAD_FIELD, "name is missing")
@@ -113,18 +96,18 @@ class JsonLines(Program):
             remembered = Remembered(hello.name, hello.token, hello.journal, hello.since)
         self.come_in(hello.name, hello.rooms or self._rooms, remembered)
 
-    def _pass_on(self, seat: Seat, request: messages.Request) -> None:
+    def _pass_on(self, session: Session, request: messages.Request) -> None:
         if isinstance(request, messages.Talk):
-            self._talked[seat.talk(request)] = request
-            self.asked()
+            self._unanswered += 1
+            self._talked[session.talk(request)] = request
         elif isinstance(request, messages.Quit):
             self._quit = request
             self._leaving = True
-            self.pauseProducing()
-            seat.quit(request.text)
+            self._pause_or_resume(True)
+            session.quit(request.text)
         else:
-            self.asked()
-            answer = seat.ask(request)
+            self._unanswered += 1
+            answer = session.ask(request)
             answer.addCallbacks(self.tell, self._not_done, errbackArgs=(request,))
             answer.addCallback(lambda _: self.answered())
 
@@ -134,17 +117,25 @@ class JsonLines(Program):
         self.refuse(str(refused))
         self.tell(replace(refused.error, to=request.type, ref=request.ref))
 
-    def output_ended(self) -> None:
+    def readConnectionLost(self) -> None:
+        """The input ended; if there was no hello in it, so does all else."""
+        super().readConnectionLost()
+        if self.session is None:
+            self.end(1, "there is no name: give one with --name, or begin with a hello")
+
+    def writeConnectionLost(self) -> None:
         """End: who was to read what happens does not."""
+        super().writeConnectionLost()
         self.end(1, "nobody reads the standard output any more")
 
-    # What the seat tells
+    # What the session tells
 
     def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """Write it."""
         self._gap_is_known = welcome.gap
         token = None if self._hides_token else welcome.token
         self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
+        self.ready = True
         super().welcomed(welcome, missed)
 
     def happened(self, event: messages.Event) -> None:

@@ -11,33 +11,35 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.client.stored.entrance import Entrance
-from chatservice.client.streams.backlog import Backlog, Source, Tail
-from chatservice.client.streams.program import MOST, Program
-from chatservice.client.streams.stdio import complain
+from chatservice.client.stored.state import Entrance
+from chatservice.client.streams.backlog import Printed, Tail
+from chatservice.client.streams.program import Program, complain
 from chatservice.text import wording
 
 JOINT: Final = " ⏎ "
 """What stands between lines that are said as one."""
+
+MAY_WAIT: Final = 16 << 20
+"""Bytes of the program that may wait here; then it has to. It need not wait for the server."""
 
 
 class Pipe(Program):
     """What a program writes is said in one room: the one that is given, or the first of the house.
 
     Each line is said as it would be seen, whatever it begins with; empty ones are left out. What
-    can't be said yet waits here, up to :data:`.backlog.MOST` bytes. Nothing is written to the
-    standard output. When all is stored, and so can't be lost any more, it leaves.
+    can't be said yet waits here. Nothing is written to the standard output. When all is stored, and
+    so can't be lost any more, it leaves.
 
     :param batch: lines that wait while another is on its way are said as one, as far as the server
         takes it.
     :param tail: so many lines are said, the last ones; None for all.
     """
 
+    _may_wait = MAY_WAIT
     _room: str | None = None
     _joining = False
     _longest = 0
     _held: str | None = None
-    _emptied = False
 
     def __init__(
         self,
@@ -48,48 +50,13 @@ class Pipe(Program):
         batch: bool = False,
         tail: int | None = None,
     ) -> None:
-        super().__init__(entrance, name, rooms, complain)
+        backlog = Printed(self.refuse) if tail is None else Tail(self.refuse, tail)
+        super().__init__(entrance, name, rooms, complain, backlog, self._say)
         self._batch = batch
-        self._source: Source = Backlog(self.refuse)
-        if tail is not None:
-            self._source = Tail(self._source, tail)
+        if batch:
+            self._window = 1
 
-    # What is read
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take some of the input."""
-        self._source.add(data)
-        self.go_on()
-
-    def input_ended(self) -> None:
-        """Leave when all is said and answered."""
-        self._source.end()
-        super().input_ended()
-
-    def output_ended(self) -> None:
-        """Nothing is written anyway."""
-
-    def may_read(self) -> bool:
-        """See :meth:`Program.may_read`; it does not have to wait for the server."""
-        return not self._source.full
-
-    def go_on(self) -> None:
-        """Say what may be said now; see :meth:`Program.go_on`."""
-        if self._room is not None and self.seat is not None and not self.ending:
-            while self._unanswered < (1 if self._batch else MOST):
-                text = self._next()
-                if text is None:
-                    self._emptied = self._all_read
-                    break
-                self._unanswered += 1
-                self.seat.talk(messages.Say(room=self._room, text=text))
-        super().go_on()
-
-    def is_done(self) -> bool:
-        """See :meth:`Program.is_done`; all that was read is said as well."""
-        return self._emptied and super().is_done()
-
-    def _next(self) -> str | None:
+    def next_line(self) -> str | None:
         """Take what is to be said as one."""
         text = self._line()
         while text is not None and self._batch:
@@ -104,20 +71,26 @@ class Pipe(Program):
 
     def _line(self) -> str | None:
         held, self._held = self._held, None
-        return self._source.next() if held is None else held
+        return super().next_line() if held is None else held
 
-    # What the seat tells
+    def _say(self, text: str) -> None:
+        if self.session is not None and self._room is not None:
+            self._unanswered += 1
+            self.session.talk(messages.Say(room=self._room, text=text))
+
+    # What the session tells
 
     def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """Go into the room, unless that was done before."""
         self._longest = welcome.longest
-        if self._room is None and not self._joining and self.seat is not None:
+        if self._room is None and not self._joining and self.session is not None:
             if self._rooms:
                 self._joining = True
-                joining = self.seat.ask(messages.Join(room=self._rooms[0]))
+                joining = self.session.ask(messages.Join(room=self._rooms[0]))
                 joining.addCallbacks(self._joined, self._not_let_in)
             elif welcome.rooms:
                 self._room = welcome.rooms[0].room
+                self.ready = True
             else:
                 self.end(1, wording.NOWHERE)
         super().welcomed(welcome, missed)
@@ -125,6 +98,7 @@ class Pipe(Program):
     def _joined(self, reply: messages.Reply) -> None:
         assert isinstance(reply, messages.Ok)
         self._room = reply.room
+        self.ready = True
         self.go_on()
 
     def _not_let_in(self, failure: Failure) -> None:
@@ -138,7 +112,7 @@ class Pipe(Program):
 
     def name_refused(self, why: str) -> None:
         """End: there is nobody to think of another name now."""
-        self.end(1, f"the name was refused: {why}; give another with --name")
+        super().name_refused(f"{why}; give another with --name")
 
     def ended(self, why: str | None) -> None:
         """See :meth:`Program.ended`; who has left politely has no reason to come back."""

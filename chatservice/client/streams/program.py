@@ -1,59 +1,97 @@
-"""What programs at the standard streams have in common: a seat, and an end that tells how it went.
+"""What programs at the standard streams have in common.
 
-The exit status is 0 if all was taken, 1 if something was not or there was no way to say it, with a
-sentence on the standard error; 130 if it was interrupted.
+Each has a session, and an end that tells how it went. The exit status is 0 if all was taken, 1 if
+something was not or there was no way to say it, with a sentence on the standard error; 130 if it
+was interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.seat import Seat, Sent
-from chatservice.client.stored.entrance import Entrance
-from chatservice.client.streams.stdio import StandardStreams, complain
+from chatservice.client.session.outgoing import Sent
+from chatservice.client.session.session import Listener, Session
+from chatservice.client.stored.state import Entrance
+from chatservice.client.streams.backlog import Backlog
 
 MOST: Final = 64
 """Lines that may be unanswered."""
 
+INTERRUPTED: Final = 128 + signal.SIGINT
 
-class Program(StandardStreams):
+
+def complain(sentence: str) -> None:
+    """Write a sentence of the client's own to the standard error, if there is one."""
+    # Not sys.stderr, which may be a log.
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError):
+            print(f"chat-client: {sentence}", file=sys.__stderr__, flush=True)
+
+
+@implementer(IHalfCloseableProtocol)
+class Program(Protocol, Listener):
     """A program whose connection may come and go, once there was one.
 
-    It is a :class:`~chatservice.client.session.seat.Listener`.
+    What it reads waits in a backlog until it may be taken; the standard input is read on as long as
+    not too much waits there.
 
     :param name: to come in with; None if it is in the input.
     :param rooms: to be in.
-    :ivar seat: that it has; None while there is no name.
+    :param backlog: what was read and not taken yet.
+    :param take: does what a line of it says.
+    :ivar done: fires with the exit status when there is nothing more to do.
+    :ivar session: that it has; None while there is no name.
+    :ivar ready: whether lines may be taken.
     """
 
-    INTERRUPTED = 128 + signal.SIGINT
+    transport: Any
 
-    seat: Seat | None = None
+    session: Session | None = None
+    ready = False
+    ending = False
 
+    _window = MOST
+    _may_wait = 0
     _welcomed = False
     _away = False
+    _paused = False
     _all_read = False
     _leaving = False
     _unanswered = 0
     _refusals = 0
     _first_refusal = ""
     _notice = ""
+    _status = 1
+    _writable = True
 
     def __init__(
         self,
         entrance: Entrance,
         name: str | None,
-        rooms: Sequence[str] = (),
-        complain: Callable[[str], None] = complain,
+        rooms: Sequence[str],
+        complain: Callable[[str], None],
+        backlog: Backlog,
+        take: Callable[[str], None],
     ) -> None:
-        super().__init__(complain)
         self.entrance = entrance
+        self.complain = complain
+        self.done: Deferred[int] = Deferred()
         self._name = name
         self._rooms = rooms
+        self._backlog = backlog
+        self._take = take
 
     def connectionMade(self) -> None:
         """Come in, if there is a name."""
@@ -63,30 +101,28 @@ class Program(StandardStreams):
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Take a seat."""
-        self.seat = self.entrance.seat(self, name, rooms, remembered)
-        self.seat.start()
+        """Begin a session, or go on with one."""
+        self.session = self.entrance.session(self, name, rooms, remembered)
+        self.ready = False
+        self.session.start()
         self.go_on()
-
-    def hang_up(self) -> None:
-        """Close the connection; the server keeps the seat for a while."""
-        if self.seat is not None:
-            self.seat.stop()
 
     # What is read
 
-    def input_ended(self) -> None:
-        """Leave when all is answered."""
-        self._all_read = True
+    def dataReceived(self, data: bytes) -> None:
+        """Take some of the input."""
+        self._backlog.add(data)
         self.go_on()
 
-    def asked(self) -> None:
-        """Note that something was said or asked which will be answered."""
-        self._unanswered += 1
-        self.go_on()
+    def readConnectionLost(self) -> None:
+        """The input ended: leave when all is answered."""
+        if not self.ending:
+            self._backlog.end()
+            self._all_read = True
+            self.go_on()
 
     def answered(self) -> None:
-        """Note that it was answered."""
+        """Note that something was answered."""
         self._unanswered -= 1
         self.go_on()
 
@@ -95,39 +131,46 @@ class Program(StandardStreams):
         self._first_refusal = self._first_refusal or why
         self._refusals += 1
 
-    def may_read(self) -> bool:
-        """Tell whether it is time for more of the input."""
-        raise NotImplementedError
-
-    def is_done(self) -> bool:
-        """Tell whether nothing of what was read is still to be answered."""
-        return not self._unanswered
+    def next_line(self) -> str | None:
+        """Take the next line of the backlog; None if there is none now."""
+        return self._backlog.next()
 
     def go_on(self) -> None:
-        """Read on, wait, or leave."""
+        """Take what may be taken now; then read on, wait, or leave."""
+        emptied = False
+        while self._may_take() and not emptied:
+            line = self.next_line()
+            if line is None:
+                emptied = True
+            else:
+                self._take(line)
         if self.ending or self._leaving:
             return
         if self._all_read:
-            if self.seat is not None and self._welcomed and self.is_done():
+            if emptied and self._welcomed and not self._unanswered and self.session is not None:
                 self._leaving = True
-                self.seat.quit()
-        elif self.paused and self.may_read():
-            self.resumeProducing()
-        elif not self.paused and not self.may_read():
-            self.pauseProducing()
+                self.session.quit()
+        else:
+            self._pause_or_resume(not emptied and self._backlog.size >= self._may_wait)
 
-    # What the seat tells
+    def _may_take(self) -> bool:
+        may = self.ready and self._unanswered < self._window
+        return may and not (self.ending or self._leaving)
+
+    def _pause_or_resume(self, pause: bool) -> None:
+        if pause != self._paused:
+            self._paused = pause
+            if pause:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
+
+    # What the session tells
 
     def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
         """There is a connection, maybe again."""
         self._welcomed, self._away = True, False
         self.go_on()
-
-    def caught_up(self, missed: int) -> None:
-        """What was missed was given."""
-
-    def happened(self, event: messages.Event) -> None:
-        """Something happened."""
 
     def stored(self, sent: Sent, id: int) -> None:
         """Count it as answered."""
@@ -142,9 +185,6 @@ class Program(StandardStreams):
         """The server has something to say to people: before it has welcomed, why it does not."""
         if not self._welcomed:
             self._notice = text
-
-    def gapped(self) -> None:
-        """Something that was missed can't be told."""
 
     def lost(self, why: str, pause: float) -> None:
         """End if the server was never there; else say once that it is not, and go on."""
@@ -167,3 +207,47 @@ class Program(StandardStreams):
             self.end(1, f"{lines} not taken: {self._first_refusal}")
         else:
             self.end(0)
+
+    # The end
+
+    def end(self, status: int, why: str | None = None) -> None:
+        """Hang up, and end when all is written; the first to say so decides the status.
+
+        The server keeps the session for a while.
+
+        :param why: what is to be said on the standard error.
+        """
+        if self.ending:
+            return
+        self.ending = True
+        self._status = status
+        if why is not None:
+            self.complain(why)
+        if self.session is not None:
+            self.session.stop()
+        self.transport.unregisterProducer()
+        if self._writable:
+            self.transport.loseConnection()
+        else:
+            self._over()
+
+    def stop(self) -> None:
+        """End, from without; what is not written or sent yet is not waited for."""
+        self.end(1)
+
+    def interrupt(self) -> None:
+        """End now, whatever is not written yet."""
+        self.end(INTERRUPTED)
+        self._over()
+
+    def writeConnectionLost(self) -> None:
+        """Nobody reads any more."""
+        self._writable = False
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """All is written."""
+        self._over()
+
+    def _over(self) -> None:
+        if not self.done.called:
+            self.done.callback(self._status)

@@ -8,27 +8,24 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen.commands import COMMANDS
 from chatservice.client.screen.completing import Completing
-
-
-class Known:
-    def people(self) -> list[str]:
-        return ["bob", "Bobby", "小林"]
-
-    def everybody(self) -> list[str]:
-        return [*self.people(), "zoe"]
-
-    def known_rooms(self) -> list[str]:
-        return ["lobby", "dev"]
+from tests.client.screen.desk import Desk
 
 
 class CompletingTests(TestCase):
+    def setUp(self) -> None:
+        desk = Desk(self)
+        desk.come_in("bob", "Bobby", "小林")
+        desk.says(desk.event("private", author="zoe", text="hi"))
+        self.completing = Completing()
+        self.completing.screen = desk.screen
+
     def assert_offers(self, typed: str, *offered: str) -> None:
         """See what the line would be with each that is offered."""
         document = Document(typed, typed.find("|") if "|" in typed else len(typed))
         if "|" in typed:
             document = Document(typed.replace("|", "", 1), typed.index("|"))
         before = document.text_before_cursor
-        completions = Completing(Known()).get_completions(document, CompleteEvent())
+        completions = self.completing.get_completions(document, CompleteEvent())
         self.assertEqual(
             [before[: len(before) + one.start_position] + one.text for one in completions],
             list(offered),
@@ -72,11 +69,14 @@ class CompletingTests(TestCase):
         self.assert_offers("/names 1")
         self.assert_offers("/j d", "/j dev")
         self.assert_offers("/query zo", "/query zoe ")
+        self.assert_offers("/go #", "/go #lobby")
+        self.assert_offers("/go z", "/go zoe")
+        self.assert_offers("/go a", "/go all")
         self.assert_offers("/rooms x")
         self.assert_offers("/join dev x")
 
     def test_each_word_of_a_usage_is_known(self) -> None:
         kinds = {kind for command in COMMANDS.values() for kind in command.kinds}
         self.assertEqual(
-            kinds, {"COMMAND", "ROOM", "PAGE", "N", "TEXT", "NAME", "MODE", "WHAT", "TO"}
+            kinds, {"COMMAND", "ROOM", "PAGE", "N", "TEXT", "NAME", "MODE", "WHAT", "TO", "VIEW"}
         )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen import paper
+from chatservice.client.screen.editor import is_long, lines_of, preview
 from chatservice.client.screen.paper import PAUSE, Paper
-from chatservice.client.screen.pastes import is_long, lines_of, preview
 from chatservice.client.screen.rendering import Line, Weight, day, notice
-from chatservice.client.screen.times import Times
+from chatservice.client.screen.wrapping import Text
 from chatservice.client.stored.state import Memory
 
 
@@ -23,13 +21,20 @@ class Printer:
         self.prints: list[list[str]] = []
         self.rings = 0
 
-    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
-        self.prints.append(fragment_list_to_text(text).split("\n")[:-1])
+    def show(self, text: Text, ring: bool) -> None:
+        self.prints.append(plain(text).split("\n")[:-1])
         self.rings += ring
 
+    def turn(self) -> None:
+        self.prints.append(["(a new page)"])
 
-def line(text: str, weight: Weight = Weight.NONE, at: datetime | None = None) -> Line:
-    return Line([("", text)], at is not None, at, weight)
+
+def plain(text: Text) -> str:
+    return "".join(part for _, part in text)
+
+
+def line(text: str, at: datetime | None = None) -> Line:
+    return Line([("", text)], at is not None, at)
 
 
 class PaperTests(TestCase):
@@ -38,9 +43,7 @@ class PaperTests(TestCase):
         self.printer = Printer()
         self.settings = Memory(None, self.fail).settings
         self.settings.change(timestamps="off")
-        self.paper = Paper(
-            self.clock, self.printer, Times(self.settings), lambda weight: weight > Weight.TALK
-        )
+        self.paper = Paper(self.clock, self.printer, self.settings)
 
     def put(self, *texts: str) -> None:
         self.paper.put(*map(line, texts))
@@ -101,25 +104,46 @@ class PaperTests(TestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_the_bell_rings_once(self) -> None:
-        self.paper.put(line("one", Weight.MENTION), line("two", Weight.MENTION))
+        self.paper.call(Weight.MENTION)
+        self.paper.call(Weight.MENTION)
+        self.put("one", "two")
         self.clock.advance(1)
-        self.paper.put(line("three", Weight.TALK))
+        self.paper.call(Weight.TALK)
+        self.put("three")
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 1)
         self.paper.hold()
-        self.paper.put(line("four", Weight.MENTION))
+        self.paper.call(Weight.MENTION)
+        self.put("four")
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 1)
         self.paper.release()
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 2)
 
+    def test_it_rings_for_what_is_not_printed(self) -> None:
+        self.paper.call(Weight.MENTION)
+        self.clock.advance(1)
+        self.assertEqual((self.printer.prints, self.printer.rings), ([[]], 1))
+        self.paper.call(Weight.TALK)
+        self.clock.advance(1)
+        self.assertEqual((self.printer.prints, self.printer.rings), ([[]], 1))
+
+    def test_a_new_page_begins_behind_all_that_waits(self) -> None:
+        self.put("one")
+        self.paper.hold()
+        self.put("two")
+        self.paper.turn()
+        self.put("three")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["one", "two"], ["(a new page)"], ["three"]])
+
     def test_each_day_has_its_line(self) -> None:
         now = datetime.now().astimezone()
         before = now - timedelta(days=1)
         self.paper.put(line("a", at=before), notice("b"), line("c", at=before), line("d", at=now))
         self.clock.advance(0)
-        days = [fragment_list_to_text(day(at).fragments) for at in (before, now)]
+        days = [plain(day(at).fragments) for at in (before, now)]
         self.assertEqual(self.printer.prints, [[days[0], "a", "-- b", "c", days[1], "d"]])
 
     def test_the_time_stands_in_front_as_one_wants_it(self) -> None:

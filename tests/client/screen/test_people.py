@@ -1,4 +1,4 @@
-"""Whom one could mean, and what was not read."""
+"""Whom one could mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import people
-from chatservice.client.screen.people import People, Unread
+from chatservice.client.screen.people import People
 
 
 def event(type: str = "said", room: str | None = "lobby", **values: Any) -> messages.Event:
@@ -53,33 +53,3 @@ class PeopleTests(TestCase):
             self.people.hear(event("private", None, author=name, text="hi"))
         self.people.left("lobby")
         self.assertEqual(self.people.known(None), ["zoe", "cleo"])
-
-
-class UnreadTests(TestCase):
-    def test_what_is_elsewhere_is_counted(self) -> None:
-        now = [5.0]
-        unread = Unread(lambda: now[0])
-        for happened in (
-            event(author="bob", text="x"),
-            event(room="dev", author="bob", text="x"),
-            event("did", room="dev", author="bob", text="x"),
-            event("joined", room="dev", names=["cleo"]),
-            event("private", None, author="bob", text="x"),
-        ):
-            unread.came(happened, "lobby")
-        self.assertEqual(unread.counts, {"#dev": 2, "bob": 1})
-        unread.came(event("renamed", author="bob", name="rob"), "lobby")
-        self.assertEqual(unread.counts, {"#dev": 2, "rob": 1})
-        unread.read("ROB")
-        unread.read("#ops")
-        self.assertEqual(unread.counts, {"#dev": 2})
-        unread.read_all()
-        self.assertEqual(unread.counts, {})
-        for now[0], room in ((6.0, "dev"), (7.0, "ops"), (8.0, "dev")):
-            unread.came(event(room=room, author="bob", text="x"), "lobby")
-        unread.read_until(6.5)
-        self.assertEqual(unread.counts, {"#dev": 2, "#ops": 1})
-        unread.read_until(7.0)
-        self.assertEqual(unread.counts, {"#dev": 2})
-        unread.read_until(8.0)
-        self.assertEqual(unread.counts, {})

@@ -5,9 +5,8 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.session.outgoing import Outgoing
-from chatservice.client.session.seat import Refused
-from tests.client.test_seat import SeatTestCase
+from chatservice.client.session.outgoing import Outgoing, Refused
+from tests.client.session.test_session import SessionTestCase
 
 
 class MovingTests(TestCase):
@@ -46,12 +45,12 @@ class MovingTests(TestCase):
         self.assertEqual(self.sent(), ["join", "join", "nick", "who", "who"])
 
 
-class LeavingAgainTests(SeatTestCase):
+class LeavingAgainTests(SessionTestCase):
     """What was left is left, whichever answer says so."""
 
     def leave(self) -> list[Any]:
         answers: list[Any] = []
-        self.seat.ask(messages.Leave(room="lobby", ref=7)).addBoth(answers.append)
+        self.session.ask(messages.Leave(room="lobby", ref=7)).addBoth(answers.append)
         return answers
 
     def test_the_answer_is_lost(self) -> None:
@@ -61,7 +60,7 @@ class LeavingAgainTests(SeatTestCase):
         self.house.tick()
         self.come_back()
         self.assertEqual(answers, [messages.Ok(to="leave", room="lobby", ref=7)])
-        self.assertEqual(dict(self.seat.rooms), {})
+        self.assertEqual(dict(self.session.rooms), {})
 
     def test_there_is_nothing_to_leave(self) -> None:
         self.come_in()

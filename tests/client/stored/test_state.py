@@ -9,14 +9,23 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored import files
-from chatservice.client.stored.state import Memory, Place, server_at, state_folder
+from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
+from tests.client.machine import Endpoint
 from tests.integration.support import folder_for
 
 ANA = Remembered("ana", "secret", "j1", 41)
+
+
+class Place(Entrance):
+    """An entrance, and what was recalled there."""
+
+    remembered: Remembered | None = None
 
 
 class StateTestCase(TestCase):
@@ -34,17 +43,25 @@ class StateTestCase(TestCase):
         """Return what another process, or one that is started later, has."""
         return Memory(self.folder, self.told.append)
 
-    def recall(self, server: str = "there", name: str | None = None, person: bool = True) -> Place:
-        place = self.memory().recall(server, name, person)
+    def place(self, server: str = "there", person: bool = True, anew: bool = False) -> Place:
+        place = Place(Clock(), Endpoint(), server, self.memory(), person, anew)
         self.places.append(place)
+        return place
+
+    def recall(self, server: str = "there", name: str | None = None, person: bool = True) -> Place:
+        place = self.place(server, person)
+        place.remembered = place.recall(name)
         return place
 
     def remember(
         self, remembered: Remembered = ANA, server: str = "there", person: bool = True
     ) -> None:
-        place = self.memory().recall(server, remembered.name, person)
+        place = self.recall(server, remembered.name, person)
         place.keep(remembered)
         place.close()
+
+    def forget(self, server: str, name: str | None, person: bool = False) -> None:
+        self.place(server, person, anew=True).session(Listener(), name)
 
     def sessions(self) -> list[Path]:
         return sorted(self.folder.glob("session-*.json"))
@@ -76,7 +93,7 @@ class FolderTests(StateTestCase):
 
     def test_nothing_is_written_without_a_reason(self) -> None:
         self.recall()
-        self.memory().forget("there", "ana")
+        self.forget("there", "ana")
         self.assertFalse(self.folder.exists())
 
     def test_servers_have_one_name_each(self) -> None:
@@ -115,7 +132,7 @@ class RecallTests(StateTestCase):
         (file,) = self.sessions()
         wanted = {
             "version": 1,
-            "server": "there",
+            "server": "there:7007",
             "person": True,
             "name": "anna",
             "token": "secret",
@@ -140,12 +157,12 @@ class RecallTests(StateTestCase):
         self.assertEqual(self.recall(name="ana", person=True).remembered, ANA)
 
     def test_the_name_that_somebody_had_last(self) -> None:
-        self.assertIsNone(self.memory().name_at("there"))
+        self.assertIsNone(self.memory().name_at("there:7007"))
         self.remember(ANA._replace(name="bot"), person=False)
-        self.assertIsNone(self.memory().name_at("there"))
+        self.assertIsNone(self.memory().name_at("there:7007"))
         self.remember(person=True)
         self.remember(ANA._replace(name="bob"), "elsewhere", person=True)
-        self.assertEqual(self.memory().name_at("there"), "ana")
+        self.assertEqual(self.memory().name_at("there:7007"), "ana")
         self.assertEqual(self.memory().name_at("anywhere"), "bob")
 
     def test_what_was_left_for_good_is_forgotten(self) -> None:
@@ -160,26 +177,26 @@ class RecallTests(StateTestCase):
     def test_the_last_time_can_be_forgotten(self) -> None:
         for name, person in (("ana", True), ("bob", True), ("bot", False)):
             self.remember(ANA._replace(name=name), person=person)
-        self.memory().forget("there", "bob")
+        self.forget("there", "bob")
         self.assertEqual(len(self.sessions()), 3)
-        self.memory().forget("there", "bob", person=True)
+        self.forget("there", "bob", person=True)
         self.assertEqual(len(self.sessions()), 2)
-        self.memory().forget("elsewhere", None, person=True)
-        self.memory().forget("there", None, person=True)
+        self.forget("elsewhere", None, person=True)
+        self.forget("there", None, person=True)
         bot = self.recall(name="bot", person=False)
         self.assertEqual(bot.remembered, ANA._replace(name="bot"))
         self.assertEqual(len(self.sessions()), 1)
 
 
 class LockTests(StateTestCase):
-    TAKEN = "another chat-client is ana at there: this one is somebody else"
+    TAKEN = "another chat-client is ana at there:7007: this one is somebody else"
 
     def test_a_second_client_is_somebody_else(self) -> None:
         self.remember()
         for name in (None, "ana"):
             first = self.recall()
             second = self.recall(name=name)
-            self.assertEqual((second.remembered, second.taken), (None, True))
+            self.assertIsNone(second.remembered)
             self.assertEqual(self.told.pop(), self.TAKEN)
             first.close()
             self.assertEqual(self.recall().remembered, ANA)
@@ -191,13 +208,14 @@ class LockTests(StateTestCase):
         second = self.recall()
         second.keep(ANA._replace(name="bob"))
         first.keep(ANA._replace(since=50))
-        self.assertTrue(self.recall(name="ana").taken)
-        self.assertTrue(self.recall(name="bob").taken)
+        for name in ("ana", "bob"):
+            self.assertIsNone(self.recall(name=name).remembered)
+        self.assertEqual(len(self.told), 3)
         self.assertEqual(len(self.sessions()), 2)
 
     def test_what_another_client_has_is_not_forgotten(self) -> None:
         self.recall().keep(ANA)
-        self.memory().forget("there", None)
+        self.forget("there", None)
         self.assertEqual(len(self.sessions()), 1)
 
     def test_what_was_written_meanwhile_counts(self) -> None:
@@ -299,10 +317,10 @@ class TroubleTests(StateTestCase):
     def test_a_file_that_is_gone_was_never_there(self) -> None:
         self.remember()
         (path,) = self.sessions()
-        memory = self.memory()
+        place = self.place()
         self.patch(Path, "glob", lambda folder, pattern: iter([path]))
         path.unlink()
-        self.assertIsNone(memory.recall("there", "ana").remembered)
+        self.assertIsNone(place.recall("ana"))
         self.assert_told()
 
     def test_a_file_that_can_not_be_removed_is_told_of(self) -> None:
@@ -315,10 +333,10 @@ class TroubleTests(StateTestCase):
         memory = Memory(None, self.told.append)
         memory.settings.change(bell="all", name="ana")
         self.assertEqual((memory.settings.bell, memory.settings.name), ("all", "ana"))
-        place = memory.recall("there", None)
+        place = Entrance(Clock(), Endpoint(), "there", memory, anew=True)
+        place.session(Listener(), None)
         place.keep(ANA)
         place.forget()
-        memory.forget("there", None)
         self.assertIsNone(memory.history())
         self.assert_told()
 
@@ -390,3 +408,74 @@ class HistoryTests(StateTestCase):
         path.write_text("hi")
         self.assertEqual(self.memory().history(), path)
         self.assertEqual(path.read_text(), "hi")
+
+
+class EntranceTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = folder_for(self)
+        self.endpoint = Endpoint()
+        self.told: list[str] = []
+
+    def entrance(self, person: bool = True, anew: bool = False, where: str = "there") -> Entrance:
+        memory = Memory(self.folder, self.told.append)
+        entrance = Entrance(Clock(), self.endpoint, where, memory, person, anew)
+        self.addCleanup(entrance.close)
+        return entrance
+
+    def session(
+        self, entrance: Entrance, name: str | None, given: Remembered | None = None
+    ) -> Session:
+        return entrance.session(Listener(), name, (), given)
+
+    def remember(self, name: str = "ana", person: bool = True) -> None:
+        entrance = self.entrance(person)
+        entrance.recall(name)
+        entrance.keep(ANA._replace(name=name))
+        entrance.close()
+
+    def token(self, session: Session) -> str | None:
+        """Return the token with which it would come in."""
+        session.start()
+        link = self.endpoint.succeed()
+        (hello,) = link.got()
+        token: str | None = hello.token  # type: ignore[attr-defined]
+        return token
+
+    def test_nothing_is_remembered(self) -> None:
+        entrance = self.entrance()
+        entrance.forget()
+        self.assertIsNone(self.session(entrance, None).name)
+        self.assertEqual(self.session(self.entrance(), "ana").name, "ana")
+
+    def test_it_goes_on_as_the_last_time(self) -> None:
+        self.remember()
+        session = self.session(self.entrance(), None)
+        self.assertEqual((session.name, self.token(session)), ("ana", "secret"))
+
+    def test_under_another_name_it_comes_in_anew(self) -> None:
+        self.remember()
+        session = self.session(self.entrance(), "bob")
+        self.assertEqual((session.name, self.token(session)), ("bob", None))
+
+    def test_at_another_server_a_person_has_the_name_they_had_last(self) -> None:
+        self.remember()
+        self.remember("bot", person=False)
+        session = self.session(self.entrance(where="elsewhere"), None)
+        self.assertEqual((session.name, self.token(session)), ("ana", None))
+
+    def test_who_comes_in_anew_is_asked_for_a_name(self) -> None:
+        self.remember()
+        self.assertIsNone(self.session(self.entrance(anew=True), None).name)
+        self.assertEqual(list(self.folder.glob("session-*")), [])
+
+    def test_a_second_client_is_asked_for_a_name(self) -> None:
+        self.remember()
+        self.session(self.entrance(), None)
+        self.assertIsNone(self.session(self.entrance(), None).name)
+        why = "another chat-client is ana at there:7007: this one is somebody else"
+        self.assertEqual(self.told, [why])
+
+    def test_what_is_given_counts_for_more(self) -> None:
+        self.remember()
+        given = ANA._replace(token="other")
+        self.assertEqual(self.token(self.session(self.entrance(), "ana", given)), "other")

@@ -14,11 +14,10 @@ from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from chatservice import messages
+from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.dialling import LONGEST_PAUSE, SHORT_PAUSE
-from chatservice.client.session.lines import IDLE, LONGEST, LOOK, PATIENCE
-from chatservice.client.session.outgoing import WINDOW
-from chatservice.client.session.seat import Refused, Remembered, Seat, Sent
-from chatservice.client.session.session import OVER
+from chatservice.client.session.outgoing import OVER, WINDOW, Refused, Sent
+from chatservice.client.session.session import IDLE, LONGEST, LOOK, PATIENCE, Listener, Session
 from chatservice.text import wording
 from tests.client.machine import AT, Endpoint, House, Link, Member
 from tests.profiles import examples, size
@@ -27,7 +26,7 @@ CUT_EVERY: Final = size(7, 1)
 """Bytes from one place at which a connection is cut to the next."""
 
 
-class Notes:
+class Notes(Listener):
     """A listener that notes what it is told."""
 
     def __init__(self) -> None:
@@ -70,22 +69,22 @@ class Notes:
         return told
 
 
-class SeatTestCase(TestCase):
+class SessionTestCase(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.endpoint = Endpoint()
         self.house = House()
         self.notes = Notes()
         self.kept: list[Remembered] = []
-        self.seat = self.sit("ana")
+        self.session = self.sit("ana")
 
     def sit(
         self,
         name: str | None,
         rooms: tuple[str, ...] = (),
         remembered: Remembered | None = None,
-    ) -> Seat:
-        seat = Seat(
+    ) -> Session:
+        seat = Session(
             self.clock,
             self.endpoint,
             "there",
@@ -95,7 +94,7 @@ class SeatTestCase(TestCase):
             remembered,
             self.kept.append,
         )
-        self.seat = seat
+        self.session = seat
         return seat
 
     def link(self) -> Link:
@@ -113,7 +112,7 @@ class SeatTestCase(TestCase):
                 return
 
     def come_in(self) -> Link:
-        self.seat.start()
+        self.session.start()
         link = self.link()
         self.move()
         return link
@@ -130,7 +129,7 @@ class SeatTestCase(TestCase):
         return link
 
     def say(self, text: str) -> Sent:
-        return self.seat.talk(messages.Say(room="lobby", text=text))
+        return self.session.talk(messages.Say(room="lobby", text=text))
 
     def others_say(self, *texts: str) -> None:
         bob = self.house.named("bob") or self.house.guest("bob", "lobby")
@@ -146,20 +145,20 @@ class SeatTestCase(TestCase):
         return [entry.text for entry in self.house.entries]
 
 
-class ComingInTests(SeatTestCase):
+class ComingInTests(SessionTestCase):
     def test_a_new_session(self) -> None:
-        self.seat.start()
+        self.session.start()
         link = self.link()
         self.assertEqual(link.got(), [messages.Hello(name="ana")])
-        self.assertFalse(self.seat.connected)
+        self.assertFalse(self.session.connected)
 
     def test_welcome(self) -> None:
         self.come_in()
-        self.assertTrue(self.seat.connected)
+        self.assertTrue(self.session.connected)
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", False)])
         self.assertEqual(self.kept, [Remembered("ana", "j1-t1", "j1", 100)])
-        self.assertEqual(list(self.seat.rooms), ["lobby"])
-        self.assertEqual(self.seat.latency, 0)
+        self.assertEqual(list(self.session.rooms), ["lobby"])
+        self.assertEqual(self.session.latency, 0)
 
     def test_rooms_to_be_in(self) -> None:
         self.sit("ana", ("dev", "ops")).start()
@@ -176,21 +175,21 @@ class ComingInTests(SeatTestCase):
         self.house.guest("ana", "lobby")
         self.come_in()
         self.assertEqual(self.notes.since_last(), [("name refused", "no: name_taken")])
-        self.seat.introduce("bo")
-        self.seat.introduce("cy")
+        self.session.introduce("bo")
+        self.session.introduce("cy")
         self.move()
         self.assertEqual(self.notes.since_last(), [("welcomed", "bo", False)])
-        self.assertEqual(self.seat.name, "bo")
+        self.assertEqual(self.session.name, "bo")
 
     def test_a_connection_that_is_lost_meanwhile_is_made_with_the_name(self) -> None:
         self.house.guest("ana", "lobby")
         self.come_in().cut()
         self.assertEqual(self.notes.since_last(), [("name refused", "no: name_taken")])
         self.assertEqual(self.endpoint.attempts, [])
-        self.seat.introduce("bo")
+        self.session.introduce("bo")
         self.link()
         self.move()
-        self.assertEqual(self.seat.name, "bo")
+        self.assertEqual(self.session.name, "bo")
 
     def test_what_is_of_no_use_to_try_again(self) -> None:
         for code in (messages.Code.BANNED, messages.Code.BAD_FIELD):
@@ -207,17 +206,17 @@ class ComingInTests(SeatTestCase):
             why = "the connection to there was lost: a reason"
             self.assertEqual(self.notes.since_last(), [("lost", why)])
             self.assertTrue(self.now.disconnecting)
-            self.seat.stop()
+            self.session.stop()
 
     def test_it_can_not_be_trusted(self) -> None:
-        self.seat.start()
+        self.session.start()
         self.link().cut(TLSError([("", "", "certificate verify failed")]))
         why = "there can't be trusted: certificate verify failed"
         self.assertEqual(self.notes.since_last(), [("ended", why)])
         self.assert_over()
 
     def test_it_can_not_be_trusted_before_there_is_a_connection(self) -> None:
-        self.seat.start()
+        self.session.start()
         self.endpoint.fail(TLSError([("", "", "certificate has expired")]))
         self.assertEqual(
             self.notes.since_last(), [("ended", "there can't be trusted: certificate has expired")]
@@ -246,7 +245,7 @@ class ComingInTests(SeatTestCase):
         self.assertIn(("lost", "the connection to there was lost: bad record mac"), self.notes.told)
 
     def test_a_server_that_is_not_there_is_tried_after_pauses_that_grow(self) -> None:
-        self.seat.start()
+        self.session.start()
         pauses = []
         for _ in range(20):
             self.endpoint.fail(ConnectionRefusedError(111))
@@ -260,7 +259,7 @@ class ComingInTests(SeatTestCase):
         self.assertGreater(pauses[-1], LONGEST_PAUSE / 2)
 
     def test_the_question_for_a_name_was_answered_before(self) -> None:
-        self.seat.start()
+        self.session.start()
         self.link().says(f"-- {wording.ASK_NAME}\r\n".encode(), b"-- too many people\r\n")
         self.assertEqual(self.notes.since_last(), [("noticed", "too many people")])
 
@@ -268,7 +267,7 @@ class ComingInTests(SeatTestCase):
         link = self.come_in()
         self.notes.since_last()
         link.says(welcome(name="eve"))
-        self.assertEqual((self.notes.since_last(), self.seat.name), ([], "ana"))
+        self.assertEqual((self.notes.since_last(), self.session.name), ([], "ana"))
 
 
 def welcome(**changes: Any) -> messages.Welcome:
@@ -289,7 +288,7 @@ def welcome(**changes: Any) -> messages.Welcome:
     return messages.Welcome(**{**plain, **changes})
 
 
-class ReadingTests(SeatTestCase):
+class ReadingTests(SessionTestCase):
     """What the server says, whatever that is."""
 
     def setUp(self) -> None:
@@ -314,7 +313,7 @@ class ReadingTests(SeatTestCase):
         )
         good = "a\u241bb\ufffd"
         self.assertEqual((heard[0].names, heard[0].text), ([good], good))
-        asking = self.seat.ask(messages.Who(room="lobby"))
+        asking = self.session.ask(messages.Who(room="lobby"))
         people = [messages.Person(name="\x07", away="\x07")]
         self.now.says(messages.WhoIs(room="lobby", people=people, count=1, ref=1))
         answer = self.successResultOf(asking)
@@ -350,7 +349,7 @@ class ReadingTests(SeatTestCase):
             messages.Pong(ref="ping 99"),
         )
         self.assertEqual(self.notes.since_last(), [(102, "hi")])
-        self.assertEqual(self.seat.latency, 0)
+        self.assertEqual(self.session.latency, 0)
 
     def test_a_gap(self) -> None:
         self.now.says(messages.Notice(text="something was forgotten", gap=True))
@@ -365,46 +364,46 @@ class ReadingTests(SeatTestCase):
         self.assertTrue(self.now.disconnected)
 
     def test_who_is_paused_is_told_nothing(self) -> None:
-        self.assertTrue(verifyObject(IPushProducer, self.seat))
+        self.assertTrue(verifyObject(IPushProducer, self.session))
         self.others_say("one")
-        self.seat.pauseProducing()
+        self.session.pauseProducing()
         self.move()
         self.clock.advance(10 * PATIENCE)
         self.assertEqual(self.notes.since_last(), [])
-        self.seat.resumeProducing()
+        self.session.resumeProducing()
         self.move()
         self.assertEqual(self.notes.since_last(), [(101, "one")])
-        self.seat.stopProducing()
+        self.session.stopProducing()
 
     def test_who_is_paused_is_told_nothing_on_another_connection_either(self) -> None:
-        self.seat.pauseProducing()
+        self.session.pauseProducing()
         self.come_back()
         self.clock.advance(10 * PATIENCE)
         self.assertEqual(len(self.notes.since_last()), 1)
         self.assertEqual(self.now.producerState, "paused")
-        self.seat.resumeProducing()
+        self.session.resumeProducing()
         self.move()
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True), ("caught up", 0)])
 
 
-class TalkingTests(SeatTestCase):
+class TalkingTests(SessionTestCase):
     def test_what_is_said_is_stored_at_its_place(self) -> None:
         self.come_in()
         self.notes.since_last()
         self.others_say("one")
         sent = self.say("hi")
-        self.assertEqual(list(self.seat.unstored), [sent])
+        self.assertEqual(list(self.session.unstored), [sent])
         self.move()
         self.others_say("two")
         self.move()
         self.assertEqual(
             self.notes.since_last(), [(101, "one"), (102, "stored", "hi"), (103, "two")]
         )
-        self.assertEqual((sent.id, list(self.seat.unstored)), (102, []))
+        self.assertEqual((sent.id, list(self.session.unstored)), (102, []))
 
     def test_what_is_said_before_there_is_a_connection(self) -> None:
         self.say("one")
-        self.seat.start()
+        self.session.start()
         self.say("two")
         self.link()
         self.say("three")
@@ -417,7 +416,7 @@ class TalkingTests(SeatTestCase):
         self.say("hi")
         self.move()
         self.assertEqual(self.notes.since_last()[1:], [("refused", "hi", "muted")])
-        self.assertEqual(list(self.seat.unstored), [])
+        self.assertEqual(list(self.session.unstored), [])
 
     def test_all_but_a_window_waits_here(self) -> None:
         self.come_in()
@@ -425,7 +424,7 @@ class TalkingTests(SeatTestCase):
             self.say(str(number))
         self.now.up()
         self.assertEqual(len(self.now.desk.got), 2 + WINDOW)
-        self.assertEqual(len(self.seat.unstored), 3 * WINDOW)
+        self.assertEqual(len(self.session.unstored), 3 * WINDOW)
         self.move()
         self.assertEqual(self.texts(), [str(number) for number in range(3 * WINDOW)])
 
@@ -439,7 +438,7 @@ class TalkingTests(SeatTestCase):
         self.come_in()
         self.say("x" * 24_000)
         self.say("\x01" * 12_000)
-        asking = self.seat.ask(messages.Nick(name="x" * 40_000))
+        asking = self.session.ask(messages.Nick(name="x" * 40_000))
         self.say("hi")
         self.notes.since_last()
         self.clock.advance(0)
@@ -451,41 +450,41 @@ class TalkingTests(SeatTestCase):
 
     def test_a_topic_of_ones_own(self) -> None:
         self.come_in()
-        self.seat.talk(messages.Topic(room="lobby", text="tea"))
+        self.session.talk(messages.Topic(room="lobby", text="tea"))
         self.move()
-        self.assertEqual(self.seat.rooms["lobby"].topic, "tea")
+        self.assertEqual(self.session.rooms["lobby"].topic, "tea")
 
 
-class AskingTests(SeatTestCase):
+class AskingTests(SessionTestCase):
     def test_answers(self) -> None:
         self.come_in()
-        asking = self.seat.ask(messages.Join(room="dev", ref="mine"))
+        asking = self.session.ask(messages.Join(room="dev", ref="mine"))
         self.move()
         self.assertEqual(
             self.successResultOf(asking),
             messages.Ok(to="join", room="dev", topic="", people=2, ref="mine"),
         )
-        self.assertEqual(list(self.seat.rooms), ["lobby", "dev"])
-        asking = self.seat.ask(messages.Leave(room="lobby"))
+        self.assertEqual(list(self.session.rooms), ["lobby", "dev"])
+        asking = self.session.ask(messages.Leave(room="lobby"))
         self.move()
-        self.assertEqual(list(self.seat.rooms), ["dev"])
-        asking = self.seat.ask(messages.Leave(room="lobby", ref=7))
+        self.assertEqual(list(self.session.rooms), ["dev"])
+        asking = self.session.ask(messages.Leave(room="lobby", ref=7))
         self.move()
         error = self.failureResultOf(asking, Refused).value.error
         self.assertEqual((error.code, error.ref), ("not_in_room", 7))
 
     def test_another_name(self) -> None:
         self.come_in()
-        asking = self.seat.ask(messages.Nick(name="bo"))
+        asking = self.session.ask(messages.Nick(name="bo"))
         self.move()
         self.successResultOf(asking)
-        self.assertEqual(self.seat.name, "bo")
+        self.assertEqual(self.session.name, "bo")
         self.assertEqual(self.kept[-1].name, "bo")
 
     def test_they_are_asked_behind_what_was_said_before(self) -> None:
         self.come_in()
         self.say("one")
-        self.seat.ask(messages.Leave(room="lobby"))
+        self.session.ask(messages.Leave(room="lobby"))
         self.say("two")
         self.now.up()
         self.assertEqual(
@@ -493,34 +492,34 @@ class AskingTests(SeatTestCase):
         )
 
     def test_they_are_asked_again(self) -> None:
-        asking = self.seat.ask(messages.Who(room="lobby"))
+        asking = self.session.ask(messages.Who(room="lobby"))
         self.come_in()
         self.successResultOf(asking)
-        asking = self.seat.ask(messages.Who(room="lobby"))
+        asking = self.session.ask(messages.Who(room="lobby"))
         self.now.up()
         self.come_back()
         self.successResultOf(asking)
 
     def test_they_can_be_cancelled(self) -> None:
-        waiting = self.seat.ask(messages.Who(room="lobby"))
+        waiting = self.session.ask(messages.Who(room="lobby"))
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
         self.come_in()
         self.assertEqual([request.type for request in self.now.desk.got], ["hello", "ping"])
-        asked = self.seat.ask(messages.Who(room="lobby"))
+        asked = self.session.ask(messages.Who(room="lobby"))
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
         self.move()
 
     def test_at_the_end_they_fail(self) -> None:
-        before = self.seat.ask(messages.Who(room="lobby"))
-        self.seat.stop()
-        after = self.seat.ask(messages.Who(room="lobby"))
+        before = self.session.ask(messages.Who(room="lobby"))
+        self.session.stop()
+        after = self.session.ask(messages.Who(room="lobby"))
         for asking in (before, after):
             self.assertEqual(self.failureResultOf(asking, Refused).value.error.code, OVER)
 
 
-class RoomsTests(SeatTestCase):
+class RoomsTests(SessionTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.come_in()
@@ -530,7 +529,7 @@ class RoomsTests(SeatTestCase):
         self.now.says(messages.Event(id=self.house.head, at=AT, **fields))
 
     def people(self) -> int:
-        return self.seat.rooms["lobby"].people
+        return self.session.rooms["lobby"].people
 
     def test_people_come_and_go(self) -> None:
         self.assertEqual(self.people(), 2)
@@ -547,23 +546,23 @@ class RoomsTests(SeatTestCase):
 
     def test_answers_say_how_many_there_are(self) -> None:
         self.house.guest("bob", "lobby")
-        self.seat.ask(messages.Who(room="lobby"))
+        self.session.ask(messages.Who(room="lobby"))
         self.move()
         self.assertEqual(self.people(), 2)
         lobby = messages.RoomSeen(room="lobby", people=9, topic="tea")
         self.now.says(
             messages.RoomList(rooms=[lobby, messages.RoomSeen(room="dev", people=1)], count=2)
         )
-        self.assertEqual(self.seat.rooms, {"lobby": lobby})
+        self.assertEqual(self.session.rooms, {"lobby": lobby})
 
     def test_topics(self) -> None:
         self.happens(type="topic", room="lobby", author="bob", text="tea")
-        self.assertEqual(self.seat.rooms["lobby"].topic, "tea")
+        self.assertEqual(self.session.rooms["lobby"].topic, "tea")
         self.happens(type="topic", room="lobby", author="bob")
-        self.assertEqual(self.seat.rooms["lobby"].topic, "")
+        self.assertEqual(self.session.rooms["lobby"].topic, "")
 
 
-class ResumingTests(SeatTestCase):
+class ResumingTests(SessionTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.come_in()
@@ -637,7 +636,7 @@ class ResumingTests(SeatTestCase):
         link = self.link()
         link.says(welcome(resumed=True), messages.Pong(ref="ping 1"))
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True)])
-        self.assertEqual(self.seat.latency, 0)
+        self.assertEqual(self.session.latency, 0)
         link.says(messages.Live(), messages.Live())
         self.assertEqual(self.notes.since_last(), [("caught up", 0)])
 
@@ -654,7 +653,7 @@ class ResumingTests(SeatTestCase):
         told = self.notes.since_last()
         self.assertIn(("refused", "one", "seq_unknown"), told)
         self.assertIn((101, "stored", "two"), told)
-        self.assertEqual((self.texts(), list(self.seat.unstored)), (["two"], []))
+        self.assertEqual((self.texts(), list(self.session.unstored)), (["two"], []))
 
     def test_what_was_stored_and_forgotten_is_stored_all_the_same(self) -> None:
         self.say("one")
@@ -711,7 +710,7 @@ class ResumingTests(SeatTestCase):
         link.says(messages.Error(code="name_taken", text="somebody has that name", to="hello"))
         self.assertEqual(self.notes.since_last()[-1], ("name refused", "somebody has that name"))
         link.got()
-        self.seat.introduce("ana2")
+        self.session.introduce("ana2")
         (hello,) = link.got()
         assert isinstance(hello, messages.Hello)
         self.assertEqual((hello.name, hello.token), ("ana2", "j1-t1"))
@@ -791,17 +790,17 @@ class ResumingTests(SeatTestCase):
         why = "the connection to there was lost: you took nothing for 120 s"
         self.assertEqual(self.notes.since_last(), [("lost", why)])
         self.again()
-        self.assertTrue(self.seat.connected)
+        self.assertTrue(self.session.connected)
 
 
-class RememberingTests(SeatTestCase):
+class RememberingTests(SessionTestCase):
     def test_a_program_that_was_restarted_goes_on(self) -> None:
         self.come_in()
         self.say("one")
         self.say("two")
         self.others_say("three")
         self.move()
-        self.seat.stop()
+        self.session.stop()
         self.others_say("four")
         self.notes.since_last()
         sent = self.sit(None, (), self.kept[-1]).talk(messages.Say(room="lobby", text="five"))
@@ -814,20 +813,20 @@ class RememberingTests(SeatTestCase):
 
     def test_rooms_that_are_wanted_now_are_joined(self) -> None:
         self.come_in()
-        self.seat.stop()
+        self.session.stop()
         self.sit("ana", ("ops", "lobby", "dev"), self.kept[-1])
-        self.seat.talk(messages.Say(room="ops", text="hi"))
+        self.session.talk(messages.Say(room="ops", text="hi"))
         self.come_in()
         self.assertEqual(
             self.now.desk.got[2:4],
             [messages.Join(room="ops", ref=2), messages.Join(room="dev", ref=1)],
         )
         self.assertEqual(self.now.desk.got[4].type, "say")
-        self.assertEqual(set(self.seat.rooms), {"ops", "lobby", "dev"})
+        self.assertEqual(set(self.session.rooms), {"ops", "lobby", "dev"})
 
     def test_a_room_that_is_wanted_and_closed(self) -> None:
         self.come_in()
-        self.seat.stop()
+        self.session.stop()
         self.sit("ana", ("ops",), self.kept[-1]).start()
         self.notes.since_last()
         link = self.link()
@@ -846,7 +845,7 @@ class RememberingTests(SeatTestCase):
         self.clock.advance(5)
         self.others_say("three")
         self.move()
-        self.seat.stop()
+        self.session.stop()
         self.assertEqual([one.since for one in self.kept], [102, 103])
         self.assert_over()
 
@@ -860,12 +859,12 @@ class RememberingTests(SeatTestCase):
     def test_on_demand(self) -> None:
         self.come_in()
         self.kept.clear()
-        self.seat.keep_soon()
+        self.session.keep_soon()
         self.clock.advance(1)
         self.assertEqual(len(self.kept), 1)
 
 
-class LivenessTests(SeatTestCase):
+class LivenessTests(SessionTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.come_in()
@@ -883,7 +882,7 @@ class LivenessTests(SeatTestCase):
         self.assertEqual(self.pings(), 1)
         self.clock.advance(1.5)
         self.now.down()
-        self.assertEqual(self.seat.latency, 1.5)
+        self.assertEqual(self.session.latency, 1.5)
 
     def test_who_has_something_unanswered_asks_sooner(self) -> None:
         self.say("hi")
@@ -898,7 +897,7 @@ class LivenessTests(SeatTestCase):
         self.assertEqual(self.notes.since_last(), [("lost", why)])
         self.assertTrue(self.now.disconnected)
         self.again()
-        self.assertTrue(self.seat.connected)
+        self.assertTrue(self.session.connected)
 
     def test_whoever_says_something_else_is_there(self) -> None:
         for _ in range(20):
@@ -916,7 +915,7 @@ class LivenessTests(SeatTestCase):
         self.assertEqual(self.notes.since_last()[1:2], [("lost", why)])
 
     def test_who_was_asked_for_a_name_is_not_asked_anything(self) -> None:
-        self.seat.stop()
+        self.session.stop()
         self.sit("bob")
         self.house.guest("bob")
         self.come_in()
@@ -926,13 +925,13 @@ class LivenessTests(SeatTestCase):
         self.assertEqual(self.notes.since_last(), [("name refused", "no: name_taken")])
 
 
-class LeavingTests(SeatTestCase):
+class LeavingTests(SessionTestCase):
     def test_by_quit(self) -> None:
         self.come_in()
         self.notes.since_last()
         self.say("hi")
-        self.seat.quit("bye")
-        self.seat.quit("twice")
+        self.session.quit("bye")
+        self.session.quit("twice")
         self.move()
         self.assertEqual(self.notes.since_last(), [(101, "stored", "hi"), ("ended", None)])
         self.assertEqual(self.now.desk.got[-1], messages.Quit(text="bye"))
@@ -941,29 +940,29 @@ class LeavingTests(SeatTestCase):
     def test_what_was_said_is_stored_first_over_a_lost_connection(self) -> None:
         self.come_in()
         self.say("hi")
-        self.seat.quit()
+        self.session.quit()
         self.come_back()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
         self.assertEqual(self.texts(), ["hi"])
 
     def test_a_connection_that_is_lost_instead_of_an_answer_will_do(self) -> None:
         self.come_in()
-        self.seat.quit()
+        self.session.quit()
         self.now.cut()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
         self.assert_over()
 
     def test_without_a_connection(self) -> None:
-        self.seat.start()
+        self.session.start()
         self.endpoint.fail(ConnectionRefusedError(111))
-        self.seat.quit()
+        self.session.quit()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
         self.assert_over()
 
     def test_without_a_connection_and_with_something_to_say(self) -> None:
-        self.seat.start()
+        self.session.start()
         self.say("hi")
-        self.seat.quit()
+        self.session.quit()
         self.endpoint.fail(ConnectionRefusedError(111))
         self.again()
         self.assertEqual(self.texts(), ["hi"])
@@ -971,8 +970,8 @@ class LeavingTests(SeatTestCase):
 
     def test_when_the_rest_was_refused_and_the_connection_is_lost(self) -> None:
         self.come_in()
-        asking = self.seat.ask(messages.Who(room="lobby"))
-        self.seat.quit()
+        asking = self.session.ask(messages.Who(room="lobby"))
+        self.session.quit()
         self.now.cut()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
         self.failureResultOf(asking, Refused)
@@ -980,15 +979,15 @@ class LeavingTests(SeatTestCase):
     def test_without_a_name(self) -> None:
         self.house.guest("ana")
         self.come_in()
-        self.seat.quit()
+        self.session.quit()
         self.assertEqual(self.notes.since_last()[-1], ("ended", None))
         self.assert_over()
 
     def test_a_name_that_is_refused_meanwhile(self) -> None:
         self.house.guest("ana")
         self.say("hi")
-        self.seat.start()
-        self.seat.quit()
+        self.session.start()
+        self.session.quit()
         self.link()
         self.move()
         self.assertEqual(self.notes.since_last(), [("ended", "no: name_taken")])
@@ -996,18 +995,18 @@ class LeavingTests(SeatTestCase):
     def test_without_a_word(self) -> None:
         self.come_in()
         self.notes.since_last()
-        self.seat.stop()
-        self.seat.stop()
-        self.seat.quit()
-        self.seat.keep_soon()
+        self.session.stop()
+        self.session.stop()
+        self.session.quit()
+        self.session.keep_soon()
         self.assertTrue(self.now.disconnecting)
         self.assertEqual(self.notes.since_last(), [])
         self.assert_over()
 
     def test_while_it_connects(self) -> None:
-        self.seat.start()
+        self.session.start()
         factory, connecting = self.endpoint.attempts[0]
-        self.seat.stop()
+        self.session.stop()
         self.assertTrue(connecting.called)
         self.endpoint.attempts.clear()
         late = factory.buildProtocol(None)  # type: ignore[arg-type]
@@ -1039,7 +1038,7 @@ class Chatter:
         self.start(None)
 
     def start(self, remembered: Remembered | None) -> None:
-        self.seat = Seat(
+        self.session = Session(
             self.clock,
             self.endpoint,
             "there",
@@ -1049,7 +1048,7 @@ class Chatter:
             remembered,
             self.kept.append,
         )
-        self.seat.start()
+        self.session.start()
 
     def text(self) -> str:
         self.texts += 1
@@ -1066,7 +1065,7 @@ class Chatter:
 
     def say(self) -> None:
         self.said.append(self.text())
-        self.seat.talk(messages.Say(room="lobby", text=self.said[-1]))
+        self.session.talk(messages.Say(room="lobby", text=self.said[-1]))
 
     def say_much(self) -> None:
         for _ in range(WINDOW + 6):
@@ -1079,7 +1078,9 @@ class Chatter:
         self.house.store("private", self.bob, self.text(), to=self.house.named("ana"))
 
     def ask(self) -> None:
-        self.seat.ask(messages.Who(room="lobby")).addErrback(lambda failure: failure.trap(Refused))
+        self.session.ask(messages.Who(room="lobby")).addErrback(
+            lambda failure: failure.trap(Refused)
+        )
 
     def mute(self) -> None:
         ana = self.house.named("ana")
@@ -1108,7 +1109,7 @@ class Chatter:
 
     def confirm(self) -> None:
         """Have the server know that the client has the session: else there would be a gap."""
-        if self.link is not None and self.link.desk.member is not None and self.seat.connected:
+        if self.link is not None and self.link.desk.member is not None and self.session.connected:
             self.link.desk.member.known = True
 
     def kill(self) -> None:
@@ -1116,10 +1117,10 @@ class Chatter:
         self.cut()
 
     def pause(self) -> None:
-        self.seat.pauseProducing()
+        self.session.pauseProducing()
 
     def resume(self) -> None:
-        self.seat.resumeProducing()
+        self.session.resumeProducing()
 
     def flow(self) -> None:
         self.connect()
@@ -1152,9 +1153,9 @@ class Chatter:
 
     def restart(self) -> None:
         """End the program, which forgets what is not stored, and start it again."""
-        self.dropped.update(sent.request.text for sent in self.seat.unstored)
+        self.dropped.update(sent.request.text for sent in self.session.unstored)
         self.confirm()
-        self.seat.stop()
+        self.session.stop()
         self.cut()
         self.endpoint.attempts.clear()
         self.start(self.kept[-1] if self.kept else None)
@@ -1168,7 +1169,7 @@ class Chatter:
 
     def check(self, test: TestCase) -> None:
         """Compare what was told with what is stored, when all has settled."""
-        test.assertEqual(list(self.seat.unstored), [])
+        test.assertEqual(list(self.session.unstored), [])
         ana = self.house.named("ana")
         assert ana is not None
         told = self.notes.told
@@ -1195,7 +1196,7 @@ class Chatter:
                 if ana.sees(entry) and entry.id > ana.since and entry.text not in self.dropped
             ],
         )
-        self.seat.stop()
+        self.session.stop()
 
 
 _ACTS: Final = (
