@@ -63,9 +63,7 @@ def status(state: State, columns: int) -> Text:
     here = state.here or ("no room" if state.connected else "")
     if state.together and state.here:
         here = f"all, to {here}"
-    crowd = number = ""
-    if state.people is not None and state.here:
-        crowd, number = people(state.people), f"{state.people:,}"
+    crowd = people(state.people) if state.people is not None and state.here else ""
     unread = [other for other in state.others if other.unread]
     keys, every, waiting = (
         _listed("Alt-", state.others),
@@ -79,9 +77,8 @@ def status(state: State, columns: int) -> Text:
         (here, crowd, keys, unsent, long),
         (here, crowd, every, unsent, long),
         (here, crowd, every, unsent, short),
-        (here, number, every, unsent, short),
-        (here, number, waiting, unsent, short),
-        (here, number, first, unsent, short),
+        (here, "", every, unsent, short),
+        (here, "", waiting, unsent, short),
         (here, "", first, unsent, shortest),
         (here, "", [], unsent, shortest),
         ("", "", [], unsent, shortest),

@@ -36,10 +36,9 @@ class StatusTests(TestCase):
 
     def test_it_is_shortened(self) -> None:
         self.assertEqual(
-            shown(BUSY, 66), " #lobby · 12 · 2 #dev (3), 3 #ops, 4 bob (1) · 2 unsent · 12 ms"
+            shown(BUSY, 66), " #lobby · 2 #dev (3), 3 #ops, 4 bob (1) · 2 unsent · 12 ms"
         )
-        self.assertEqual(shown(BUSY, 58), " #lobby · 12 · 2 #dev (3), 4 bob (1) · 2 unsent · 12 ms")
-        self.assertEqual(shown(BUSY, 48), " #lobby · 12 · 2 #dev (3) +1 · 2 unsent · 12 ms")
+        self.assertEqual(shown(BUSY, 52), " #lobby · 2 #dev (3), 4 bob (1) · 2 unsent · 12 ms")
         self.assertEqual(shown(BUSY, 44), " #lobby · 2 #dev (3) +1 · 2 unsent · 12 ms")
         self.assertEqual(shown(BUSY, 30), " #lobby · 2 unsent · 12 ms")
 
