@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.outgoing import Refused, Sent
+from chatservice.client.session.outgoing import OVER, error_in
 from chatservice.client.session.session import Listener, Session
 
 FULL: Final = 4096
@@ -56,8 +56,7 @@ class Inbox(Listener):
         self._events: deque[messages.Event] = deque()
         self._taken: messages.Event | None = None
         self._takers: deque[Deferred[messages.Event | None]] = deque()
-        self._saying: dict[Sent, Deferred[int]] = {}
-        self._questions = 0
+        self._unanswered = 0
         self._quits: list[Deferred[None]] = []
         self._paused = False
         self._over = False
@@ -85,22 +84,21 @@ class Inbox(Listener):
         """Say something; fires with its id when it is stored."""
         if self._over:
             return fail(self._closed())
-        storing: Deferred[int] = Deferred()
-        self._saying[self.session.talk(request)] = storing
-        self._pause_or_resume()
-        return storing
+        return self._awaited(self.session.talk(request).answer).addCallback(lambda sent: sent.id)
 
     def ask(self, request: messages.Request) -> Deferred[messages.Reply]:
         """Ask something."""
         if self._over:
             return fail(self._closed())
-        self._questions += 1
-        answer = self.session.ask(request)
+        return self._awaited(self.session.ask(request))
+
+    def _awaited(self, answer: Deferred[Any]) -> Deferred[Any]:
+        self._unanswered += 1
         self._pause_or_resume()
         return answer.addBoth(self._answered).addErrback(_refusal)
 
-    def _answered(self, answer: messages.Reply | Failure) -> messages.Reply | Failure:
-        self._questions -= 1
+    def _answered(self, answer: object) -> object:
+        self._unanswered -= 1
         self._pause_or_resume()
         return answer
 
@@ -137,7 +135,7 @@ class Inbox(Listener):
             self._keep(remembered)
 
     def _pause_or_resume(self) -> None:
-        awaited = bool(self._saying or self._questions or self._quits)
+        awaited = bool(self._unanswered or self._quits)
         most = HALF_EMPTY if self._paused else FULL
         paused = len(self._events) >= most and not awaited and not self._over
         if paused != self._paused:
@@ -162,16 +160,6 @@ class Inbox(Listener):
         else:
             self._events.append(event)
             self._pause_or_resume()
-
-    def stored(self, sent: Sent, id: int) -> None:
-        """Tell who said it."""
-        self._saying.pop(sent).callback(id)
-        self._pause_or_resume()
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Tell who said it."""
-        self._saying.pop(sent).errback(ChatError(error.text, error.code))
-        self._pause_or_resume()
 
     def noticed(self, text: str) -> None:
         """Log what is for people."""
@@ -211,9 +199,6 @@ class Inbox(Listener):
             call(*arguments)
         if not self.welcome.called:
             self.welcome.errback(self._closed())
-        saying, self._saying = self._saying, {}
-        for storing in saying.values():
-            storing.errback(self._closed())
         for leaving in self._quits:
             self._finish_one(leaving)
         while self._takers:
@@ -227,6 +212,5 @@ class Inbox(Listener):
 
 
 def _refusal(failure: Failure) -> Any:
-    refused = failure.trap(Refused) and failure.value
-    assert isinstance(refused, Refused)
-    raise ChatError(refused.error.text, refused.error.code) from None
+    error = error_in(failure)
+    raise ChatError(error.text, None if error.code == OVER else error.code) from None

@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client import Chat
-from chatservice.client.session.outgoing import Sent
+from chatservice.client.session.outgoing import OVER, Refused, Sent
 from chatservice.client.session.session import Listener, Session
 from chatservice.journal.events import (
     ANNOUNCED,
@@ -139,7 +139,18 @@ class Sitter(Watched, Listener):
         """Say something."""
         sent = self.seat.talk(request)
         self.said.append(sent)
+        sent.answer.addCallbacks(self._stored, self._refused, errbackArgs=(sent,))
         return sent
+
+    def _stored(self, sent: Sent) -> None:
+        if sent.id is None or sent not in self.said:
+            self.wrong.append(f"stored as {sent.id}: {sent}")
+        self._see(Seen(sent.id or 0, OWN, "", "", sent.text))
+
+    def _refused(self, failure: Failure, sent: Sent) -> None:
+        if failure.check(Refused) and failure.value.error.code != OVER:
+            self.wrong.append(f"refused: {sent}: {failure.value.error}")
+            self.changed()
 
     def say(self, room: str, text: str) -> Sent:
         """Say something in a room."""
@@ -167,15 +178,6 @@ class Sitter(Watched, Listener):
 
     def happened(self, event: messages.Event) -> None:
         self._see(seen(event))
-
-    def stored(self, sent: Sent, id: int) -> None:
-        if sent.id != id or sent not in self.said:
-            self.wrong.append(f"stored as {id}: {sent}")
-        self._see(Seen(id, OWN, "", "", sent.request.text))
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        self.wrong.append(f"refused: {sent}: {error}")
-        self.changed()
 
     def noticed(self, text: str) -> None:
         self.notices.append(text)

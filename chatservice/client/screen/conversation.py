@@ -19,7 +19,7 @@ from chatservice.client.screen.people import People
 from chatservice.client.screen.rendering import Line, counted, notice, rule
 from chatservice.client.screen.times import Times
 from chatservice.client.screen.views import KEPT, SHOWN, View, Views
-from chatservice.client.session.outgoing import OVER, Refused, Sent
+from chatservice.client.session.outgoing import OVER, Refused, Sent, error_in
 from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored.state import Settings, server_at
 from chatservice.text import names, wording
@@ -104,7 +104,6 @@ class Conversation(Listener):
         self._times = Times(settings)
         self._views = Views()
         self._wanted = room
-        self._written: dict[Sent, View] = {}
         self._rooms_heard_of: dict[str, None] = {}
         self._known: dict[int, None] = {}
         self._told_of_loss = False
@@ -265,31 +264,6 @@ class Conversation(Listener):
         room = view.room
         return line if room is None or view is self.here else line.elsewhere(room)
 
-    def stored(self, sent: Sent, id: int) -> None:
-        """Print what one said oneself, at its place, wherever one looks."""
-        self.said_at.pop(sent, None)
-        view = self._written.pop(sent, None)
-        request = sent.request
-        if view is None:
-            view = self._views.of_room(getattr(request, "room", ""))
-        elif view.room is None:
-            view = self._views.with_person(view.label)
-        if self._is_new(id):
-            # The clock of this machine may be wrong, or another than that of all other lines.
-            at = sent.time or datetime.now(timezone.utc)
-            line = rendering.sent(request, self.name, at, id, view.label)
-            view.lines.append(line)
-            if isinstance(request, messages.Private) or not self._desk.echoes:
-                self._paper.put(self._as_seen(line, view))
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Tell that something was not said, and what that was."""
-        self.said_at.pop(sent, None)
-        self._written.pop(sent, None)
-        text = sent.request.text
-        quoted = clip(text, 0, QUOTED)
-        self.tell(f"{error.text}; not said: {quoted}{'…' * (quoted != text)}")
-
     def noticed(self, text: str) -> None:
         """The server has something to say."""
         self.tell(text)
@@ -331,23 +305,50 @@ class Conversation(Listener):
     # What the person does
 
     def talk(self, request: messages.Talk) -> None:
-        """Say something; who does so where one looks has read what is there."""
-        sent = self.session.talk(request)
-        self.said_at[sent] = self.reactor.seconds()
-        if not isinstance(request, messages.Private):
-            view = self._views.of_room(getattr(request, "room", ""))
-        elif request.to is None and self.here is not None and self.here.session == request.session:
-            view = self._written[sent] = self.here
-        elif request.to is None and self.correspondent is not None:
-            view = self._written[sent] = self.correspondent
+        """Say something; who does so where all is seen has read what is there."""
+        if isinstance(request, messages.Private):
+            view = self._talk_of(request)
         else:
-            name = request.to or ""
-            there_is = self._views.has_talk(name)
-            view = self._written[sent] = self._views.with_person(name) if there_is else View(name)
-            # It is whoever has the name now, and so is the next line.
-            view.session = None
+            view = self._views.of_room(getattr(request, "room", ""))
         if self.together:
             view.unread = 0
+        sent = self.session.talk(request)
+        self.said_at[sent] = self.reactor.seconds()
+        sent.answer.addCallbacks(self._stored, self._not_said, (view,), errbackArgs=(sent,))
+
+    def _talk_of(self, request: messages.Private) -> View:
+        """Return the talk to which something private belongs."""
+        if request.to is not None:
+            view = self._views.found(request.to) or View(request.to)
+            # It is whoever has the name now, and so is the next line.
+            view.session = None
+            return view
+        here = self.here
+        if here is not None and here.session == request.session:
+            return here
+        assert self.correspondent is not None
+        return self.correspondent
+
+    def _stored(self, sent: Sent, view: View) -> None:
+        """Print what one said oneself, at its place, wherever one looks."""
+        del self.said_at[sent]
+        if view.room is None:
+            view = self._views.with_person(view.label)
+        if sent.id is not None and self._is_new(sent.id):
+            # The clock of this machine may be wrong, or another than that of all other lines.
+            at = sent.time or datetime.now(timezone.utc)
+            line = rendering.sent(sent.request, self.name, at, sent.id, view.label)
+            view.lines.append(line)
+            if view.room is None or not self._desk.echoes:
+                self._paper.put(self._as_seen(line, view))
+
+    def _not_said(self, failure: Failure, sent: Sent) -> None:
+        """Tell that something was not said, and what that was."""
+        error = error_in(failure)
+        del self.said_at[sent]
+        quoted = clip(sent.text, 0, QUOTED)
+        if error.code != OVER:
+            self.tell(f"{error.text}; not said: {quoted}{'…' * (quoted != sent.text)}")
 
     def say(self, text: str) -> None:
         """Say something where one is."""
@@ -366,10 +367,9 @@ class Conversation(Listener):
         self.session.ask(request).addCallbacks(then, self._refused)
 
     def _refused(self, failure: Failure) -> None:
-        failure.trap(Refused)
-        refusal = failure.value
-        if isinstance(refusal, Refused) and refusal.error.code != OVER:
-            self.tell(str(refusal))
+        error = error_in(failure)
+        if error.code != OVER:
+            self.tell(error.text)
 
     def tell(self, *lines: str) -> None:
         """Answer the person."""

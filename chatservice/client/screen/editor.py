@@ -203,7 +203,7 @@ class Editor:
 
     def _unsent(self) -> StyleAndTextTuples:
         room = self._room()
-        rows = [f"… {sent.request.text}" for sent in self._screen.unsent()[-SHOWN:]]
+        rows = [f"… {sent.text}" for sent in self._screen.unsent()[-SHOWN:]]
         cut = [row if width(row) < room else clip(row, 0, room - 2) + "…" for row in rows]
         return [("", "\n".join(cut))] if cut else []
 

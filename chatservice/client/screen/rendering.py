@@ -177,12 +177,12 @@ def _topic(text: str) -> Text:
     return [(QUIET, " set the topic: "), ("", text)]
 
 
-def sent(request: messages.Talk, me: str, at: datetime, id: int = 0, to: str = "") -> Line:
+def sent(request: messages.Request, me: str, at: datetime, id: int = 0, to: str = "") -> Line:
     """Render what one said oneself, once it is stored.
 
     :param to: to whom, if it was private.
     """
-    text = request.text
+    text = getattr(request, "text", "")
     if isinstance(request, messages.Private):
         between = [("class:me", "you"), (QUIET, " -> "), _name(to)]
         return _line(at, [(QUIET, "["), *between, (QUIET, "] "), ("", text)], id=id)

@@ -74,9 +74,9 @@ class Views:
         """Return the talk with somebody, which begins if there is none yet."""
         return self._views.setdefault(names.key(name), View(name))
 
-    def has_talk(self, name: str) -> bool:
-        """Tell whether there is a talk with somebody."""
-        return names.key(name) in self._views
+    def found(self, name: str) -> View | None:
+        """Return the talk with somebody, if there is one."""
+        return self._views.get(names.key(name))
 
     def renamed(self, old: str, new: str) -> None:
         """Note that somebody is called by another name."""

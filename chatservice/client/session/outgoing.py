@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from chatservice import messages
 
 WINDOW: Final = 64
 """How much is sent before something of it is answered; all else waits here, and not in a buffer."""
 
-
 OVER: Final = "over"
-"""The code with which questions fail that are never answered."""
+"""The code with which all fails that is never answered."""
 
 
 class Refused(Exception):
@@ -29,48 +29,51 @@ class Refused(Exception):
         self.error = error
 
 
+def error_in(failure: Failure) -> messages.Error:
+    """Return what the server said instead of an answer."""
+    failure.trap(Refused)
+    assert isinstance(failure.value, Refused)
+    return failure.value.error
+
+
 @dataclass(eq=False)
 class Sent:
-    """Own talk: kept until it is stored or refused.
+    """Own talk, or a question: kept until it is answered.
 
-    :ivar request: with its ``seq``, which is final once the server has welcomed.
-    :ivar id: its place in the one order, once it is stored.
+    :ivar request: talk has its ``seq``, which is final once the server has welcomed; a question has
+        a ``ref`` of our own.
+    :ivar answer: fires with the answer to a question; of talk, with this, once it is stored. It
+        fails with :class:`Refused`.
+    :ivar ref: that of whoever asked.
+    :ivar again: the answer may have been lost, so it may be done already.
+    :ivar id: of talk, its place in the one order, once it is stored.
     :ivar at: when that was, as the server says; None if it does not.
     """
 
-    request: messages.Talk
+    request: messages.Request
+    answer: Deferred[Any]
+    ref: str | int | None = None
+    again: bool = False
     id: int | None = None
     at: str | None = None
 
     @property
-    def time(self) -> datetime | None:
-        """The same as :attr:`at`; None if that can't be read."""
-        if self.at is None:
-            return None
-        try:
-            return messages.time_of(self.at)
-        except ValueError:
-            return None
+    def text(self) -> str:
+        """What is said."""
+        return str(getattr(self.request, "text", ""))
 
     @property
     def seq(self) -> int:
-        """The number of it in its session."""
-        assert self.request.seq is not None
-        return self.request.seq
+        """The number of it in its session; 0 for a question."""
+        return getattr(self.request, "seq", None) or 0
 
-
-@dataclass(eq=False)
-class Asked:
-    """A question, under a ``ref`` of our own.
-
-    :ivar ref: that of whoever asked.
-    :ivar again: the answer may have been lost, so it may be done already.
-    """
-
-    request: messages.Request
-    ref: str | int | None
-    answer: Deferred[messages.Reply]
-    again: bool = False
+    @property
+    def time(self) -> datetime | None:
+        """The same as :attr:`at`; None if that can't be read."""
+        try:
+            return messages.time_of(self.at or "")
+        except ValueError:
+            return None
 
     @property
     def changes(self) -> str | None:
@@ -88,8 +91,8 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._unstored: deque[Sent] = deque()
-        self._waiting: deque[Sent | Asked] = deque()
-        self._flight: list[Sent | Asked] = []
+        self._waiting: deque[Sent] = deque()
+        self._flight: list[Sent] = []
         self._refs = count(1)
         self._numbered = 0
         self._sent = 0
@@ -111,18 +114,18 @@ class Outgoing:
     def talk(self, request: messages.Talk) -> Sent:
         """Append something to say, under the next number."""
         self._numbered += 1
-        sent = Sent(replace(request, seq=self._numbered))
+        sent = Sent(replace(request, seq=self._numbered), Deferred())
         self._unstored.append(sent)
         self._waiting.append(sent)
         return sent
 
-    def ask(self, request: messages.Request, first: bool = False) -> Deferred[messages.Reply]:
+    def ask(self, request: messages.Request, first: bool = False) -> Deferred[Any]:
         """Append a question, or put it before all that waits.
 
         :return: fires with the answer, or fails with :class:`Refused`. It can be cancelled.
         """
-        answer: Deferred[messages.Reply] = Deferred(lambda _: self._drop(asked))
-        asked = Asked(replace(request, ref=next(self._refs)), request.ref, answer)
+        answer: Deferred[Any] = Deferred(lambda _: self._drop(asked))
+        asked = Sent(replace(request, ref=next(self._refs)), answer, request.ref)
         if first:
             self._waiting.appendleft(asked)
         else:
@@ -130,56 +133,46 @@ class Outgoing:
         return answer
 
     def next(self) -> messages.Request | None:
-        """Take what is to be sent now, if anything is."""
-        if not self._waiting or len(self._flight) >= WINDOW or self._must_wait(self._waiting[0]):
+        """Take what is to be sent now, if anything is.
+
+        Of two changes of the same the second waits. Of one alone it is safe to ask for it again:
+        who went in and out would do so twice.
+        """
+        if not self._waiting or len(self._flight) >= WINDOW:
+            return None
+        changes = self._waiting[0].changes
+        if changes is not None and any(other.changes == changes for other in self._flight):
             return None
         item = self._waiting.popleft()
         self._flight.append(item)
-        if isinstance(item, Sent):
-            self._sent = max(self._sent, item.seq)
+        self._sent = max(self._sent, item.seq)
         return item.request
 
-    def _must_wait(self, item: Sent | Asked) -> bool:
-        """Tell whether another change of the same comes first.
+    def answered(self, seq: int | None, ref: str | int | None) -> Sent | None:
+        """Take out what is answered, if it was sent.
 
-        Of one alone it is safe to ask for it again: who went in and out would do so twice.
+        :param seq: the number of the talk that is answered.
+        :param ref: of the question that is answered, if it is none of talk.
         """
-        changed = item.changes if isinstance(item, Asked) else None
-        return changed is not None and any(
-            isinstance(other, Asked) and other.changes == changed for other in self._flight
-        )
-
-    # Answers
-
-    def answered_talk(self, seq: int | None) -> Sent | None:
-        """Take out the talk that is answered, if it was sent."""
         for item in self._flight:
-            if isinstance(item, Sent) and item.seq == seq:
+            if item.seq == seq if item.seq else item.request.ref == ref:
                 self._flight.remove(item)
-                self._unstored.remove(item)
+                if item.seq:
+                    self._unstored.remove(item)
                 return item
         return None
 
-    def answered(self, ref: str | int | None) -> Asked | None:
-        """Take out the question that is answered, if it was asked."""
-        for item in self._flight:
-            if isinstance(item, Asked) and item.request.ref == ref:
-                self._flight.remove(item)
-                return item
-        return None
-
-    def _drop(self, asked: Asked) -> None:
-        for queue in (self._flight, self._waiting):
-            if asked in queue:
-                queue.remove(asked)
+    def _drop(self, item: Sent) -> None:
+        for queue in (self._flight, self._waiting, self._unstored):
+            if item in queue:
+                queue.remove(item)
 
     # Connections and sessions
 
     def lost(self) -> None:
         """Put what is unanswered back to the front: the connection is no more."""
         for item in self._flight:
-            if isinstance(item, Asked):
-                item.again = True
+            item.again = True
         self._waiting.extendleft(reversed(self._flight))
         self._flight.clear()
 
@@ -191,13 +184,8 @@ class Outgoing:
         :param seq: the highest that is stored.
         """
         stored = min(seq, self._sent)
-        waiting = deque(self._waiting)
-        self._waiting.clear()
-        for item in waiting:
-            if isinstance(item, Sent) and item.seq <= stored:
-                self._flight.append(item)
-            else:
-                self._waiting.append(item)
+        self._flight += [item for item in self._waiting if 0 < item.seq <= stored]
+        self._waiting = deque(item for item in self._waiting if not 0 < item.seq <= stored)
         self._number_from(seq)
 
     def unsettled(self, seq: int) -> list[messages.Request]:
@@ -206,7 +194,7 @@ class Outgoing:
         It may have been refused when the answer was lost, or be stored where nothing can be told
         of any more; the answer to the same once more says which.
         """
-        return [item.request for item in self._flight if isinstance(item, Sent) and item.seq <= seq]
+        return [item.request for item in self._flight if 0 < item.seq <= seq]
 
     def begin_again(self, seq: int, known: bool) -> list[Sent]:
         """Go on in another session.
@@ -217,27 +205,24 @@ class Outgoing:
         """
         doubtful = [sent for sent in self._unstored if known and sent.seq <= self._sent]
         for sent in doubtful:
-            self._unstored.remove(sent)
-            self._waiting.remove(sent)
+            self._drop(sent)
         self._sent = 0
         self._number_from(seq)
         return doubtful
 
     def _number_from(self, seq: int) -> None:
         """Number what was never sent in this session: behind what was, and what is stored."""
-        number = max(seq, self._sent)
+        self._numbered = max(seq, self._sent)
         for sent in self._unstored:
             if sent.seq > self._sent:
-                number += 1
-                if sent.seq != number:
-                    sent.request = replace(sent.request, seq=number)
-        self._numbered = number
+                self._numbered += 1
+                sent.request = replace(sent.request, seq=self._numbered)  # type: ignore[call-arg]
 
     def fail(self, error: messages.Error) -> None:
-        """Fail all questions: there will be no answer."""
+        """Fail all: there will be no answer. What is unstored stays so."""
         items = [*self._flight, *self._waiting]
-        self._flight = [item for item in self._flight if isinstance(item, Sent)]
-        self._waiting = deque(item for item in self._waiting if isinstance(item, Sent))
+        self._flight.clear()
+        self._waiting.clear()
         for item in items:
-            if isinstance(item, Asked) and not item.answer.called:
+            if not item.answer.called:
                 item.answer.errback(Refused(error))

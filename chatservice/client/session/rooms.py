@@ -50,7 +50,7 @@ class RoomsSeen:
         elif isinstance(reply, messages.RoomList):
             self.seen.update((room.room, room) for room in reply.rooms if room.room in self.seen)
 
-    def stored(self, talk: messages.Talk) -> None:
+    def stored(self, talk: messages.Request) -> None:
         """Note what one said oneself, if it is a topic."""
         if isinstance(talk, messages.Topic):
             self._change(talk.room, topic=talk.text)

@@ -28,7 +28,7 @@ from chatservice.client.session.dialling import (
     reason_of,
     wrong_with,
 )
-from chatservice.client.session.outgoing import OVER, Outgoing, Refused, Sent
+from chatservice.client.session.outgoing import OVER, Outgoing, Refused, Sent, error_in
 from chatservice.client.session.rooms import RoomsSeen
 from chatservice.text import wording
 from chatservice.text.sanitising import decode, safe
@@ -88,12 +88,6 @@ class Listener:
 
     def happened(self, event: messages.Event) -> None:
         """Something happened; each event is given once, in order."""
-
-    def stored(self, sent: Sent, id: int) -> None:
-        """Own talk is stored: this is its place among the events."""
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Own talk is not stored, and will not be."""
 
     def noticed(self, text: str) -> None:
         """The server has something to say to people."""
@@ -200,6 +194,8 @@ class Session:
         """Say something: at once, or when there is a connection; it is stored once.
 
         :param request: its ``seq`` does not matter.
+        :return: its ``answer`` fires, among the events, when it is stored, or fails with
+            :class:`Refused`.
         """
         sent = self._outgoing.talk(request)
         self._flush()
@@ -360,12 +356,12 @@ class Session:
             self._listener.gapped()
         for sent in doubtful:
             if self.connected:
-                self._listener.refused(sent, _doubt(sent))
+                sent.answer.errback(Refused(_doubt(sent)))
 
     def _not_let_in(self, failure: Failure) -> None:
-        error = failure.value
-        if isinstance(error, Refused) and error.error.code != OVER:
-            self._listener.noticed(error.error.text)
+        error = error_in(failure)
+        if error.code != OVER:
+            self._listener.noticed(error.text)
 
     def _not_welcomed(self, error: messages.Error) -> None:
         if error.code in _NAME_CODES:
@@ -411,23 +407,21 @@ class Session:
         # What was stored before the connection may be told of again, out of its place.
         if seq > self._stored_before:
             self._bookmark.reached(number)
-        sent = self._outgoing.answered_talk(seq)
+        sent = self._outgoing.answered(seq, None)
         if sent is not None:
             sent.id, sent.at = number, at
             self._rooms.stored(sent.request)
-            self._listener.stored(sent, number)
+            sent.answer.callback(sent)
 
     def _refused(self, error: messages.Error) -> None:
-        if sent := self._outgoing.answered_talk(error.seq):
-            self._listener.refused(sent, error)
-        elif asked := self._outgoing.answered(error.ref):
-            if asked.again and _is_done(asked.request, error):
-                room = getattr(asked.request, "room", None)
-                asked.answer.callback(messages.Ok(to=asked.request.type, room=room, ref=asked.ref))
-            else:
-                asked.answer.errback(Refused(replace(error, ref=asked.ref)))
-        else:
+        sent = self._outgoing.answered(error.seq, error.ref)
+        if sent is None:
             self._listener.noticed(error.text)
+        elif sent.again and _is_done(sent.request, error):
+            room = getattr(sent.request, "room", None)
+            sent.answer.callback(messages.Ok(to=sent.request.type, room=room, ref=sent.ref))
+        else:
+            sent.answer.errback(Refused(replace(error, ref=sent.ref)))
 
     def _caught_up(self) -> None:
         """All that was missed has come: what is stored and still without a receipt is asked for."""
@@ -438,12 +432,10 @@ class Session:
             self._listener.caught_up(self._missed)
 
     def _answered(self, reply: messages.Reply) -> None:
-        if isinstance(reply, messages.Pong) and self._lines is not None:
-            self.latency = self._lines.latency
-        elif isinstance(reply, messages.Ok) and reply.to == messages.Nick.type and reply.name:
+        if isinstance(reply, messages.Ok) and reply.to == messages.Nick.type and reply.name:
             self._bookmark.renamed(reply.name)
         self._rooms.answered(reply)
-        asked = self._outgoing.answered(getattr(reply, "ref", None))
+        asked = self._outgoing.answered(None, getattr(reply, "ref", None))
         if asked is None:
             return
         if isinstance(reply, _ANSWERS.get(type(asked.request), messages.Ok)):
@@ -491,15 +483,11 @@ class Lines(LineReceiver):
     """A connection, as its session sees it: requests go out, replies come in.
 
     What comes is made safe to show, here and once; whether anybody is there is found out here too.
-
-    :ivar latency: seconds from the last ping to its pong; None before the first.
     """
 
     delimiter = b"\n"
     MAX_LENGTH = LONGEST
     transport: Any
-
-    latency: float | None = None
 
     _session: Session | None
     _look: Any = None
@@ -580,7 +568,9 @@ class Lines(LineReceiver):
         now = self._reactor.seconds()
         if isinstance(reply, messages.Pong):
             if reply.ref == f"ping {self._pings}":
-                self.latency, self._asked = now - self._pinged, None
+                self._asked = None
+                if self._session is not None:
+                    self._session.latency = now - self._pinged
         elif isinstance(reply, messages.Welcome):
             self._asked = None
             self._longest_text = reply.longest

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from twisted.python.failure import Failure
-
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.outgoing import Refused, Sent
+from chatservice.client.session.outgoing import OVER, Sent
 from chatservice.client.session.session import Session
 from chatservice.client.stored.state import Entrance
 from chatservice.client.streams.backlog import Backlog
@@ -45,7 +43,6 @@ class JsonLines(Program):
         complain: Callable[[str], None] = complain,
     ) -> None:
         super().__init__(entrance, name, rooms, complain, Backlog(self._too_long), self._typed)
-        self._talked: dict[Sent, messages.Talk] = {}
 
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
@@ -98,24 +95,32 @@ class JsonLines(Program):
 
     def _pass_on(self, session: Session, request: messages.Request) -> None:
         if isinstance(request, messages.Talk):
-            self._unanswered += 1
-            self._talked[session.talk(request)] = request
+            self._say(session, request)
         elif isinstance(request, messages.Quit):
             self._quit = request
             self._leaving = True
             self._pause_or_resume(True)
             session.quit(request.text)
         else:
-            self._unanswered += 1
-            answer = session.ask(request)
-            answer.addCallbacks(self.tell, self._not_done, errbackArgs=(request,))
-            answer.addCallback(lambda _: self.answered())
+            self.awaited(
+                session.ask(request),
+                self.tell,
+                lambda error: self.tell(replace(error, to=request.type, ref=request.ref)),
+            )
 
-    def _not_done(self, failure: Failure, request: messages.Request) -> None:
-        refused = failure.trap(Refused) and failure.value
-        assert isinstance(refused, Refused)
-        self.refuse(str(refused))
-        self.tell(replace(refused.error, to=request.type, ref=request.ref))
+    def _say(self, session: Session, talk: messages.Talk) -> None:
+        sent = session.talk(talk)
+
+        def stored(sent: Sent) -> None:
+            seq = sent.seq if talk.seq is None else talk.seq
+            self.tell(messages.Ok(to=talk.type, id=sent.id, at=sent.at, seq=seq, ref=talk.ref))
+
+        def refused(error: messages.Error) -> None:
+            if error.code != OVER:
+                seq = sent.seq if talk.seq is None else talk.seq
+                self.tell(replace(error, seq=seq, ref=talk.ref))
+
+        self.awaited(sent.answer, stored, refused)
 
     def readConnectionLost(self) -> None:
         """The input ended; if there was no hello in it, so does all else."""
@@ -141,20 +146,6 @@ class JsonLines(Program):
     def happened(self, event: messages.Event) -> None:
         """Write it."""
         self.tell(event)
-
-    def stored(self, sent: Sent, id: int) -> None:
-        """Write the ``ok``."""
-        talk = self._talked.pop(sent)
-        seq = sent.seq if talk.seq is None else talk.seq
-        self.tell(messages.Ok(to=talk.type, id=id, at=sent.at, seq=seq, ref=talk.ref))
-        super().stored(sent, id)
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Write the error."""
-        talk = self._talked.pop(sent)
-        seq = sent.seq if talk.seq is None else talk.seq
-        self.tell(replace(error, seq=seq, ref=talk.ref))
-        super().refused(sent, error)
 
     def noticed(self, text: str) -> None:
         """Write it."""

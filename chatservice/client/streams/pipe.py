@@ -75,8 +75,8 @@ class Pipe(Program):
 
     def _say(self, text: str) -> None:
         if self.session is not None and self._room is not None:
-            self._unanswered += 1
-            self.session.talk(messages.Say(room=self._room, text=text))
+            sent = self.session.talk(messages.Say(room=self._room, text=text))
+            self.awaited(sent.answer, _pass, _pass)
 
     # What the session tells
 
@@ -119,3 +119,7 @@ class Pipe(Program):
         if why is None:
             self.entrance.forget()
         super().ended(why)
+
+
+def _pass(answer: object) -> None:
+    """Nothing is told of what is stored; of what is refused, it is told at the end."""

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.outgoing import Sent
+from chatservice.client.session.outgoing import error_in
 from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored.state import Entrance
 from chatservice.client.streams.backlog import Backlog
@@ -121,8 +121,24 @@ class Program(Protocol, Listener):
             self._all_read = True
             self.go_on()
 
-    def answered(self) -> None:
-        """Note that something was answered."""
+    def awaited(
+        self,
+        answer: Deferred[Any],
+        done: Callable[[Any], object],
+        refused: Callable[[messages.Error], object],
+    ) -> None:
+        """Count something as unanswered until it is done, or refused, and not taken."""
+        self._unanswered += 1
+        answer.addCallbacks(done, self._refused, errbackArgs=(refused,))
+        answer.addCallback(lambda _: self._answered())
+
+    def _refused(self, failure: Failure, refused: Callable[[messages.Error], object]) -> None:
+        error = error_in(failure)
+        if not self.ending:
+            self.refuse(error.text)
+            refused(error)
+
+    def _answered(self) -> None:
         self._unanswered -= 1
         self.go_on()
 
@@ -171,15 +187,6 @@ class Program(Protocol, Listener):
         """There is a connection, maybe again."""
         self._welcomed, self._away = True, False
         self.go_on()
-
-    def stored(self, sent: Sent, id: int) -> None:
-        """Count it as answered."""
-        self.answered()
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Count it as answered, and as not taken."""
-        self.refuse(error.text)
-        self.answered()
 
     def noticed(self, text: str) -> None:
         """The server has something to say to people: before it has welcomed, why it does not."""

@@ -26,14 +26,14 @@ class MovingTests(TestCase):
         self.outgoing.ask(messages.Leave(room="dev"))
         self.outgoing.talk(messages.Say(room="lobby", text="bye"))
         self.assertEqual(self.sent(), ["join", "say"])
-        self.outgoing.answered(1)
+        self.outgoing.answered(None, 1)
         self.assertEqual(self.sent(), ["leave", "say"])
 
     def test_one_name_after_the_other(self) -> None:
         self.outgoing.ask(messages.Nick(name="bo"))
         self.outgoing.ask(messages.Nick(name="cy"))
         self.assertEqual(self.sent(), ["nick"])
-        self.outgoing.answered(1)
+        self.outgoing.answered(None, 1)
         self.assertEqual(self.sent(), ["nick"])
 
     def test_all_else_at_once(self) -> None:

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -41,12 +42,19 @@ class Notes(Listener):
     def happened(self, event: messages.Event) -> None:
         self.told.append((event.id, event.text))
 
-    def stored(self, sent: Sent, id: int) -> None:
-        assert sent.id == id
-        self.told.append((id, "stored", sent.request.text))
+    def watch(self, sent: Sent) -> Sent:
+        """Note what comes of own talk, unless it is over before."""
 
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        self.told.append(("refused", sent.request.text, error.code))
+        def refused(failure: Failure) -> None:
+            error = failure.value.error
+            if error.code != OVER:
+                self.told.append(("refused", sent.text, error.code))
+
+        def stored(sent: Sent) -> None:
+            self.told.append((sent.id, "stored", sent.text))
+
+        sent.answer.addCallbacks(stored, refused)
+        return sent
 
     def noticed(self, text: str) -> None:
         self.told.append(("noticed", text))
@@ -129,7 +137,7 @@ class SessionTestCase(TestCase):
         return link
 
     def say(self, text: str) -> Sent:
-        return self.session.talk(messages.Say(room="lobby", text=text))
+        return self.notes.watch(self.session.talk(messages.Say(room="lobby", text=text)))
 
     def others_say(self, *texts: str) -> None:
         bob = self.house.named("bob") or self.house.guest("bob", "lobby")
@@ -450,7 +458,7 @@ class TalkingTests(SessionTestCase):
 
     def test_a_topic_of_ones_own(self) -> None:
         self.come_in()
-        self.session.talk(messages.Topic(room="lobby", text="tea"))
+        self.notes.watch(self.session.talk(messages.Topic(room="lobby", text="tea")))
         self.move()
         self.assertEqual(self.session.rooms["lobby"].topic, "tea")
 
@@ -803,7 +811,8 @@ class RememberingTests(SessionTestCase):
         self.session.stop()
         self.others_say("four")
         self.notes.since_last()
-        sent = self.sit(None, (), self.kept[-1]).talk(messages.Say(room="lobby", text="five"))
+        self.sit(None, (), self.kept[-1])
+        sent = self.say("five")
         self.come_in()
         self.assertEqual(sent.seq, 3)
         self.assertEqual(
@@ -815,7 +824,7 @@ class RememberingTests(SessionTestCase):
         self.come_in()
         self.session.stop()
         self.sit("ana", ("ops", "lobby", "dev"), self.kept[-1])
-        self.session.talk(messages.Say(room="ops", text="hi"))
+        self.notes.watch(self.session.talk(messages.Say(room="ops", text="hi")))
         self.come_in()
         self.assertEqual(
             self.now.desk.got[2:4],
@@ -1065,7 +1074,7 @@ class Chatter:
 
     def say(self) -> None:
         self.said.append(self.text())
-        self.session.talk(messages.Say(room="lobby", text=self.said[-1]))
+        self.notes.watch(self.session.talk(messages.Say(room="lobby", text=self.said[-1])))
 
     def say_much(self) -> None:
         for _ in range(WINDOW + 6):
@@ -1153,7 +1162,7 @@ class Chatter:
 
     def restart(self) -> None:
         """End the program, which forgets what is not stored, and start it again."""
-        self.dropped.update(sent.request.text for sent in self.session.unstored)
+        self.dropped.update(sent.text for sent in self.session.unstored)
         self.confirm()
         self.session.stop()
         self.cut()
