@@ -24,7 +24,7 @@ logged.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
@@ -178,7 +178,7 @@ class Chat(AsyncIterator[messages.Event]):
 
     def _ask(self, request: messages.Request, kind: type[_Answer]) -> Deferred[_Answer]:
         """Ask; that the answer is of its kind was looked at where it came in."""
-        return cast("Deferred[_Answer]", self._inbox.ask(request))
+        return self._inbox.ask(request)
 
     # The end
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from chatservice import messages
 from chatservice.client.screen.conversation import Conversation
@@ -205,7 +205,7 @@ def _join(typist: Conversation, typed: str) -> None:
     if name == typist.room:
         typist.tell(f"you are in #{name} already")
     elif name in typist.rooms:
-        typist.turn_to(typist.view_of(name))
+        typist.turn_to(typist.book.of_room(name))
     else:
         typist.ask(
             messages.Join(room=name),
@@ -219,7 +219,7 @@ def _leave(typist: Conversation, typed: str) -> None:
         typist.left(here)
         return
     name = _own_room(typist, typed)
-    typist.ask(messages.Leave(room=name), lambda reply: typist.left(typist.view_of(name)))
+    typist.ask(messages.Leave(room=name), lambda reply: typist.left(typist.book.of_room(name)))
 
 
 def _go(typist: Conversation, typed: str) -> None:
@@ -244,11 +244,11 @@ def _view(typist: Conversation, typed: str) -> View:
             raise Refused(f"there is no view {typed}: /go lists them")
         return views[int(typed) - 1]
     if typed.startswith("#"):
-        return typist.view_of(_own_room(typist, typed))
+        return typist.book.of_room(_own_room(typist, typed))
     for view in views:
         if names.key(view.label.removeprefix("#")) == names.key(typed):
             return view
-    return typist.talk_with(_known(typist, typed))
+    return typist.book.with_person(_known(typist, typed))
 
 
 def _known(typist: Conversation, typed: str) -> str:
@@ -286,8 +286,7 @@ def _topic(typist: Conversation, text: str) -> None:
 
 
 def _rooms(typist: Conversation) -> None:
-    def told(reply: messages.Reply) -> None:
-        there = cast("messages.RoomList", reply)
+    def told(there: messages.RoomList) -> None:
         typist.heard_of(there.rooms)
         more = there.count - len(there.rooms)
         typist.tell(*answers.rooms(there.rooms, more, typist.rooms, typist.room or ""))
@@ -301,7 +300,7 @@ def _history(typist: Conversation, typed: str) -> None:
     limit = int(typed) if typed else HISTORY_USUAL
     typist.ask(
         messages.History(room=typist.room or "", limit=limit),
-        lambda reply: typist.look_back(cast("messages.Past", reply)),
+        typist.look_back,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -65,6 +66,7 @@ class Conversation(Listener):
     :param where: the server, in words.
     :param sit: begins the session that it listens to.
     :param room: to be turned to at the beginning, if one is in several.
+    :ivar book: all views there were.
     :ivar here: to which view goes what is typed; None if there is none.
     :ivar correspondent: the talk with who wrote privately last.
     :ivar came: whether one was ever welcomed.
@@ -85,6 +87,7 @@ class Conversation(Listener):
         self.where = where
         self.settings = settings
         self.people = People()
+        self.book = Views()
         server = server_at(where)
         self.ignoring = Ignoring(
             settings.ignored.get(server, {}),
@@ -102,7 +105,6 @@ class Conversation(Listener):
         self.done: Deferred[int] = Deferred()
         self._paper = Paper(reactor, desk, settings)
         self._times = Times(settings)
-        self._views = Views()
         self._wanted = room
         self._rooms_heard_of: dict[str, None] = {}
         self._known: dict[int, None] = {}
@@ -111,10 +113,8 @@ class Conversation(Listener):
         self._status: int | None = None
         self._why: str | None = None
         # What stands above the lines that are held, and what these wait for.
-        self._past: list[tuple[View, list[messages.Event]]] = []
-        self._above: list[tuple[View, list[Line]]] = []
+        self._above: list[tuple[View, list[messages.Event], list[Line]]] = []
         self._heading: list[Line] = []
-        self._elsewhere: list[Line] = []
         self._arriving = 0
         self._catching_up = False
         self._missed = 0
@@ -144,7 +144,7 @@ class Conversation(Listener):
     @property
     def views(self) -> list[View]:
         """All there is to look at."""
-        return self._views.among(self.rooms)
+        return self.book.among(self.rooms)
 
     @property
     def together(self) -> bool:
@@ -154,7 +154,7 @@ class Conversation(Listener):
     @property
     def columns(self) -> int:
         """How wide the terminal is; as narrow as one may be, if that is not known."""
-        return self._paper.columns or COLUMNS
+        return self._desk.columns or COLUMNS
 
     # What the server tells: see Listener
 
@@ -169,7 +169,7 @@ class Conversation(Listener):
             self._desk.prompt()
         if self.here is None or (self.here.room and self.here.room not in self.rooms):
             room = self._wanted if self._wanted in self.rooms else next(iter(self.rooms), None)
-            self.here = None if room is None else self._views.of_room(room)
+            self.here = None if room is None else self.book.of_room(room)
         if first:
             self._paper.put(notice(f"hello {self.name}! /help shows the commands"))
         elif not missed:
@@ -178,12 +178,11 @@ class Conversation(Listener):
         self._catching_up = missed
         if missed:
             self._paper.hold()
+        others = [f"#{room}" for room in self.rooms if room != self.room]
+        also = [notice(f"you are also in {faces(others)}")] if first and others else []
         if self.here is not None and self.here.room and (first or not missed):
-            self._enter(self.here, self.here.room, welcome.since + 1)
+            self._enter(self.here, self.here.room, welcome.since + 1, also)
         if first:
-            others = [f"#{room}" for room in self.rooms if room != self.room]
-            if others:
-                self._elsewhere = [notice(f"you are also in {faces(others)}")]
             asking = self.session.ask(messages.Rooms())
             asking.addCallbacks(lambda reply: self.heard_of(reply.rooms), _ignore)
             wanted = self._wanted
@@ -210,12 +209,12 @@ class Conversation(Listener):
         author, renamed = event.author or "", event.type == "renamed"
         if renamed and author and event.name:
             self.ignoring.renamed(author, event.name, event.id)
-            self._views.renamed(author, event.name)
+            self.book.renamed(author, event.name)
         if self.ignoring.hides(event):
             return
-        view = None if event.room is None else self._views.of_room(event.room)
+        view = None if event.room is None else self.book.of_room(event.room)
         if event.type == "private" and author:
-            view = self.correspondent = self._views.with_person(author)
+            view = self.correspondent = self.book.with_person(author)
             view.session = event.session
         renaming = (event.author, event.name)
         again = renamed and renaming == self._last_renaming
@@ -309,7 +308,7 @@ class Conversation(Listener):
         if isinstance(request, messages.Private):
             view = self._talk_of(request)
         else:
-            view = self._views.of_room(getattr(request, "room", ""))
+            view = self.book.of_room(getattr(request, "room", ""))
         if self.together:
             view.unread = 0
         sent = self.session.talk(request)
@@ -319,7 +318,7 @@ class Conversation(Listener):
     def _talk_of(self, request: messages.Private) -> View:
         """Return the talk to which something private belongs."""
         if request.to is not None:
-            view = self._views.found(request.to) or View(request.to)
+            view = self.book.found(request.to) or View(request.to)
             # It is whoever has the name now, and so is the next line.
             view.session = None
             return view
@@ -333,7 +332,7 @@ class Conversation(Listener):
         """Print what one said oneself, at its place, wherever one looks."""
         del self.said_at[sent]
         if view.room is None:
-            view = self._views.with_person(view.label)
+            view = self.book.with_person(view.label)
         if sent.id is not None and self._is_new(sent.id):
             # The clock of this machine may be wrong, or another than that of all other lines.
             at = sent.time or datetime.now(timezone.utc)
@@ -360,7 +359,7 @@ class Conversation(Listener):
         else:
             self.talk(messages.Private(to=self.here.label, text=text))
 
-    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
+    def ask(self, request: messages.Request, then: Callable[[Any], None]) -> None:
         """Ask for something; tell if it is refused."""
         if not self.session.connected:
             self.tell("that waits until there is a connection")
@@ -399,14 +398,6 @@ class Conversation(Listener):
             return at
 
     # Where one looks
-
-    def view_of(self, room: str) -> View:
-        """Return the view of a room."""
-        return self._views.of_room(room)
-
-    def talk_with(self, name: str) -> View:
-        """Return the view of the talk with somebody."""
-        return self._views.with_person(name)
 
     def go(self, view: View) -> None:
         """Look at a room or a talk by itself; what is typed goes there."""
@@ -456,7 +447,7 @@ class Conversation(Listener):
 
     def arrive(self, room: str) -> None:
         """Turn to a room that one has just come into."""
-        view = self.here = self._views.of_room(room)
+        view = self.here = self.book.of_room(room)
         if not self.together:
             self._paper.turn()
         self._enter(view, room, None)
@@ -466,7 +457,7 @@ class Conversation(Listener):
         """Forget a room that one is not in any more, or a talk that is over; look elsewhere."""
         if view.room is not None:
             self.people.left(view.room)
-        self._views.close(view)
+        self.book.close(view)
         if view is not self.here:
             self.tell(f"you left {view.label}")
             return
@@ -480,50 +471,40 @@ class Conversation(Listener):
 
     # Coming into a room: the past, then who is there, then what happens
 
-    def _enter(self, view: View, room: str, before: int | None) -> None:
+    def _enter(self, view: View, room: str, before: int | None, also: Sequence[Line] = ()) -> None:
+        """Have what happens wait for the past of a room, and for who is there."""
         view.entered = True
         self._paper.hold()
         self._arriving += 1
+        Deferred.fromCoroutine(self._arrive(view, room, before, also))
 
-        def past(reply: Any) -> None:
-            events = cast("messages.Past", reply).events
-            self._past.append((view, [event for event in events if self._is_new(event.id)]))
-            asking = self.session.ask(messages.Who(room=room))
-            asking.addCallbacks(there, self._not_told)
-
-        def there(reply: Any) -> None:
-            who = cast("messages.WhoIs", reply)
+    async def _arrive(
+        self, view: View, room: str, before: int | None, also: Sequence[Line]
+    ) -> None:
+        with contextlib.suppress(Refused):
+            asked = messages.History(room=room, before=before, limit=SHOWN)
+            past: messages.Past = await self.session.ask(asked)
+            new = [event for event in past.events if self._is_new(event.id)]
+            self._above.append((view, new, []))
+            who: messages.WhoIs = await self.session.ask(messages.Who(room=room))
             self._there(who)
             others = [person.name for person in who.people if person.name != self.name]
             topic = self.rooms[room].topic if room in self.rooms else ""
             where = rendering.where_one_is(room, others, who.count - 1, topic)
-            self._above.append((view, [*where, *self._elsewhere]))
-            self._elsewhere = []
-            self._arrived()
-
-        asking = self.session.ask(messages.History(room=room, before=before, limit=SHOWN))
-        asking.addCallbacks(past, self._not_told)
+            self._above.append((view, [], [*where, *also]))
+        self._arriving -= 1
+        self._release()
 
     def _seen(self, events: Iterable[messages.Event]) -> list[Line]:
         return [
             rendering.past(event, self.name) for event in events if not self.ignoring.hides(event)
         ]
 
-    def _not_told(self, failure: Failure) -> None:
-        failure.trap(Refused)
-        self._arrived()
-
-    def _arrived(self) -> None:
-        self._arriving = max(0, self._arriving - 1)
-        self._release()
-
-    def _there(self, reply: messages.Reply) -> None:
-        who = cast("messages.WhoIs", reply)
+    def _there(self, who: messages.WhoIs) -> None:
         self.people.all_in(who.room, [person.name for person in who.people])
 
-    def _missing(self, reply: messages.Reply) -> None:
+    def _missing(self, who: messages.WhoIs) -> None:
         """Tell who is not there any more, though nobody has seen them leave."""
-        who = cast("messages.WhoIs", reply)
         before = self.people.there(who.room)
         self._there(who)
         if who.count > len(who.people) or not self.settings.joins:
@@ -533,23 +514,20 @@ class Conversation(Listener):
         if gone:
             verb = "is" if len(gone) == 1 else "are"
             line = notice(f"{faces(gone)} {verb} not here any more")
-            self._came(line, self._views.of_room(who.room))
+            self._came(line, self.book.of_room(who.room))
 
     def _release(self, at_once: bool = False) -> None:
         if at_once or not (self._arriving or self._catching_up):
             # Only now it is known under which names those are who are ignored.
-            past = [(view, self._seen(events)) for view, events in self._past]
-            for view, lines in past:
-                view.lines = deque((*lines, *view.lines), KEPT)
-            above = [
-                self._as_seen(line, view)
-                for view, lines in (*past, *self._above)
-                for line in lines
-                if self._is_seen(view)
-            ]
-            self._past, self._above, heading = [], [], self._heading
+            above = []
+            for view, events, lines in self._above:
+                past = self._seen(events)
+                view.lines = deque((*past, *view.lines), KEPT)
+                if self._is_seen(view):
+                    above += [self._as_seen(line, view) for line in (*past, *lines)]
+            self._paper.release([*above, *self._heading])
+            self._above.clear()
             self._heading = []
-            self._paper.release([*above, *heading])
 
     def _is_new(self, id: int) -> bool:
         """Tell whether something was not known yet, and note that it is now."""

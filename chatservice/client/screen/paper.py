@@ -87,11 +87,6 @@ class Paper:
             pause = self._printed + PAUSE - self._reactor.seconds()
             self._later = self._reactor.callLater(max(0, pause), self._print)
 
-    @property
-    def columns(self) -> int | None:
-        """How wide the terminal is; None if it does not tell."""
-        return self._printer.columns
-
     def turn(self) -> None:
         """Print all that waits now; what comes is printed on an empty screen."""
         self.flush()

@@ -201,7 +201,7 @@ class Session:
         self._flush()
         return sent
 
-    def ask(self, request: messages.Request) -> Deferred[messages.Reply]:
+    def ask(self, request: messages.Request) -> Deferred[Any]:
         """Ask for something, at once or when there is a connection, behind what was said before.
 
         It is asked again if the connection is lost before the answer.
