@@ -29,7 +29,7 @@ from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.client.address import BadAddress, endpoint_at, joined
-from chatservice.client.screen.app import Keyboard, Screen
+from chatservice.client.screen.app import Screen
 from chatservice.client.screen.plain import Plain
 from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
 from chatservice.client.streams.jsonlines import JsonLines
@@ -233,7 +233,7 @@ def make_client(options: Options) -> ChatClient:
     memory = Memory(state_folder(), complain)
     entrance = Entrance(reactor, endpoint, address, memory, person, bool(options["new"]))
     if person:
-        desk: Keyboard = Plain(reactor)
+        desk: Plain | Editor = Plain(reactor)
         if drawn and _is_asyncios(reactor):
             from chatservice.client.screen.editor import Editor
 
@@ -247,7 +247,7 @@ def make_client(options: Options) -> ChatClient:
             rooms[0] if rooms else None,
         )
         memory.tell = screen.noticed
-        return ChatClient(reactor, screen, screen.start, entrance.close)
+        return ChatClient(reactor, screen, lambda: screen.start(desk.open), entrance.close)
     program: JsonLines | Pipe
     if options["json"]:
         program = JsonLines(entrance, name, rooms)

@@ -1,7 +1,6 @@
 """A person on a terminal: what comes in is printed, and goes above the line that is being typed.
 
-That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which only
-:mod:`chatservice.client.screen.editor` and what that has of its own import. Without it, and on a
-terminal that can do no more, the same conversation is printed by
-:mod:`chatservice.client.screen.plain`.
+That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing but
+:mod:`.editor` and :mod:`.output` imports. Without it, and on a terminal that can do no more, the
+same conversation is printed by :mod:`.plain`.
 """

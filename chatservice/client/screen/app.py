@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice.client.screen import commands
-from chatservice.client.screen.conversation import Conversation, Desk
-from chatservice.client.screen.status import Other, State, hint, status
+from chatservice.client.screen.conversation import Conversation
+from chatservice.client.screen.status import Other, connected_as, hint, status
 from chatservice.client.screen.wrapping import Text
 from chatservice.client.session.outgoing import Sent
 from chatservice.client.streams.program import complain
@@ -23,26 +24,21 @@ SLOW: Final = 0.5
 """Seconds that it may take until something is stored, before it is shown as unsent."""
 
 
-class Keyboard(Desk, Protocol):
-    """Where somebody sits, and types."""
-
-    def open(self, screen: Screen) -> Deferred[None]:
-        """Take the terminal, and begin to read; fires when it is given back, as it was."""
-
-
 class Screen(Conversation):
     """A person at a terminal, who takes part in a conversation.
 
     :ivar done: fires with the exit status, when the terminal is as it was.
     """
 
-    _desk: Keyboard
     _touched_at = 0.0
 
-    def start(self) -> None:
-        """Take the terminal, and come in."""
+    def start(self, open_desk: Callable[[Screen], Deferred[None]]) -> None:
+        """Take the terminal, and come in.
+
+        :param open_desk: begins to read what is typed; fires when the terminal is as it was.
+        """
         self._opened = True
-        self._desk.open(self).addBoth(self._closed)
+        open_desk(self).addBoth(self._closed)
         self.session.start()
         if self.session.name is None:
             self.ask_name()
@@ -113,25 +109,23 @@ class Screen(Conversation):
         if usage is not None:
             return hint(usage, columns)
         self.read_until(min(self._touched_at, self.reactor.seconds() - SEEN))
+        connected = self.session.connected
+        here = "no room" if connected else ""
+        if self.here is not None:
+            here = f"all, to {self.here.label}" if self.together else self.here.label
         seen = self.rooms.get(self.room or "")
+        views = enumerate(self.views, 1)
         pause = None
         if self.again_at is not None:
             pause = max(0, math.ceil(self.again_at - self.reactor.seconds()))
-        state = State(
-            here="" if self.here is None else self.here.label,
-            together=self.together,
-            people=None if seen is None else seen.people,
-            others=[
-                Other(number, view.label, view.unread)
-                for number, view in enumerate(self.views, 1)
-                if view is not self.here
-            ],
-            unsent=len(self.unsent()),
-            connected=self.session.connected,
-            latency=self.session.latency,
-            pause=pause,
+        return status(
+            here,
+            None if seen is None else seen.people,
+            [Other(at, view.label, view.unread) for at, view in views if view is not self.here],
+            len(self.unsent()),
+            connected_as(connected, self.session.latency, pause),
+            columns,
         )
-        return status(state, columns)
 
     def unsent(self) -> list[Sent]:
         """List what should be stored by now, or can't be."""

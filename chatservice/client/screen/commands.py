@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from chatservice import messages
 from chatservice.client.screen.conversation import Conversation
-from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
-from chatservice.client.screen.times import LOCAL, zone_name
+from chatservice.client.screen.people import IGNORED_MOST
+from chatservice.client.screen.rendering import LOCAL, zone_name
 from chatservice.client.screen.views import View
 from chatservice.client.stored.state import BELLS, STAMPS
 from chatservice.text import answers, names, wording
@@ -22,7 +22,7 @@ from chatservice.text.directions import directed
 from chatservice.text.grammar import PEOPLE, SHORT, Row, Unclear
 from chatservice.text.layout import listed, table, wrap
 from chatservice.text.sanitising import safe
-from chatservice.text.slash import LooksLikeCommand, from_slash
+from chatservice.text.slash import LOOKS_LIKE, LooksLikeCommand, from_slash
 
 HISTORY_USUAL: Final = 50
 HISTORY_MOST: Final = 1000
@@ -61,48 +61,43 @@ def obey(typist: Conversation, text: str) -> None:
             raise Refused(f"a line has at most {longest:,} characters; that one has {len(line):,}")
     if not lines:
         return
-    try:
-        slashed = from_slash(lines[0])
-    except LooksLikeCommand as error:
-        raise Refused(str(error)) from None
-    word, typed = _taken_apart(slashed)
+    first, word, typed = _taken_apart(lines[0])
+    if first is None:
+        raise Refused(LOOKS_LIKE)
     if word is not None and (len(lines) == 1 or _is_meant(word)):
         _command(typist, word, [typed, *lines[1:]])
         return
     # Of a text of many lines, one that begins with a slash is no command. It may have been meant
     # as one, and then it is not for everybody.
     for line in lines[1:]:
-        word, _ = _taken_apart(_from_slash_if_any(line))
+        _, word, _ = _taken_apart(line)
         if word is not None and _is_meant(word):
             raise Refused(f"one of these lines begins with /{word[:24]}: type that by itself")
-    escaped = slashed[1:] if slashed is not None and len(lines) == 1 else None
     if typist.here is None:
         raise Refused(wording.NOWHERE)
-    for line in lines:
-        typist.say(escaped or line)
+    for line in [first] if len(lines) == 1 else lines:
+        typist.say(line)
 
 
 def is_command(text: str) -> bool:
     """Tell whether what somebody typed is to be said to nobody."""
+    said, word, _ = _taken_apart(safe(text.partition("\n")[0]))
+    return said is None or word is not None
+
+
+def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
+    """Return what a line says; the word of the command that it is, and what stands behind that.
+
+    :return: None for what it says if that can't be told; None for the word if it is no command.
+    """
     try:
-        return from_slash(safe(text.partition("\n")[0])) is not None
+        slashed = from_slash(line)
     except LooksLikeCommand:
-        return True
-
-
-def _from_slash_if_any(line: str) -> str | None:
-    try:
-        return from_slash(line)
-    except LooksLikeCommand:
-        return None
-
-
-def _taken_apart(slashed: str | None) -> tuple[str | None, str]:
-    """Return the word of a command, and what stands behind it; None if it is none."""
+        return None, None, ""
     if slashed is None or slashed.startswith("//"):
-        return None, ""
+        return line if slashed is None else slashed[1:], None, ""
     word, _, typed = slashed[1:].lstrip().partition(" ")
-    return word, typed.strip()
+    return line, word, typed.strip()
 
 
 def _is_meant(word: str) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -14,11 +14,9 @@ from wcwidth import clip
 
 from chatservice import messages
 from chatservice.client.screen import rendering
-from chatservice.client.screen.ignoring import Ignoring
-from chatservice.client.screen.paper import Paper, Printer
-from chatservice.client.screen.people import People
-from chatservice.client.screen.rendering import Line, counted, notice, rule
-from chatservice.client.screen.times import Times
+from chatservice.client.screen.paper import Desk, Paper
+from chatservice.client.screen.people import Ignoring, People
+from chatservice.client.screen.rendering import Line, Times, counted, notice, rule
 from chatservice.client.screen.views import KEPT, SHOWN, View, Views
 from chatservice.client.session.outgoing import OVER, Refused, Sent, error_in
 from chatservice.client.session.session import Listener, Session
@@ -37,27 +35,7 @@ QUOTED: Final = 30
 KEYS: Final = 10
 """From this number on there is no key for a view."""
 
-PROMPT: Final = "> "
 ASK_NAME: Final = "name: "
-
-
-class Desk(Printer, Protocol):
-    """Where somebody sits, as far as it concerns what they read.
-
-    :ivar echoes: whether what was typed stays where it was typed, and all that is printed does too:
-        then there is one view of all.
-    """
-
-    echoes: bool
-
-    def refresh(self) -> None:
-        """Draw anew what has changed around the line that is typed."""
-
-    def prompt(self, words: str = PROMPT) -> None:
-        """Show other words in front of that line."""
-
-    def close(self) -> None:
-        """Give the terminal back."""
 
 
 class Conversation(Listener):

@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.data_structures import Point
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions, has_focus
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
@@ -35,7 +33,6 @@ from prompt_toolkit.layout import (
     VSplit,
     Window,
 )
-from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
@@ -44,13 +41,21 @@ from twisted.python.failure import Failure
 from wcwidth import clip
 
 from chatservice.client.screen.app import Screen
-from chatservice.client.screen.completing import Completing
-from chatservice.client.screen.conversation import PROMPT
-from chatservice.client.screen.folding import Folding
-from chatservice.client.screen.output import Output, style_for
-from chatservice.client.screen.reflow import folds, rows_above
+from chatservice.client.screen.commands import ALL, COMMANDS, SETTINGS, row_of
+from chatservice.client.screen.output import (
+    Drawing,
+    Folding,
+    Output,
+    folds,
+    standard_output,
+    style_for,
+)
+from chatservice.client.screen.paper import PROMPT
 from chatservice.client.screen.rendering import counted
 from chatservice.client.screen.wrapping import Text
+from chatservice.client.stored.state import BELLS
+from chatservice.text import names
+from chatservice.text.grammar import Row
 from chatservice.text.layout import width
 from chatservice.text.sanitising import safe
 
@@ -58,6 +63,9 @@ EDGE: Final = 10
 """One in so many columns is left empty at the edge. So what is drawn still fits when the terminal
 gets a little narrower, and is where it was."""
 
+
+_BEFORE_NAME: Final = "@(\"'"
+"""What may stand directly before a name."""
 
 LINES_MOST: Final = 5
 CHARACTERS_MOST: Final = 2000
@@ -74,27 +82,6 @@ class _Typed(FileHistory):
         """See :class:`History`."""
         with contextlib.suppress(OSError):
             super().store_string(string)
-
-
-class _Application(Application[None]):
-    """An application that finds itself again when the size of the terminal has changed."""
-
-    folded = False
-    """Whether the terminal folds what it has no room for."""
-
-    def erase(self) -> None:
-        """Take away what was drawn, wherever that is by now."""
-        screen = self.renderer.last_rendered_screen
-        if self.folded and screen is not None:
-            cursor = self.renderer._cursor_pos
-            rows = [_widths(screen.data_buffer[y]) for y in range(cursor.y + 1)]
-            above = rows_above(rows, cursor.x, self.output.get_size().columns)
-            self.renderer._cursor_pos = Point(x=cursor.x, y=above)
-        self.renderer.erase(leave_alternate_screen=False)
-
-    def _on_resize(self) -> None:
-        self.erase()
-        super()._on_resize()
 
 
 class Editor:
@@ -120,7 +107,7 @@ class Editor:
         self._question = ""
         self._closing = False
         self._pasted: str | None = None
-        self._output = output or _standard_output()
+        self._output = output or standard_output()
         remembered: History = InMemoryHistory() if history is None else _Typed(history)
         self._completing = Completing()
         self._buffer = Buffer(
@@ -132,7 +119,7 @@ class Editor:
         # NO_COLOR and the like.
         depth = ColorDepth.from_env() or self._output.get_default_color_depth()
         self._style = style_for(depth)
-        self.app = _Application(
+        self.app = Drawing(
             layout=self._layout(),
             key_bindings=self._keys(),
             style=self._style,
@@ -213,52 +200,33 @@ class Editor:
         editing = has_focus(self._buffer)
         empty = Condition(lambda: not self._buffer.text)
 
-        @keys.add("enter", filter=editing)
-        def _enter(event: KeyPressEvent) -> None:
-            self._enter()
-
-        @keys.add(Keys.BracketedPaste, filter=editing)
-        def _paste(event: KeyPressEvent) -> None:
+        def paste(event: KeyPressEvent) -> None:
             # Terminals differ in what they make of the end of a line.
             self._paste(event.data.replace("\r\n", "\n").replace("\r", "\n"))
 
-        @keys.add("c-c", filter=editing & ~empty)
-        def _clear(event: KeyPressEvent) -> None:
-            self._buffer.reset()
-
-        @keys.add("c-c", filter=editing & empty)
-        @keys.add("c-d", filter=editing & empty)
-        def _leave(event: KeyPressEvent) -> None:
-            self._screen.interrupt()
-
-        @keys.add("c-z")
-        def _suspend(event: KeyPressEvent) -> None:
+        def suspend(event: KeyPressEvent) -> None:
             event.app.suspend_to_background()
 
+        keys.add("enter", filter=editing)(lambda event: self._enter())
+        keys.add(Keys.BracketedPaste, filter=editing)(paste)
+        keys.add("c-c", filter=editing & ~empty)(lambda event: self._buffer.reset())
+        keys.add("c-z")(suspend)
+        for key in ("c-c", "c-d"):
+            keys.add(key, filter=editing & empty)(lambda event: self._screen.interrupt())
         for number in range(10):
 
-            @keys.add("escape", str(number), filter=editing)
-            def _turn(event: KeyPressEvent, number: int = number) -> None:
+            def turn(event: KeyPressEvent, number: int = number) -> None:
                 self._screen.turn_page(number)
 
+            keys.add("escape", str(number), filter=editing)(turn)
         return keys
 
     def _keys_of_question(self) -> KeyBindings:
         keys = KeyBindings()
-
-        @keys.add("y")
-        @keys.add("Y")
-        def _yes(event: KeyPressEvent) -> None:
-            self._answer(True)
-
-        @keys.add("n")
-        @keys.add("N")
-        @keys.add("escape")
-        @keys.add("c-c")
-        @keys.add("c-d")
-        def _no(event: KeyPressEvent) -> None:
-            self._answer(False)
-
+        for key in ("y", "Y"):
+            keys.add(key)(lambda event: self._answer(True))
+        for key in ("n", "N", "escape", "c-c", "c-d"):
+            keys.add(key)(lambda event: self._answer(False))
         return keys
 
     # What it can be told
@@ -384,14 +352,72 @@ def preview(lines: list[str], columns: int) -> list[str]:
     return [f"you pasted {counted(len(lines))}, {characters:,} characters:", *shown]
 
 
-def _widths(row: Mapping[int, Char]) -> list[int]:
-    """List how many columns each character of a row has, up to the last that was drawn."""
-    drawn = [x for x, cell in row.items() if cell.char.strip() or cell.style]
-    cells = (row.get(x) for x in range(max(drawn, default=-1) + 1))
-    return [width for width in (1 if cell is None else cell.width for cell in cells) if width]
+class Completing(Completer):
+    """Completes commands and what they take, rooms, and names: also in the middle of a line."""
 
+    screen: Screen
 
-def _standard_output() -> Output:
-    output = Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
-    assert isinstance(output, Output)
-    return output
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """See :class:`Completer`."""
+        before = document.current_line_before_cursor
+        if before.startswith("/") and not before.startswith("//"):
+            word, space, typed = before[1:].partition(" ")
+            if not space:
+                return self._commands(word)
+            command = row_of(word)
+            return self._arguments(command, typed.lstrip()) if command is not None else ()
+        word = before.split(" ")[-1]
+        behind = ": " if word == before and not document.text_after_cursor else ""
+        return self._names(word, self.screen.there(), behind)
+
+    def _commands(self, word: str, slash: str = "/") -> Iterable[Completion]:
+        for command in COMMANDS.values():
+            if command.name.startswith(word.lower()):
+                space = " " if command.takes and slash else ""
+                yield Completion(
+                    f"{command.name}{space}", -len(word), display=f"{slash}{command.name}"
+                )
+
+    def _arguments(self, command: Row, typed: str) -> Iterable[Completion]:
+        kinds = command.kinds
+        words = typed.split(" ")
+        rest = kinds.index("TEXT") if "TEXT" in kinds else len(kinds)
+        place = min(len(words) - 1, rest)
+        if place >= len(kinds):
+            return ()
+        word, kind = words[-1], kinds[place]
+        space = " " if place + 1 < len(kinds) else ""
+        if kind == "NAME":
+            return self._names(word, self.screen.everybody(), space)
+        if kind == "TEXT":
+            return self._names(word, self.screen.there(), "")
+        if kind == "ROOM":
+            return self._rooms(word, space)
+        if kind == "COMMAND":
+            return self._commands(word.removeprefix("/"), slash="")
+        options = {
+            "MODE": BELLS,
+            "WHAT": tuple(SETTINGS),
+            "TO": SETTINGS.get(words[0].lower(), ()),
+            "VIEW": (*(view.label for view in self.screen.views), ALL),
+        }
+        return [
+            Completion(f"{one}{space}", -len(word), display=one)
+            for one in options.get(kind, ())
+            if names.key(one).startswith(names.key(word))
+        ]
+
+    def _names(self, word: str, people: list[str], behind: str) -> Iterable[Completion]:
+        begun = word.lstrip(_BEFORE_NAME)
+        wanted = names.key(begun)
+        for name in people:
+            if names.key(name).startswith(wanted):
+                yield Completion(f"{name}{behind}", -len(begun), display=name)
+
+    def _rooms(self, word: str, behind: str) -> Iterable[Completion]:
+        begun = word.removeprefix("#")
+        for room in self.screen.rooms_known:
+            if room.startswith(begun.lower()):
+                yield Completion(f"{room}{behind}", -len(begun), display=f"#{room}")

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final, Protocol
 
-from chatservice.client.screen.rendering import QUIET, Line, Weight, day
-from chatservice.client.screen.times import Times
+from chatservice.client.screen.rendering import QUIET, Line, Times, Weight, day
 from chatservice.client.screen.wrapping import Text, wrap
 from chatservice.client.stored.state import Settings
 
@@ -19,12 +18,20 @@ is drawn anew each time."""
 AT_ONCE: Final = 500
 """Lines of one print; with more, what is typed would wait."""
 
+PROMPT: Final = "> "
+
 HELD_MOST: Final = 5000
 """Lines that wait for what is to stand above them."""
 
 
-class Printer(Protocol):
-    """What prints."""
+class Desk(Protocol):
+    """Where somebody sits: what prints, and where they type.
+
+    :ivar echoes: whether what was typed stays where it was typed, and all that is printed does too:
+        then there is one view of all.
+    """
+
+    echoes: bool
 
     @property
     def columns(self) -> int | None:
@@ -36,13 +43,22 @@ class Printer(Protocol):
     def turn(self) -> None:
         """Go on at the top of an empty screen; what was on it has scrolled out."""
 
+    def refresh(self) -> None:
+        """Draw anew what has changed around the line that is typed."""
+
+    def prompt(self, words: str = PROMPT) -> None:
+        """Show other words in front of that line."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
 
 class Paper:
     """Collects lines, and has them printed."""
 
-    def __init__(self, reactor: Any, printer: Printer, settings: Settings) -> None:
+    def __init__(self, reactor: Any, desk: Desk, settings: Settings) -> None:
         self._reactor = reactor
-        self._printer = printer
+        self._desk = desk
         self._settings = settings
         self._times = Times(settings)
         self._lines: deque[Line] = deque()
@@ -90,7 +106,7 @@ class Paper:
     def turn(self) -> None:
         """Print all that waits now; what comes is printed on an empty screen."""
         self.flush()
-        self._printer.turn()
+        self._desk.turn()
 
     def flush(self) -> None:
         """Print all that waits, now."""
@@ -102,7 +118,7 @@ class Paper:
         if self._later is not None and self._later.active():
             self._later.cancel()
         self._later = None
-        columns = self._printer.columns
+        columns = self._desk.columns
         text: Text = []
         for _ in range(min(len(self._lines), AT_ONCE)):
             line = self._lines.popleft()
@@ -112,7 +128,7 @@ class Paper:
         ring, self._weight = self._weight.rings(self._settings.bell), Weight.NONE
         self._printed = self._reactor.seconds()
         if text or ring:
-            self._printer.show(text, ring)
+            self._desk.show(text, ring)
         if self._lines:
             self._later = self._reactor.callLater(0, self._print)
 

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice.client.screen.app import Screen
-from chatservice.client.screen.conversation import PROMPT
+from chatservice.client.screen.paper import PROMPT
 from chatservice.client.screen.wrapping import Text
 from chatservice.text.sanitising import decode, edited
 

@@ -6,7 +6,6 @@ It is shortened until it fits: words go before numbers do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from wcwidth import clip
@@ -34,61 +33,45 @@ class Other(NamedTuple):
     unread: int
 
 
-@dataclass(frozen=True)
-class State:
-    """What there is to tell.
+def status(
+    here: str,
+    crowd: int | None,
+    others: Sequence[Other],
+    unsent: int,
+    connection: Sequence[str],
+    columns: int,
+) -> Text:
+    """Render it in at most so many columns.
 
-    :ivar here: where goes what is typed; ``""`` if it is nowhere.
-    :ivar together: all is looked at in one view.
-    :ivar people: how many are in the room; None if that is not known, or it is none.
-    :ivar others: the other views.
-    :ivar unsent: own lines that are not stored yet, although they should be.
-    :ivar connected: whether there is a connection, with a name.
-    :ivar latency: of the last ping, in seconds.
-    :ivar pause: seconds until it is tried again to connect; None if that is tried right now.
+    :param here: where goes what is typed.
+    :param crowd: how many are in that room; None if that is not known, or it is none.
+    :param others: the other views.
+    :param unsent: own lines that are not stored yet, although they should be.
+    :param connection: how it is, see :func:`connected_as`.
     """
-
-    here: str = ""
-    together: bool = False
-    people: int | None = None
-    others: Sequence[Other] = ()
-    unsent: int = 0
-    connected: bool = True
-    latency: float | None = None
-    pause: int | None = None
-
-
-def status(state: State, columns: int) -> Text:
-    """Render it in at most so many columns."""
-    here = state.here or ("no room" if state.connected else "")
-    if state.together and state.here:
-        here = f"all, to {here}"
-    crowd = people(state.people) if state.people is not None and state.here else ""
-    unread = [other for other in state.others if other.unread]
-    keys, every, waiting = (
-        _listed("Alt-", state.others),
-        _listed("", state.others),
-        _listed("", unread),
-    )
+    there = "" if crowd is None else people(crowd)
+    late = f"{unsent} unsent" if unsent else ""
+    unread = [other for other in others if other.unread]
+    every = _listed("", others)
     first = _listed("", unread[:1], len(unread) - 1)
-    unsent = f"{state.unsent} unsent" if state.unsent else ""
-    long, short, shortest = _connection(state)
-    for one, count, others, late, connection in (
-        (here, crowd, keys, unsent, long),
-        (here, crowd, every, unsent, long),
-        (here, crowd, every, unsent, short),
-        (here, "", every, unsent, short),
-        (here, "", waiting, unsent, short),
-        (here, "", first, unsent, shortest),
-        (here, "", [], unsent, shortest),
-        ("", "", [], unsent, shortest),
+    long, short, shortest = connection
+    for parts in (
+        (here, there, _listed("Alt-", others), late, long),
+        (here, there, every, late, long),
+        (here, there, every, late, short),
+        (here, "", every, late, short),
+        (here, "", _listed("", unread), late, short),
+        (here, "", first, late, shortest),
+        (here, "", [], late, shortest),
+        ("", "", [], late, shortest),
         ("", "", [], "", shortest),
     ):
-        parts = [[(STRONG, one)], [(BAR, count)], others, [(STRONG, late)], [(BAR, connection)]]
-        rendered = _joined(BETWEEN, [part for part in parts if any(text for _, text in part)])
-        if width("".join(text for _, text in rendered)) <= columns - 2:
+        one, count, views, unstored, how = parts
+        texts = [[(STRONG, one)], [(BAR, count)], views, [(STRONG, unstored)], [(BAR, how)]]
+        rendered = _joined(BETWEEN, [text for text in texts if any(part for _, part in text)])
+        if width("".join(part for _, part in rendered)) <= columns - 2:
             break
-    cut = [(style, clip(text, 0, max(1, columns - 2))) for style, text in rendered]
+    cut = [(style, clip(part, 0, max(1, columns - 2))) for style, part in rendered]
     return [(BAR, " "), *cut, (BAR, " ")]
 
 
@@ -113,18 +96,24 @@ def hint(text: str, columns: int) -> Text:
     return [(BAR, f" {clip(text, 0, max(1, columns - 2))} ")]
 
 
-def _connection(state: State) -> tuple[str, str, str]:
-    """Tell how the connection is: in a sentence, in few words, in fewer."""
-    if state.connected:
-        if state.latency is None:
+def connected_as(
+    connected: bool, latency: float | None = None, pause: int | None = None
+) -> tuple[str, str, str]:
+    """Tell how the connection is: in a sentence, in few words, in fewer.
+
+    :param connected: whether there is one, with a name.
+    :param latency: of the last ping, in seconds.
+    :param pause: seconds until it is tried again to connect; None if that is tried right now.
+    """
+    if connected:
+        if latency is None:
             return "connected", "connected", "on"
-        shown = f"{state.latency * 1000:.0f} ms" if state.latency < 1 else f"{state.latency:.1f} s"
+        shown = f"{latency * 1000:.0f} ms" if latency < 1 else f"{latency:.1f} s"
         return f"connected {shown}", shown, shown
-    if not state.pause:
+    if not pause:
         return "no connection: trying now", "connecting", "offline"
-    seconds = f"{state.pause} s"
     return (
-        f"no connection: trying again in {seconds}",
-        f"no connection: {seconds}",
-        f"offline: {seconds}",
+        f"no connection: trying again in {pause} s",
+        f"no connection: {pause} s",
+        f"offline: {pause} s",
     )

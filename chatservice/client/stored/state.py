@@ -8,6 +8,9 @@ was not remembered, and what can't be written is not, and that is told once.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import json
 import os
 import re
 import secrets
@@ -22,7 +25,9 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from chatservice.client.address import PORT
 from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.session import Listener, Session
-from chatservice.client.stored import files
+
+VERSION: Final = 1
+"""Of the files; those of another are left alone."""
 
 Bell = Literal["off", "mentions", "all"]
 BELLS: Final[tuple[Bell, ...]] = get_args(Bell)
@@ -111,7 +116,7 @@ class Memory:
         """Put a file in its place; return it open and locked, None if that is not possible."""
         try:
             self._make_folder()
-            return files.write(path, record)
+            return write_file(path, record)
         except OSError as error:
             self.fail(error)
             return None
@@ -162,7 +167,7 @@ class Settings:
         self._path = None if memory.folder is None else memory.folder / "settings.json"
         found: dict[str, Any] = {}
         try:
-            found = (self._path and files.read(self._path)) or {}
+            found = (self._path and read_file(self._path)) or {}
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -237,7 +242,7 @@ class Kept(NamedTuple):
 
         :raises ValueError: if it is broken.
         """
-        found = files.read(path)
+        found = read_file(path)
         if found is None:
             return None
         words = [found.get(word) for word in ("server", "name", "token", "journal")]
@@ -322,7 +327,7 @@ class Entrance:
         if found is None:
             return None
         try:
-            self._lock = files.lock(found.path)
+            self._lock = lock(found.path)
         except BlockingIOError:
             who = f"{found.remembered.name} at {self._server}"
             self._memory.tell(f"another chat-client is {who}: this one is somebody else")
@@ -339,9 +344,9 @@ class Entrance:
         """Forget what would be recalled, unless another client has it."""
         for found in self._memory.sessions(self._server, self._person, name):
             with contextlib.suppress(OSError):
-                lock = files.lock(found.path)
+                file = lock(found.path)
                 self._memory.remove(found.path)
-                os.close(lock)
+                os.close(file)
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this from now on."""
@@ -370,3 +375,59 @@ class Entrance:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def read_file(path: Path) -> dict[str, Any] | None:
+    """Read a file; None if it is of another version.
+
+    :raises OSError: if it can't be read.
+    :raises ValueError: if it is torn.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except RecursionError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(path)
+    return found if found.get("version") == VERSION else None
+
+
+def write_file(path: Path, record: dict[str, Any]) -> int:
+    """Write a file for this user alone, and put it whole in its place.
+
+    :return: the file, open, and locked as by :func:`lock`.
+    :raises OSError: if it can't be written; what was there before is there still.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        # Before it is in its place, so there is no moment at which another could lock it.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        data = json.dumps({"version": VERSION, **record}).encode() + b"\n"
+        if os.write(file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        new.replace(path)
+    except OSError:
+        os.close(file)
+        new.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def lock(path: Path) -> int:
+    """Open a file and lock it, until it is closed.
+
+    :raises BlockingIOError: if another process has it.
+    :raises OSError: if it can't be locked.
+    """
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who had the lock may have put another file there meanwhile.
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except OSError:
+            os.close(file)
+            raise
+        os.close(file)

@@ -84,15 +84,18 @@ class Desk:
             where = "chat.example"
             return Session(self.clock, self.endpoint, where, listener, name, remembered=remembered)
 
-        editor = Editor(history, self._keys, output)
-        self.screen = Screen(self.clock, "chat.example", self.settings, editor, sit, room)
+        self.editor = Editor(history, self._keys, output)
+        self.screen = Screen(self.clock, "chat.example", self.settings, self.editor, sit, room)
         self.session = self.screen.session
         self.statuses: list[int] = []
         self.screen.done.addCallback(self._ended)
         self.id = 100
         if started:
-            self.do(self.screen.start)
+            self.do(self.start)
         case.addCleanup(self._leave)
+
+    def start(self) -> None:
+        self.screen.start(self.editor.open)
 
     def _ended(self, status: int) -> int:
         self.statuses.append(status)

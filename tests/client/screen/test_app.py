@@ -879,7 +879,7 @@ class LeavingTests(TestCase):
         desk.do(desk.screen.stop)
         self.assertEqual(desk.statuses, [1])
         desk = Desk(self, started=False)
-        desk.do(lambda: (desk.screen.start(), desk.screen.stop()))
+        desk.do(lambda: (desk.start(), desk.screen.stop()))
         self.assertEqual((desk.statuses, desk.cells.rows), ([1], []))
 
     def test_it_can_be_interrupted(self) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 from chatservice import messages
 from chatservice.client.screen import commands
 from chatservice.client.screen.commands import COMMANDS, Refused, obey
-from chatservice.client.screen.ignoring import MOST
+from chatservice.client.screen.people import IGNORED_MOST
 from chatservice.text.layout import COLUMNS, width
 from chatservice.text.slash import LOOKS_LIKE
 from tests.client.screen.desk import AT, Desk
@@ -345,7 +345,7 @@ class OtherTests(CommandTestCase):
         self.assert_refused("/unignore zoe", "you don't ignore zoe")
         self.assert_tells("/unignore bob", "you see Bob again")
         self.assert_tells("/ignored", "you ignore nobody")
-        for number in range(MOST):
+        for number in range(IGNORED_MOST):
             self.ana.ignoring.ignore(f"p{number}")
         self.assert_refused("/ignore bob", "you ignore 100 people already")
 

@@ -8,7 +8,6 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen import paper
-from chatservice.client.screen.editor import is_long, lines_of, preview
 from chatservice.client.screen.paper import PAUSE, Paper
 from chatservice.client.screen.rendering import Line, Weight, day, notice
 from chatservice.client.screen.wrapping import Text
@@ -16,6 +15,8 @@ from chatservice.client.stored.state import Memory
 
 
 class Printer:
+    echoes = False
+
     def __init__(self, columns: int | None = 80) -> None:
         self.columns = columns
         self.prints: list[list[str]] = []
@@ -27,6 +28,15 @@ class Printer:
 
     def turn(self) -> None:
         self.prints.append(["(a new page)"])
+
+    def refresh(self) -> None:
+        """Nothing is drawn."""
+
+    def prompt(self, words: str = "") -> None:
+        """Nothing is typed."""
+
+    def close(self) -> None:
+        """There is no terminal."""
 
 
 def plain(text: Text) -> str:
@@ -188,23 +198,3 @@ class PaperTests(TestCase):
         self.put("one two three")
         self.clock.advance(1)
         self.assertEqual(self.printer.prints, [["one two", "   three"], ["one two three"]])
-
-
-class PasteTests(TestCase):
-    def test_what_is_long(self) -> None:
-        self.assertFalse(is_long("x\n" * 5))
-        self.assertFalse(is_long("\n" * 50 + "x"))
-        self.assertTrue(is_long("x\n" * 6))
-        self.assertFalse(is_long("x" * 2000))
-        self.assertTrue(is_long("x" * 2001))
-
-    def test_its_lines(self) -> None:
-        self.assertEqual(lines_of("a\r\n\r\n \nb\x1b\n"), ["a", "b␛"])
-
-    def test_how_it_begins(self) -> None:
-        self.assertEqual(preview(["a"], 80), ["you pasted 1 line, 1 characters:", "  a"])
-        lines = ["日本語" * 20, "b", "c", "d", "e"]
-        shown = preview(lines, 40)
-        self.assertEqual(shown[0], "you pasted 5 lines, 64 characters:")
-        self.assertEqual(shown[1], "  " + "日本語" * 5 + "日本")
-        self.assertEqual(shown[-1], "  … and 2 more")

@@ -30,7 +30,7 @@ class PlainTests(TestCase):
         self.statuses: list[int] = []
         self.screen.done.addCallback(self.statuses.append)
         self.streams = Streams()
-        self.screen.start()
+        self.screen.start(self.plain.open)
 
     def attach(self) -> None:
         self.plain.makeConnection(self.streams)

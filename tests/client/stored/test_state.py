@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.session import Listener, Session
-from chatservice.client.stored import files
+from chatservice.client.stored import state
 from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
 from tests.client.machine import Endpoint
 from tests.integration.support import folder_for
@@ -221,7 +221,7 @@ class LockTests(StateTestCase):
     def test_what_was_written_meanwhile_counts(self) -> None:
         self.remember()
         first = self.recall()
-        lock = files.lock
+        lock = state.lock
         looks: list[Path] = []
 
         def slow_lock(path: Path) -> int:
@@ -231,7 +231,7 @@ class LockTests(StateTestCase):
                 first.close()
             return lock(path)
 
-        self.patch(files, "lock", slow_lock)
+        self.patch(state, "lock", slow_lock)
         self.assertEqual(self.recall().remembered, ANA._replace(since=77))
 
     def test_the_file_that_is_locked_is_the_one_in_its_place(self) -> None:
@@ -243,11 +243,11 @@ class LockTests(StateTestCase):
         def slow_flock(file: int, how: int) -> None:
             if not calls:
                 calls.append(file)
-                os.close(files.write(path, {}))
+                os.close(state.write_file(path, {}))
             flock(file, how)
 
         self.patch(fcntl, "flock", slow_flock)
-        file = files.lock(path)
+        file = state.lock(path)
         self.addCleanup(os.close, file)
         self.assertTrue(os.path.samestat(os.fstat(file), path.stat()))
 

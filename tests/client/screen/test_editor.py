@@ -1,4 +1,4 @@
-"""What the Tab key offers."""
+"""What the Tab key offers, and what is pasted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from prompt_toolkit.document import Document
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen.commands import COMMANDS
-from chatservice.client.screen.completing import Completing
+from chatservice.client.screen.editor import Completing, is_long, lines_of, preview
 from tests.client.screen.desk import Desk
 
 
@@ -80,3 +80,23 @@ class CompletingTests(TestCase):
         self.assertEqual(
             kinds, {"COMMAND", "ROOM", "PAGE", "N", "TEXT", "NAME", "MODE", "WHAT", "TO", "VIEW"}
         )
+
+
+class PasteTests(TestCase):
+    def test_what_is_long(self) -> None:
+        self.assertFalse(is_long("x\n" * 5))
+        self.assertFalse(is_long("\n" * 50 + "x"))
+        self.assertTrue(is_long("x\n" * 6))
+        self.assertFalse(is_long("x" * 2000))
+        self.assertTrue(is_long("x" * 2001))
+
+    def test_its_lines(self) -> None:
+        self.assertEqual(lines_of("a\r\n\r\n \nb\x1b\n"), ["a", "b␛"])
+
+    def test_how_it_begins(self) -> None:
+        self.assertEqual(preview(["a"], 80), ["you pasted 1 line, 1 characters:", "  a"])
+        lines = ["日本語" * 20, "b", "c", "d", "e"]
+        shown = preview(lines, 40)
+        self.assertEqual(shown[0], "you pasted 5 lines, 64 characters:")
+        self.assertEqual(shown[1], "  " + "日本語" * 5 + "日本")
+        self.assertEqual(shown[-1], "  … and 2 more")
