@@ -219,7 +219,7 @@ class Conversation(Listener):
     def _came(self, line: Line, view: View) -> None:
         """Print a line where one looks; else count it, and keep it until one does."""
         view.lines.append(line)
-        if line.weight and view is not self.here:
+        if line.weight and view is not self.here and not self._desk.echoes:
             view.unread += 1
             view.came_at = self.reactor.seconds()
         if self._is_seen(view):
