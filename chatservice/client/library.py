@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -252,10 +253,8 @@ def connect(
     )
     if IReactorCore.providedBy(reactor):
         # What is kept is then right to the last event.
-        inbox.call_at_end(
-            reactor.removeSystemEventTrigger,
-            reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down),
-        )
+        trigger = reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down)
+        inbox.at_end = partial(reactor.removeSystemEventTrigger, trigger)
     inbox.session.start()
     return inbox.welcome.addCallback(lambda _: Chat(inbox.session, inbox))
 
@@ -272,6 +271,7 @@ class Inbox(Listener):
     :param keep: see :func:`connect`.
     :param patient: whether a server that is not there is waited for at the beginning.
     :ivar welcome: fires at the first welcome.
+    :ivar at_end: is called when it is over.
     :ivar gaps: how many times something could not be told any more.
     """
 
@@ -291,7 +291,7 @@ class Inbox(Listener):
         self._paused = False
         self._over = False
         self._why: str | None = None
-        self._at_end: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.at_end: Callable[[], object] | None = None
 
     # The program
 
@@ -349,12 +349,8 @@ class Inbox(Listener):
     def shut_down(self) -> None:
         """Hang up, as the reactor stops."""
         # A trigger that has fired is not to be removed.
-        self._at_end.clear()
+        self.at_end = None
         self.stop()
-
-    def call_at_end(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have something done when it is over."""
-        self._at_end.append((call, arguments))
 
     def keep(self, remembered: Remembered) -> None:
         """Keep as received what the program has taken, and not what waits for it."""
@@ -377,7 +373,7 @@ class Inbox(Listener):
 
     # The session
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """There is a connection."""
         if not self.welcome.called:
             self.welcome.callback(None)
@@ -425,8 +421,8 @@ class Inbox(Listener):
             return
         self._over, self._why = True, why
         self.session.stop()
-        for call, arguments in self._at_end:
-            call(*arguments)
+        if self.at_end is not None:
+            self.at_end()
         if not self.welcome.called:
             self.welcome.errback(self._closed())
         for leaving in self._quits:

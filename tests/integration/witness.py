@@ -167,13 +167,11 @@ class Sitter(Watched, Listener):
 
     # The seat
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         self.welcomes.append(welcome)
-        if missed != welcome.resumed:
-            self.wrong.append(f"missed is {missed} at {welcome}")
         self.changed()
 
-    def caught_up(self, missed: int) -> None:
+    def caught_up(self) -> None:
         self.changed()
 
     def happened(self, event: messages.Event) -> None:

@@ -86,7 +86,6 @@ class Conversation(Listener):
         self._wanted = room
         self._rooms_heard_of: dict[str, None] = {}
         self._known: dict[int, None] = {}
-        self._told_of_loss = False
         self._opened = False
         self._status: int | None = None
         self._why: str | None = None
@@ -136,12 +135,11 @@ class Conversation(Listener):
 
     # What the server tells: see Listener
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """There is a connection; show what there is to know before one talks."""
         first, self.came = not self.came, True
         self.longest = welcome.longest
         self.again_at = None
-        self._told_of_loss = False
         if self.naming:
             self.naming = False
             self._desk.prompt()
@@ -150,15 +148,15 @@ class Conversation(Listener):
             self.here = None if room is None else self.book.of_room(room)
         if first:
             self._paper.put(notice(f"hello {self.name}! /help shows the commands"))
-        elif not missed:
+        elif not welcome.resumed:
             self._paper.put(rule("connected again"))
         self._missed = 0
-        self._catching_up = missed
-        if missed:
+        self._catching_up = welcome.resumed
+        if welcome.resumed:
             self._paper.hold()
         others = [f"#{room}" for room in self.rooms if room != self.room]
         also = [notice(f"you are also in {faces(others)}")] if first and others else []
-        if self.here is not None and self.here.room and (first or not missed):
+        if self.here is not None and self.here.room and (first or not welcome.resumed):
             self._enter(self.here, self.here.room, welcome.since + 1, also)
         if first:
             asking = self.session.ask(messages.Rooms())
@@ -168,7 +166,7 @@ class Conversation(Listener):
                 self.ask(messages.Join(room=wanted), lambda _: self.arrive(wanted))
         self._desk.refresh()
 
-    def caught_up(self, missed: int) -> None:
+    def caught_up(self) -> None:
         """All that was missed is there: print it, below how much it is."""
         self._catching_up = False
         if self._missed:
@@ -254,12 +252,11 @@ class Conversation(Listener):
 
     def lost(self, why: str, pause: float) -> None:
         """Tell that there is no connection, once; print all that was to be printed after more."""
-        self.again_at = self.reactor.seconds() + pause
         self._catching_up = False
         self._release(at_once=True)
-        if not self._told_of_loss:
-            self._told_of_loss = True
+        if self.again_at is None:
             self.tell(why)
+        self.again_at = self.reactor.seconds() + pause
         self._desk.refresh()
 
     def name_refused(self, why: str) -> None:

@@ -64,8 +64,8 @@ EDGE: Final = 10
 gets a little narrower, and is where it was."""
 
 
-_BEFORE_NAME: Final = "@(\"'"
-"""What may stand directly before a name."""
+_BEFORE_WORD: Final = "@(\"'#/"
+"""What may stand directly before a name, a room or a command."""
 
 LINES_MOST: Final = 5
 CHARACTERS_MOST: Final = 2000
@@ -362,62 +362,47 @@ class Completing(Completer):
     ) -> Iterable[Completion]:
         """See :class:`Completer`."""
         before = document.current_line_before_cursor
-        if before.startswith("/") and not before.startswith("//"):
-            word, space, typed = before[1:].partition(" ")
-            if not space:
-                return self._commands(word)
-            command = row_of(word)
-            return self._arguments(command, typed.lstrip()) if command is not None else ()
         word = before.split(" ")[-1]
-        behind = ": " if word == before and not document.text_after_cursor else ""
-        return self._names(word, self.screen.there(), behind)
+        if not before.startswith("/") or before.startswith("//"):
+            behind = ": " if word == before and not document.text_after_cursor else ""
+            return _offered(word, self.screen.there(), behind)
+        if word == before:
+            commands = [f"{row.name} " if row.takes else row.name for row in COMMANDS.values()]
+            return _offered(word, commands, sign="/")
+        name, _, typed = before[1:].partition(" ")
+        command = row_of(name)
+        return () if command is None else self._arguments(command, typed.lstrip().split(" "))
 
-    def _commands(self, word: str, slash: str = "/") -> Iterable[Completion]:
-        for command in COMMANDS.values():
-            if command.name.startswith(word.lower()):
-                space = " " if command.takes and slash else ""
-                yield Completion(
-                    f"{command.name}{space}", -len(word), display=f"{slash}{command.name}"
-                )
-
-    def _arguments(self, command: Row, typed: str) -> Iterable[Completion]:
+    def _arguments(self, command: Row, words: list[str]) -> Iterable[Completion]:
         kinds = command.kinds
-        words = typed.split(" ")
         rest = kinds.index("TEXT") if "TEXT" in kinds else len(kinds)
         place = min(len(words) - 1, rest)
         if place >= len(kinds):
             return ()
-        word, kind = words[-1], kinds[place]
-        space = " " if place + 1 < len(kinds) else ""
-        if kind == "NAME":
-            return self._names(word, self.screen.everybody(), space)
-        if kind == "TEXT":
-            return self._names(word, self.screen.there(), "")
-        if kind == "ROOM":
-            return self._rooms(word, space)
-        if kind == "COMMAND":
-            return self._commands(word.removeprefix("/"), slash="")
-        options = {
+        offers: dict[str, Iterable[str]] = {
+            "NAME": self.screen.everybody(),
+            "TEXT": self.screen.there(),
+            "ROOM": self.screen.rooms_known,
+            "COMMAND": COMMANDS,
             "MODE": BELLS,
-            "WHAT": tuple(SETTINGS),
+            "WHAT": SETTINGS,
             "TO": SETTINGS.get(words[0].lower(), ()),
-            "VIEW": (*(view.label for view in self.screen.views), ALL),
+            "VIEW": (*(view.room or view.label for view in self.screen.views), ALL),
         }
-        return [
-            Completion(f"{one}{space}", -len(word), display=one)
-            for one in options.get(kind, ())
-            if names.key(one).startswith(names.key(word))
-        ]
+        kind, behind = kinds[place], " " if place + 1 < len(kinds) else ""
+        return _offered(words[-1], offers.get(kind, ()), behind, "#" if kind == "ROOM" else "")
 
-    def _names(self, word: str, people: list[str], behind: str) -> Iterable[Completion]:
-        begun = word.lstrip(_BEFORE_NAME)
-        wanted = names.key(begun)
-        for name in people:
-            if names.key(name).startswith(wanted):
-                yield Completion(f"{name}{behind}", -len(begun), display=name)
 
-    def _rooms(self, word: str, behind: str) -> Iterable[Completion]:
-        begun = word.removeprefix("#")
-        for room in self.screen.rooms_known:
-            if room.startswith(begun.lower()):
-                yield Completion(f"{room}{behind}", -len(begun), display=f"#{room}")
+def _offered(
+    word: str, offers: Iterable[str], behind: str = "", sign: str = ""
+) -> Iterable[Completion]:
+    """Offer what a word may be the beginning of.
+
+    :param behind: stands behind it then.
+    :param sign: what it is shown with, and may have been typed with.
+    """
+    begun = word.lstrip(_BEFORE_WORD)
+    for offer in offers:
+        if names.key(offer).startswith(names.key(begun)):
+            shown = f"{sign}{offer.strip()}"
+            yield Completion(f"{offer}{behind}", -len(begun), display=shown)

@@ -29,7 +29,8 @@ class Remembered(NamedTuple):
 class Bookmark:
     """The session as it is now; whatever of it changes is kept, ``since`` a little later.
 
-    :ivar token: None, as ``journal`` and ``since``, while there is no session.
+    :ivar name: the one that it has, or is to have.
+    :ivar place: None while there is no session.
     """
 
     def __init__(
@@ -41,49 +42,38 @@ class Bookmark:
     ) -> None:
         self._reactor = reactor
         self._keep = keep
-        self._kept = remembered
         self._later: Any = None
         self.name = name
-        self.token: str | None = None
-        self.journal: str | None = None
-        self.since: int | None = None
-        if remembered is not None:
-            self.token, self.journal, self.since = remembered[1:]
-            if name is None:
-                self.name = remembered.name
+        self.place = remembered
+        if name is None and remembered is not None:
+            self.name = remembered.name
 
     def hello(self, rooms: list[str] | None) -> messages.Hello:
         """Introduce oneself, with all that is known."""
-        return messages.Hello(
-            name=self.name, token=self.token, since=self.since, journal=self.journal, rooms=rooms
-        )
+        known = {} if self.place is None else self.place._asdict()
+        return messages.Hello(**{**known, "name": self.name, "rooms": rooms})
 
     def welcomed(self, welcome: messages.Welcome) -> None:
         """Note which session it is, and where its stream begins."""
-        goes_on = welcome.resumed and not welcome.gap and self.journal == welcome.journal
-        # After a gap, ids that were given once may be those of something else.
-        self.since = max(self.since or 0, welcome.since) if goes_on else welcome.since
-        self.name, self.token, self.journal = welcome.name, welcome.token, welcome.journal
-        self._changed()
+        since, before = welcome.since, self.place
+        if before is not None and before.journal == welcome.journal and welcome.resumed:
+            # After a gap, ids that were given once may be those of something else.
+            since = since if welcome.gap else max(since, before.since)
+        self._change(Remembered(welcome.name, welcome.token, welcome.journal, since))
 
     def renamed(self, name: str) -> None:
         """Note the new name."""
-        self.name = name
-        self._changed()
-
-    def forget(self) -> None:
-        """Let go of a session that is no more."""
-        self.token = self.journal = self.since = None
+        if self.place is not None:
+            self._change(self.place._replace(name=name))
 
     def is_new(self, number: int) -> bool:
         """Tell whether an event was not given yet."""
-        return self.since is None or number > self.since
+        return self.place is None or number > self.place.since
 
     def reached(self, number: int) -> None:
         """Note the highest id that was received."""
-        if self.is_new(number):
-            self.since = number
-            self.keep_soon()
+        if self.place is not None and self.is_new(number):
+            self._change(self.place._replace(since=number))
 
     def keep_soon(self) -> None:
         """Keep what is known then, within a second."""
@@ -95,24 +85,16 @@ class Bookmark:
         if self._later is not None:
             self._keep_now()
 
-    def _changed(self) -> None:
-        now = self._remembered()
-        if now is not None and now != self._kept:
-            if self._kept is not None and self._kept[:3] == now[:3]:
-                self.keep_soon()
-            else:
-                self._keep_now()
+    def _change(self, now: Remembered) -> None:
+        before, self.place, self.name = self.place, now, now.name
+        if before is None or before[:3] != now[:3]:
+            self._keep_now()
+        elif before != now:
+            self.keep_soon()
 
     def _keep_now(self) -> None:
         if self._later is not None and self._later.active():
             self._later.cancel()
         self._later = None
-        now = self._remembered()
-        if now is not None:
-            self._kept = now
-            self._keep(now)
-
-    def _remembered(self) -> Remembered | None:
-        if None in (self.name, self.token, self.journal, self.since):
-            return None
-        return Remembered(self.name, self.token, self.journal, self.since)  # type: ignore[arg-type]
+        if self.place is not None:
+            self._keep(self.place)

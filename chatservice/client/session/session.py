@@ -77,14 +77,14 @@ class Listener:
     Whoever has nothing to do about something leaves it out.
     """
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """There is a connection, and a name; this comes again after each loss.
 
-        :param missed: it is an earlier session that goes on, so what was missed follows.
+        If it is an earlier session that goes on (``resumed``), what was missed follows.
         """
 
-    def caught_up(self, missed: int) -> None:
-        """All that happened until the session went on was given, which were so many events."""
+    def caught_up(self) -> None:
+        """All that happened until the session went on was given."""
 
     def happened(self, event: messages.Event) -> None:
         """Something happened; each event is given once, in order."""
@@ -150,7 +150,6 @@ class Session:
         self._over = False
         self._stored_before = 0
         self._catching_up = False
-        self._missed = 0
 
     @property
     def name(self) -> str | None:
@@ -286,8 +285,6 @@ class Session:
         welcomed = self.connected
         self._let_go()
         self._outgoing.lost()
-        if not self._catching_up:
-            self._missed = 0
         if self._left:
             self._end(None)
         elif wrong is not None and not welcomed:
@@ -312,9 +309,9 @@ class Session:
         elif _has_code(reply, _CLOSING_CODES):
             self._hang_up(reply.text)
         elif self.connected:
-            since = self._bookmark.since
+            place = self._bookmark.place
             self._told(reply)
-            if self._bookmark.since != since:
+            if self._bookmark.place != place:
                 self._dialler.of_use()
         elif isinstance(reply, messages.Welcome) and self._lines is not None:
             self._welcomed(self._lines, reply)
@@ -342,8 +339,8 @@ class Session:
         if welcome.resumed:
             self._outgoing.resumed(welcome.seq)
         else:
-            self._missed = 0
-            known = welcome.journal == self._bookmark.journal
+            place = self._bookmark.place
+            known = place is not None and welcome.journal == place.journal
             doubtful = self._outgoing.begin_again(welcome.seq, known)
         self._stored_before = welcome.seq
         self._bookmark.welcomed(welcome)
@@ -351,7 +348,7 @@ class Session:
             self._outgoing.ask(join, first=True).addErrback(self._not_let_in)
         lines.ping()
         self._catching_up = welcome.resumed
-        self._listener.welcomed(welcome, welcome.resumed)
+        self._listener.welcomed(welcome)
         if welcome.gap and self.connected:
             self._listener.gapped()
         for sent in doubtful:
@@ -366,8 +363,8 @@ class Session:
     def _not_welcomed(self, error: messages.Error) -> None:
         if error.code in _NAME_CODES:
             self._name_refused(error.text)
-        elif error.code == messages.Code.UNKNOWN_TOKEN and self._bookmark.token is not None:
-            self._bookmark.forget()
+        elif error.code == messages.Code.UNKNOWN_TOKEN and self._bookmark.place is not None:
+            self._bookmark.place = None
             if self._lines is not None:
                 self._say_hello(self._lines)
         elif error.code in _HOPELESS_CODES:
@@ -399,7 +396,6 @@ class Session:
         if not self._bookmark.is_new(event.id):
             return
         self._bookmark.reached(event.id)
-        self._missed += 1
         self._rooms.happened(event, self.name, not self._catching_up)
         self._listener.happened(event)
 
@@ -429,7 +425,7 @@ class Session:
             self._catching_up = False
             for request in self._outgoing.unsettled(self._stored_before):
                 self._lines.send(request)
-            self._listener.caught_up(self._missed)
+            self._listener.caught_up()
 
     def _answered(self, reply: messages.Reply) -> None:
         if isinstance(reply, messages.Ok) and reply.to == messages.Nick.type and reply.name:

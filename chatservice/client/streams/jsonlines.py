@@ -135,13 +135,13 @@ class JsonLines(Program):
 
     # What the session tells
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """Write it."""
         self._gap_is_known = welcome.gap
         token = None if self._hides_token else welcome.token
         self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
         self.ready = True
-        super().welcomed(welcome, missed)
+        super().welcomed(welcome)
 
     def happened(self, event: messages.Event) -> None:
         """Write it."""

@@ -80,7 +80,7 @@ class Pipe(Program):
 
     # What the session tells
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """Go into the room, unless that was done before."""
         self._longest = welcome.longest
         if self._room is None and not self._joining and self.session is not None:
@@ -93,7 +93,7 @@ class Pipe(Program):
                 self.ready = True
             else:
                 self.end(1, wording.NOWHERE)
-        super().welcomed(welcome, missed)
+        super().welcomed(welcome)
 
     def _joined(self, reply: messages.Reply) -> None:
         assert isinstance(reply, messages.Ok)

@@ -183,7 +183,7 @@ class Program(Protocol, Listener):
 
     # What the session tells
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         """There is a connection, maybe again."""
         self._welcomed, self._away = True, False
         self.go_on()

@@ -69,7 +69,7 @@ class CompletingTests(TestCase):
         self.assert_offers("/names 1")
         self.assert_offers("/j d", "/j dev")
         self.assert_offers("/query zo", "/query zoe ")
-        self.assert_offers("/go #", "/go #lobby")
+        self.assert_offers("/go #L", "/go #lobby")
         self.assert_offers("/go z", "/go zoe")
         self.assert_offers("/go a", "/go all")
         self.assert_offers("/rooms x")

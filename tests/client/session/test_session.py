@@ -33,11 +33,11 @@ class Notes(Listener):
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
-        self.told.append(("welcomed", welcome.name, missed))
+    def welcomed(self, welcome: messages.Welcome) -> None:
+        self.told.append(("welcomed", welcome.name, welcome.resumed))
 
-    def caught_up(self, missed: int) -> None:
-        self.told.append(("caught up", missed))
+    def caught_up(self) -> None:
+        self.told.append("caught up")
 
     def happened(self, event: messages.Event) -> None:
         self.told.append((event.id, event.text))
@@ -391,7 +391,7 @@ class ReadingTests(SessionTestCase):
         self.assertEqual(self.now.producerState, "paused")
         self.session.resumeProducing()
         self.move()
-        self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True), ("caught up", 0)])
+        self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True), "caught up"])
 
 
 class TalkingTests(SessionTestCase):
@@ -590,7 +590,7 @@ class ResumingTests(SessionTestCase):
                 ("welcomed", "ana", True),
                 (102, "two"),
                 (103, "three"),
-                ("caught up", 2),
+                "caught up",
             ],
         )
         self.assertEqual(
@@ -620,7 +620,7 @@ class ResumingTests(SessionTestCase):
                 (101, "stored", "one"),
                 (102, "stored", "two"),
                 (103, "four"),
-                ("caught up", 1),
+                "caught up",
                 (104, "stored", "three"),
             ],
         )
@@ -635,7 +635,7 @@ class ResumingTests(SessionTestCase):
         self.house.tick()
         link.down(link.desk.out.index(b"two"))
         self.come_back()
-        self.assertEqual(self.notes.since_last()[-2:], [(102, "two"), ("caught up", 2)])
+        self.assertEqual(self.notes.since_last()[-2:], [(102, "two"), "caught up"])
 
     def test_an_answer_may_overtake_what_was_missed(self) -> None:
         self.now.cut()
@@ -646,7 +646,7 @@ class ResumingTests(SessionTestCase):
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True)])
         self.assertEqual(self.session.latency, 0)
         link.says(messages.Live(), messages.Live())
-        self.assertEqual(self.notes.since_last(), [("caught up", 0)])
+        self.assertEqual(self.notes.since_last(), ["caught up"])
 
     def test_a_refusal_that_was_lost_is_told_in_the_end(self) -> None:
         ana = self.house.members["j1-t1"]
@@ -672,7 +672,7 @@ class ResumingTests(SessionTestCase):
         self.house.entries.clear()
         self.come_back()
         told = self.notes.since_last()
-        self.assertEqual(told[-3:], ["gap", ("caught up", 0), (101, "stored", "one")])
+        self.assertEqual(told[-3:], ["gap", "caught up", (101, "stored", "one")])
         self.others_say("three")
         self.move()
         self.assertEqual(self.notes.since_last(), [(103, "three")])
@@ -817,7 +817,7 @@ class RememberingTests(SessionTestCase):
         self.assertEqual(sent.seq, 3)
         self.assertEqual(
             self.notes.since_last(),
-            [("welcomed", "ana", True), (104, "four"), ("caught up", 1), (105, "stored", "five")],
+            [("welcomed", "ana", True), (104, "four"), "caught up", (105, "stored", "five")],
         )
 
     def test_rooms_that_are_wanted_now_are_joined(self) -> None:
