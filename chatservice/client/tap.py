@@ -20,7 +20,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -34,7 +34,7 @@ from chatservice.client.screen.plain import Plain
 from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
 from chatservice.client.streams.jsonlines import JsonLines
 from chatservice.client.streams.pipe import Pipe
-from chatservice.client.streams.program import complain
+from chatservice.client.streams.program import Program, complain
 from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
 from chatservice.text.sanitising import decode, safe
@@ -139,18 +139,6 @@ def _line(argument: str) -> str:
     return safe(decode(os.fsencode(argument)))
 
 
-class Talker(Protocol):
-    """Who talks, in whatever way."""
-
-    done: Deferred[int]
-
-    def stop(self) -> Deferred[int] | None:
-        """End now, from without."""
-
-    def interrupt(self) -> None:
-        """End because of Ctrl-C."""
-
-
 class ChatClient(Service):
     """Has somebody talk on the standard streams, and stops the reactor when that is over.
 
@@ -164,9 +152,9 @@ class ChatClient(Service):
     def __init__(
         self,
         reactor: Any,
-        talker: Talker,
+        talker: Screen | Program,
         start: Callable[[], object],
-        close: Callable[[], object] | None = None,
+        close: Callable[[], object],
     ) -> None:
         self.reactor = reactor
         self._talker = talker
@@ -179,8 +167,7 @@ class ChatClient(Service):
         # Whoever else has the terminal open, a shell say, does not expect it not to block.
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
-        if self._close is not None:
-            self._at_end(self._close)
+        self._at_end(self._close)
         self._handler = signal.signal(signal.SIGINT, self._interrupted)
         self._talker.done.addCallback(self._ended)
         self.reactor.callWhenRunning(self._start)

@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from prompt_toolkit.application import create_app_session
@@ -280,7 +280,7 @@ class ServiceTestCase(TestCase):
         self.calls: list[str] = []
         self.client = ChatClient(
             self.reactor,
-            self.talker,
+            cast("Any", self.talker),
             lambda: self.calls.append("start"),
             lambda: self.calls.append("close"),
         )

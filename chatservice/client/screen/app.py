@@ -11,8 +11,8 @@ from twisted.python.failure import Failure
 
 from chatservice.client.screen import commands
 from chatservice.client.screen.conversation import Conversation
+from chatservice.client.screen.rendering import Text
 from chatservice.client.screen.status import Other, connected_as, hint, status
-from chatservice.client.screen.wrapping import Text
 from chatservice.client.session.outgoing import Sent
 from chatservice.client.streams.program import complain
 from chatservice.text.sanitising import safe

@@ -406,7 +406,7 @@ class Conversation(Listener):
         if self._desk.echoes:
             self.tell("here is but one view, of all")
             return
-        lines = [(line, view) for view in self.views for line in view.lines]
+        lines = [(line, view) for view in self.views for line in view.lines if line.id]
         lines.sort(key=lambda each: each[0].id)
         shown = max(SHOWN, sum(view.unread for view in self.views))
         self._paper.turn()

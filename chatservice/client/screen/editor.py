@@ -51,8 +51,7 @@ from chatservice.client.screen.output import (
     style_for,
 )
 from chatservice.client.screen.paper import PROMPT
-from chatservice.client.screen.rendering import counted
-from chatservice.client.screen.wrapping import Text
+from chatservice.client.screen.rendering import Text, counted
 from chatservice.client.stored.state import BELLS
 from chatservice.text import names
 from chatservice.text.grammar import Row

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final, Protocol
 
-from chatservice.client.screen.rendering import QUIET, Line, Times, Weight, day
-from chatservice.client.screen.wrapping import Text, wrap
+from chatservice.client.screen.rendering import QUIET, Line, Text, Times, Weight, day, wrap
 from chatservice.client.stored.state import Settings
 
 PAUSE: Final = 1 / 30

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from chatservice.client.screen.app import Screen
 from chatservice.client.screen.paper import PROMPT
-from chatservice.client.screen.wrapping import Text
+from chatservice.client.screen.rendering import Text
 from chatservice.text.sanitising import decode, edited
 
 

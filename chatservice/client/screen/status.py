@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from wcwidth import clip
 
-from chatservice.client.screen.wrapping import Text
+from chatservice.client.screen.rendering import Text
 from chatservice.text.layout import width
 from chatservice.text.listing import people
 

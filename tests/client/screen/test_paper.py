@@ -9,8 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen import paper
 from chatservice.client.screen.paper import PAUSE, Paper
-from chatservice.client.screen.rendering import Line, Weight, day, notice
-from chatservice.client.screen.wrapping import Text
+from chatservice.client.screen.rendering import Line, Text, Weight, day, notice
 from chatservice.client.stored.state import Memory
 
 

@@ -12,8 +12,7 @@ from chatservice import messages
 from chatservice.client.screen import rendering
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.output import QUIET, style_for
-from chatservice.client.screen.rendering import PALETTE, Line, Weight, of_name
-from chatservice.client.screen.wrapping import Text, wrap
+from chatservice.client.screen.rendering import PALETTE, Line, Text, Weight, of_name, wrap
 from chatservice.text.layout import width
 
 AT = "2026-03-03T14:02:00.000Z"

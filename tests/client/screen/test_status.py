@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import TestCase
 
+from chatservice.client.screen.rendering import Text
 from chatservice.client.screen.status import BAR, STRONG, Other, connected_as, hint, status
-from chatservice.client.screen.wrapping import Text
 from chatservice.text.layout import width
 
 OTHERS = (Other(2, "#dev", 3), Other(3, "#ops", 0), Other(4, "bob", 1))
