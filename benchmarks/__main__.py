@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import cluster, load, overload, plot, report, selftest
 from benchmarks.contestants import Chatservice, Compiled, Contestant, Script
+from benchmarks.programs import Programs
 from benchmarks.report import OURS
 from benchmarks.rivals import Nats, Ngircd, Redis
 from benchmarks.workloads import Crowd, Idle, Result, Rooms, Storm, Sweep, Watcher, Workload, run
@@ -19,6 +20,7 @@ PICTURE = PAGE.with_name("performance.svg")
 
 CONTESTANTS: Mapping[str, Contestant] = {
     OURS: Chatservice(),
+    "programs": Programs(),
     "c": Compiled(),
     "textbook": Script("textbook Twisted", "textbook.py"),
     "asyncio": Script("plain asyncio", "asyncio_chat.py", one_order=False),
@@ -38,6 +40,12 @@ WORKLOADS: Mapping[str, Workload] = {
     "1000x200": Crowd("1,000 members, 200 speak, 1 line in flight each", 1000, 200, ALL, flight=1),
     "steady": Crowd("1,000 members, 50 lines a second", 1000, 50, (*SOME, "nats"), rate=50),
     "talk": Crowd("20 members, all speak, 200 lines a second", 20, 20, ALL, rate=200),
+    "programs100": Crowd(
+        "100 programs, 10 speak, 8 lines in flight each", 100, 10, ("programs",), flight=8
+    ),
+    "programs1000": Crowd(
+        "1,000 programs, 20 speak, 4 lines in flight each", 1000, 20, ("programs",), flight=4
+    ),
     "rooms": Rooms("1,000 rooms of 8, all speak, 1 line in flight each", 1000, 8, WITH_ROOMS),
     "watcher": Watcher(
         "A member of 20 rooms of 1,000, with 2 others each, 1,000 lines a second in all",
@@ -59,6 +67,9 @@ QUICK: Mapping[str, Workload] = {
     "100": Crowd("100 members, 10 speak, 8 lines in flight each", 100, 10, ALL, flight=8),
     "steady": Crowd("100 members, 50 lines a second", 100, 10, SOME, rate=50),
     "talk": Crowd("20 members, all speak, 200 lines a second", 20, 20, ALL, rate=200),
+    "programs": Crowd(
+        "20 programs, 10 speak, 8 lines in flight each", 20, 10, ("programs",), flight=8
+    ),
     "rooms": Rooms("20 rooms of 8, all speak, 1 line in flight each", 20, 8, WITH_ROOMS),
     "watcher": Watcher("A member of 5 rooms of 20", 20, 5, 200.0, WITH_ROOMS),
     "idle": Idle("200 members who say nothing", 200, (OURS, "bare")),

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.verify import Transcript
+
 SERVERS = Path(__file__).parent / "servers"
 HOST = "127.0.0.1"
 PATIENCE = 30.0
@@ -33,6 +35,7 @@ class Contestant(Protocol):
     :ivar one_order: whether all members of a room have to receive its lines in one order.
     :ivar at_once: so many connections may come in at once.
     :ivar settling: seconds until nothing but lines is sent to who came in.
+    :ivar transcript: checks what the members of a room receive.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Contestant(Protocol):
     one_order: bool
     at_once: int
     settling: float
+    transcript: type[Transcript]
 
     @property
     def missing(self) -> str: ...
@@ -147,6 +151,7 @@ class Lines:
     one_order = True
     at_once = 256
     settling = 0.0
+    transcript: type[Transcript] = Transcript
 
     @property
     def missing(self) -> str:

@@ -184,7 +184,7 @@ class Load:
             self._rooms_of.update(dict.fromkeys(own, room))
             step = -(-len(members) // sampled) if sampled else len(members) + 1
             self._check(
-                Transcript(
+                self.contestant.transcript(
                     partial(self._frame, self.contestant.heard),
                     own,
                     members,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contestants import HOST, Server
+from benchmarks.verify import Transcript
 
 
 def _signed(name: str, text: bytes) -> bytes:
@@ -31,6 +32,7 @@ class Rival(ABC):
     one_order = True
     at_once = 256
     settling = 0.0
+    transcript: type[Transcript] = Transcript
 
     @property
     def missing(self) -> str:

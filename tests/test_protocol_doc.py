@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import types
-from dataclasses import MISSING, fields
+import runpy
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
+from msgspec.structs import asdict
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
@@ -22,11 +22,12 @@ from chatservice.doors.json.dialog import longest
 from chatservice.doors.json.view import NAMES_MOST, told
 from chatservice.journal.events import ANNOUNCED, HOUSE, JOINED, LEFT, PRIVATE, Event, inbox
 from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
-from chatservice.messages.lines import REF_LONGEST
+from chatservice.messages.fields import FIELD_LONGEST, LIST_LONGEST, REF_LONGEST
 from chatservice.messages.replies import REPLIES
 from tests.doors.support import FullJournal, House
 
-DOCUMENT = (Path(__file__).resolve().parent.parent / "docs/protocol.md").read_text("utf-8")
+CHECKOUT = Path(__file__).resolve().parent.parent
+DOCUMENT = (CHECKOUT / "docs/protocol.md").read_text("utf-8")
 
 HOURS = 24 * 60 * 60
 
@@ -49,42 +50,10 @@ def rows(text: str) -> list[list[str]]:
     return found
 
 
-def table(text: str) -> dict[str, tuple[str, str]]:
-    """Return of each field in the tables of a text its type, and whether it is there."""
-    return {name.strip("`"): (kind, there) for name, kind, there, _ in rows(text)}
-
-
 def messages_under(title: str) -> dict[str, str]:
     """Return what stands of each message under a heading, by the types that it has."""
     parts = re.split(r"^### (.*)$", section(title), flags=re.M)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-def type_of(hint: Any) -> str:
-    """Say what a field is, as the document does."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(type_of(one) for one in get_args(hint) if one is not type(None))
-    if get_origin(hint) is list:
-        many = {
-            str: "strings",
-            messages.RoomSeen: "rooms",
-            messages.Person: "people",
-            messages.Event: "events",
-        }
-        return f"list of {many[get_args(hint)[0]]}"
-    return {str: "string", int: "integer", bool: "boolean"}[hint]
-
-
-def fields_of(kind: Any, request: bool) -> dict[str, tuple[str, str]]:
-    """Say what the fields of a message are, as the document does."""
-    hints = get_type_hints(kind)
-
-    def there(default: Any) -> str:
-        if request and default is not MISSING and default is not None:
-            return str(default) or "empty"
-        return "no" if default is None else "yes"
-
-    return {f.name: (type_of(hints[f.name]), there(f.default)) for f in fields(kind)}
 
 
 def wire_lines() -> list[str]:
@@ -96,36 +65,19 @@ def wire_lines() -> list[str]:
 class TableTests(TestCase):
     """Every message, field and code is in the document, and nothing else."""
 
-    def test_what_a_program_says(self) -> None:
-        described: list[str] = []
-        for heading, text in messages_under("What a program says").items():
-            names = re.findall(r"`(\w+)`", heading)
-            wanted: dict[str, tuple[str, str]] = {}
-            for name in names:
-                wanted.update(fields_of(messages.REQUESTS[name], True))
-            self.assertEqual(table(text), wanted, heading)
-            described += names
-        self.assertEqual(described, list(messages.REQUESTS))
+    def test_the_tables_are_those_of_the_types(self) -> None:
+        tool = runpy.run_path(str(CHECKOUT / "tools/protocol_tables.py"))
+        self.assertEqual(tool["written"](DOCUMENT), DOCUMENT, "run tools/protocol_tables.py")
 
-    def test_what_the_server_says(self) -> None:
-        described = []
-        for heading, text in messages_under("What the server says").items():
-            found = re.fullmatch(r"`(\w+)`(?: \(answer\))?", heading)
-            if found is not None:
-                self.assertEqual(table(text), fields_of(REPLIES[found[1]], False), heading)
-                described.append(found[1])
+    def test_every_message_is_described_and_each_that_has_fields_has_a_table(self) -> None:
+        said = messages_under("What a program says")
+        self.assertEqual(re.findall(r"`(\w+)`", " ".join(said)), list(messages.REQUESTS))
+        told = messages_under("What the server says")
+        described = [title.split("`")[1] for title in told if title.startswith("`")]
         self.assertEqual(sorted(described), sorted(set(REPLIES) - set(messages.EVENTS)))
-
-    def test_what_is_in_what_the_server_says(self) -> None:
-        for title, kind in (("A room", messages.RoomSeen), ("A person", messages.Person)):
-            self.assertEqual(table(section(title, 3)), fields_of(kind, False), title)
-
-    def test_the_fields_of_events(self) -> None:
-        cells = [row for row in rows(section("Events", 3)) if len(row) == 4]
-        listed = {name.strip("`"): (kind, there) for name, kind, there, _ in cells}
-        wanted = fields_of(messages.Event, False)
-        del wanted["type"]
-        self.assertEqual(listed, wanted)
+        for title, text in {**said, **told}.items():
+            fields = title not in ("`live`", "Codes")
+            self.assertEqual(len(re.findall(r"(?m)^\| field \|", text)), fields, title)
 
     def test_the_types_of_events_and_what_each_tells(self) -> None:
         cells = [row for row in rows(section("Events", 3)) if len(row) == 3]
@@ -135,7 +87,7 @@ class TableTests(TestCase):
             room = {PRIVATE: inbox(7), ANNOUNCED: HOUSE}.get(kind, "lobby")
             text = "" if kind == JOINED else "words"
             event = told(Event(1, 0, room, kind, "ana", text, 7, -1))
-            there = {name for name, value in vars(event).items() if value is not None}
+            there = {name for name, value in asdict(event).items() if value is not None}
             self.assertEqual(there - {"type", "id", "at"}, names, kind)
         silent = told(Event(1, 0, "lobby", LEFT, "ana", "", 7, -1))
         self.assertIsNone(silent.text)
@@ -185,6 +137,7 @@ class NumberTests(TestCase):
             f"is cut off after {CLOSING_TIMEOUT:g} seconds",
             f"It is {len('x' * TOKEN_BYTES) * 4 // 3} characters at random",
             f"in the answer; at most {REF_LONGEST} characters",
+            f"has at most {FIELD_LONGEST:,} characters, and a list {LIST_LONGEST} items",
             f"from 1 to {HISTORY_MOST:,}",
             f"At most {CHARACTERS_MOST:,} characters of text",
             f"more than {PERIODS_MOST} rooms",

@@ -43,13 +43,14 @@ class SharedClaims:
             return fail(NameTaken(f"the name {name} is taken"))
         if claim is not None and self._journal.holds(claim):
             return succeed(None)
-        return self._say(name, holder, first=False)
+        return self.say(name, holder)
 
-    def reclaim(self, name: str, holder: Member) -> Deferred[None]:
-        """Claim a name in front of all that waits to be published."""
-        return self._say(name, holder, first=True)
+    def say(self, name: str, holder: Member, first: bool = False) -> Deferred[None]:
+        """Claim a name, whoever holds it by now.
 
-    def _say(self, name: str, holder: Member, first: bool) -> Deferred[None]:
+        :param first: in front of all that waits to be published.
+        """
+
         def decided(effective: Sequence[bool]) -> None:
             if not effective[0]:
                 raise NameTaken(f"the name {name} is taken")

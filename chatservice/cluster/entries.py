@@ -18,13 +18,16 @@ name one says ``-1`` for the first event of its entry, ``-2`` for the second.
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import json
 import zlib
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from chatservice.journal.events import Draft, Fact
+import msgspec
+from msgspec.json import Decoder
+
+from chatservice.journal.events import Draft, Fact, Natural
 from chatservice.text.names import RULES
 
 VERSION: Final = 0 + RULES
@@ -65,9 +68,6 @@ BYE: Final = "bye"
 SEND_AWAY: Final = "send-away"
 """The node of a member is asked to let it go."""
 
-OPERATIONS: Final = (TAKE, ADOPT, BYE, SEND_AWAY)
-"""Kinds of facts that change something and are not stored themselves."""
-
 INDEX_BITS: Final = 15
 """An entry has fewer than so many (2 to the power of this) events."""
 
@@ -76,9 +76,6 @@ COMPRESSED_FROM: Final = 4096
 EXPANDED_MOST: Final = 16 << 20
 """Bytes of an entry that is not compressed, at most. A thousand programs that have left as many
 rooms as a session remembers have less."""
-
-INTEGERS: Final = 1 << 63
-"""Integers are less than that: SQLite stores no others."""
 
 
 class BadEntry(ValueError):
@@ -130,6 +127,24 @@ class Piece(NamedTuple):
     version: int = VERSION
 
 
+_encode: Final = msgspec.json.Encoder().encode
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_Forms = tuple[Decoder[tuple[int, str, str, int, _A, _B]], Decoder[tuple[str, int, _A, _B]]]
+"""The readers of an array with a version, and of one without."""
+
+_Drafts = Annotated[list[Draft], msgspec.Meta(max_length=(1 << INDEX_BITS) - 1)]
+_ENTRIES: Final = (
+    Decoder(tuple[int, str, str, Natural, _Drafts, list[Fact]]),
+    Decoder(tuple[str, Natural, _Drafts, list[Fact]]),
+)
+_PIECES: Final = (
+    Decoder(tuple[int, str, str, Natural, Natural, Natural]),
+    Decoder(tuple[str, Natural, Natural, Natural]),
+)
+
+
 def mark_of(identity: str, base: int) -> str:
     """Return what tells a log from others: an entry that gets into another one is void there.
 
@@ -145,14 +160,10 @@ def encode(entry: Entry) -> bytes:
     :raises BadEntry: if it is too long for those who read it.
     """
     boot, number, drafts, facts, mark, version = entry
-    data = _line([version, mark, boot, number, drafts, facts])
+    data = _encode((version, mark, boot, number, drafts, facts))
     if len(data) > EXPANDED_MOST:
         raise BadEntry(f"it has more than {EXPANDED_MOST:,} bytes")
     return zlib.compress(data, 1) if len(data) >= COMPRESSED_FROM else data
-
-
-def _line(values: Sequence[Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def cut(entry: Entry, largest: int) -> list[bytes]:
@@ -167,7 +178,7 @@ def cut(entry: Entry, largest: int) -> list[bytes]:
     boot, number, *_, mark, version = entry
 
     def head(index: int, count: int) -> bytes:
-        return b"+" + _line([version, mark, boot, number, index, count]) + b"\n"
+        return b"+" + _encode((version, mark, boot, number, index, count)) + b"\n"
 
     # No place has more digits than the number of bytes.
     room = largest - len(head(len(data), len(data)))
@@ -185,46 +196,41 @@ def decode(data: bytes) -> Entry | Piece:
     :raises BadEntry: if they are none.
     :raises NewerEntry: if they are for a newer version to read.
     """
-    line, piece = data, b""
     if data[:1] == b"+":
         line, _, piece = data[1:].partition(b"\n")
-    elif data[:1] != b"[":
-        line = _expanded(data)
-    try:
-        text = line.decode()
-        values = json.loads(text)
-        if "\\u" in text:  # There may be half of a character, which nobody could store.
-            json.dumps(values, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise BadEntry(str(error)) from None
-    if not isinstance(values, list) or not values:
-        raise BadEntry("no array")
-    version, mark = UNVERSIONED, ""
-    if type(values[0]) is int:
-        version, mark = values[0], values[1] if len(values) > 1 else ""
-        if version > VERSION:
-            raise NewerEntry(version, mark if isinstance(mark, str) else "")
-        values = values[2:]
-    if not isinstance(mark, str):
-        raise BadEntry("no mark")
-    if len(values) != 4 or type(values[0]) is not str or not _is_number(values[1]):
-        raise BadEntry("no boot and number")
-    boot, number, third, fourth = values
-    if data[:1] == b"+":
-        if not (_is_number(third) and _is_number(fourth) and third < fourth and piece and number):
+        version, mark, boot, number, place, of = _read(line, _PIECES)
+        if not (piece and number and place < of):
             raise BadEntry("no place of a piece")
-        return Piece(boot, number, third, fourth, piece, mark, version)
+        return Piece(boot, number, place, of, piece, mark, version)
+    line = data if data[:1] == b"[" else _expanded(data)
+    version, mark, boot, number, drafts, facts = _read(line, _ENTRIES)
+    return Entry(boot, number, drafts, facts, mark, version)
+
+
+def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _B]:
+    """Return the items of an array, as :func:`decode` reads it."""
+    versioned, unversioned = forms
     try:
-        entry = Entry(
-            boot, number, [Draft(*d) for d in third], [Fact(*f) for f in fourth], mark, version
-        )
-    except TypeError as error:
+        if line[:2] == b'["':
+            return UNVERSIONED, "", *unversioned.decode(line)
+        found = versioned.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
+        _look_for_newer(line)
         raise BadEntry(str(error)) from None
-    if not (all(map(_is_draft, entry.drafts)) and all(map(_is_fact, entry.facts))):
-        raise BadEntry("no drafts and facts")
-    if len(entry.drafts) >= 1 << INDEX_BITS:
-        raise BadEntry("too many drafts")
-    return entry
+    if found[0] > VERSION:
+        raise NewerEntry(found[0], found[1])
+    return found
+
+
+def _look_for_newer(line: bytes) -> None:
+    """Raise :exc:`NewerEntry` if a line that can't be read is of a newer version."""
+    try:
+        values = msgspec.json.decode(line, type=list[Any])
+    except (msgspec.DecodeError, RecursionError):
+        return
+    version, mark = (*values, None, None)[:2]
+    if type(version) is int and version > VERSION:
+        raise NewerEntry(version, mark if isinstance(mark, str) else "")
 
 
 def _expanded(data: bytes) -> bytes:
@@ -244,24 +250,6 @@ def _expanded(data: bytes) -> bytes:
     return expanded
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int and 0 <= value < INTEGERS
-
-
-def _is_draft(draft: Draft) -> bool:
-    room, kind, author, text, origin, seq = draft
-    return (
-        type(room) is type(kind) is type(author) is type(text) is str
-        and type(origin) is type(seq) is int
-        and -INTEGERS <= origin < INTEGERS
-        and -INTEGERS <= seq < INTEGERS
-    )
-
-
-def _is_fact(fact: Fact) -> bool:
-    return type(fact.kind) is type(fact.name) is type(fact.value) is str
-
-
 def event_id(base: int, position: int, index: int) -> int:
     """Return the id of an event.
 
@@ -270,3 +258,76 @@ def event_id(base: int, position: int, index: int) -> int:
     :param index: of the event in the entry, from 0.
     """
     return base + (position << INDEX_BITS) + index + 1
+
+
+class _Held(NamedTuple):
+    """Pieces of one entry.
+
+    :ivar number: that of the entry; :ivar of: how many pieces it has.
+    :ivar came: those that have come, by their place.
+    """
+
+    number: int
+    of: int
+    came: dict[int, bytes]
+
+
+class Pieces:
+    """Pieces of which others are still to come: of each boot, those of one entry.
+
+    They are facts, so they are there after a restart, and for who begins in the midst.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+
+    def load(self, fact: Fact) -> None:
+        """Take up what is stored of a piece."""
+        boot, place = fact.name.rsplit(" ", 1)
+        number, of, data = fact.value.split(" ")
+        held = self._held.setdefault(boot, _Held(int(number), int(of), {}))
+        held.came[int(place)] = base64.b64decode(data)
+
+    def facts(self) -> list[Fact]:
+        """Return what is stored of all of them."""
+        return [
+            self._fact(boot, held, place)
+            for boot, held in self._held.items()
+            for place in held.came
+        ]
+
+    def _fact(self, boot: str, held: _Held, place: int) -> Fact:
+        data = base64.b64encode(held.came[place]).decode()
+        return Fact(PART, f"{boot} {place}", f"{held.number} {held.of} {data}")
+
+    def check(self, piece: Piece) -> None:
+        """See to it that there is not too much of an entry.
+
+        :raises BadEntry: if there would be with this piece.
+        """
+        came = {**self._of(piece).came, piece.place: piece.data}
+        if sum(map(len, came.values())) > EXPANDED_MOST:
+            raise BadEntry(f"its pieces have more than {EXPANDED_MOST:,} bytes")
+
+    def _of(self, piece: Piece) -> _Held:
+        """Return those that a piece belongs to."""
+        held = self._held.get(piece.boot)
+        if held is None or held[:2] != (piece.number, piece.of):
+            # An entry before it never came to its end, or it was cut in another way.
+            held = _Held(piece.number, piece.of, {})
+        return held
+
+    def add(self, piece: Piece) -> tuple[list[Fact], bytes]:
+        """Take a piece; return what is stored for it, and the entry if it is the last one."""
+        boot, held = piece.boot, self._of(piece)
+        over = [] if self._held.get(boot) is held else self.drop(boot)
+        held.came[piece.place] = piece.data
+        self._held[boot] = held
+        if len(held.came) < held.of:
+            return [*over, self._fact(boot, held, piece.place)], b""
+        return over + self.drop(boot), b"".join(held.came[place] for place in range(held.of))
+
+    def drop(self, boot: str) -> list[Fact]:
+        """Forget the pieces of a boot; return the facts by which that is stored."""
+        held = self._held.pop(boot, None)
+        return [] if held is None else [Fact(PART, f"{boot} {place}", "") for place in held.came]

@@ -15,20 +15,19 @@ is not read: the node stops taking part.
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from chatservice.cluster.checks import check, sound, unusable
+from chatservice.cluster.checks import check, sound
 from chatservice.cluster.entries import (
     PART,
     TOLD,
@@ -62,6 +61,8 @@ RETRY: Final = 1.0
 TOLD_EACH: Final = 10
 """So many entries that are skipped are written down one by one; then each time that there are twice
 as many."""
+
+_DRAFTS: Final = msgspec.json.Decoder(list[Draft])
 
 _T = TypeVar("_T")
 
@@ -136,9 +137,7 @@ class Following:
 
         :raises LogError: if it is of a log that this node does not understand.
         """
-        facts, bad = sound(self._replica.facts())
-        if bad:
-            log.critical("the history has {what} that can't be used", what=unusable(bad))
+        facts = sound(self._replica.facts(), "the history")
         own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
         self.node = own.get(NODE, "")
         self.floor = int(own.get("floor", self._replica.floor))
@@ -153,7 +152,7 @@ class Following:
             self.node = f"{socket.gethostname()}-{secrets.token_hex(2)}"
             self._replica.note(NODE, self.node)
         _check_version(self.registry)
-        self.position = self.registry.position
+        self.position = self.registry.last.position
 
     def facts(self) -> list[Fact]:
         """Return all that holds, for others."""
@@ -221,9 +220,7 @@ class Following:
             raise OtherLog("the log is another one than this history has followed")
         kept = Registry()
         if opening.state is not None:
-            state, bad = sound(opening.state)
-            if bad:
-                log.critical("what is kept has {what} that can't be used", what=unusable(bad))
+            state = sound(opening.state, "what is kept")
             kept.load(state)
             _check_version(kept)
         self._first = opening.first
@@ -255,8 +252,8 @@ class Following:
         self.position = opening.first - 1
         if opening.state is not None:
             self._state = state
-            self._until = kept.position
-            told = {int(f.name): _drafts(f.value) for f in state if f.kind == TOLD}
+            self._until = kept.last.position
+            told = {int(f.name): _DRAFTS.decode(f.value) for f in state if f.kind == TOLD}
             self._scratch = Registry(lenient=opening.first > 1, told=told)
             self._scratch.version = UNVERSIONED
         elif not self.registry.leases:
@@ -414,40 +411,33 @@ class Following:
                     if identity in numbered or has(*identity):
                         continue
                     numbered.add(identity)
-                draft = draft._replace(room=called.get(draft.room, draft.room))
+                if draft.room in called:
+                    draft = draft._replace(room=called[draft.room])
                 yield Event._make((one.first + index, one.at, *draft))
 
     def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
         """Store something, again and again until it is."""
+        return Deferred.fromCoroutine(self._insist(attempt))
 
+    async def _insist(self, attempt: Callable[[], Deferred[_T]]) -> _T:
         told = ""
-
-        def failed(failure: Failure) -> Deferred[_T]:
-            nonlocal told
-            why = failure.getErrorMessage()
-            if why != told:
-                told = why
-                log.critical("the history refuses: {why}", why=why)
-            again: Deferred[None] = deferLater(self._clock, RETRY, lambda: None)
-            return again.addCallback(lambda _: attempt()).addErrback(failed)
-
-        try:
-            return attempt().addErrback(failed)
-        except Exception:
-            return failed(Failure())
+        while True:
+            try:
+                return await attempt()
+            except Exception as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.critical("the history refuses: {why}", why=told)
+            await deferLater(self._clock, RETRY)
 
     def stop(self) -> None:
         """Store no more."""
         self.pace.stop()
 
 
-def _shared(facts: Iterable[Fact]) -> list[Fact]:
+def _shared(facts: Sequence[Fact]) -> list[Fact]:
     """Return what is not about one file alone, and can be used."""
-    return [fact for fact in sound(facts)[0] if fact.kind != FILE]
-
-
-def _drafts(value: str) -> list[Draft]:
-    return [Draft(*draft) for draft in json.loads(value)]
+    return [fact for fact in sound(facts) if fact.kind != FILE]
 
 
 def _check_version(registry: Registry) -> None:

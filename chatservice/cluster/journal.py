@@ -21,7 +21,7 @@ cause is gone; where only another version of this program can bring that about, 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -32,11 +32,10 @@ from chatservice.cluster.checks import sound
 from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
 from chatservice.cluster.following import Following, Read
 from chatservice.cluster.leases import Leases
-from chatservice.cluster.log import Founding, Log, LogError, NewerLog, Opening
+from chatservice.cluster.log import Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
-from chatservice.cluster.replica import Replicated
 from chatservice.journal.base import (
     Committed,
     Facts,
@@ -96,28 +95,41 @@ class Listener(Protocol):
         """Something is asked of the node of a member."""
 
 
-class ClusterJournal(Replicated):
+class ClusterJournal:
     """A journal that many nodes share. It is a :class:`.Journal`.
 
     :param lease: seconds of silence after which a node is taken for dead.
+    :ivar listener: the receiver of what other nodes do, and of the state of this node.
+    :ivar outgoing: what it publishes; :ivar following: what comes back.
     :ivar unreachable: why the log can't be followed; ``""`` if it can.
     :ivar ended: this node takes no part, and will not any more.
     :ivar refused_for: why the log that there is is not followed; ``""`` if it is.
     """
 
     largest: int | None = LARGEST
+    listener: Listener
 
     def __init__(
         self, clock: IReactorTime, replica: SqliteJournal, follow: Log, lease: float
     ) -> None:
-        super().__init__(replica)
+        self._replica = replica
+        # What is read comes from the node's own file: nobody is asked.
+        self.describe = replica.describe
+        self.note = replica.note
+        self.last_seq = replica.last_seq
+        self.recent = replica.recent
+        self.after = replica.after
+        self.locate = replica.locate
+        self.find = replica.find
         self.unreachable = "the brokers were not reached yet"
         self._clock = clock
         self._log = follow
         self._beat = lease / BEATS
         self.refused_for = ""
-        self._outgoing = Outgoing(clock, follow, self._unpublished)
-        self._following = Following(clock, replica, self._happened, self._done, self.refused)
+        self.outgoing = Outgoing(clock, follow, self._unpublished)
+        self.following = Following(clock, replica, self._happened, self._done, self.refused)
+        self.say = self.outgoing.say
+        self.founding = self.following.founding
         self._leases = Leases(clock, lease)
         self._connected = self.ended = False
         self._next_beat = self._next_keep = self._published = 0.0
@@ -125,29 +137,15 @@ class ClusterJournal(Replicated):
         self._heard = clock.seconds()
         self._watch: IDelayedCall | None = None
 
-    def listen(self, listener: Listener) -> None:
-        """Set the receiver of what other nodes do, and of the state of this node."""
-        self._listener = listener
-
     @property
     def boot(self) -> str:
         """How this node is called in the log, by now."""
-        return self._outgoing.boot
-
-    @property
-    def boots(self) -> Collection[str]:
-        """What it was called there since it started."""
-        return self._outgoing.boots
-
-    @property
-    def node(self) -> str:
-        """How this node is called in the logs."""
-        return self._following.node
+        return self.outgoing.boot
 
     @property
     def registry(self) -> Registry:
         """What all nodes agree on."""
-        return self._following.registry
+        return self.following.registry
 
     def holds(self, claim: Claim) -> bool:
         """Return whether this node holds a claim."""
@@ -161,11 +159,11 @@ class ClusterJournal(Replicated):
         """See :meth:`.Journal.start`: open the replica. Nothing comes of the log yet."""
         self._replica.start()
         try:
-            self._following.load()
+            self.following.load()
         except LogError as error:
             self._replica.stop()
             raise JournalError(str(error)) from None
-        self._outgoing.begin(self._following.node)
+        self.outgoing.begin(self.following.node)
 
     def follow(self) -> None:
         """Follow the log, from now on. Brokers that can't be reached are tried on and on.
@@ -179,7 +177,7 @@ class ClusterJournal(Replicated):
             raise JournalError(str(error)) from None
         self._watch = self._clock.callLater(LOOK_EVERY, self._look)
         if not self._connected:
-            self._listener.reached(self.unreachable)
+            self.listener.reached(self.unreachable)
 
     def stop(self) -> Deferred[None]:
         """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
@@ -187,116 +185,108 @@ class ClusterJournal(Replicated):
         def close(_: object) -> Deferred[None]:
             if self._watch is not None:
                 self._watch.cancel()
-            self._following.stop()
+            self.following.stop()
             return self._log.close().addCallback(lambda _: self._replica.stop())
 
         if self.unreachable:
             return close(None)
         said = self.say([Fact(BYE, self.boot, "")])
-        late = self._clock.callLater(PATIENCE, said.cancel)
-
-        def in_time(_: object) -> None:
-            if late.active():
-                late.cancel()
-
-        return said.addBoth(in_time).addCallback(close)
+        return said.addTimeout(PATIENCE, self._clock).addBoth(close)
 
     @property
     def apart(self) -> str:
         """Why this node takes no part; ``""`` if it does, or is only cut off."""
         return self.lost or self.refused_for
 
-    @property
-    def skipped(self) -> int:
-        """How many entries of the log could not be used."""
-        return self._following.skipped
-
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`: those that can be used."""
-        return sound(super().facts())[0]
+        return sound(self._replica.facts())
+
+    @property
+    def identity(self) -> str:
+        """See :class:`.Journal`."""
+        return self._replica.identity
+
+    @property
+    def head(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.head
+
+    @property
+    def size(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.size
+
+    @property
+    def lost(self) -> str:
+        """See :attr:`.Journal.lost`."""
+        return self._replica.lost
+
+    @property
+    def last_at(self) -> int:
+        """See :class:`.Journal`."""
+        return self._replica.last_at
 
     # Publishing
 
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
+    def commit(
+        self, drafts: Sequence[Draft], facts: Facts = no_facts, first: bool = False
+    ) -> Deferred[Committed]:
         """See :meth:`.Journal.commit`. It fails only if nothing was published.
 
         What was is stored some time, and may be already: the Deferred fires when it is back.
+
+        :param first: in front of all that waits; for who was deposed.
         """
-        if self.unreachable:
+        if self.unreachable and not first:
             return fail(JournalUnavailable(self.unreachable))
-        return self._publish(awaited(drafts, facts), self._outgoing.add)
-
-    def commit_first(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Committed]:
-        """Commit something in front of all that waits; for who was deposed."""
-        return self._publish(awaited(drafts, facts), self._outgoing.add_first)
-
-    def _publish(
-        self, entries: Sequence[Waiting], add: Callable[[Waiting], None]
-    ) -> Deferred[Committed]:
-        committed = entries[-1].committed = Deferred()
+        committed: Deferred[Committed] = Deferred()
+        entries = awaited(drafts, facts)
+        entries[-1].committed = committed
         for waiting in entries:
-            add(waiting)
+            self.outgoing.add(waiting, first)
         return committed
-
-    def spent(self, sends: int) -> None:
-        """Note how many sends it took to show what was committed last."""
-        self._following.pace.spent(sends)
 
     @property
     def floor(self) -> int:
         """See :class:`.Journal`."""
-        return self._following.floor
+        return self.following.floor
 
     @property
     def unbroken(self) -> int:
         """See :class:`.Journal`."""
-        return self._following.unbroken
+        return self.following.unbroken
 
     def prune(self, before: int) -> bool:
         """See :meth:`.Journal.prune`."""
         floor = self._replica.floor
         more = self._replica.prune(before)
         if self._replica.floor > floor:
-            self._following.keep_floor(self._replica.floor)
+            self.following.keep_floor(self._replica.floor)
         return more
-
-    def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
-        """Publish facts; the Deferred fires with whether each took effect, when that is known.
-
-        :param first: before all that waits; for who was deposed.
-        """
-        return self._outgoing.say(facts, first)
-
-    def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said, and waits, told under another name."""
-        self._outgoing.reword(origin, author)
 
     def reclaimed(self) -> None:
         """All has been said that is to be said first."""
-        self._outgoing.reclaiming = False
-        self._outgoing.publish()
+        self.outgoing.reclaiming = False
+        self.outgoing.publish()
 
     # What the log tells
 
     @property
     def seen(self) -> int:
         """See :attr:`.Follower.seen`."""
-        return self._following.seen
-
-    def founding(self) -> Founding:
-        """See :meth:`.Follower.founding`."""
-        return self._following.founding()
+        return self.following.seen
 
     def opened(self, opening: Opening) -> int:
         """See :meth:`.Follower.opened`."""
-        again = bool(self._outgoing.mark)
-        self._following.open(opening)
+        again = bool(self.outgoing.mark)
+        self.following.open(opening)
         if not again:
-            self._outgoing.mark = self._following.mark
+            self.outgoing.mark = self.following.mark
             wait = KEEP_EVERY * random.uniform(0.5, 1.5) if opening.state is not None else 0.0
             self._next_keep = self._clock.seconds() + wait
-            self._listener.begun(self._following.begin)
-        return self._following.position
+            self.listener.begun(self.following.begin)
+        return self.following.position
 
     def connected(self) -> None:
         """See :meth:`.Follower.connected`."""
@@ -319,39 +309,39 @@ class ClusterJournal(Replicated):
         self._connected = False
         self.refused_for = self.unreachable = str(error)
         self.ended = isinstance(error, NewerLog)
-        self._listener.reached(self.unreachable)
+        self.listener.reached(self.unreachable)
         if self.ended:
-            self._listener.ended(str(error))
+            self.listener.ended(str(error))
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """See :meth:`.Follower.took`."""
         self._heard = self._clock.seconds()
-        return self._following.took(position, at, data)
+        return self.following.took(position, at, data)
 
     def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
         """Something is stored: give it to who has committed any of it, or tell it."""
         # One entry of this node's own is on its way at a time, so there is one at most.
         for entry, outcome, *_ in read:
             if isinstance(entry, Entry) and entry.boot == self.boot and outcome.fresh:
-                waits = self._outgoing.committed(entry.number)
+                waits = self.outgoing.committed(entry.number)
                 if waits is not None:
                     waits.callback(committed)
                     return
-        self._listener.happened(committed)
+        self.listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
         """An entry has taken effect, and is stored."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
-            self._listener.asked(fact)
+            self.listener.asked(fact)
         if entry.boot == self.boot:
             self._back_from(entry, outcome)
         # The registry may know of later entries already; this is about what was stored until now.
         if entry.boot != self.boot and any(f[:2] == (LEASE, self.boot) for f in outcome.facts):
-            self._outgoing.begin(self._following.node)
-            self._outgoing.reclaiming = True
-            self._listener.deposed()
-            self._outgoing.publish()
+            self.outgoing.begin(self.following.node)
+            self.outgoing.reclaiming = True
+            self.listener.deposed()
+            self.outgoing.publish()
 
     def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
         """Something of this node's own has come back."""
@@ -359,27 +349,27 @@ class ClusterJournal(Replicated):
         if self.unreachable and self._connected:
             self.unreachable = ""
             self._leases.reached()
-            self._listener.reached("")
+            self.listener.reached("")
         if outcome.raised:
             # A node that does not know this version is to be told so before it reads along.
             self._next_keep = 0.0
         if isinstance(entry, Piece):
-            if self._outgoing.came(entry.number, entry.place, entry.of):
+            if self.outgoing.came(entry.number, entry.place, entry.of):
                 self._published = self._clock.seconds()
         elif outcome.fresh:
-            self._outgoing.back(entry.number, outcome.effective)
-            if self._following.rules < RULES:
-                self._following.rules = RULES
+            self.outgoing.back(entry.number, outcome.effective)
+            if self.following.rules < RULES:
+                self.following.rules = RULES
                 self._ask_for_rooms()
 
     def _ask_for_rooms(self) -> None:
         """Have rooms called otherwise of which only what has happened in them is left."""
-        rooms = self._following.past_rooms()
+        rooms = self.following.past_rooms()
         said = [
             self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
             for first in range(0, len(rooms), ROOMS_AT_ONCE)
         ]
-        DeferredList(said).addCallback(lambda _: self._following.keep_rules())
+        DeferredList(said).addCallback(lambda _: self.following.keep_rules())
 
     def _unpublished(self, waiting: Waiting, why: str) -> None:
         log.critical(
@@ -388,14 +378,14 @@ class ClusterJournal(Replicated):
             facts=len(waiting.facts),
             why=why,
         )
-        self._listener.unpublished(waiting.drafts, why)
+        self.listener.unpublished(waiting.drafts, why)
         if waiting.committed is not None:
             waiting.committed.callback(Committed((), ()))
 
     def _lose(self, why: str) -> None:
         if not self.unreachable:
             self.unreachable = why
-            self._listener.reached(self.unreachable)
+            self.listener.reached(self.unreachable)
 
     # What is to be done now and then
 
@@ -408,7 +398,7 @@ class ClusterJournal(Replicated):
             return
         if not self._connected:
             return
-        on_its_way = [since for since in (self._outgoing.since, self._beating) if since is not None]
+        on_its_way = [since for since in (self.outgoing.since, self._beating) if since is not None]
         if on_its_way:
             if now - min(on_its_way) > PATIENCE:
                 self._lose("the brokers do not answer")
@@ -421,19 +411,19 @@ class ClusterJournal(Replicated):
             self._repeat()
         if self.unreachable:
             return
-        over = self._leases.over(self.registry, self.boot, self._following.node)
+        over = self._leases.over(self.registry, self.boot, self.following.node)
         if over:
             self.say(over)
         if now >= self._next_keep:
             self._next_keep = now + KEEP_EVERY * random.uniform(0.5, 1.5)
-            self._following.state().addCallbacks(self._log.keep, lambda _: None)
+            self.following.state().addCallbacks(self._log.keep, lambda _: None)
 
     def _repeat(self) -> None:
         """Publish what is on its way, or a beat."""
         self._published = self._clock.seconds()
         self._next_beat = self._published + self._beat
-        if self._outgoing.publish():
+        if self.outgoing.publish():
             return
-        if self._outgoing.since is None and self._beating is None:
+        if self.outgoing.since is None and self._beating is None:
             self._beating = self._published
-        self._outgoing.repeat()
+        self.outgoing.repeat()

@@ -60,7 +60,7 @@ class Reclaiming:
         """Show who joins again; then all goes out that waited."""
         taken = self._batch.take()
         if taken.drafts or taken.records:
-            back = self._journal.commit_first(taken.drafts, taken.facts)
+            back = self._journal.commit(taken.drafts, taken.facts, first=True)
             back.addCallback(self._chat.commits.show, taken.presences)
         self._journal.reclaimed()
 
@@ -89,7 +89,7 @@ class Reclaiming:
     def _rejoin(self, member: Member) -> None:
         """Show somebody to join again, who was shown to leave."""
         # Also what was said, or asked for, before a change of name that the others never saw.
-        self._journal.reword(member.origin, member.name)
+        self._journal.outgoing.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
         for membership in member.memberships:
             # Also who is about to leave it: that is shown behind this.
@@ -103,7 +103,7 @@ class Reclaiming:
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
             try:
-                await self._claims.reclaim(name, member)
+                await self._claims.say(name, member, first=True)
             except NameTaken:
                 continue
             break

@@ -7,21 +7,20 @@ this node decides nothing about it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from twisted.logger import Logger
 
 from chatservice.cluster.entries import LEASE, PERSON
 from chatservice.cluster.journal import ClusterJournal
-from chatservice.cluster.people import Person
+from chatservice.cluster.records import LEASES, Person, Somebody, StoredPerson, somebody
 from chatservice.core import ignoring
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.outlet import NOWHERE, UNSEEN, Nowhere
 from chatservice.core.resume import REPLACED
-from chatservice.core.sessions import SESSION, Session
+from chatservice.core.sessions import SESSION, Session, StoredSession
 from chatservice.journal.events import Fact
 
 SEEN_OFF_AT_ONCE: Final = 1000
@@ -40,22 +39,20 @@ class Neighbours:
         """Let facts hold that were stored."""
         for fact in facts:
             if fact.kind == LEASE and self._journal.boot in fact.value:
-                node, *_, heir = json.loads(fact.value)
-                if heir == self._journal.boot:
-                    self._adopt(node)
+                lease = LEASES.decode(fact.value)
+                if lease.heir == self._journal.boot:
+                    self._adopt(lease.node)
             elif fact.kind in (PERSON, SESSION):
                 if fact.value:
-                    self._know(fact, json.loads(fact.value))
+                    self._know(fact, somebody(fact))
                 else:
                     self._forget(fact)
 
-    def _know(self, fact: Fact, value: dict[str, Any]) -> None:
-        chat = self._chat
-        origin = value["origin"]
-        here = value.get("here", True) and bool(value.get("boot"))
+    def _know(self, fact: Fact, who: Somebody) -> None:
+        here = who.here and bool(who.boot)
         # It held when it was said. What may hold by now comes in its turn.
-        mine = here and value["boot"] in self._journal.boots
-        member = chat.sessions.get(origin)
+        mine = here and who.boot in self._journal.outgoing.boots
+        member = self._chat.sessions.get(who.origin)
         if mine:
             if member is not None and member.remote:
                 self._bring(member)
@@ -64,18 +61,17 @@ class Neighbours:
             if not here:
                 return  # It had left, and is about to come back here.
             self._give_up(member)
-        self._come(fact, value, here)
+        self._come(fact, who, here)
 
     def reappear(self, origin: int) -> None:
         """Somebody was let go here, but is with another node by now."""
         known = self._journal.registry.known.get(origin)
         if known is not None and known.boot and not self._journal.decides(origin):
-            self._come(known.fact, json.loads(known.fact.value), True)
+            self._come(known.fact, known.who, True)
 
-    def _come(self, fact: Fact, value: dict[str, Any], here: bool) -> None:
+    def _come(self, fact: Fact, who: Somebody, here: bool) -> None:
         """Somebody is with another node, or has left."""
-        chat = self._chat
-        origin = value["origin"]
+        chat, origin = self._chat, who.origin
         member = chat.sessions.get(origin)
         session = None
         if fact.kind == SESSION:
@@ -87,26 +83,20 @@ class Neighbours:
                 self._remove(member)
             return
         if member is None:
-            member = self._appear(value, session)
-        self._update(member, value)
+            member = self._appear(who, session)
+        self._update(member, who)
 
-    def _appear(self, value: dict[str, Any], session: Session | None) -> Member:
+    def _appear(self, who: Somebody, session: Session | None) -> Member:
         chat = self._chat
-        outlet = Nowhere(value["address"]) if session is None else NOWHERE
-        now = chat.now()
-        since = value.get("since", now)
-        # By the clock of another machine: of who came just now there is nothing to make of it.
-        idle = max(0, now - since) / 1000 if chat.stale else 0.0
-        member = Member(
-            value["name"],
-            outlet,
-            UNSEEN,
-            value.get("operator", False),
-            since,
-            session,
-            chat.clock.seconds() - idle,
-        )
-        member.origin = value["origin"]
+        outlet, operator, since = NOWHERE, False, chat.now()
+        active = chat.clock.seconds()
+        if isinstance(who, StoredPerson):
+            outlet, operator = Nowhere(who.address), who.operator
+            # By the clock of another machine: of who came just now there is nothing to make of it.
+            active -= max(0, since - who.since) / 1000 if chat.stale else 0.0
+            since = who.since
+        member = Member(who.name, outlet, UNSEEN, operator, since, session, active)
+        member.origin = who.origin
         if session is None:
             member.record = Person(member)
         member.lost = member.remote = True
@@ -114,19 +104,18 @@ class Neighbours:
         ignoring.recognise(member, chat.ignorers)
         return member
 
-    def _update(self, member: Member, value: dict[str, Any]) -> None:
+    def _update(self, member: Member, who: Somebody) -> None:
         chat = self._chat
-        if member.name != value["name"]:
-            chat.attendance.call(member, value["name"])
-            if member.session is not None:
-                member.session.was = value.get("was", "")
-        member.away = value.get("away")
-        wanted: dict[str, int] = value["rooms"]
+        if member.name != who.name:
+            chat.attendance.call(member, who.name)
+            if member.session is not None and isinstance(who, StoredSession):
+                member.session.was = who.was
+        member.away = who.away if isinstance(who, StoredPerson) else None
         for membership in list(member.memberships):
-            if membership.room.name not in wanted:
+            if membership.room.name not in who.rooms:
                 self._leave(membership)
         there = {membership.room.name: membership for membership in member.memberships}
-        for name, since in wanted.items():
+        for name, since in who.rooms.items():
             if name in there:
                 there[name].since = since
             else:
@@ -203,7 +192,7 @@ class Neighbours:
             if (
                 (known is None or not known.boot or known.name != name)
                 and journal.holds(claim)
-                and claim.boot not in journal.boots
+                and claim.boot not in journal.outgoing.boots
             ):
                 # It was claimed, but nobody came in under it any more.
                 chat.claims.release(name)

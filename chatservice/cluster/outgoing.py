@@ -10,6 +10,8 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -28,6 +30,7 @@ FACTS_MOST: Final = 1 << 20
 """Characters of facts in one entry, about, at most, if its events do not need them."""
 
 
+@dataclass(eq=False)
 class Waiting:
     """What is to be one entry.
 
@@ -42,39 +45,17 @@ class Waiting:
     :ivar came: the places of those that are back.
     """
 
-    __slots__ = (
-        "came",
-        "committed",
-        "done",
-        "drafts",
-        "facts",
-        "first",
-        "largest",
-        "number",
-        "open",
-        "pieces",
-        "since",
-    )
-
-    def __init__(self, drafts: Sequence[Draft], facts: Sequence[Fact], first: bool = False) -> None:
-        self.first = first
-        self.open = False
-        self.drafts = drafts
-        self.facts = list(facts)
-        self.number = 0
-        self.since = 0.0
-        self.pieces: list[bytes] = []
-        self.largest = 0
-        self.came: set[int] = set()
-        self.done: list[Deferred[Sequence[bool]]] = []
-        self.committed: Deferred[Committed] | None = None
-
-    def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said told under another name."""
-        self.drafts = [
-            reworded(draft, author) if draft.origin == origin else draft for draft in self.drafts
-        ]
-        self.largest = 0
+    drafts: Sequence[Draft]
+    facts: list[Fact]
+    first: bool = False
+    open: bool = False
+    number: int = 0
+    since: float = 0.0
+    pieces: list[bytes] = field(default_factory=list)
+    largest: int = 0
+    came: set[int] = field(default_factory=set)
+    done: list[Deferred[Sequence[bool]]] = field(default_factory=list)
+    committed: Deferred[Committed] | None = None
 
 
 class Outgoing:
@@ -116,46 +97,43 @@ class Outgoing:
         for waiting in self._queue:
             waiting.number = waiting.largest = 0
             waiting.came.clear()
-        opening = Waiting((), [Fact(LEASE, self.boot, node)], first=True)
-        opening.open = True
-        self._queue.appendleft(opening)
+        self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
         for waiting in self._queue:
-            waiting.reword(origin, author)
+            waiting.drafts = [
+                reworded(draft, author) if draft.origin == origin else draft
+                for draft in waiting.drafts
+            ]
+            waiting.largest = 0
 
-    def add(self, waiting: Waiting) -> None:
-        """Publish something behind all that waits."""
-        self._queue.append(waiting)
+    def add(self, waiting: Waiting, first: bool = False) -> None:
+        """Publish something.
+
+        :param first: behind what else was said so, in front of all that waits; else behind that.
+        """
+        waiting.first = first
+        self._queue.insert(self._place(first), waiting)
         self.publish()
 
-    def add_first(self, waiting: Waiting) -> None:
-        """Publish something behind what was said first, in front of all that waits."""
-        waiting.first = True
-        self._queue.insert(self._place(), waiting)
-        self.publish()
+    def _place(self, first: bool) -> int:
+        """Return where something is to stand; never in front of what is on its way."""
+        if not first:
+            return len(self._queue)
+        ahead = takewhile(lambda waiting: waiting.first or waiting.number, self._queue)
+        return len(list(ahead))
 
-    def _place(self) -> int:
-        """Return where what is said first ends; never in front of what is on its way."""
-        place = 0
-        for waiting in self._queue:
-            if not waiting.first and not waiting.number:
-                break
-            place += 1
-        return place
-
-    def say(self, facts: Sequence[Fact], first: bool) -> Deferred[Sequence[bool]]:
+    def say(self, facts: Sequence[Fact], first: bool = False) -> Deferred[Sequence[bool]]:
         """Publish facts; the Deferred fires with whether each took effect.
 
-        :param first: behind what else was said so, in front of all that waits.
+        :param first: see :meth:`add`.
         """
         said: Deferred[Sequence[bool]] = Deferred()
-        place = self._place() if first else len(self._queue)
+        place = self._place(first)
         last = self._queue[place - 1] if place else None
         if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
-            last = Waiting((), (), first)
-            last.open = True
+            last = Waiting((), [], first, open=True)
             self._queue.insert(place, last)
         begin = len(last.facts)
         end = begin + len(facts)
@@ -181,7 +159,7 @@ class Outgoing:
         """Publish what is on its way again, or show that the node is there."""
         if not self._log.largest:
             return
-        waiting = self._queue[0] if self.since is not None else Waiting((), ())
+        waiting = self._queue[0] if self.since is not None else Waiting((), [])
         try:
             self._cut(waiting)
         except BadEntry as error:
@@ -251,13 +229,13 @@ def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
     ]
     found = facts(events)
     if events:
-        return [Waiting(drafts, found)]
-    entries = [Waiting(drafts, ())]
+        return [Waiting(drafts, list(found))]
+    entries = [Waiting(drafts, [])]
     size = 0
     for fact in found:
         size += len(fact.value)
         if size > FACTS_MOST and entries[-1].facts:
-            entries.append(Waiting((), ()))
+            entries.append(Waiting((), []))
             size = len(fact.value)
         entries[-1].facts.append(fact)
     return entries

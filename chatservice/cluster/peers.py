@@ -7,10 +7,11 @@ nodes are as the log tells (:mod:`.neighbours`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -19,7 +20,7 @@ from chatservice.cluster.entries import SEND_AWAY, TAKE
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.cluster.lease_lost import Reclaiming
 from chatservice.cluster.neighbours import Neighbours
-from chatservice.cluster.people import Person
+from chatservice.cluster.records import Person
 from chatservice.cluster.registry import NOBODY
 from chatservice.core.chat import Chat
 from chatservice.core.feed.batch import Presence
@@ -28,7 +29,7 @@ from chatservice.core.peers import Trouble
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
 from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, Draft, Fact, as_json
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 
@@ -58,13 +59,13 @@ class Nodes:
         self._neighbours = Neighbours(chat, journal)
         self._trouble: Trouble | None = None
         chat.state.stale = STALE
-        journal.listen(self)
+        journal.listener = self
 
     # What the chat asks for
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
         """See :meth:`.Peers.restore`. Who was here at the last stop is a matter of others."""
-        self._chat.called = f"the node {self._journal.node}"
+        self._chat.called = f"the node {self._journal.following.node}"
         self._neighbours.apply(facts)
         return ()
 
@@ -85,8 +86,7 @@ class Nodes:
 
     def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
         """See :meth:`.Peers.send_away`."""
-        what = json.dumps([cause, why, words], ensure_ascii=False)
-        self._journal.say([Fact(SEND_AWAY, f"{member.origin:x}", what)])
+        self._journal.say([Fact(SEND_AWAY, f"{member.origin:x}", as_json((cause, why, words)))])
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
         """See :meth:`.Peers.take`."""
@@ -104,7 +104,9 @@ class Nodes:
             member = self._chat.sessions.get(session.origin)
             if (member is None or member.remote) and not self._chat.ticker.idle:
                 # What it asked for when it was here before is to take its effect, or none, before.
-                await self._settled()
+                settled: Deferred[None] = Deferred()
+                self._chat.ticker.behind(partial(settled.callback, None))
+                await settled
             known = self._journal.registry.known.get(session.origin)
             # Of who was adopted it is said anew, or the node that lost them would take them back.
             if known is None or known.boot in (self._journal.boot, NOBODY):
@@ -112,18 +114,13 @@ class Nodes:
             await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
         raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
 
-    def _settled(self) -> Deferred[None]:
-        settled: Deferred[None] = Deferred()
-        self._chat.ticker.behind(lambda: settled.callback(None))
-        return settled
-
     def hold(self, facts: Sequence[Fact]) -> None:
         """See :meth:`.Peers.hold`."""
         self._neighbours.apply(facts)
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
         """See :meth:`.Peers.shown`. The log sets the pace, whoever said what is in it."""
-        self._journal.spent(sends)
+        self._journal.following.pace.spent(sends)
         for presence in missing:
             self._unshown(presence)
         return 0
@@ -175,11 +172,11 @@ class Nodes:
         journal, registry = self._journal, self._journal.registry
         nodes = [lease.node for lease in registry.leases.values() if not lease.heir]
         return [
-            ("node", journal.node),
+            ("node", journal.following.node),
             ("nodes", ", ".join(sorted(nodes))),
             ("members here", f"{sum(not member.remote for member in self._chat.members):,}"),
-            ("log", journal.unreachable or f"read up to {registry.position:,}"),
-            ("skipped", f"{journal.skipped:,} entries"),
+            ("log", journal.unreachable or f"read up to {registry.last.position:,}"),
+            ("skipped", f"{journal.following.skipped:,} entries"),
         ]
 
     # What the journal tells
@@ -202,7 +199,7 @@ class Nodes:
         elif why:
             log.critical("the other nodes can't be reached: {why}", why=why)
         else:
-            log.info("this node is {node}, and reads along", node=self._journal.node)
+            log.info("this node is {node}, and reads along", node=self._journal.following.node)
         self._trouble = self._trouble_of(why)
         self._chat.state.note_trouble()
         self._chat.ticker.stall(why)
@@ -224,7 +221,7 @@ class Nodes:
         """See :meth:`.Listener.asked`."""
         member = self._chat.sessions.get(int(fact.name, 16))
         if member is not None and not member.remote:
-            self._chat.send_away(member, *json.loads(fact.value))
+            self._chat.send_away(member, *msgspec.json.decode(fact.value))
 
     def deposed(self) -> None:
         """See :meth:`.Listener.deposed`."""

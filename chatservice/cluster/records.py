@@ -2,15 +2,96 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
-from chatservice.cluster.entries import LEASE
-from chatservice.journal.events import Draft, Fact
+from msgspec import Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from chatservice.cluster.entries import LEASE, PERSON
+from chatservice.core.members import Member
+from chatservice.core.sessions import SESSIONS, Name, Period, Reading, Shown, StoredSession
+from chatservice.journal.events import Draft, Fact, Integer, Natural, as_json
 
 
-class Lease:
+class StoredPerson(Struct, frozen=True, omit_defaults=True):
+    """The stored record of a person at a plain socket.
+
+    :ivar rooms: their rooms, each with the id of the event of their joining.
+    :ivar boot: the boot that they are with.
+    """
+
+    here: ClassVar[bool] = True
+    origin: Natural
+    name: Name
+    rooms: dict[Shown, Integer]
+    operator: bool
+    away: Shown | None
+    since: Integer
+    address: str
+    boot: str = ""
+
+
+PEOPLE: Final = Decoder(StoredPerson)
+"""Reads the record of a person."""
+
+Somebody = StoredPerson | StoredSession
+
+
+def somebody(fact: Fact) -> Somebody:
+    """Return the record of a person or a program that a fact is."""
+    return (PEOPLE if fact.kind == PERSON else SESSIONS).decode(fact.value)
+
+
+def resolved(who: Somebody, first: int) -> Somebody:
+    """Return a record with the ids of events in place of their places in the entry.
+
+    :param first: the id of the first event of the entry.
+    """
+
+    def id_of(number: int) -> int:
+        return number if number >= 0 else first - number - 1
+
+    rooms = {room: id_of(since) for room, since in who.rooms.items()}
+    if isinstance(who, StoredPerson):
+        return replace(who, rooms=rooms)
+    periods = tuple(Period(room, id_of(since), id_of(until)) for room, since, until in who.periods)
+    return replace(who, rooms=rooms, periods=periods, forgotten=id_of(who.forgotten))
+
+
+class Person:
+    """What is stored of somebody without a token: a :class:`.Record`."""
+
+    def __init__(self, member: Member) -> None:
+        self.origin = member.origin
+        self.name = member.name
+        self.reading = Reading()
+        self.here = True
+        self.dropped = False
+        self._member = member
+
+    def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
+        """See :meth:`.Record.fact`."""
+        member = self._member
+        stored = StoredPerson(
+            origin=self.origin,
+            name=name or self.name,
+            rooms=reading.rooms,
+            operator=member.operator,
+            away=member.away,
+            since=member.since,
+            address=member.outlet.address,
+        )
+        return Fact(PERSON, f"{self.origin:x}", as_json(stored))
+
+    def gone(self) -> Fact:
+        """Return the fact by which nothing is stored of them any more."""
+        self.dropped = True
+        return Fact(PERSON, f"{self.origin:x}", "")
+
+
+class Lease(Struct, array_like=True, forbid_unknown_fields=True):
     """What is known of a boot.
 
     :ivar node: how its node is called in the logs.
@@ -20,21 +101,18 @@ class Lease:
     :ivar heir: which boot has adopted who was here; ``""`` while this one is there.
     """
 
-    __slots__ = ("at", "heir", "node", "number", "position")
-
-    def __init__(
-        self, node: str = "", number: int = 0, position: int = 0, at: int = 0, heir: str = ""
-    ) -> None:
-        self.node = node
-        self.number = number
-        self.position = position
-        self.at = at
-        self.heir = heir
+    node: str = ""
+    number: Natural = 0
+    position: Natural = 0
+    at: Natural = 0
+    heir: str = ""
 
     def fact(self, boot: str) -> Fact:
         """Return the fact that it is."""
-        value = [self.node, self.number, self.position, self.at, self.heir]
-        return Fact(LEASE, boot, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return Fact(LEASE, boot, as_json(self))
+
+
+LEASES: Final = Decoder(Lease)
 
 
 class Claim(NamedTuple):
@@ -47,14 +125,18 @@ class Claim(NamedTuple):
 class Known(NamedTuple):
     """Somebody who is here, or a session that can come back.
 
-    :ivar boot: with which they are.
     :ivar name: the key of their name.
-    :ivar fact: what is stored.
+    :ivar who: their record, as :attr:`fact` has it.
     """
 
-    boot: str
     name: str
+    who: Somebody
     fact: Fact
+
+    @property
+    def boot(self) -> str:
+        """With which boot they are."""
+        return self.who.boot
 
 
 class Outcome(NamedTuple):

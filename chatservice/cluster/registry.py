@@ -35,9 +35,11 @@ all have the same name for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from itertools import chain
+from typing import Final
+
+from msgspec.structs import replace
 
 from chatservice.cluster.entries import (
     ADOPT,
@@ -56,12 +58,21 @@ from chatservice.cluster.entries import (
     BadEntry,
     Entry,
     Piece,
+    Pieces,
 )
-from chatservice.cluster.pieces import Pieces
-from chatservice.cluster.records import Claim, Known, Lease, Outcome
+from chatservice.cluster.records import (
+    LEASES,
+    Claim,
+    Known,
+    Lease,
+    Outcome,
+    Somebody,
+    resolved,
+    somebody,
+)
 from chatservice.core import rekeying
 from chatservice.core.sessions import SESSION
-from chatservice.journal.events import JOINED, LEFT, RENAMED, ROOM, Draft, Fact
+from chatservice.journal.events import JOINED, LEFT, RENAMED, ROOM, Draft, Fact, as_json
 from chatservice.text import names
 
 NOBODY: Final = ""
@@ -76,6 +87,14 @@ number of entries and no time, for a broker's clock may be wrong."""
 
 
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
+
+
+def _just(boot: str, fact: Fact, first: int) -> list[Fact]:
+    return [fact]
+
+
+def _nothing(boot: str, fact: Fact, first: int) -> list[Fact]:
+    return []
 
 
 class Registry:
@@ -113,17 +132,14 @@ class Registry:
             BYE: self._bye,
             LEASE: self._open,
             **dict.fromkeys(rekeying.STANDING, self._stand),
-            ROOM: self._room,
+            # Done with all others of the entry, and not by it.
+            ROOM: _nothing,
+            SEND_AWAY: _nothing,
         }
 
     @property
-    def position(self) -> int:
-        """The position in the log up to which this is what holds."""
-        return self.last.position
-
-    @property
     def last(self) -> Lease:
-        """The lease of which something was heard last."""
+        """The lease of which something was heard last: up to its position this is what holds."""
         return max(self.leases.values(), key=lambda lease: lease.position, default=Lease())
 
     def load(self, facts: Iterable[Fact]) -> None:
@@ -131,12 +147,12 @@ class Registry:
         self.version = UNVERSIONED
         for fact in facts:
             if fact.kind == LEASE:
-                self.leases[fact.name] = Lease(*json.loads(fact.value))
+                self.leases[fact.name] = LEASES.decode(fact.value)
             elif fact.kind == NAME:
                 origin, boot = fact.value.split(" ")
                 self._hold(fact.name, Claim(int(origin, 16), boot))
             elif fact.kind in (PERSON, SESSION):
-                self._know(fact, json.loads(fact.value))
+                self._know(fact, somebody(fact))
             elif fact.kind in rekeying.STANDING:
                 self.standing[fact.kind, fact.name] = fact.value
             elif fact.kind == VERSIONED:
@@ -144,11 +160,10 @@ class Registry:
             elif fact.kind == PART:
                 self._pieces.load(fact)
 
-    def _know(self, fact: Fact, value: dict[str, Any]) -> None:
-        boot = value.get("boot", NOBODY)
-        self.known[value["origin"]] = Known(boot, names.key(value["name"]), fact)
+    def _know(self, fact: Fact, who: Somebody) -> None:
+        self.known[who.origin] = Known(names.key(who.name), who, fact)
         if fact.kind == SESSION:
-            self._digests[fact.name] = value["origin"]
+            self._digests[fact.name] = who.origin
 
     def owner(self, boot: str) -> str:
         """Return the boot by which one is adopted, if it is; else itself."""
@@ -186,19 +201,11 @@ class Registry:
             for index, draft in enumerate(entry.drafts)
             if (kept := self._kept(boot, draft)) is not None
         ]
-        facts = [*raised, *called, *more]
-        asked: list[Fact] = []
-        effective: list[bool] = []
-        for fact in entry.facts:
-            rule = self._rules.get(fact.kind)
-            if fact.kind == SEND_AWAY:
-                asked.append(fact)
-                done: list[Fact] | None = []
-            else:
-                done = [fact] if rule is None else self._ruled(rule, boot, fact, first)
-            effective.append(done is not None)
-            facts += done or ()
+        done = [self._rules.get(fact.kind, _just)(boot, fact, first) for fact in entry.facts]
+        facts = [*raised, *called, *more, *chain.from_iterable(filter(None, done))]
         facts.append(lease.fact(boot))
+        asked = [fact for fact in entry.facts if fact.kind == SEND_AWAY]
+        effective = [one is not None for one in done]
         return Outcome(True, kept + told, facts, asked, effective, bool(raised))
 
     def _heard(
@@ -249,8 +256,7 @@ class Registry:
             facts.append(self._give(key, origin, self.known[origin].boot))
         facts += [Fact(NAME, name, "") for name in sorted(before.keys() - self.names.keys())]
         for origin, known in self.known.items():
-            name = json.loads(known.fact.value)["name"]
-            self.known[origin] = known._replace(name=names.key(name))
+            self.known[origin] = known._replace(name=names.key(known.who.name))
         return [*facts, *settled.facts], settled.drafts
 
     def _settle(self, settled: rekeying.Settled) -> rekeying.Settled:
@@ -259,7 +265,7 @@ class Registry:
             if fact.kind in rekeying.STANDING:
                 self._stand("", fact, 0)
             else:
-                self._know(fact, json.loads(fact.value))
+                self._know(fact, somebody(fact))
         if self._told is None:
             rekeying.tell(settled)
         return settled
@@ -287,7 +293,7 @@ class Registry:
             drafts = self._told.get(position, ())
         first = len(entry.drafts)
         drafts = drafts[: (1 << INDEX_BITS) - first]
-        facts = [Fact(TOLD, str(position), _dumps(drafts))] if drafts else []
+        facts = [Fact(TOLD, str(position), as_json(drafts))] if drafts else []
         return list(enumerate(drafts, first)), facts
 
     @property
@@ -297,7 +303,7 @@ class Registry:
 
     def _is_called(self, origin: int, name: str) -> bool:
         known = self.known.get(origin)
-        return known is None or json.loads(known.fact.value)["name"] == name
+        return known is None or known.who.name == name
 
     def _kept(self, boot: str, draft: Draft) -> Draft | None:
         """Return what is left of a draft without those who are not with the boot any more."""
@@ -317,12 +323,6 @@ class Registry:
         if claim is None or (self._newer and not self._is_called(claim.origin, name)):
             return self._lenient or self._newer
         return self.owner(claim.boot) == boot
-
-    def _ruled(self, rule: _Rule, boot: str, fact: Fact, first: int) -> list[Fact] | None:
-        try:
-            return rule(boot, fact, first)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None  # It is not as any node would write it.
 
     # The rules: each gives what is stored, or None if the fact takes no effect
 
@@ -375,23 +375,22 @@ class Registry:
             del self.known[origin]
             self._digests.pop(fact.name, None)
             return [fact]
-        value = json.loads(fact.value)
-        origin = value["origin"]
-        here = value.get("here", True)
+        who = somebody(fact)
+        origin, here = who.origin, who.here
         if self.owner_of(origin) not in (None, boot, NOBODY):
             return None
-        claim = self.names.get(names.key(value["name"]))
+        claim = self.names.get(names.key(who.name))
         named = claim is not None and claim.origin == origin
         if self._newer:
             named = origin in self._held
         if here and not self._lenient and not named:
             return None
-        return [self._keep(fact, _resolved(value, first), boot if here else NOBODY)]
+        return [self._keep(fact, resolved(who, first), boot if here else NOBODY)]
 
-    def _keep(self, fact: Fact, value: dict[str, Any], boot: str) -> Fact:
-        value["boot"] = boot
-        kept = fact._replace(value=_dumps(value))
-        self._know(kept, value)
+    def _keep(self, fact: Fact, who: Somebody, boot: str) -> Fact:
+        who = replace(who, boot=boot)
+        kept = fact._replace(value=as_json(who))
+        self._know(kept, who)
         return kept
 
     def _take(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
@@ -399,7 +398,7 @@ class Registry:
         known = self.known.get(origin)
         if known is None or known.boot != fact.value or known.boot in (boot, NOBODY):
             return None
-        kept = self._keep(known.fact, json.loads(known.fact.value), boot)
+        kept = self._keep(known.fact, known.who, boot)
         claim = self.names.get(known.name)
         if claim is None or claim.origin != origin:
             return [kept]
@@ -422,26 +421,6 @@ class Registry:
             self.standing[fact.kind, fact.name] = fact.value
         return [fact]
 
-    def _room(self, boot: str, fact: Fact, first: int) -> list[Fact]:
-        return []  # It was called otherwise with all others of the entry.
-
     def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].heir = ENDED
         return self._pieces.drop(boot)
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _resolved(value: dict[str, Any], first: int) -> dict[str, Any]:
-    """Return what a record tells once the ids of its entry's events are known."""
-
-    def id_of(number: int) -> int:
-        return number if number >= 0 else first - number - 1
-
-    value["rooms"] = {room: id_of(id) for room, id in value["rooms"].items()}
-    if "periods" in value:
-        value["periods"] = [[r, id_of(since), id_of(until)] for r, since, until in value["periods"]]
-        value["forgotten"] = id_of(value["forgotten"])
-    return value

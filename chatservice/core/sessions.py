@@ -8,14 +8,17 @@ which changes it, so it is whole after a ``kill -9`` as well.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final, NamedTuple, Protocol
 
-from chatservice.journal.events import Fact
+from msgspec import Meta, Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from chatservice.journal.events import Fact, Integer, Natural, as_json
 
 SESSION: Final = "session"
 """The kind of the fact."""
@@ -23,6 +26,11 @@ SESSION: Final = "session"
 PERIODS_MOST: Final = 64
 """So many periods in rooms that it left are known of one session."""
 
+
+Shown = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z")]
+"""Text that is safe to show: without control characters and surrogates."""
+
+Name = Annotated[str, Meta(pattern=r"\A[^\x00-\x20\x7f-\x9f\ud800-\udfff]+\Z")]
 
 _ADDRESS: Final = re.compile("[0-9a-f]{1,16}")
 
@@ -44,13 +52,12 @@ def origin_at(address: str) -> int | None:
 class Period(NamedTuple):
     """A session was in a room; what happened there between two ids is for it."""
 
-    room: str
-    since: int
-    until: int
+    room: Shown
+    since: Integer
+    until: Integer
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What is for a session.
 
     :ivar rooms: in which it is, by name: what happens there after this id.
@@ -58,7 +65,7 @@ class Reading:
     :ivar forgotten: a period that ended at this id is not known any more, nor are those before.
     """
 
-    rooms: dict[str, int] = field(default_factory=dict)
+    rooms: dict[str, int] = {}
     periods: tuple[Period, ...] = ()
     forgotten: int = 0
 
@@ -91,6 +98,29 @@ class Reading:
         )
 
 
+class StoredSession(Struct, frozen=True, omit_defaults=True):
+    """The stored record of a program: see :class:`Session` and :class:`Reading`.
+
+    :ivar boot: the boot that it is with, in a cluster; ``""`` if it has left.
+    """
+
+    origin: Natural
+    name: Name
+    rooms: dict[Shown, Integer]
+    periods: tuple[Period, ...]
+    forgotten: Integer
+    seq: Natural
+    seen: Integer
+    here: bool
+    heard: bool
+    was: Shown = ""
+    boot: str = ""
+
+
+SESSIONS: Final = Decoder(StoredSession)
+"""Reads the record of a program."""
+
+
 class Record(Protocol):
     """What is stored of somebody who is here, and changed with the events that change it.
 
@@ -112,6 +142,7 @@ class Record(Protocol):
         """
 
 
+@dataclass(eq=False, slots=True)
 class Session:
     """What is remembered for whoever has a token: the :class:`Record` of a program.
 
@@ -131,38 +162,21 @@ class Session:
     :ivar was: its name before the service had to give it another one; ``""`` if that was not so.
     """
 
-    __slots__ = (
-        "digest",
-        "dropped",
-        "expires",
-        "heard",
-        "here",
-        "name",
-        "noted",
-        "origin",
-        "reading",
-        "rooms",
-        "seen",
-        "seq",
-        "site",
-        "unstored",
-        "was",
-    )
-
-    def __init__(self, digest: str, origin: int, name: str, seen: int) -> None:
-        self.digest = digest
-        self.origin = origin
-        self.name = name
-        self.reading = Reading()
-        self.seq = self.noted = 0
-        self.unstored: dict[int, tuple[str, str, str]] = {}
-        self.rooms: list[str] | None = None
-        self.seen = seen
-        self.expires = math.inf
-        self.here = True
-        self.dropped = self.heard = False
-        self.site = ""
-        self.was = ""
+    digest: str
+    origin: int
+    name: str
+    seen: int
+    reading: Reading = field(default_factory=Reading)
+    seq: int = 0
+    noted: int = 0
+    unstored: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+    rooms: list[str] | None = None
+    expires: float = math.inf
+    here: bool = True
+    dropped: bool = False
+    heard: bool = False
+    site: str = ""
+    was: str = ""
 
     @property
     def highest(self) -> int:
@@ -171,33 +185,32 @@ class Session:
 
     def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
         """See :meth:`Record.fact`."""
-        value = {
-            "origin": self.origin,
-            "name": name or self.name,
-            "rooms": reading.rooms,
-            "periods": reading.periods,
-            "forgotten": reading.forgotten,
-            "seq": self.seq,
-            "seen": self.seen,
-            "here": self.here if here is None else here,
-            "heard": self.heard,
-            **({"was": self.was} if self.was else {}),
-        }
+        stored = StoredSession(
+            origin=self.origin,
+            name=name or self.name,
+            rooms=reading.rooms,
+            periods=reading.periods,
+            forgotten=reading.forgotten,
+            seq=self.seq,
+            seen=self.seen,
+            here=self.here if here is None else here,
+            heard=self.heard,
+            was=self.was,
+        )
         self.noted = self.seq
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return Fact(SESSION, self.digest, text)
+        return Fact(SESSION, self.digest, as_json(stored))
 
     @classmethod
     def load(cls, fact: Fact) -> Session:
         """Return the session that a fact is."""
-        value = json.loads(fact.value)
-        session = cls(fact.name, value["origin"], value["name"], value["seen"])
-        periods: Iterable[tuple[str, int, int]] = value["periods"]
-        session.reading = Reading(
-            value["rooms"], tuple(Period(*period) for period in periods), value["forgotten"]
-        )
-        session.seq = session.noted = value["seq"]
-        session.here = value["here"]
-        session.heard = value["heard"]
-        session.was = value.get("was", "")
+        stored = SESSIONS.decode(fact.value)
+        session = cls(fact.name, stored.origin, stored.name, stored.seen, here=stored.here)
+        session.learn(stored)
         return session
+
+    def learn(self, stored: StoredSession) -> None:
+        """Take over a stored record, except whether the session is here."""
+        self.name, self.was = stored.name, stored.was
+        self.reading = Reading(stored.rooms, stored.periods, stored.forgotten)
+        self.seen, self.heard, self.noted = stored.seen, stored.heard, stored.seq
+        self.seq = max(self.seq, stored.seq)

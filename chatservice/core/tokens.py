@@ -10,7 +10,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.core.sessions import SESSION, Session
+from chatservice.core.sessions import SESSION, SESSIONS, Session
 from chatservice.journal.events import Fact
 from chatservice.limits import Limits
 
@@ -116,16 +116,10 @@ class Tokens:
 
         :param just_now: it was stored just now.
         """
-        told = Session.load(fact)
-        session = self._sessions.get(fact.name)
-        if session is None:
-            session = told
-        else:
-            if here or session.here:
-                session.rooms = None
-            session.name, session.was, session.reading = told.name, told.was, told.reading
-            session.seen, session.heard, session.noted = told.seen, told.heard, told.noted
-            session.seq = max(session.seq, told.seq)
+        session = self._sessions.get(fact.name) or Session.load(fact)
+        if here or session.here:
+            session.rooms = None
+        session.learn(SESSIONS.decode(fact.value))
         session.here = here
         session.expires = self._clock.seconds() + self._left(session, just_now)
         self._add(session)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""An integer that SQLite can store."""
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 SAID: Final = "said"
 DID: Final = "did"
@@ -49,6 +55,9 @@ def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
     return origin in hidden and kind in PERSONAL
 
 
+_encoder: Final = msgspec.json.Encoder()
+
+
 class Fact(NamedTuple):
     """Something that holds until it is changed: a topic, a ban, a mute, a lock.
 
@@ -62,6 +71,11 @@ class Fact(NamedTuple):
     value: str
 
 
+def as_json(value: object) -> str:
+    """Return a value as the JSON in which facts are stored."""
+    return _encoder.encode(value).decode()
+
+
 class Draft(NamedTuple):
     """An event that was not committed yet, so it has neither an id nor a time.
 
@@ -72,8 +86,8 @@ class Draft(NamedTuple):
     kind: str
     author: str
     text: str
-    origin: int
-    seq: int
+    origin: Integer
+    seq: Integer
 
 
 class Event(NamedTuple):

@@ -9,18 +9,18 @@ What goes over the wire, ``<`` from a program and ``>`` to it::
     > {"type":"ok","to":"say","id":1043,"at":"…Z","seq":1}
     > {"type":"said","id":1044,"at":"…Z","room":"lobby","author":"ana","text":"hello bot"}
 
-Server and client share this module, so neither can misspell the other. A field that is ``None`` is
-left out. ``docs/protocol.md`` tells what each message means and when it comes.
+Server and client share this module, so neither can misspell the other. A field that is at its
+default is left out. ``docs/protocol.md`` tells what each message means and when it comes.
 """
 
 from __future__ import annotations
 
-from chatservice.messages.codes import FINAL_CODES, BadMessage, Code
+from chatservice.messages.codes import FINAL_CODES, Code
+from chatservice.messages.fields import SEQ_MOST, Message
 from chatservice.messages.lines import (
     BYTES_A_CHARACTER,
     LINE_OVERHEAD,
     OPENING,
-    SEQ_MOST,
     encode,
     in_parts,
     moment,
@@ -30,6 +30,7 @@ from chatservice.messages.lines import (
 from chatservice.messages.replies import (
     EVENTS,
     About,
+    BadMessage,
     Error,
     Event,
     Live,
@@ -46,6 +47,7 @@ from chatservice.messages.replies import (
     Up,
     Welcome,
     WhoIs,
+    refusal,
     time_of,
 )
 from chatservice.messages.requests import (
@@ -92,6 +94,7 @@ __all__ = [
     "Leave",
     "Live",
     "LookUp",
+    "Message",
     "NameList",
     "Names",
     "Nick",
@@ -120,6 +123,7 @@ __all__ = [
     "encode",
     "in_parts",
     "moment",
+    "refusal",
     "reply",
     "request",
     "time_of",

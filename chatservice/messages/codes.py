@@ -33,27 +33,3 @@ class Code(str, Enum):
 
 FINAL_CODES: Final = (Code.KICKED, Code.BANNED)
 """Who is told one of these is not wanted; a program does not come back by itself then."""
-
-
-class BadMessage(ValueError):
-    """A line that is no message; ``str()`` is a sentence that says why.
-
-    :ivar code: the same, for a program.
-    :ivar to: the type of the message, if it has one.
-    :ivar ref: what it was to be answered with, if that is known.
-    :ivar seq: its number, if that is known.
-    """
-
-    def __init__(
-        self,
-        code: Code,
-        why: str,
-        to: str | None = None,
-        ref: str | int | None = None,
-        seq: int | None = None,
-    ) -> None:
-        super().__init__(why)
-        self.code = code
-        self.to = to
-        self.ref = ref
-        self.seq = seq

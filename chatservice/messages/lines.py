@@ -1,71 +1,80 @@
-"""Messages to lines and back: what is no message is told in a sentence."""
+"""Writes messages as lines, and reads lines as messages.
+
+msgspec reads a request straight from its bytes. A line that it refuses is read again, step by step:
+bytes that are not UTF-8 and unpaired surrogates become U+FFFD, and a null counts as missing. The
+rest is refused, with a sentence for people.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, fields
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from functools import cache, lru_cache
-from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
+from functools import lru_cache
+from typing import Any, Final, Union
 
-from chatservice.messages.codes import BadMessage, Code
-from chatservice.messages.replies import REPLIES, Reply
+import msgspec
+
+from chatservice.messages.codes import Code
+from chatservice.messages.fields import Message, Number, Ref
+from chatservice.messages.replies import REPLIES, BadMessage, Error, Reply
 from chatservice.messages.requests import REQUESTS, Request
 
 OPENING: Final = b"{"
 """What a line begins with that is an object; no name of a person begins so."""
-
-SEQ_MOST: Final = (1 << 53) - 1
-"""The largest integer that every JSON reader keeps whole (RFC 8259, section 6)."""
-
-REF_LONGEST: Final = 64
-"""Characters of a ``ref``."""
-
-FIELD_LONGEST: Final = 1024
-"""Characters of what else a program gives, but for a ``text``."""
-
-LIST_LONGEST: Final = 256
-"""Items of a list that a program gives."""
 
 LINE_OVERHEAD: Final = 4 << 10
 BYTES_A_CHARACTER: Final = 12
 """A line has at most so many bytes beside its text, and for each character of that, which may be
 written as two escapes of six."""
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode: Final = msgspec.json.Encoder().encode
+_ANY: Any = Union[tuple(REQUESTS.values())]  # noqa: UP007
+_requests: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(_ANY)
+
+_SENTENCES: Final = (
+    (re.compile(r"required field `(\w+)`"), "{} is missing"),
+    (re.compile(r"`int` [<>]= -?\d+ - at `\$\.(\w+)"), "{} is a number from 0 to 2^53 - 1"),
+    (re.compile(r"`str` of length <= (\d+) - at `\$\.(\w+)"), "{1} has at most {0:,} characters"),
+    (re.compile(r"`array` of length <= (\d+) - at `\$\.(\w+)"), "{1} has at most {0} items"),
+    (re.compile(r"at `\$\.(\w+)"), "{} is not of the right type"),
+)
+"""Patterns of the words of msgspec, and the sentence for each."""
+
+_ESCAPE: Final = re.compile(
+    r"(\\[^u]|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE
+)
+"""An escape: in the group if it is valid, else half of a surrogate pair."""
 
 
-def encode(message: Request | Reply) -> bytes:
-    """Write a message as its line, with its end."""
-    line = _dumps({"type": message.type, **_plain(message)})
-    # Half of a surrogate pair has no UTF-8; what stands for it instead is its escape in JSON too.
-    return line.encode("utf-8", "backslashreplace") + b"\r\n"
+def encode(message: Message) -> bytes:
+    """Return a message as its line, with the line's end."""
+    return _written(message) + b"\r\n"
 
 
-def in_parts(message: Reply, name: str, things: Iterable[Any]) -> Iterator[bytes]:
-    """Write a message as its line, in parts: each thing of a long list is made when it is its turn.
+def _written(thing: Any) -> bytes:
+    try:
+        return _encode(thing)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair has no UTF-8, but an escape.
+        return json.dumps(msgspec.to_builtins(thing), separators=(",", ":")).encode()
 
-    :param name: the field that is the list; empty in ``message``.
+
+def in_parts(message: Reply, things: Iterable[Any]) -> Iterator[bytes]:
+    """Return a message as its line, in parts: each item of a long list is made in its turn.
+
+    :param message: a message with a list, which is empty.
+    :param things: the items of the list.
     """
     # Nowhere else: within a string a quotation mark would have a backslash in front of it.
-    begin, field, end = encode(message).partition(f'"{name}":['.encode())
+    begin, field, end = encode(message).partition(b'":[')
     yield begin + field
-    comma = ""
+    comma = b""
     for thing in things:
-        yield (comma + _dumps(_value(thing))).encode("utf-8", "backslashreplace")
-        comma = ","
+        yield comma + _written(thing)
+        comma = b","
     yield end
-
-
-def _plain(thing: Any) -> dict[str, Any]:
-    return {name: _value(value) for name, value in vars(thing).items() if value is not None}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_value(one) for one in value]
-    return _plain(value) if hasattr(value, "__dataclass_fields__") else value
 
 
 @lru_cache(maxsize=16)
@@ -77,116 +86,70 @@ def moment(at: int) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S}.{thousandths:03}Z"
 
 
-def request(line: str) -> Request:
-    """Read what a program says.
+def request(line: bytes) -> Request:
+    """Return the request that a line is.
 
     :raises BadMessage: if it is none of :data:`REQUESTS`.
     """
+    try:
+        return _requests.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        pass
     found = _object(line)
     kind = found.get("type")
-    ref, seq = _if_fitting(found, "ref", str | int), _if_fitting(found, "seq", int)
+    ref, seq = _if_fitting(found.get("ref"), Ref), _if_fitting(found.get("seq"), Number)
     if not isinstance(kind, str) or kind not in REQUESTS:
         shown = f"{kind[:24]!r} is no type" if isinstance(kind, str) else "it has no type"
-        raise BadMessage(Code.UNKNOWN_TYPE, f"{shown} of a message", None, ref)
+        raise _bad(Code.UNKNOWN_TYPE, f"{shown} of a message", ref=ref)
     try:
-        return _read(REQUESTS[kind], found, _bounded)
-    except _Unfit as error:
-        raise BadMessage(Code.BAD_FIELD, str(error), kind, ref, seq) from None
+        return msgspec.convert(found, REQUESTS[kind])
+    except msgspec.ValidationError as error:
+        raise _bad(Code.BAD_FIELD, _sentence(str(error)), to=kind, ref=ref, seq=seq) from None
 
 
-def reply(line: str) -> Reply | None:
-    """Read what the server says.
+def reply(line: bytes) -> Reply | None:
+    """Return the reply that a line is.
 
-    :return: None if it is a message of a type that is not known here, to be ignored.
+    :return: None for a message of an unknown type, which is to be ignored.
     :raises BadMessage: if it is no message.
     """
     found = _object(line)
-    name = found.get("type")
-    kind = REPLIES.get(name) if isinstance(name, str) else None
-    if kind is None:
+    kind = found.get("type")
+    if not isinstance(kind, str) or kind not in REPLIES:
         return None
     try:
-        return _read(kind, found)
-    except _Unfit as error:
-        raise BadMessage(Code.BAD_FIELD, str(error), name) from None
+        return msgspec.convert(found, REPLIES[kind])
+    except msgspec.ValidationError as error:
+        raise _bad(Code.BAD_FIELD, _sentence(str(error)), to=kind) from None
 
 
-class _Unfit(Exception):
-    """A field is not what it has to be."""
-
-
-_Kind = TypeVar("_Kind")
-
-
-def _object(line: str) -> dict[str, Any]:
+def _object(line: bytes) -> dict[str, Any]:
+    """Return the object of a line, without nulls; U+FFFD stands for all that is no character."""
+    text = _ESCAPE.sub(lambda escape: escape[1] or r"\ufffd", line.decode("utf-8", "replace"))
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        raise BadMessage(Code.NOT_JSON, "that is no JSON") from None
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise _bad(Code.NOT_JSON, "that is no JSON") from None
     if not isinstance(found, dict):
-        raise BadMessage(Code.NOT_JSON, "that is no JSON object")
-    return found
+        raise _bad(Code.NOT_JSON, "that is no JSON object")
+    return {name: value for name, value in found.items() if value is not None}
 
 
-@cache
-def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
-    hints = get_type_hints(kind)
-    return tuple((f.name, hints[f.name], f.default is MISSING) for f in fields(kind))
+def _bad(code: Code, why: str, **about: Any) -> BadMessage:
+    return BadMessage(Error(code=code.value, text=why, **about))
 
 
-def _bounded(value: Any, name: str) -> None:
-    """Look at how much a field holds, before anything is done with it."""
-    if isinstance(value, str) and name != "text" and len(value) > FIELD_LONGEST:
-        raise _Unfit(f"{name} has at most {FIELD_LONGEST:,} characters")
-    if isinstance(value, list) and len(value) > LIST_LONGEST:
-        raise _Unfit(f"{name} has at most {LIST_LONGEST} items")
+def _sentence(told: str) -> str:
+    """Return the sentence for an error of msgspec."""
+    for pattern, sentence in _SENTENCES:
+        match = pattern.search(told)
+        if match is not None:
+            return sentence.format(*(int(one) if one.isdigit() else one for one in match.groups()))
+    return "a field is not of the right type"
 
 
-def _any(value: Any, name: str) -> None:
-    """Take a field of any length: the server is believed."""
-
-
-def _read(
-    kind: type[_Kind], found: dict[str, Any], check: Callable[[Any, str], None] = _any
-) -> _Kind:
-    values = {}
-    for name, hint, needed in _fields(cast("Any", kind)):
-        value = found.get(name)
-        if value is not None:
-            check(value, name)
-            values[name] = _fitting(value, hint, name)
-        elif needed:
-            raise _Unfit(f"{name} is missing")
-    return kind(**values)
-
-
-def _if_fitting(found: dict[str, Any], name: str, hint: Any) -> Any:
+def _if_fitting(value: Any, kind: Any) -> Any:
     try:
-        return _fitting(found.get(name), hint, name)
-    except _Unfit:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
         return None
-
-
-def _fitting(value: Any, hint: Any, name: str) -> Any:
-    """Return a value of a field, if it is one that its type allows."""
-    if get_origin(hint) is list:
-        (one,) = get_args(hint)
-        if isinstance(value, list):
-            return [_fitting(item, one, name) for item in value]
-    elif hasattr(hint, "__dataclass_fields__"):
-        if isinstance(value, dict):
-            return _read(hint, value)
-    else:
-        for allowed in get_args(hint) or (hint,):
-            # True is an int to Python, and not to anybody else.
-            if allowed is int and type(value) is int:
-                if 0 <= value <= SEQ_MOST:
-                    return value
-                raise _Unfit(f"{name} is a number from 0 to 2^53 - 1")
-            if allowed in (str, bool) and type(value) is allowed:
-                if allowed is str and name == "ref" and len(value) > REF_LONGEST:
-                    raise _Unfit(f"ref has at most {REF_LONGEST} characters")
-                return value
-            if get_origin(allowed) is list or hasattr(allowed, "__dataclass_fields__"):
-                return _fitting(value, allowed, name)
-    raise _Unfit(f"{name} is not of the right type")

@@ -1,10 +1,18 @@
-"""What the server says to a program."""
+"""The messages from the server to a program.
+
+``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import ClassVar, Final
+from typing import Final
+
+from msgspec import Struct, field
+
+from chatservice.messages.codes import Code
+from chatservice.messages.fields import Message, Number, Ref
+from chatservice.messages.requests import Request, Talk
 
 
 def time_of(moment: str) -> datetime:
@@ -15,240 +23,268 @@ def time_of(moment: str) -> datetime:
     return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What the server says."""
-
-    type: ClassVar[str]
+class Reply(Message, frozen=True):
+    """A message from the server."""
 
     def wire(self) -> Reply | None:
-        """Return what a program is told instead of this; None if it is told nothing."""
+        """Return the message for a program instead of this one, or None."""
         return self
 
 
-@dataclass(frozen=True, kw_only=True)
-class RoomSeen:
-    """A room, as one looks at it from outside."""
+class Answering(Reply, frozen=True, kw_only=True):
+    """A message from the server that answers a request.
+
+    :ivar ref: the ``ref`` of the request
+    """
+
+    ref: Ref = None
+
+
+class RoomSeen(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A room, as seen from outside.
+
+    :ivar room: its name
+    :ivar people: how many people are in it
+    :ivar topic: its topic; empty if it has none
+    :ivar locked: true if nobody can join it; else missing
+    """
 
     room: str
-    people: int
-    topic: str = ""
+    people: Number
+    topic: str = field(default_factory=str)  # Else an empty one would be left out.
     locked: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Welcome(Reply):
-    """A program is in.
+class Welcome(Answering, frozen=True, tag="welcome"):
+    """The program is in.
 
-    :ivar token: with it the session goes on after the connection was lost.
-    :ivar journal: the identity of the journal; ids of another mean nothing here.
-    :ivar since: everything after this id follows.
-    :ivar seq: the highest that is stored of this session.
-    :ivar rooms: in which it is, or is about to be.
-    :ivar resumed: the session is one that was there before.
-    :ivar gap: something after the id that was asked for can't be told any more.
-    :ivar grace: seconds that it may be away before it is shown as left.
-    :ivar longest: characters of a text.
-    :ivar rate: lines a second that are read, after the first ``burst``; 0 for any number.
+    :ivar name: the name of the program
+    :ivar token: the secret that resumes the session after the connection is lost
+    :ivar journal: the journal that the ids belong to; ids of another one mean nothing here
+    :ivar since: the id after which events follow
+    :ivar seq: the highest number of this session that is stored; 0 if there is none
+    :ivar rooms: the rooms that the program is in, or is about to join
+    :ivar resumed: true if the session existed before
+    :ivar gap: true if some event after the ``since`` of the ``hello`` can't be delivered any
+        more
+    :ivar grace: seconds for which the program may be away unnoticed
+    :ivar longest: characters that a text may have
+    :ivar rate: lines a second that are read after the first ``burst``; 0 for no limit
+    :ivar burst: lines that are read at once; 0 for no limit
+    :ivar ref: the ``ref`` of the ``hello``
     """
 
-    type: ClassVar[str] = "welcome"
     name: str
     token: str
     journal: str
-    since: int
-    seq: int
+    since: Number
+    seq: Number
     rooms: list[RoomSeen]
     resumed: bool
     gap: bool
-    grace: int
-    longest: int
-    rate: int
-    burst: int
-    ref: str | int | None = None
+    grace: Number
+    longest: Number
+    rate: Number
+    burst: Number
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ok(Reply):
-    """Something was done.
+class Ok(Answering, frozen=True, tag="ok"):
+    """A request was fulfilled.
 
-    :ivar to: the type of what was asked for.
-    :ivar id: of what was stored: the place of the program's own words in the one order.
-    :ivar at: when that was, UTC (RFC 3339).
-    :ivar seq: their number.
-    :ivar room: that was joined or left.
-    :ivar topic: of the room that was joined.
-    :ivar people: how many are in it.
-    :ivar name: which is the new one.
+    :ivar to: the type of the request
+    :ivar id: for ``say``, ``do``, ``private`` and ``topic``: the place of the line in the one
+        order of events
+    :ivar at: for these: when the line was stored, as in [events](#events)
+    :ivar seq: for these: the number of the line, if it has one
+    :ivar room: for ``join`` and ``leave``: the room
+    :ivar topic: for ``join``: the topic of the room
+    :ivar people: for ``join``: how many people are in the room, with the program
+    :ivar name: for ``nick``: the new name
+    :ivar ref: the ``ref`` of the request; missing beside an ``id``
     """
 
-    type: ClassVar[str] = "ok"
     to: str
-    id: int | None = None
+    id: Number | None = None
     at: str | None = None
-    seq: int | None = None
+    seq: Number | None = None
     room: str | None = None
     topic: str | None = None
-    people: int | None = None
+    people: Number | None = None
     name: str | None = None
-    ref: str | int | None = None
 
 
 def joined(room: RoomSeen, ref: str | int | None) -> Ok:
-    """Return the message that somebody is in a room, as they asked."""
+    """Return the answer to a ``join``."""
     return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Error(Reply):
-    """Something was not done, or is over.
+class Error(Answering, frozen=True, tag="error"):
+    """A request was refused, or something is over.
 
-    :ivar code: one of :class:`Code`, or one that is newer than this client.
-    :ivar text: a sentence.
+    :ivar code: the reason: [see below](#codes)
+    :ivar text: a sentence for people
+    :ivar to: the type of the request that was refused, if it is known
+    :ivar seq: the number of the line that was not stored
     """
 
-    type: ClassVar[str] = "error"
     code: str
     text: str
     to: str | None = None
-    seq: int | None = None
-    ref: str | int | None = None
+    seq: Number | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Notice(Reply):
-    """Something that the service has to say.
+def refusal(request: Request, code: Code, why: str) -> Error:
+    """Return the error that refuses a request."""
+    seq = request.seq if isinstance(request, Talk) else None
+    return Error(code=code.value, text=why, to=request.type, seq=seq, ref=request.ref)
 
-    :ivar gap: some events before this place were forgotten before they could be read.
+
+class BadMessage(ValueError):
+    """Raised for a line that is no message; ``str()`` is a sentence that says why.
+
+    :ivar error: the same, for a program.
     """
 
-    type: ClassVar[str] = "notice"
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+class Notice(Reply, frozen=True, tag="notice"):
+    """Something that the service has to say.
+
+    :ivar text: one line
+    :ivar gap: true if some events before this place were deleted before they could be
+        delivered; else missing
+    """
+
     text: str
     gap: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Live(Reply):
-    """All that happened while a program was away has been told; what follows is live."""
-
-    type: ClassVar[str] = "live"
+class Live(Reply, frozen=True, tag="live"):
+    """All events that a program missed were delivered; the following ones are live."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Replaced(Reply):
-    """Another connection has the session now: don't come back."""
+class Replaced(Reply, frozen=True, tag="replaced"):
+    """Another connection has the session now: do not come back.
 
-    type: ClassVar[str] = "replaced"
+    :ivar text: a sentence for people
+    """
+
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pong(Reply):
-    """Somebody is there."""
+class Pong(Answering, frozen=True, tag="pong"):
+    """A sign of life.
 
-    type: ClassVar[str] = "pong"
-    ref: str | int | None = None
+    :ivar ref: the ``ref`` of the ``ping``
+    """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """Somebody who is in a room; ``away`` is why, if so."""
+class Person(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A person in a room.
+
+    :ivar name: their name
+    :ivar away: the reason why they are away; missing if they are not
+    """
 
     name: str
     away: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WhoIs(Reply):
-    """Who is in a room; ``count`` are, maybe more than are named."""
+class WhoIs(Answering, frozen=True, tag="who"):
+    """The people in a room.
 
-    type: ClassVar[str] = "who"
-    room: str
-    people: list[Person]
-    count: int
-    ref: str | int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class NameList(Reply):
-    """Who is here, in the order of the alphabet: one page of ``pages``; ``count`` are in all."""
-
-    type: ClassVar[str] = "names"
-    names: list[str]
-    count: int
-    page: int
-    pages: int
-    ref: str | int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoomList(Reply):
-    """Which rooms there are; ``count``, maybe more than are named."""
-
-    type: ClassVar[str] = "rooms"
-    rooms: list[RoomSeen]
-    count: int
-    ref: str | int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class About(Reply):
-    """What is known of one person.
-
-    :ivar rooms: in which they are, but for those that only operators see.
-    :ivar since: when they came, UTC (RFC 3339).
-    :ivar idle: seconds since they said or asked something.
-    :ivar away: why they are; None if they are not.
-    :ivar operator: whether they are one.
+    :ivar room: the room
+    :ivar people: the first 500 people in it
+    :ivar count: how many people are in it
     """
 
-    type: ClassVar[str] = "whois"
+    room: str
+    people: list[Person]
+    count: Number
+
+
+class NameList(Answering, frozen=True, tag="names"):
+    """The names of the people here, in alphabetical order: one page.
+
+    :ivar names: the names on the page; none after the last page
+    :ivar count: how many people are here
+    :ivar page: the number of the page
+    :ivar pages: how many pages of this length there are
+    """
+
+    names: list[str]
+    count: Number
+    page: Number
+    pages: Number
+
+
+class RoomList(Answering, frozen=True, tag="rooms"):
+    """The rooms.
+
+    :ivar rooms: the 500 rooms with the most people
+    :ivar count: how many rooms there are
+    """
+
+    rooms: list[RoomSeen]
+    count: Number
+
+
+class About(Answering, frozen=True, tag="whois"):
+    """One person.
+
+    :ivar name: their name
+    :ivar rooms: their rooms, except ``operators``
+    :ivar since: when they came, as the ``at`` of [events](#events)
+    :ivar idle: seconds since they said or asked something, a ``ping`` apart
+    :ivar away: the reason why they are away; missing if they are not
+    :ivar operator: true for an operator; else missing
+    """
+
     name: str
     rooms: list[str]
     since: str
-    idle: int
+    idle: Number
     away: str | None = None
     operator: bool | None = None
-    ref: str | int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Up(Reply):
-    """Since when the server runs.
+class Up(Answering, frozen=True, tag="uptime"):
+    """The time for which the server has run.
 
-    :ivar seconds: for so long.
-    :ivar since: when it was started, UTC (RFC 3339).
+    :ivar seconds: how many seconds it has run
+    :ivar since: when it was started, as the ``at`` of [events](#events)
     """
 
-    type: ClassVar[str] = "uptime"
-    seconds: int
+    seconds: Number
     since: str
-    ref: str | int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event(Reply):
-    """Something that happened; each comes once, in the order of the ids.
+class Event(Reply, frozen=True, tag=False, kw_only=True):
+    """An event; each comes once, in the order of the ids.
 
-    :ivar type: ``said``, ``did``, ``private``, ``topic``, ``joined``, ``left``, ``renamed``,
-        ``announced``, ``acted``.
-    :ivar at: when it was stored, UTC (RFC 3339).
-    :ivar room: where; not of what is private, or for everybody.
-    :ivar author: whose it is.
-    :ivar text: what was said; parting words.
-    :ivar names: who joined or left; the first of ``count``.
-    :ivar name: the new one.
-    :ivar session: of what is private: where an answer reaches its author, and nobody else.
+    :ivar type: one of :data:`EVENTS`
+    :ivar id: its place in the one order of events
+    :ivar at: when it was stored
+    :ivar room: the room
+    :ivar author: the name of its author
+    :ivar text: the text
+    :ivar names: the names of the people who joined or left
+    :ivar count: how many people joined or left
+    :ivar name: the new name
+    :ivar session: the address for an answer to its author
     """
 
     type: str  # type: ignore[misc]
-    id: int
+    id: Number
     at: str
     room: str | None = None
     author: str | None = None
     text: str | None = None
     names: list[str] | None = None
-    count: int | None = None
+    count: Number | None = None
     name: str | None = None
     session: str | None = None
 
@@ -274,19 +310,20 @@ EVENTS: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Past(Reply):
-    """What was said in a room, oldest first; ``more`` if there is more in that direction.
+class Past(Answering, frozen=True, tag="history"):
+    """Events of a room.
 
-    :ivar gap: something that was asked for was forgotten.
+    :ivar room: the room
+    :ivar events: the events, oldest first, with the program's own. At most 262,144 characters
+        of text, so there may be fewer than asked for
+    :ivar more: true if there are more events in the direction asked for
+    :ivar gap: true if some of the events asked for were deleted
     """
 
-    type: ClassVar[str] = "history"
     room: str
     events: list[Event]
     more: bool
     gap: bool
-    ref: str | int | None = None
 
 
 REPLIES: Final[dict[str, type[Reply]]] = {

@@ -1,186 +1,193 @@
-"""What a program says to the server."""
+"""The messages from a program to the server.
+
+``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from chatservice.messages.fields import Few, Message, Number, Ref, Short
 
-@dataclass(frozen=True)
-class Request:
-    """What a program asks for.
 
-    :ivar for_operators: only operators may ask for it.
-    :ivar ref: comes back in the answer, whatever it is.
+class Request(Message, frozen=True, kw_only=True):
+    """A message from a program to the server.
+
+    :ivar for_operators: whether only operators may send it
+    :ivar ref: repeated in the answer
     """
 
-    type: ClassVar[str]
     for_operators: ClassVar[bool] = False
-    ref: str | int | None = None
+    ref: Ref = None
 
 
-@dataclass(frozen=True)
-class Hello(Request):
-    """Comes in, or comes back: before all else.
+class Hello(Request, frozen=True, tag="hello", kw_only=True):
+    """Begin or resume a session: the first message of a connection.
 
-    :ivar name: to be called; not needed with a token.
-    :ivar token: of an earlier ``welcome``: whose session is to go on.
-    :ivar since: the last id that was received; what happened after it follows.
-    :ivar journal: which journal that id is of.
-    :ivar rooms: to be in, from the beginning of the session; without it, the first of the house.
+    :ivar name: the name to take. A session that has left may come back under another name; one
+        that is still here keeps its own
+    :ivar token: the token of an earlier ``welcome``, whose session is resumed. If the token is
+        unknown and there is a ``name``, a new session begins
+    :ivar since: the highest ``id`` received so far: the events after it follow. Without it,
+        only new events do
+    :ivar journal: the ``journal`` of the ``welcome`` that this id belongs to
+    :ivar rooms: the rooms of a new session; at most 20 (``--max-rooms-per-member``). Without
+        it, the first room of the server
+    :ivar ref: repeated in the answer; at most 64 characters
     """
 
-    type: ClassVar[str] = "hello"
-    name: str | None = None
-    token: str | None = None
-    since: int | None = None
-    journal: str | None = None
-    rooms: list[str] | None = None
+    name: Short | None = None
+    token: Short | None = None
+    since: Number | None = None
+    journal: Short | None = None
+    rooms: Few | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Talk(Request):
-    """Something that is stored.
+class Talk(Request, frozen=True, kw_only=True):
+    """A message that is stored.
 
-    :ivar text: one line.
-    :ivar seq: rises with each in a session; the same again is the same, and stored once.
+    :ivar text: one line with something visible in it; in a ``topic``, an empty text removes the
+        topic
+    :ivar seq: the number of this line, 1 or more; the numbers of a session rise
+    :ivar ref: repeated in an ``error``
     """
 
     text: str
-    seq: int | None = None
+    seq: Number | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Say(Talk):
-    """Says something in a room."""
+class Say(Talk, frozen=True, tag="say", kw_only=True):
+    """Say something in a room.
 
-    type: ClassVar[str] = "say"
-    room: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Do(Talk):
-    """Does something in a room: ``* ana waves``."""
-
-    type: ClassVar[str] = "do"
-    room: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Private(Talk):
-    """Writes to one person: to whoever has a name, or to the session that has written before.
-
-    :ivar to: a name.
-    :ivar session: of an earlier ``private`` from there. With both, it is to have that name.
+    :ivar room: the room, which the program has to be in
     """
 
-    type: ClassVar[str] = "private"
-    to: str | None = None
-    session: str | None = None
+    room: Short
 
 
-@dataclass(frozen=True, kw_only=True)
-class Topic(Talk):
-    """Gives a room a topic; an empty text takes it away."""
+class Do(Talk, frozen=True, tag="do", kw_only=True):
+    """Do something in a room: ``* ana waves``."""
 
-    type: ClassVar[str] = "topic"
-    room: str
+    room: Short
 
 
-@dataclass(frozen=True, kw_only=True)
-class Join(Request):
-    """Goes into a room."""
+class Private(Talk, frozen=True, tag="private", kw_only=True):
+    """Write to one person: to the holder of a name, or to the session that wrote before.
 
-    type: ClassVar[str] = "join"
-    room: str
+    :ivar to: the name of the reader, who has to be here
+    :ivar session: the ``session`` of an earlier ``private``, to answer that
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Leave(Request):
-    """Goes out of a room."""
-
-    type: ClassVar[str] = "leave"
-    room: str
+    to: Short | None = None
+    session: Short | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Nick(Request):
-    """Takes another name."""
+class Topic(Talk, frozen=True, tag="topic", kw_only=True):
+    """Set the topic of a room; an empty text removes it."""
 
-    type: ClassVar[str] = "nick"
-    name: str
+    room: Short
 
 
-@dataclass(frozen=True, kw_only=True)
-class Away(Request):
-    """Is away, until it says something."""
+class Join(Request, frozen=True, tag="join", kw_only=True):
+    """Join a room.
 
-    type: ClassVar[str] = "away"
+    :ivar room: the room, which is created if it does not exist
+    """
+
+    room: Short
+
+
+class Leave(Request, frozen=True, tag="leave", kw_only=True):
+    """Leave a room.
+
+    :ivar room: the room
+    """
+
+    room: Short
+
+
+class Nick(Request, frozen=True, tag="nick", kw_only=True):
+    """Take another name.
+
+    :ivar name: the new name
+    """
+
+    name: Short
+
+
+class Away(Request, frozen=True, tag="away", kw_only=True):
+    """Be away, until the program says something.
+
+    :ivar text: the reason
+    """
+
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Who(Request):
-    """Asks who is in a room."""
+class Who(Request, frozen=True, tag="who", kw_only=True):
+    """Ask for the people in a room.
 
-    type: ClassVar[str] = "who"
-    room: str
+    :ivar room: the room
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Names(Request):
-    """Asks who is here, in whatever rooms, or in none: a page of it, from 1 on."""
-
-    type: ClassVar[str] = "names"
-    page: int = 1
-    limit: int = 500
+    room: Short
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rooms(Request):
-    """Asks which rooms there are."""
+class Names(Request, frozen=True, tag="names", kw_only=True):
+    """Ask for the names of all people here, page by page.
 
-    type: ClassVar[str] = "rooms"
+    :ivar page: the number of the page, from 1
+    :ivar limit: names on a page, from 1 to 500; a number beyond counts as the nearest of these
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class History(Request):
-    """Asks what was said in a room: the last before an id, or the first after one."""
-
-    type: ClassVar[str] = "history"
-    room: str
-    before: int | None = None
-    after: int | None = None
-    limit: int = 50
+    page: Number = 1
+    limit: Number = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookUp(Request):
-    """Asks about one person."""
-
-    type: ClassVar[str] = "whois"
-    name: str
+class Rooms(Request, frozen=True, tag="rooms", kw_only=True):
+    """Ask for the rooms."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Uptime(Request):
-    """Asks since when the server runs."""
+class History(Request, frozen=True, tag="history", kw_only=True):
+    """Ask for events of a room: the last ones before an id, or the first ones after one.
 
-    type: ClassVar[str] = "uptime"
+    :ivar room: the room
+    :ivar before: an id: the last events before it. Without ``before`` and ``after``, the last
+        events of all
+    :ivar after: an id: the first events after it; not together with ``before``
+    :ivar limit: so many events at most, from 1 to 1,000; a number beyond counts as the nearest
+        of these
+    """
+
+    room: Short
+    before: Number | None = None
+    after: Number | None = None
+    limit: Number = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ping(Request):
-    """Asks whether anybody is there."""
+class LookUp(Request, frozen=True, tag="whois", kw_only=True):
+    """Ask about one person.
 
-    type: ClassVar[str] = "ping"
+    :ivar name: their name
+    """
+
+    name: Short
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quit(Request):
-    """Leaves, and with it the grace."""
+class Uptime(Request, frozen=True, tag="uptime", kw_only=True):
+    """Ask how long the server has run."""
 
-    type: ClassVar[str] = "quit"
+
+class Ping(Request, frozen=True, tag="ping", kw_only=True):
+    """Ask for a sign of life."""
+
+
+class Quit(Request, frozen=True, tag="quit", kw_only=True):
+    """Leave, and end the grace.
+
+    :ivar text: parting words
+    """
+
     text: str = ""
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from chatservice.messages.replies import (
     About,
+    Answering,
     Error,
     NameList,
     Ok,
@@ -18,18 +16,15 @@ from chatservice.messages.replies import (
 )
 
 
-class Shown(Reply):
+class Shown(Answering, frozen=True):
     """What only people are told, unless it is another message to programs."""
-
-    type: ClassVar[str] = "shown"
 
     def wire(self) -> Reply | None:
         """See :meth:`.Reply.wire`."""
         return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entered(Shown):
+class Entered(Shown, frozen=True):
     """Somebody is in a room, and is to be shown it.
 
     :ivar others: the names of the first who are there.
@@ -43,24 +38,21 @@ class Entered(Shown):
     topic: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookBack(Shown):
+class LookBack(Shown, frozen=True):
     """The last things said or done in a room follow, so many."""
 
     room: str
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sent(Shown):
+class Sent(Shown, frozen=True):
     """What was written to somebody privately is stored."""
 
     to: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotDone(Shown):
+class NotDone(Shown, frozen=True):
     """Something is not done: an :class:`.Error`, with what somebody who types could do about it.
 
     :ivar hint: ``""`` if there is no more to say.
@@ -74,8 +66,7 @@ class NotDone(Shown):
         return self.error
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turned(Shown):
+class Turned(Shown, frozen=True):
     """Somebody who was in a room before turns to it.
 
     :ivar already: it was the current one.
@@ -83,15 +74,13 @@ class Turned(Shown):
 
     room: RoomSeen
     already: bool
-    ref: str | int | None = None
 
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
         return joined(self.room, self.ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Left(Shown):
+class Left(Shown, frozen=True):
     """Somebody leaves a room; a program is told when that is stored.
 
     :ivar now: the current room; ``""`` if there is none.
@@ -103,8 +92,7 @@ class Left(Shown):
     moved: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Named(Shown):
+class Named(Shown, frozen=True):
     """Somebody has another name; a program is told when that is stored.
 
     :ivar already: it is the one that they had.
@@ -112,35 +100,30 @@ class Named(Shown):
 
     name: str
     already: bool = False
-    ref: str | int | None = None
 
     def wire(self) -> Reply | None:
         """See :meth:`.Reply.wire`."""
         return Ok(to="nick", name=self.name, ref=self.ref) if self.already else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Goodbye(Shown):
+class Goodbye(Shown, frozen=True):
     """Somebody leaves, as they asked."""
 
     name: str
-    ref: str | int | None = None
 
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
         return Ok(to="quit", ref=self.ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class IsAway(Shown):
+class IsAway(Shown, frozen=True):
     """Somebody who was written to is away; ``why`` may be empty."""
 
     name: str
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class TopicIs(Shown):
+class TopicIs(Shown, frozen=True):
     """What the topic of a room is; ``""`` if there is none.
 
     :ivar new: they have just set it.
@@ -151,15 +134,13 @@ class TopicIs(Shown):
     new: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ignoring(Shown):
+class Ignoring(Shown, frozen=True):
     """Whom somebody ignores."""
 
     names: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Company(Shown):
+class Company(Shown, frozen=True):
     """Who is in a room, an answer in parts (:class:`.Person`).
 
     :ivar stale: why that may not be true; ``""`` if it is.
@@ -168,15 +149,13 @@ class Company(Shown):
     room: str
     count: int
     stale: str
-    ref: str | int | None = None
 
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
         return WhoIs(room=self.room, people=[], count=self.count, ref=self.ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Crowd(Shown):
+class Crowd(Shown, frozen=True):
     """Who is here, a page of an answer in parts (names).
 
     :ivar stale: why that may not be true; ``""`` if it is.
@@ -186,15 +165,13 @@ class Crowd(Shown):
     page: int
     pages: int
     stale: str
-    ref: str | int | None = None
 
     def wire(self) -> NameList:
         """See :meth:`.Reply.wire`."""
         return NameList(names=[], count=self.count, page=self.page, pages=self.pages, ref=self.ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Overview(Shown):
+class Overview(Shown, frozen=True):
     """Which rooms there are, an answer in parts (:class:`.RoomSeen`).
 
     :ivar here: the current one of who asks; ``""`` if they are in none.
@@ -206,15 +183,13 @@ class Overview(Shown):
     here: str
     yours: list[str]
     locked: list[str]
-    ref: str | int | None = None
 
     def wire(self) -> Reply:
         """See :meth:`.Reply.wire`."""
         return RoomList(rooms=[], count=self.count, ref=self.ref)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile(Shown):
+class Profile(Shown, frozen=True):
     """What is known of one person: an :class:`.About`, with what operators are to know.
 
     :ivar address: where they come from; None if it is not to be told.
@@ -230,8 +205,7 @@ class Profile(Shown):
         return self.about
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bans(Shown):
+class Bans(Shown, frozen=True):
     """Who is banned.
 
     :ivar rows: the first of them: a network, and until when and why.
@@ -242,8 +216,7 @@ class Bans(Shown):
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class TimeOfDay(Shown):
+class TimeOfDay(Shown, frozen=True):
     """What the time is, as it is written out.
 
     :ivar doubted: for so many seconds nothing is deleted by it; None if nothing speaks against it.
@@ -253,8 +226,7 @@ class TimeOfDay(Shown):
     doubted: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figures(Shown):
+class Figures(Shown, frozen=True):
     """How the server is doing, row by row."""
 
     rows: list[tuple[str, str]]

@@ -2,162 +2,122 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from chatservice.messages.requests import Request, Talk
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer(Talk):
+class Answer(Talk, frozen=True, tag="reply", kw_only=True):
     """Writes privately to who has written last."""
 
-    type: ClassVar[str] = "reply"
 
-
-@dataclass(frozen=True, kw_only=True)
-class TopicOf(Request):
+class TopicOf(Request, frozen=True, tag="topic", kw_only=True):
     """Asks what the topic of a room is."""
 
-    type: ClassVar[str] = "topic"
     room: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ignore(Request):
+class Ignore(Request, frozen=True, tag="ignore", kw_only=True):
     """Sees no more of somebody."""
 
-    type: ClassVar[str] = "ignore"
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unignore(Request):
+class Unignore(Request, frozen=True, tag="unignore", kw_only=True):
     """Sees somebody again."""
 
-    type: ClassVar[str] = "unignore"
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ignored(Request):
+class Ignored(Request, frozen=True, tag="ignored", kw_only=True):
     """Asks whom it ignores."""
 
-    type: ClassVar[str] = "ignored"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Operating(Request):
+class Operating(Request, frozen=True, kw_only=True):
     """What operators ask for."""
 
     for_operators: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kick(Operating):
+class Kick(Operating, frozen=True, tag="kick", kw_only=True):
     """Sends somebody away."""
 
-    type: ClassVar[str] = "kick"
     name: str
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ban(Operating):
+class Ban(Operating, frozen=True, tag="ban", kw_only=True):
     """Lets nobody in from some addresses.
 
     :ivar who: one of them, a network of them, or the name of somebody who comes from one.
     :ivar seconds: for how long; None for good.
     """
 
-    type: ClassVar[str] = "ban"
     who: str
     seconds: int | None = None
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListBans(Operating):
+class ListBans(Operating, frozen=True, tag="bans", kw_only=True):
     """Asks who is banned."""
 
-    type: ClassVar[str] = "bans"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Unban(Operating):
+class Unban(Operating, frozen=True, tag="unban", kw_only=True):
     """Lets people in again from some addresses."""
 
-    type: ClassVar[str] = "unban"
     address: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mute(Operating):
+class Mute(Operating, frozen=True, tag="mute", kw_only=True):
     """Lets nobody read new words of somebody.
 
     :ivar seconds: for how long; None for good.
     """
 
-    type: ClassVar[str] = "mute"
     name: str
     seconds: int | None = None
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unmute(Operating):
+class Unmute(Operating, frozen=True, tag="unmute", kw_only=True):
     """Lets others read somebody again."""
 
-    type: ClassVar[str] = "unmute"
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Announce(Operating):
+class Announce(Operating, frozen=True, tag="announce", kw_only=True):
     """Tells everybody something."""
 
-    type: ClassVar[str] = "announce"
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lock(Operating):
+class Lock(Operating, frozen=True, tag="lock", kw_only=True):
     """Lets nobody else into a room."""
 
-    type: ClassVar[str] = "lock"
     room: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unlock(Operating):
+class Unlock(Operating, frozen=True, tag="unlock", kw_only=True):
     """Opens a room again."""
 
-    type: ClassVar[str] = "unlock"
     room: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stats(Operating):
+class Stats(Operating, frozen=True, tag="stats", kw_only=True):
     """Asks how the server is doing."""
 
-    type: ClassVar[str] = "stats"
 
-
-@dataclass(frozen=True, kw_only=True)
-class LookAtClock(Operating):
+class LookAtClock(Operating, frozen=True, tag="clock", kw_only=True):
     """Asks whether the time is right, or says that it is."""
 
-    type: ClassVar[str] = "clock"
     right: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShutDown(Operating):
+class ShutDown(Operating, frozen=True, tag="shutdown", kw_only=True):
     """Stops the server.
 
     :ivar wait: in so many seconds; None to let it go on after all.
     """
 
-    type: ClassVar[str] = "shutdown"
     wait: int | None = 0
     reason: str = ""

@@ -92,10 +92,10 @@ class Link(StringTransport):
 
     def got(self) -> list[messages.Request]:
         """Return what was sent since the last time; the server gets nothing of it."""
-        data = self.value().decode()
+        data = self.value()
         self.clear()
-        assert data.endswith("\r\n") or not data, data
-        return [messages.request(line) for line in data.split("\r\n")[:-1]]
+        assert data.endswith(b"\r\n") or not data, data
+        return [messages.request(line) for line in data.split(b"\r\n")[:-1]]
 
     def cut(self, error: Exception | None = None) -> None:
         """Lose the connection; what is under way is gone."""
@@ -229,7 +229,7 @@ class Desk:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             if not self.closed:
-                request = messages.request(line.decode())
+                request = messages.request(line)
                 self.got.append(request)
                 self.obey(request)
 
@@ -249,8 +249,9 @@ class Desk:
 
     def error(self, request: messages.Request, code: messages.Code) -> None:
         seq = request.seq if isinstance(request, messages.Talk) else None
-        error = messages.Error(code=code.value, text=f"no: {code.value}", to=request.type, seq=seq)
-        self.say(messages.Error(**{**vars(error), "ref": request.ref}))
+        text = f"no: {code.value}"
+        to, ref = request.type, request.ref
+        self.say(messages.Error(code=code.value, text=text, to=to, seq=seq, ref=ref))
 
     # Coming in
 

@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from chatservice.cluster.checks import check, sound, unusable
+from chatservice.cluster.checks import check, sound
 from chatservice.cluster.entries import (
     ADOPT,
     BYE,
@@ -102,6 +103,12 @@ BAD = (
     Fact(MUTE, "eve", '["eve", 999999999999999999, "", 0]'),
     Fact(MUTE, "eve", '[["eve"], 0, "", 0]'),
     Fact(NAME, "ana", "nobody"),
+    Fact(NAME, "ana", "zz"),
+    Fact(TAKE, "somebody", "b1"),
+    Fact(PERSON, "a", "hello"),
+    Fact(PERSON, "a", '{"origin":10}'),
+    Fact(PERSON, "zoë", ""),
+    Fact("session", "x", '{"origin":10,"name":"ana","here":false}'),
     Fact(NAME, "ana", "-a"),
     Fact(NAME, "ana", "8000000000000000"),
     Fact(PERSON, "b", person().value),
@@ -168,10 +175,9 @@ class CheckTests(TestCase):
             return
         Standing(Clock(), lambda: 0).apply([fact])
         outcome = Registry(lenient=True).interpret(Entry("b1", 1, [], [fact]), 1, 1, 1)
-        good, bad = sound(outcome.facts)
-        self.assertEqual(bad, [])
-        Registry().load(good)
-        for one in good:
+        self.assertEqual(sound(outcome.facts), outcome.facts)
+        Registry().load(outcome.facts)
+        for one in outcome.facts:
             if one.kind == "session" and one.value:
                 Session.load(one)
 
@@ -194,5 +200,11 @@ class SoundTests(TestCase):
             Fact(BAN, "no network", "[]"),
             Fact("hat", "", ""),
         ]
-        self.assertEqual(sound([*good, *bad]), (good, bad))
-        self.assertEqual(unusable(bad), "6 facts (ban, hat, lease, name, part, version)")
+        told: list[str] = []
+        globalLogPublisher.addObserver(observer := lambda event: told.append(formatEvent(event)))
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.assertEqual(sound([*good, *bad], "the file"), good)
+        why = "6 facts (ban, hat, lease, name, part, version) that can't be used"
+        self.assertEqual(told, [f"the file has {why}"])
+        self.assertEqual(sound([*good, *bad]), good)
+        self.assertEqual(len(told), 1)

@@ -166,5 +166,5 @@ class ClaimTests(ClusterTestCase):
         self.assertEqual(set(a.journal.registry.names), {"ana"})
         self.assertEqual(
             [lease.node for lease in a.journal.registry.leases.values() if not lease.heir],
-            [a.journal.node],
+            [a.journal.following.node],
         )

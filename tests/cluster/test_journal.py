@@ -150,7 +150,7 @@ class ClusterJournalTestCase(JournalTestCase):
         self.others: list[str] = []
         self.file = SqliteJournal(self.path, lambda: self.now, self.thread)
         self.node = ClusterJournal(self.clock, self.file, self.log, LEASE_SECONDS)
-        self.node.listen(self)
+        self.node.listener = self
         self.node.start()
         self.running = True
         self.addCleanup(self.stop)
@@ -254,11 +254,11 @@ class StartTests(ClusterJournalTestCase):
         self.node.follow()
         self.log.find()
         ((entry, _),) = self.log.published
-        self.assertEqual(entry.facts, [Fact(LEASE, self.node.boot, self.node.node)])
+        self.assertEqual(entry.facts, [Fact(LEASE, self.node.boot, self.node.following.node)])
         self.assertNotEqual(self.node.unreachable, "")
         self.turn()
         self.assertEqual((self.node.unreachable, self.heard[2:]), ("", [("reached", "")]))
-        self.assertEqual(self.node.registry.leases[self.node.boot].node, self.node.node)
+        self.assertEqual(self.node.registry.leases[self.node.boot].node, self.node.following.node)
 
     def test_all_that_is_in_the_log_is_read_before_that(self) -> None:
         for number in (1, 2, 3):
@@ -426,7 +426,7 @@ class CommitTests(ClusterJournalTestCase):
 
     def test_what_waits_is_told_under_another_name(self) -> None:
         self.cut_off()
-        self.node.reword(1, "ana2")
+        self.node.outgoing.reword(1, "ana2")
         self.log.published.clear()
         self.log.follower.connected()
         self.turn()
@@ -434,7 +434,7 @@ class CommitTests(ClusterJournalTestCase):
 
     def test_how_long_it_takes_to_show_sets_the_pace(self) -> None:
         self.turn(Entry("b1", 1, [said("a")], []))
-        self.node.spent(1000)
+        self.node.following.pace.spent(1000)
         self.turn(Entry("b1", 2, [said("b")], []))
         self.assertEqual(self.texts, ["a"])
         self.clock.advance(0.05)
@@ -715,7 +715,7 @@ class AdoptionTests(ClusterJournalTestCase):
         self.assertEqual(self.adoptions(2 * LOOK_EVERY), ["b1"])
 
     def test_what_this_node_was_before_its_start_is_adopted_at_once(self) -> None:
-        node = self.node.node
+        node = self.node.following.node
         self.turn(Entry("b0", 1, [], [Fact(LEASE, "b0", node)]))
         self.assertEqual(self.adoptions(LOOK_EVERY), ["b0"])
 
@@ -769,7 +769,7 @@ class DeposedTests(ClusterJournalTestCase):
         committed = self.commits([said("waits")])
         self.depose()
         self.turn()
-        first = self.node.commit_first([said("first")], lambda events: [topic("cake")])
+        first = self.node.commit([said("first")], lambda events: [topic("cake")], first=True)
         first.addCallback(self._committed)
         self.node.reclaimed()
         for _ in range(2):

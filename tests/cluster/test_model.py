@@ -229,7 +229,7 @@ class Machine(RuleBasedStateMachine):
 
     def _agreed(self, journal: ClusterJournal) -> None:
         """All that nodes agree on is the same at the same place."""
-        if journal._following._scratch is not None:
+        if journal.following._scratch is not None:
             return
         registry = journal.registry
         now = (
@@ -240,7 +240,7 @@ class Machine(RuleBasedStateMachine):
             dict(registry.standing),
             registry.version,
         )
-        assert self.registries.setdefault(journal._following.position, now) == now
+        assert self.registries.setdefault(journal.following.position, now) == now
 
     def teardown(self) -> None:
         try:

@@ -402,7 +402,7 @@ class FirstTests(OutgoingTestCase):
         self.start()
 
     def first(self, *texts: str) -> None:
-        self.outgoing.add_first(Waiting([said(text) for text in texts], ()))
+        self.outgoing.add(Waiting([said(text) for text in texts], ()), first=True)
 
     def all_said(self) -> list[list[str]]:
         """Let all come back, and return it in its order."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -80,7 +79,7 @@ class StartTests(ClusterTestCase):
         ana.type("/topic tea", "old")
         bot = self.program(a, "bot")
         bot.read()
-        a.line.keep(a.journal._following.facts())
+        a.line.keep(a.journal.following.facts())
         self.cluster.shared.trim(self.cluster.shared.last)
         ana.type("new")
         self.cluster.run()
@@ -108,7 +107,7 @@ class StartTests(ClusterTestCase):
         new = self.program(a, token=new.token, since=new.since)
         ana.type("two")
         self.cluster.run(LEASE + 3)
-        a.line.keep(a.journal._following.facts())
+        a.line.keep(a.journal.following.facts())
         self.cluster.shared.trim(self.cluster.shared.last)
         ana.type("three")
         self.cluster.run()
@@ -431,7 +430,7 @@ class MembersTests(ClusterTestCase):
             for fact in entry.facts
             if fact.kind == SEND_AWAY
         ]
-        what = json.dumps(["kicked", "go away", ": enough"])
+        what = '["kicked","go away",": enough"]'
         self.assertEqual(asked, [Fact(SEND_AWAY, f"{ana.member.origin:x}", what)])
         self.assertIn("-- go away", ana.read())
         self.assertTrue(ana.outlet.finished)
@@ -502,8 +501,9 @@ class MembersTests(ClusterTestCase):
         a, b = self.start(2)
         self.arrive(a, "ana", "bob")
         stats = dict(b.chat.more_stats())
-        self.assertEqual(stats["node"], b.journal.node)
-        self.assertEqual(stats["nodes"], ", ".join(sorted([a.journal.node, b.journal.node])))
+        self.assertEqual(stats["node"], b.journal.following.node)
+        nodes = sorted(node.journal.following.node for node in (a, b))
+        self.assertEqual(stats["nodes"], ", ".join(nodes))
         self.assertEqual(stats["members here"], "0")
         b.line.cut()
         self.assertIn("lost", dict(b.chat.more_stats())["log"])

@@ -16,7 +16,7 @@ from chatservice.core.actions import not_done
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
-from chatservice.doors.json.requests import do
+from chatservice.doors.json.dialog import do
 from chatservice.doors.json.view import JSON
 from tests.core.support import House, HouseTestCase, RecordingOutlet
 
@@ -47,7 +47,7 @@ class Program:
 
     def hello(self, name: str | None = None, **fields: Any) -> None:
         """Say hello; no time passes."""
-        request = messages.request(json.dumps({"type": "hello", "name": name, **fields}))
+        request = messages.request(json.dumps({"type": "hello", "name": name, **fields}).encode())
         assert isinstance(request, messages.Hello)
 
         def refused(failure: Failure) -> None:
@@ -78,7 +78,7 @@ class Program:
 
     def _go_on(self) -> None:
         while self._lines and not self._doing and self.member and not self.member.gone:
-            doing = do(self.house.chat, self.member, self._lines.popleft())
+            doing = do(self.house.chat, self.member, self._lines.popleft().encode())
             if doing is not None:
                 self._wait_for(doing)
 

@@ -22,7 +22,7 @@ from chatservice.core.actions import not_done
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
-from chatservice.doors.json.requests import do
+from chatservice.doors.json.dialog import do
 from chatservice.doors.json.view import JSON
 from chatservice.journal.events import (
     DID,
@@ -361,7 +361,7 @@ class Wire:
         return not self._doing
 
     def enter(self) -> None:
-        request = messages.request(json.dumps({"type": "hello", **self.hello}))
+        request = messages.request(json.dumps({"type": "hello", **self.hello}).encode())
         assert isinstance(request, messages.Hello)
 
         def refused(failure: Failure) -> None:
@@ -405,7 +405,7 @@ class Wire:
         seat, seq = self.seat, asked.get("seq")
         mark = len(self.outlet.received)
         wanted = self.world.handles(self, asked)
-        doing = maybeDeferred(do, self.house.chat, self.member, json.dumps(asked))
+        doing = maybeDeferred(do, self.house.chat, self.member, json.dumps(asked).encode())
         if not self.world.dead:
             assert seat.accepting is None, f"{asked} is not accepted"
             if seq is not None:

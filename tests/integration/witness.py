@@ -296,7 +296,7 @@ class Direct(Speaker):
 
     def took(self, line: str) -> None:
         # What is for people is none of its business: it may be asked for a name.
-        reply = messages.reply(line) if line.startswith("{") else None
+        reply = messages.reply(line.encode()) if line.startswith("{") else None
         if isinstance(reply, messages.Event):
             self.seen.append(seen(reply))
         elif isinstance(reply, messages.Welcome):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -216,7 +217,7 @@ class Outgoing:
         for sent in self._unstored:
             if sent.seq > self._sent:
                 self._numbered += 1
-                sent.request = replace(sent.request, seq=self._numbered)  # type: ignore[call-arg]
+                sent.request = replace(sent.request, seq=self._numbered)
 
     def fail(self, error: messages.Error) -> None:
         """Fail all: there will be no answer. What is unstored stays so."""

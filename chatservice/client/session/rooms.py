@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from chatservice import messages
 
@@ -74,4 +75,4 @@ class RoomsSeen:
 
     def _change(self, room: str, **changes: object) -> None:
         if room in self.seen:
-            self.seen[room] = replace(self.seen[room], **changes)  # type: ignore[arg-type]
+            self.seen[room] = replace(self.seen[room], **changes)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeGuard, TypeVar, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import IPushProducer, ISSLTransport, IStreamClientEndpoint
@@ -435,7 +436,7 @@ class Session:
         if asked is None:
             return
         if isinstance(reply, _ANSWERS.get(type(asked.request), messages.Ok)):
-            asked.answer.callback(replace(reply, ref=asked.ref))  # type: ignore[call-arg]
+            asked.answer.callback(replace(reply, ref=asked.ref))
         else:
             asked.answer.errback(Refused(_wrong(reply, asked.request)))
 
@@ -519,13 +520,8 @@ class Lines(LineReceiver):
         self.send(messages.Ping(ref=f"ping {self._pings}"))
 
     def _too_long(self, request: messages.Request) -> messages.Error:
-        return messages.Error(
-            code=messages.Code.TOO_LONG.value,
-            text=wording.TOO_LONG.format(most=self._longest_text),
-            to=request.type,
-            seq=request.seq if isinstance(request, messages.Talk) else None,
-            ref=request.ref,
-        )
+        why = wording.TOO_LONG.format(most=self._longest_text)
+        return messages.refusal(request, messages.Code.TOO_LONG, why)
 
     # What comes in
 
@@ -550,13 +546,12 @@ class Lines(LineReceiver):
 
         One that is no object is for people. One that is no message of a known type is ignored.
         """
-        text = decode(line.removesuffix(b"\r"))
         if not line.startswith(messages.OPENING):
-            if told := safe(text).removeprefix(_OWN):
+            if told := safe(decode(line.removesuffix(b"\r"))).removeprefix(_OWN):
                 self._give(messages.Notice(text=told))
             return
         with contextlib.suppress(messages.BadMessage):
-            reply = messages.reply(text)
+            reply = messages.reply(line)
             if reply is not None:
                 self._take(_safe(reply))
 
@@ -648,8 +643,8 @@ def _safe(thing: _Thing) -> _Thing:
         return cast("_Thing", safe(thing))
     if isinstance(thing, list):
         return cast("_Thing", [_safe(one) for one in thing])
-    if is_dataclass(thing) and not isinstance(thing, type):
-        values = {field.name: _safe(getattr(thing, field.name)) for field in fields(thing)}
+    if isinstance(thing, Struct):
+        values = {name: _safe(getattr(thing, name)) for name in thing.__struct_fields__}
         return cast("_Thing", replace(thing, **values))
     return thing
 
@@ -659,12 +654,8 @@ def _has_code(reply: messages.Reply, codes: Sequence[messages.Code]) -> TypeGuar
 
 
 def _wrong(reply: messages.Reply, request: messages.Request) -> messages.Error:
-    return messages.Error(
-        code=messages.Code.WENT_WRONG.value,
-        text=f"the answer to {request.type} was {reply.type}",
-        to=request.type,
-        ref=request.ref,
-    )
+    why = f"the answer to {request.type} was {reply.type}"
+    return messages.refusal(request, messages.Code.WENT_WRONG, why)
 
 
 def _over(why: str | None) -> messages.Error:
@@ -678,9 +669,5 @@ def _is_done(request: messages.Request, error: messages.Error) -> bool:
 
 
 def _doubt(sent: Sent) -> messages.Error:
-    return messages.Error(
-        code=messages.Code.SEQ_UNKNOWN.value,
-        text="the session is no more, and whether that was stored can't be told",
-        to=sent.request.type,
-        seq=sent.seq,
-    )
+    why = "the session is no more, and whether that was stored can't be told"
+    return messages.refusal(sent.request, messages.Code.SEQ_UNKNOWN, why)

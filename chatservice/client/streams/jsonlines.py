@@ -6,7 +6,9 @@ See :mod:`~chatservice.client.streams.program` for what the exit status is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
@@ -63,7 +65,7 @@ class JsonLines(Program):
         if not text.strip():
             return
         try:
-            request = messages.request(text)
+            request = messages.request(text.encode())
             if isinstance(request, messages.Hello):
                 self._introduced(request)
             elif self.session is None:
@@ -71,10 +73,8 @@ class JsonLines(Program):
             else:
                 self._pass_on(self.session, request)
         except messages.BadMessage as bad:
-            why = str(bad)
-            self.refuse(why)
-            code = bad.code.value
-            self.tell(messages.Error(code=code, text=why, to=bad.to, ref=bad.ref, seq=bad.seq))
+            self.refuse(str(bad))
+            self.tell(bad.error)
 
     def _too_long(self, why: str) -> None:
         self.refuse(why)
@@ -138,8 +138,7 @@ class JsonLines(Program):
     def welcomed(self, welcome: messages.Welcome) -> None:
         """Write it."""
         self._gap_is_known = welcome.gap
-        token = None if self._hides_token else welcome.token
-        self.tell(replace(welcome, token=token))  # type: ignore[arg-type]
+        self.tell(replace(welcome, token=UNSET) if self._hides_token else welcome)
         self.ready = True
         super().welcomed(welcome)
 
@@ -168,5 +167,4 @@ class JsonLines(Program):
 
 
 def _bad(request: messages.Request, code: messages.Code, why: str) -> messages.BadMessage:
-    seq = request.seq if isinstance(request, messages.Talk) else None
-    return messages.BadMessage(code, why, request.type, request.ref, seq)
+    return messages.BadMessage(messages.refusal(request, code, why))

@@ -113,7 +113,7 @@ class NatsLog:
         self._loop = asyncio.get_event_loop()
         # It warns of each TLS connection that is lost.
         logging.getLogger("asyncio").setLevel(logging.ERROR)
-        beginning = self._run(self._try())
+        beginning = self._run(self._try(self._returns))
         # Not `wait_for`: that ends only when what it waits for has heeded a cancellation.
         self._loop.run_until_complete(asyncio.wait({beginning}, timeout=FIRST_TRY))
         if not beginning.done() and self._believed < math.inf:
@@ -132,14 +132,18 @@ class NatsLog:
         if self._refused:
             raise LogError(f"the brokers do not let us in: {self._refused}")
 
-    async def _try(self) -> None:
-        """Begin, on and on. Brokers that elect who leads the log answer nothing until then.
+    async def _try(self, which: int) -> None:
+        """Begin, or follow again, on and on. Brokers that elect a leader answer nothing until then.
 
+        :param which: how often the log was to be followed again until then: it ends if that is so
+            once more, or there is no connection. 0 to begin, for which there is none yet.
         :raises LogError: if the log can't be used, and the service has not started yet.
         """
-        while not self._closed:
+        while not self._closed and (
+            not which or (self._nats.is_connected and which == self._returns)
+        ):
             try:
-                return await self._attempt(self._begin())
+                await self._attempt(self._begin())
             except (asyncio.TimeoutError, OSError, Error) as error:
                 if self._starting:
                     self._check_access()
@@ -154,6 +158,11 @@ class NatsLog:
                     await asyncio.sleep(RETRY)
                 else:
                     raise
+            else:
+                if which and which == self._returns:
+                    log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
+                    self._why = self._told = ""
+                return
 
     def _is_in_doubt(self) -> bool:
         """Return whether it need not be believed yet that the log is another one."""
@@ -270,7 +279,7 @@ class NatsLog:
         """See :meth:`.Log.follow`."""
         self._generation += 1
         self._returns += 1
-        self._run(self._come_back(self._returns))
+        self._run(self._try(self._returns))
 
     async def _failed(self, error: Exception) -> None:
         self._why = str(error) or type(error).__name__
@@ -283,31 +292,13 @@ class NatsLog:
             self._follower.disconnected("the connection to the brokers is lost")
 
     async def _reconnected(self) -> None:
-        self._returns += 1
-        self._run(self._come_back(self._returns))
+        self.follow()
 
     def _tell(self, why: str) -> None:
         """Write down what is wrong, once."""
         if why != self._told:
             self._told = why
             log.warn("{why}", why=why)
-
-    async def _come_back(self, which: int) -> None:
-        """Follow again, unless the connection has been lost once more."""
-        while self._nats.is_connected and which == self._returns:
-            try:
-                await self._attempt(self._find())
-            except (asyncio.TimeoutError, Error) as error:
-                self._tell(f"the log can't be followed: {error}")
-                await asyncio.sleep(RETRY)
-            except LogError as error:
-                self._follower.refused(error)
-                await asyncio.sleep(LOOK_AGAIN)
-            else:
-                if which == self._returns:
-                    log.info("connected to {broker}", broker=self._nats.connected_url.netloc)  # type: ignore[union-attr]
-                    self._why = self._told = ""
-                return
 
     # Publishing
 

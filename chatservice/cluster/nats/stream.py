@@ -7,13 +7,13 @@ window for duplicates does not matter here, so it is short.
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
+import msgspec
 from nats.aio.client import Client
 from nats.errors import Error
 from nats.js.api import (
@@ -161,18 +161,14 @@ def _unpacked(data: bytes) -> Sequence[Fact] | None:
     """Return what was kept; None if it is not as a node keeps it."""
     stream = zlib.decompressobj()
     try:
-        text = stream.decompress(data, STATE_MOST).decode("utf-8", "surrogatepass")
+        text = stream.decompress(data, STATE_MOST)
         if not stream.eof:
             raise ValueError("it is longer than what any node keeps, or its end is missing")
-        facts = [Fact(*fact) for fact in json.loads(text)]
-        if not all(type(part) is str for fact in facts for part in fact):
-            raise ValueError("it has no facts")
-    except (ValueError, TypeError, RecursionError, zlib.error) as error:
+        return msgspec.json.decode(text, type=list[Fact])
+    except (ValueError, RecursionError, zlib.error) as error:
         log.critical("what is kept can't be used: {why}", why=str(error))
         return None
-    return facts
 
 
 def _packed(state: Sequence[Fact]) -> bytes:
-    data = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(data.encode("utf-8", "surrogatepass"), 1)
+    return zlib.compress(msgspec.json.encode(state), 1)

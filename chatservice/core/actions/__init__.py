@@ -102,8 +102,5 @@ def not_done(error: Exception, request: messages.Request) -> NotDone:
     :param error: one of :data:`.REFUSALS`.
     """
     refusal = refusal_of(error)
-    seq = getattr(request, "seq", None)
-    told = messages.Error(
-        code=refusal.code.value, text=str(refusal), to=request.type, seq=seq, ref=request.ref
-    )
+    told = messages.refusal(request, refusal.code, str(refusal))
     return NotDone(error=told, hint=refusal.hint)

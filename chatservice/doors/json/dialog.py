@@ -14,6 +14,9 @@ ask       is what it asks for         closing, if another    is away; closing   
 closing   is ignored                  is away                ends the           ends the
                                                              connection         connection in time
 ========  ==========================  =====================  =================  ==================
+
+Talk is answered by its receipt, which comes at its place among the events
+(:meth:`.JsonView.own`); all else in the order in which it was asked for.
 """
 
 from __future__ import annotations
@@ -21,24 +24,37 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Final
 
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice import messages
-from chatservice.core.actions import not_done
+from chatservice.core.actions import not_done, perform
 from chatservice.core.chat import Chat
+from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.dialog import MemberDialog
-from chatservice.doors.json.requests import complaint, do
 from chatservice.doors.json.view import JSON
 from chatservice.doors.seam import Cause, Connection
-from chatservice.text.sanitising import decode
+from chatservice.messages import BadMessage, Code
+from chatservice.text import wording
+from chatservice.text.sanitising import safe
 
-_CLOSING: Final[dict[messages.Code | None, Cause]] = {
-    messages.Code.BANNED: Cause.BANNED,
-    messages.Code.CROWDED: Cause.NAMES,
+_CLOSING: Final[dict[Code | None, Cause]] = {
+    Code.BANNED: Cause.BANNED,
+    Code.CROWDED: Cause.NAMES,
 }
 """Why a connection is closed whose hello is refused so; after others it may try again."""
+
+_AT_ONCE: Final = (
+    messages.Say,
+    messages.Do,
+    messages.Private,
+    messages.Topic,
+    messages.Ping,
+)
+"""Requests that need not wait for the ones before: talk finds its order by itself."""
 
 
 @cache  # One number for all connections.
@@ -67,22 +83,14 @@ class ProgramDialog(MemberDialog):
         """Let a program in, or back."""
         chat, outbox = self._chat, self._connection.outbox
         try:
-            request = messages.request(decode(line))
-        except messages.BadMessage as error:
-            outbox.write(complaint(error))
-            return
-        if isinstance(request, messages.Ping):
-            outbox.write(messages.encode(messages.Pong(ref=request.ref)))
-            return
-        if not isinstance(request, messages.Hello):
-            first = messages.BadMessage(
-                messages.Code.HELLO_FIRST,
-                "say hello first",
-                request.type,
-                request.ref,
-                getattr(request, "seq", None),
-            )
-            outbox.write(complaint(first))
+            request = messages.request(line)
+            if isinstance(request, messages.Ping):
+                outbox.write(messages.encode(messages.Pong(ref=request.ref)))
+                return
+            if not isinstance(request, messages.Hello):
+                raise BadMessage(messages.refusal(request, Code.HELLO_FIRST, "say hello first"))
+        except BadMessage as bad:
+            outbox.write(messages.encode(bad.error))
             return
         if not self._connection.place(instead=self._replaces(request.token)):
             return
@@ -112,9 +120,55 @@ class ProgramDialog(MemberDialog):
         member = self.member
         assert member is not None
         # Else the house has closed meanwhile.
-        doing = None if member.gone else do(self._chat, member, decode(line))
+        doing = None if member.gone else do(self._chat, member, line)
         if doing is not None or member.gone:
             self._obeyed(doing)
+
+
+def do(chat: Chat, member: Member, line: bytes) -> Deferred[None] | None:
+    """Do what a line of a program asks for.
+
+    :returns: a Deferred if the next line has to wait until this one is done.
+    """
+    assert member.session is not None
+    chat.returns.hear(member.session)
+    try:
+        request = messages.request(line)
+        # Clients ask by themselves whether anybody is there.
+        if type(request) is not messages.Ping:
+            member.active = chat.clock.seconds()
+        request = _fit(chat, request)
+    except BadMessage as bad:
+        member.reply(bad.error)
+        return None
+    settled = None if type(request) in _AT_ONCE else chat.settled(member)
+    if settled is None:
+        return None if member.gone else perform(chat, member, request)
+    outlet = member.outlet
+
+    def go_on(_: None) -> Deferred[None] | None:
+        # Another connection that has taken the place asks for what it wants itself.
+        meant = member.outlet is outlet and not member.gone
+        return perform(chat, member, request) if meant else None
+
+    return settled.addCallback(go_on)
+
+
+def _fit(chat: Chat, request: messages.Request) -> messages.Request:
+    """Return a request with its text, if it has one, as that is to be shown.
+
+    :raises BadMessage: if the text is too long, or no single line.
+    """
+    text = getattr(request, "text", None)
+    if text is None:
+        return request
+    if "\n" in text or "\r" in text:
+        raise BadMessage(messages.refusal(request, Code.BAD_FIELD, "a text is one line"))
+    if len(text) > chat.limits.max_line:
+        why = wording.TOO_LONG.format(most=chat.limits.max_line)
+        raise BadMessage(messages.refusal(request, Code.TOO_LONG, why))
+    shown = safe(text)
+    return request if shown == text else replace(request, text=shown)
 
 
 class JsonDoor:

@@ -26,42 +26,22 @@ _ASKED: Final = {SAID: "say", DID: "do", PRIVATE: "private", TOPIC: "topic"}
 """With what a program asks for what then happens."""
 
 
-_LISTS: Final[dict[type[messages.Reply], str]] = {
-    messages.WhoIs: "people",
-    messages.NameList: "names",
-    messages.RoomList: "rooms",
-    messages.Past: "events",
-}
-"""Which field is the list of an answer in parts."""
-
-
 def told(event: Event) -> messages.Event:
     """Return an event as it is told."""
-    room = None if event.room.startswith(HOUSE) else event.room
-    at = messages.moment(event.at)
-    if event.kind in (JOINED, LEFT):
-        names = event.author.split(" ")
-        return messages.Event(
-            type=event.kind,
-            id=event.id,
-            at=at,
-            room=room,
-            names=names[:NAMES_MOST],
-            count=len(names),
-            text=event.text or None,
-        )
-    if event.kind == RENAMED:
-        return messages.Event(
-            type=event.kind, id=event.id, at=at, room=room, author=event.author, name=event.text
-        )
+    id, at, room, kind, author, text, origin, _ = event
+    come_or_gone = kind in (JOINED, LEFT)
+    names = author.split(" ") if come_or_gone else None
     return messages.Event(
-        type=event.kind,
-        id=event.id,
-        at=at,
-        room=room,
-        author=event.author,
-        text=event.text,
-        session=address_of(event.origin) if event.kind == PRIVATE else None,
+        type=kind,
+        id=id,
+        at=messages.moment(at),
+        room=None if room.startswith(HOUSE) else room,
+        author=None if come_or_gone else author,
+        text=None if kind == RENAMED or (come_or_gone and not text) else text,
+        names=None if names is None else names[:NAMES_MOST],
+        count=None if names is None else len(names),
+        name=text if kind == RENAMED else None,
+        session=address_of(origin) if kind == PRIVATE else None,
     )
 
 
@@ -102,7 +82,7 @@ class JsonView:
         assert wire is not None
         if isinstance(wire, messages.Past):
             things = map(told, things)
-        return messages.in_parts(wire, _LISTS[type(wire)], things)
+        return messages.in_parts(wire, things)
 
 
 JSON: Final = JsonView()

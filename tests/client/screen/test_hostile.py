@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_type_hints
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from twisted.trial.unittest import TestCase
 
 from chatservice.messages.replies import REPLIES
@@ -45,18 +46,20 @@ CODES = st.sampled_from(("unknown_token", "muted", "seq_unknown", "not_in_room",
 def messages(draw: Any) -> bytes:
     kind = draw(st.sampled_from(sorted(REPLIES)))
     message: dict[str, Any] = {"type": kind}
-    for name, hint in REPLIES[kind].__dataclass_fields__.items():  # type: ignore[attr-defined]
-        if name == "type" or (hint.default is None and draw(st.booleans())):
+    hints = get_type_hints(REPLIES[kind])
+    for field in fields(REPLIES[kind]):
+        name, hint = field.name, hints[field.name]
+        if name == "type" or (field.default is None and draw(st.booleans())):
             continue
         by_type = {
-            "int": NUMBERS,
-            "str": TEXTS,
-            "bool": st.booleans(),
-            "bool | None": st.booleans(),
-            "int | None": NUMBERS,
-            "str | None": TEXTS,
+            int: NUMBERS,
+            str: TEXTS,
+            bool: st.booleans(),
+            bool | None: st.booleans(),
+            int | None: NUMBERS,
+            str | None: TEXTS,
         }
-        values = CODES if name == "code" else VALUES.get(name, by_type.get(hint.type, OTHERS))
+        values = CODES if name == "code" else VALUES.get(name, by_type.get(hint, OTHERS))
         message[name] = draw(values)
     return json.dumps(message).encode() + b"\r\n"
 

@@ -92,12 +92,12 @@ class ComingAndGoingTests(RoomsTestCase):
             ["-- bot joined", "<bot> hi", "-- bot left", "-- bot joined", "-- bot left (bye)"],
         )
 
-    def test_a_surrogate_in_a_ref_comes_back_as_it_was(self) -> None:
+    def test_half_a_character_in_a_ref_comes_back_as_the_one_that_stands_for_it(self) -> None:
         for type in ("join", "who", "history"):
             (answer,) = self.bot.tries(type, room="lobby", ref="\ud800")
-            self.assertEqual(answer["ref"], "\ud800")
+            self.assertEqual(answer["ref"], "\ufffd")
         (ok,) = self.bot.tries("join", room="new", ref="\ud800")
-        self.assertEqual(ok["ref"], "\ud800")
+        self.assertEqual(ok["ref"], "\ufffd")
         self.assertEqual(brief(self.bot.tries("say", room="new", text="hi", seq=1)), ["ok say 1"])
 
 

@@ -24,6 +24,8 @@ from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
+from tests.core.programs import ProgramTestCase
+from tests.core.programs import brief as briefly
 from tests.core.support import Readings
 from tests.doors.support import (
     GREETING,
@@ -263,7 +265,7 @@ class BadLineTests(MachineTestCase):
         peer.send(b'{"type":"hello","name":"bot","ref":"\\ud800"}\n')
         ana.say("hi")
         self.house.run(1)
-        self.assertEqual(read(peer)[0]["ref"], "\ud800")
+        self.assertEqual(read(peer)[0]["ref"], "\ufffd")
         other = self.house.enter("bo")
         ana.say("ho")
         self.assertIn("<ana> ho", other.hear(0.5))
@@ -285,6 +287,53 @@ class BadLineTests(MachineTestCase):
         self.assertEqual(read(peer)[-1], {"type": "pong", "ref": "the last"})
         self.assertTrue(peer.connected)
         house.chat.stop()
+
+
+class AskingTests(ProgramTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        (self.bot,) = self.gather("bot")
+
+    def test_what_is_no_message_is_answered_and_ends_nothing(self) -> None:
+        for line in (
+            "hello",
+            "",
+            "{",
+            "[]",
+            "\x00",
+            "\ufffd" * 100,
+            '{"a":' * 5000,
+            '{"type":"ping","ref":' + "9" * 20_000 + "}",
+            '{"type":"ping","ref":NaN}',
+            '{"type":"dance"}',
+            '{"type":"\\ud800","ref":"\\ud800"}',
+            '{"type":"say","ref":"\\ud800"}',
+            '{"type":"leave","room":"\\ud800","ref":"\\ud800"}',
+        ):
+            self.bot.line(line)
+            self.house.tick()
+            (message,) = self.bot.read()
+            self.assertEqual(message["type"], "error", line[:20])
+        self.assertEqual(briefly(self.bot.tries("ping")), ["pong"])
+
+    def test_unknown_fields_are_ignored(self) -> None:
+        self.assertEqual(briefly(self.bot.tries("ping", colour=["red"])), ["pong"])
+
+    def test_who_asks_is_active(self) -> None:
+        assert self.bot.member is not None
+        before = self.bot.member.active
+        self.house.tick(100.0)
+        self.bot.tries("rooms")
+        self.assertGreater(self.bot.member.active, before + 90)
+
+    def test_a_first_word_is_stored_once_as_that_it_was_heard(self) -> None:
+        before = self.query("SELECT value FROM facts WHERE kind = 'session'")
+        self.assertIn('"heard":false', before[0][0])
+        self.bot.tries("ping")
+        after = self.query("SELECT value FROM facts WHERE kind = 'session'")
+        self.assertIn('"heard":true', after[0][0])
+        self.bot.ask("ping")
+        self.assertEqual(self.house.chat.ticker.batch.count, 0)
 
 
 class HelloTests(MachineTestCase):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from chatservice.cluster.entries import PERSON
-from chatservice.cluster.people import Person
+from chatservice.cluster.records import Person
 from chatservice.core.members import Member
 from chatservice.core.outlet import Nowhere
 from chatservice.core.sessions import Reading
