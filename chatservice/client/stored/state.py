@@ -16,10 +16,10 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Any, Final, Literal, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct, ValidationError, convert
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from chatservice.client.address import PORT
@@ -67,7 +67,7 @@ class Memory:
     def name_at(self, server: str) -> str | None:
         """Return the name that a person had last: at a server, or else anywhere."""
         found = next(iter(self.sessions(server, True)), None)
-        return self.settings.name if found is None else found.remembered.name
+        return self.settings.name if found is None else found.name
 
     def history(self) -> Path | None:
         """Return the file of what was typed, which exists then and is for this user alone."""
@@ -95,19 +95,22 @@ class Memory:
             for kept in map(self.session_in, paths)
             if kept is not None
             and (kept.server, kept.person) == (server, person)
-            and (name is None or kept.remembered.name.casefold() == name.casefold())
+            and (name is None or kept.name.casefold() == name.casefold())
         ]
         return sorted(found, key=lambda kept: kept.written, reverse=True)
 
     def session_in(self, path: Path) -> Kept | None:
         """Return the session in a file, if there is one."""
         try:
-            return Kept.at(path)
+            found = read_file(path)
+            if found is not None:
+                written = path.stat().st_mtime_ns
+                return convert({**found, "path": path, "written": written}, Kept)
         except FileNotFoundError:
             return None
         except OSError as error:
             self.fail(error)
-        except ValueError:
+        except (ValueError, ValidationError):
             self.tell(f"{path} was broken: what it remembered is forgotten")
             self.remove(path)
         return None
@@ -157,10 +160,10 @@ class Settings:
     bell: Bell = "mentions"
     name: str | None = None
     timestamps: Stamps = "short"
-    zone = "local"
-    joins = True
-    together = False
-    ignored: Mapping[str, Mapping[str, Mapping[str, int]]] = MappingProxyType({})
+    zone: str = "local"
+    joins: bool = True
+    together: bool = False
+    ignored: Mapping[str, Mapping[str, Mapping[str, int]]] = {}
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -174,16 +177,15 @@ class Settings:
             memory.fail(error)
         except ValueError:
             memory.tell(f"{self._path} is broken: it does not count")
-        for setting, fits in _FITS.items():
-            if setting in found and fits(found[setting]):
-                setattr(self, setting, found[setting])
+        for setting in _KINDS.keys() & found:
+            with contextlib.suppress(ValidationError):
+                setattr(self, setting, _fitting(setting, found[setting]))
 
     def change(self, **settings: object) -> None:
         """Change some of them, for this time and the next ones."""
         before = self._record()
         for setting, value in settings.items():
-            assert _FITS[setting](value), (setting, value)
-            setattr(self, setting, value)
+            setattr(self, setting, _fitting(setting, value))
         record = self._record()
         if self._path is not None and record != before:
             file = self._memory.write(self._path, record)
@@ -191,68 +193,43 @@ class Settings:
                 os.close(file)
 
     def _record(self) -> dict[str, Any]:
-        return {setting: getattr(self, setting) for setting in _FITS} | {
-            "ignored": dict(self.ignored)
-        }
+        return {setting: getattr(self, setting) for setting in _KINDS}
 
 
-def _are_ignored(value: object) -> bool:
-    return _is_dict(value, lambda people: _is_dict(people, lambda former: _is_dict(former, _is_id)))
+_KINDS: Final = get_type_hints(Settings)
+"""The settings, and what each may be."""
 
 
-def _is_dict(value: object, fits: Callable[[object], bool]) -> bool:
-    return isinstance(value, dict) and all(map(fits, value.values()))
+def _fitting(setting: str, value: object) -> object:
+    """Return the value of a setting.
 
-
-def _is_id(value: object) -> bool:
-    return type(value) is int
-
-
-def _is_zone(value: object) -> bool:
+    :raises ValidationError: if it is none.
+    """
     try:
-        return value == "local" or (isinstance(value, str) and ZoneInfo(value) is not None)
+        if setting == "zone" and value != "local":
+            ZoneInfo(str(value))
     except (ValueError, OSError, KeyError):
-        return False  # Another version of the client, or of the system, may have more of them.
+        # Another version of the client, or of the system, may have more of them.
+        raise ValidationError(f"there is no zone {value}") from None
+    return convert(value, _KINDS[setting])
 
 
-_FITS: Final[dict[str, Callable[[object], bool]]] = {
-    "bell": lambda value: value in BELLS,
-    "name": lambda value: isinstance(value, str),
-    "timestamps": lambda value: value in STAMPS,
-    "zone": _is_zone,
-    "joins": lambda value: isinstance(value, bool),
-    "together": lambda value: isinstance(value, bool),
-    "ignored": _are_ignored,
-}
-"""What is one of the settings, as far as it is remembered."""
-
-
-class Kept(NamedTuple):
+class Kept(Struct):
     """A session as it is in its file."""
 
     path: Path
     written: int
     server: str
-    person: bool
-    remembered: Remembered
+    name: str
+    token: str
+    journal: str
+    since: int
+    person: bool = False
 
-    @classmethod
-    def at(cls, path: Path) -> Kept | None:
-        """Read it; None if it is of another version.
-
-        :raises ValueError: if it is broken.
-        """
-        found = read_file(path)
-        if found is None:
-            return None
-        words = [found.get(word) for word in ("server", "name", "token", "journal")]
-        since = found.get("since")
-        if type(since) is not int or not all(isinstance(word, str) for word in words):
-            raise ValueError(path)
-        server, name, token, journal = cast("list[str]", words)
-        written = path.stat().st_mtime_ns
-        person = found.get("person") is True
-        return cls(path, written, server, person, Remembered(name, token, journal, since))
+    @property
+    def remembered(self) -> Remembered:
+        """What the session goes on with."""
+        return Remembered(self.name, self.token, self.journal, self.since)
 
 
 class Entrance:
@@ -329,7 +306,7 @@ class Entrance:
         try:
             self._lock = lock(found.path)
         except BlockingIOError:
-            who = f"{found.remembered.name} at {self._server}"
+            who = f"{found.name} at {self._server}"
             self._memory.tell(f"another chat-client is {who}: this one is somebody else")
             self._taken = True
             return None
