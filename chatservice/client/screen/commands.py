@@ -280,15 +280,6 @@ def _topic(typist: Conversation, text: str) -> None:
     typist.tell(f"the topic: {topic}" if topic else f"#{typist.room} has no topic")
 
 
-def _rooms(typist: Conversation) -> None:
-    def told(there: messages.RoomList) -> None:
-        typist.heard_of(there.rooms)
-        more = there.count - len(there.rooms)
-        typist.tell(*answers.rooms(there.rooms, more, typist.rooms, typist.room or ""))
-
-    typist.ask(messages.Rooms(), told)
-
-
 def _history(typist: Conversation, typed: str) -> None:
     if typed and not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= HISTORY_MOST):
         raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
@@ -369,6 +360,9 @@ COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _GO, 
 
 _ANSWERS: Final[dict[str, Callable[[Conversation, Any], list[str]]]] = {
     "who": lambda typist, reply: answers.who(reply.room, reply.people, reply.count),
+    "rooms": lambda typist, reply: answers.rooms(
+        reply.rooms, reply.count - len(reply.rooms), typist.rooms, typist.room or ""
+    ),
     "names": lambda typist, reply: answers.names(reply, typist.columns),
     "away": lambda typist, reply: ["you are away until you speak"],
     "nick": lambda typist, reply: [f"you are {typist.name} now"],
@@ -381,7 +375,6 @@ _RUN: Final[dict[str, Callable[..., None]]] = {
     "help": _help,
     "join": _join,
     "leave": _leave,
-    "rooms": _rooms,
     "history": _history,
     "say": _say_in,
     "reply": _reply,

@@ -84,7 +84,6 @@ class Conversation(Listener):
         self._paper = Paper(reactor, desk, settings)
         self._times = Times(settings)
         self._wanted = room
-        self._rooms_heard_of: dict[str, None] = {}
         self._known: dict[int, None] = {}
         self._opened = False
         self._status: int | None = None
@@ -116,7 +115,7 @@ class Conversation(Listener):
     @property
     def rooms_known(self) -> list[str]:
         """The rooms that were heard of, one's own first."""
-        return list({**dict.fromkeys(self.rooms), **self._rooms_heard_of})
+        return list(dict.fromkeys([*self.rooms, *self.session.rooms_heard_of]))
 
     @property
     def views(self) -> list[View]:
@@ -159,8 +158,7 @@ class Conversation(Listener):
         if self.here is not None and self.here.room and (first or not welcome.resumed):
             self._enter(self.here, self.here.room, welcome.since + 1, also)
         if first:
-            asking = self.session.ask(messages.Rooms())
-            asking.addCallbacks(lambda reply: self.heard_of(reply.rooms), _ignore)
+            self.session.ask(messages.Rooms()).addErrback(_ignore)
             wanted = self._wanted
             if wanted is not None and wanted not in self.rooms:
                 self.ask(messages.Join(room=wanted), lambda _: self.arrive(wanted))
@@ -361,10 +359,6 @@ class Conversation(Listener):
             rule(f"the last {counted(len(lines))} of #{past.room}"), *lines, rule("that was it")
         )
 
-    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
-        """Note which rooms there are."""
-        self._rooms_heard_of = dict.fromkeys(room.room for room in rooms)
-
     def moment(self, at: str) -> str:
         """Write out a time that the server tells."""
         try:
@@ -471,9 +465,9 @@ class Conversation(Listener):
         self._release()
 
     def _seen(self, events: Iterable[messages.Event]) -> list[Line]:
-        return [
-            rendering.past(event, self.name) for event in events if not self.ignoring.hides(event)
-        ]
+        seen = [event for event in events if not self.ignoring.hides(event)]
+        lines = [rendering.happened(event, self.name) for event in seen]
+        return [line for line in lines if line is not None]
 
     def _there(self, who: messages.WhoIs) -> None:
         self.people.all_in(who.room, [person.name for person in who.people])

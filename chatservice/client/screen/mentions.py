@@ -71,9 +71,7 @@ def mentions(text: str, name: str) -> list[tuple[int, int]]:
     return found
 
 
-@lru_cache(maxsize=4096)
-def _key(character: str) -> str:
-    return names.key(character)
+_key = lru_cache(maxsize=4096)(names.key)
 
 
 def _is_word(text: str, start: int, end: int) -> bool:

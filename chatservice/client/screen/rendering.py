@@ -213,20 +213,11 @@ def sent(request: messages.Request, me: str, at: datetime, id: int = 0, to: str 
         return _line(at, [(QUIET, "["), *between, (QUIET, "] "), ("", text)], id=id)
     if isinstance(request, messages.Topic):
         return _line(at, [(QUIET, MARK), ("class:me", "you"), *_topic(text)], id=id)
-    return _line(at, _talk(request.type, me, text, me, own=True), id=id)
+    return _line(at, _talk(request.type, me, text, me), id=id)
 
 
-def past(event: messages.Event, me: str) -> Line:
-    """Render something that was said or done before, in the room that was asked for."""
-    author, text = event.author or "", event.text or ""
-    if event.type == "acted":
-        words: Text = [(QUIET, MARK), (of_name(author), author), ("", f" {text}")]
-    else:
-        words = _talk("did" if event.type == "did" else "said", author, text, me, author == me)
-    return _line(event.time, words, id=event.id)
-
-
-def _talk(type: str, author: str, text: str, me: str, own: bool = False) -> Text:
+def _talk(type: str, author: str, text: str, me: str) -> Text:
+    own = author == me
     style = "class:me" if own else of_name(author)
     words: Text = [("", text)] if own else _marked(text, me)
     if type in ("did", "do"):

@@ -156,7 +156,8 @@ class Outgoing:
         :param ref: of the question that is answered, if it is none of talk.
         """
         for item in self._flight:
-            if item.seq == seq if item.seq else item.request.ref == ref:
+            meant = item.seq == seq if item.seq else item.request.ref == ref
+            if meant:
                 self._flight.remove(item)
                 if item.seq:
                     self._unstored.remove(item)

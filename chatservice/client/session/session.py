@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatservice import messages
-from chatservice.client.session.bookmark import Bookmark, Remembered
+from chatservice.client.session.bookmark import Bookmark, Remembered, RoomsSeen
 from chatservice.client.session.dialling import (
     Dialler,
     TalksTLS,
@@ -30,7 +30,6 @@ from chatservice.client.session.dialling import (
     wrong_with,
 )
 from chatservice.client.session.outgoing import OVER, Outgoing, Refused, Sent, error_in
-from chatservice.client.session.rooms import RoomsSeen
 from chatservice.text import wording
 from chatservice.text.sanitising import decode, safe
 
@@ -161,6 +160,11 @@ class Session:
     def rooms(self) -> dict[str, messages.RoomSeen]:
         """The rooms that it is in, by their names; kept up to date."""
         return self._rooms.seen
+
+    @property
+    def rooms_heard_of(self) -> Sequence[str]:
+        """The rooms that there were when that was asked last."""
+        return self._rooms.heard_of
 
     @property
     def unstored(self) -> Sequence[Sent]:
@@ -354,7 +358,9 @@ class Session:
             self._listener.gapped()
         for sent in doubtful:
             if self.connected:
-                sent.answer.errback(Refused(_doubt(sent)))
+                why = "the session is no more, and whether that was stored can't be told"
+                doubt = messages.refusal(sent.request, messages.Code.SEQ_UNKNOWN, why)
+                sent.answer.errback(Refused(doubt))
 
     def _not_let_in(self, failure: Failure) -> None:
         error = error_in(failure)
@@ -438,7 +444,9 @@ class Session:
         if isinstance(reply, _ANSWERS.get(type(asked.request), messages.Ok)):
             asked.answer.callback(replace(reply, ref=asked.ref))
         else:
-            asked.answer.errback(Refused(_wrong(reply, asked.request)))
+            why = f"the answer to {asked.request.type} was {reply.type}"
+            wrong = messages.refusal(asked.request, messages.Code.WENT_WRONG, why)
+            asked.answer.errback(Refused(wrong))
 
     def _flush(self) -> None:
         """Send what may be sent now, and take leave behind all else."""
@@ -653,11 +661,6 @@ def _has_code(reply: messages.Reply, codes: Sequence[messages.Code]) -> TypeGuar
     return isinstance(reply, messages.Error) and reply.code in codes
 
 
-def _wrong(reply: messages.Reply, request: messages.Request) -> messages.Error:
-    why = f"the answer to {request.type} was {reply.type}"
-    return messages.refusal(request, messages.Code.WENT_WRONG, why)
-
-
 def _over(why: str | None) -> messages.Error:
     """Say why a question has no answer."""
     return messages.Error(code=OVER, text=why or "the chat is over")
@@ -666,8 +669,3 @@ def _over(why: str | None) -> messages.Error:
 def _is_done(request: messages.Request, error: messages.Error) -> bool:
     """Tell whether what is asked for again was done the first time."""
     return isinstance(request, messages.Leave) and error.code == messages.Code.NOT_IN_ROOM
-
-
-def _doubt(sent: Sent) -> messages.Error:
-    why = "the session is no more, and whether that was stored can't be told"
-    return messages.refusal(sent.request, messages.Code.SEQ_UNKNOWN, why)

@@ -117,9 +117,9 @@ class EventTests(TestCase):
             self.assertEqual(styled(line, "class:mention"), [])
 
     def test_the_past(self) -> None:
-        self.assertEqual(text(rendering.past(event(author="ana", text="x"), "ana")), "<ana> x")
+        self.assertEqual(text(rendering.happened(event(author="ana", text="x"), "ana")), "<ana> x")
         self.assertEqual(
-            text(rendering.past(event("acted", author="eve", text="muted bob"), "ana")),
+            text(rendering.happened(event("acted", author="eve", text="muted bob"), "ana")),
             "-- eve muted bob",
         )
 
