@@ -189,7 +189,7 @@ class Conversation(Listener):
         view = None if event.room is None else self.book.of_room(event.room)
         if event.type == "private" and author:
             view = self.correspondent = self.book.with_person(author)
-            view.session = event.session
+            view.session, view.by_name = event.session, False
         renaming = (event.author, event.name)
         again = renamed and renaming == self._last_renaming
         if renamed:
@@ -292,8 +292,7 @@ class Conversation(Listener):
         """Return the talk to which something private belongs."""
         if request.to is not None:
             view = self.book.found(request.to) or View(request.to)
-            # It is whoever has the name now, and so is the next line.
-            view.session = None
+            view.by_name = True
             return view
         here = self.here
         if here is not None and here.session == request.session:
@@ -327,7 +326,7 @@ class Conversation(Listener):
         assert self.here is not None
         if self.here.room is not None:
             self.talk(messages.Say(room=self.here.room, text=text))
-        elif self.here.session is not None:
+        elif self.here.session is not None and not self.here.by_name:
             self.talk(messages.Private(session=self.here.session, text=text))
         else:
             self.talk(messages.Private(to=self.here.label, text=text))

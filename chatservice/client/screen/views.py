@@ -22,7 +22,8 @@ class View:
     """A room that one is in, or a talk with one person.
 
     :ivar label: as one would type it: ``#dev`` or ``bob``.
-    :ivar session: where private words reach the person, and nobody else; None if that is not known.
+    :ivar session: where an answer reaches who wrote last, and nobody else; None if not known.
+    :ivar by_name: one's own words go to whoever has the name.
     :ivar lines: the last ones of it.
     :ivar unread: how many of them were said and not seen.
     :ivar came_at: when the last of these came.
@@ -31,6 +32,7 @@ class View:
 
     label: str
     session: str | None = None
+    by_name: bool = False
     lines: deque[Line] = field(default_factory=lambda: deque(maxlen=KEPT))
     unread: int = 0
     came_at: float = 0.0

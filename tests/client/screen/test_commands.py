@@ -170,6 +170,9 @@ class TalkTests(CommandTestCase):
         # It is who has the name now that is meant from here on.
         self.assert_says("/msg bob hi", messages.Private(to="bob", text="hi"))
         self.assert_says("hi", messages.Private(to="bob", text="hi"))
+        self.assert_says("/reply hi", messages.Private(session="7f3c", text="hi"))
+        self.bob_writes("9a1b")
+        self.assert_says("hi", messages.Private(session="9a1b", text="hi"))
         self.obey("/leave")
         self.assertEqual(self.ana.room, "dev")
 
