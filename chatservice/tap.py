@@ -43,16 +43,16 @@ class Options(OneLineOptions):
 
     program = "chat"
     synopsis = "[options]"
-    longdesc = "A chat that anything with a TCP connection can join: telnet, nc, a script."
+    longdesc = "A chat server that anything with a TCP connection can join: telnet, nc, a script."
 
     optFlags = [
-        ["clock-is-right", None, "the clock was looked at: delete what is old, even after a jump"],
-        ["console", None, "take part from this terminal, as an operator; the log is a file then"],
+        ["clock-is-right", None, "confirm the clock after a jump: old data is deleted again"],
+        ["console", None, "take part from this terminal, as an operator; logs to a file"],
     ]
     optParameters = [
         ["history", None, "chat.sqlite", "file that keeps what was said; 'none' keeps nothing"],
-        ["keep", None, 0, "days after which history is forgotten; 0: never"],
-        ["motd", None, None, "file whose lines everyone is shown who comes in [default: none]"],
+        ["keep", None, 0, "days to keep the history; 0: for ever"],
+        ["motd", None, None, "file with text shown to everyone on joining [default: none]"],
         *settings.PARAMETERS,
         *(
             [_option(name), None, default, f"{doc}{'' if least else '; 0: no limit'}"]
@@ -70,7 +70,7 @@ class Options(OneLineOptions):
         self["listen"].append(description)
 
     def opt_room(self, name: str) -> None:
-        """room that always exists; people land in the first; may be repeated [default: lobby]"""
+        """room that always exists; people start in the first; may be repeated [default: lobby]"""
         self["room"].append(name)
 
     def postOptions(self) -> None:

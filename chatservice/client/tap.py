@@ -52,11 +52,10 @@ class Options(OneLineOptions):
     program = "chat-client"
     arguments = "[options] [HOST[:PORT] | HOST PORT | ENDPOINT]"
     longdesc = (
-        "Talks to a chat: on a terminal until you type /quit or Ctrl-D; what is piped into it is"
-        " said, line by line. Without an address it is that of localhost:7007. An endpoint is one"
-        " of Twisted's: tls:HOST:PORT, tls:HOST:PORT:trustRoots=FOLDER, unix:FILE. Exit status: 0"
-        " if all that was to be said is stored, 1 if not, with a sentence that says why, 130 if"
-        " interrupted."
+        "Talk to a chat. On a terminal, /quit or Ctrl-D leaves. Lines piped in are said one by one."
+        " The default address is localhost:7007. ENDPOINT is one of Twisted's: tls:HOST:PORT,"
+        " tls:HOST:PORT:trustRoots=FOLDER, unix:FILE. Exit status: 0 if everything said is stored,"
+        " 1 if not, with a sentence that says why, 130 if interrupted."
     )
 
     optParameters = [
@@ -64,15 +63,15 @@ class Options(OneLineOptions):
             "name",
             None,
             None,
-            "name to come in with [default: as the last time; you are asked; a pipe: your login]",
+            "your name [default: your last one; else you are asked, or in a pipe your login]",
         ],
-        ["tail", None, None, "of a pipe, say the last N lines, and how many are left out"],
+        ["tail", None, None, "in a pipe, say only the last N lines, and how many were left out"],
     ]
     optFlags = [
-        ["batch", None, "of a pipe, join lines that wait, as many as one message may have"],
-        ["json", None, "take and give the JSON objects of the machine protocol, one a line"],
-        ["plain", None, "on a terminal, print lines below one another, and nothing else"],
-        ["new", None, "forget the last time: come in anew"],
+        ["batch", None, "in a pipe, join waiting lines, as many as one message can hold"],
+        ["json", None, "read and write the JSON objects of the machine protocol, one a line"],
+        ["plain", None, "on a terminal, print lines one below another, and nothing else"],
+        ["new", None, "forget your last session and start a new one"],
     ]
 
     def __init__(self) -> None:
@@ -92,7 +91,7 @@ class Options(OneLineOptions):
         raise SystemExit(0)
 
     def opt_room(self, room: str) -> None:
-        """room to be in [default: the first of the house]; may be repeated, but not for a pipe"""
+        """room to join [default: the server's first]; may be repeated, but not in a pipe"""
         self["rooms"].append(_line(room))
 
     def parseArgs(self, address: str = "localhost:7007", port: str | None = None) -> None:

@@ -17,13 +17,13 @@ from chatservice.limits import Limits
 PORT: Final = 4222
 
 PARAMETERS: Final = [
-    ["cluster", None, None, "brokers of the cluster, nats://HOST:4222[,...] [default: none]"],
-    ["cluster-name", None, "chat", "name of the cluster's stream at the brokers"],
-    ["replicas", None, 0, "copies of the log that the brokers keep; 0: 3 if they are a cluster"],
-    ["log-days", None, 30, "days that the brokers keep the log"],
-    ["broker-credentials", None, None, ".creds file, or USER:PASSWORD or a token in a file"],
-    ["broker-ca", None, None, "file with the certificates that brokers' ones are checked by"],
-    ["broker-certificate", None, None, "file with this node's certificate and key for brokers"],
+    ["cluster", None, None, "join a cluster: its brokers, nats://HOST:4222[,...] [default: none]"],
+    ["cluster-name", None, "chat", "name of the log at the brokers"],
+    ["replicas", None, 0, "copies of the log at the brokers; 0: 3 if they are a cluster, else 1"],
+    ["log-days", None, 30, "days the brokers keep the log"],
+    ["broker-credentials", None, None, ".creds file, or file with USER:PASSWORD or a token"],
+    ["broker-ca", None, None, "file with certificates to check the brokers' against"],
+    ["broker-certificate", None, None, "file with this node's certificate and key"],
 ]
 """The options, as :class:`twisted.python.usage.Options` has them."""
 

@@ -208,17 +208,17 @@ def _shutdown(here: str, when: str, reason: str) -> Request:
 
 
 PEOPLE: Final = (
-    Row("help", "[COMMAND]", "what you can do", "/help join", short=("?",)),
+    Row("help", "[COMMAND]", "list the commands", "/help join", short=("?",)),
     Row(
         "who",
         "[ROOM]",
-        "who is in a room",
+        "list room members",
         "/who dev",
         lambda here, room: Who(room=room or here),
         nowhere="you are in no room: /who ROOM",
         short=("w",),
     ),
-    Row("names", "[PAGE]", "who is in the chat", "/names 2", _names),
+    Row("names", "[PAGE]", "list all members", "/names 2", _names),
     Row("rooms", "", "list the rooms", "/rooms", lambda here: Rooms(), short=("list",)),
     Row(
         "join",
@@ -237,11 +237,11 @@ PEOPLE: Final = (
         nowhere="you are in no room",
         short=("part",),
     ),
-    Row("history", "[N]", "what was said", "/history 100", nowhere=wording.NOWHERE),
+    Row("history", "[N]", "show recent lines", "/history 100", nowhere=wording.NOWHERE),
     Row(
         "me",
         "TEXT",
-        "say what you do",
+        "describe an action",
         "/me waves",
         lambda here, text: Do(room=here, text=text),
         nowhere=wording.NOWHERE,
@@ -249,7 +249,7 @@ PEOPLE: Final = (
     Row(
         "say",
         "ROOM TEXT",
-        "say it in a room",
+        "say TEXT in ROOM",
         "/say dev it works!",
         lambda here, room, text: Say(room=room, text=text),
     ),
@@ -271,7 +271,7 @@ PEOPLE: Final = (
     Row(
         "topic",
         "[TEXT]",
-        "what a room is for",
+        "show or set topic",
         f"/topic the next release ({NO_TOPIC} for none)",
         _topic,
         nowhere=wording.NOWHERE,
@@ -279,7 +279,7 @@ PEOPLE: Final = (
     Row(
         "away",
         "[TEXT]",
-        "say you are away",
+        "mark yourself away",
         "/away out for lunch",
         lambda here, text: Away(text=text),
     ),
@@ -293,15 +293,15 @@ PEOPLE: Final = (
     Row(
         "unignore",
         "NAME",
-        "see it again",
+        "show them again",
         "/unignore bob",
         lambda here, name: Unignore(name=name),
     ),
-    Row("ignored", "", "whom you ignore", "/ignored", lambda here: Ignored()),
+    Row("ignored", "", "list ignored names", "/ignored", lambda here: Ignored()),
     Row("nick", "NAME", "change your name", "/nick anna", lambda here, name: Nick(name=name)),
-    Row("whois", "NAME", "about one person", "/whois bob", lambda here, name: LookUp(name=name)),
-    Row("set", "[WHAT] [TO]", "how you see it", "/set timestamps short"),
-    Row("uptime", "", "since when it runs", "/uptime", lambda here: Uptime()),
+    Row("whois", "NAME", "describe a person", "/whois bob", lambda here, name: LookUp(name=name)),
+    Row("set", "[WHAT] [TO]", "change your view", "/set timestamps short"),
+    Row("uptime", "", "show server uptime", "/uptime", lambda here: Uptime()),
     Row(
         "quit",
         "[TEXT]",
@@ -319,14 +319,14 @@ OPERATORS: Final = tuple(
         (
             "kick",
             "NAME [REASON]",
-            "send somebody away",
+            "disconnect someone",
             "/kick bob calm down",
             lambda here, name, reason: Kick(name=name, reason=reason),
         ),
         (
             "ban",
             "WHO [DURATION] [REASON]",
-            "keep somebody out",
+            "ban an address",
             "/ban 192.0.2.0/24 1h spam",
             lambda here, who, duration, reason: Ban(
                 who=who, seconds=durations.parse(duration), reason=reason
@@ -336,14 +336,14 @@ OPERATORS: Final = tuple(
         (
             "unban",
             "ADDRESS",
-            "take a ban back",
+            "lift a ban",
             "/unban 192.0.2.0/24",
             lambda here, address: Unban(address=address),
         ),
         (
             "mute",
             "NAME [DURATION] [REASON]",
-            "let nobody hear them",
+            "silence someone",
             "/mute bob 10m caps",
             lambda here, name, duration, reason: Mute(
                 name=name, seconds=durations.parse(duration), reason=reason
@@ -352,21 +352,27 @@ OPERATORS: Final = tuple(
         (
             "unmute",
             "NAME",
-            "hear them again",
+            "lift a mute",
             "/unmute bob",
             lambda here, name: Unmute(name=name),
         ),
         (
             "announce",
             "TEXT",
-            "tell everybody",
+            "tell everyone",
             "/announce cake in the lobby",
             lambda here, text: Announce(text=text),
         ),
-        ("lock", "ROOM", "let nobody else in", "/lock dev", lambda here, room: Lock(room=room)),
-        ("unlock", "ROOM", "open it again", "/unlock dev", lambda here, room: Unlock(room=room)),
-        ("stats", "", "how it is doing", "/stats", lambda here: Stats()),
-        ("clock", "[RIGHT]", "is the time right?", f"/clock {CLOCK_IS_RIGHT}", _clock),
+        ("lock", "ROOM", "keep newcomers out", "/lock dev", lambda here, room: Lock(room=room)),
+        (
+            "unlock",
+            "ROOM",
+            "open it again",
+            "/unlock dev",
+            lambda here, room: Unlock(room=room),
+        ),
+        ("stats", "", "show statistics", "/stats", lambda here: Stats()),
+        ("clock", "[RIGHT]", "check the clock", f"/clock {CLOCK_IS_RIGHT}", _clock),
         (
             "shutdown",
             "[WHEN [REASON]]",

@@ -69,7 +69,7 @@ class OptionsTests(TestCase):
         for option in ("name=", "room=", "tail=", "batch", "json", "plain", "new", "version"):
             self.assertIn(f"--{option}", text)
         text = " ".join(text.split())
-        for words in ("localhost:7007", "tls:HOST:PORT", "0 if all that was to be said is stored"):
+        for words in ("localhost:7007", "tls:HOST:PORT", "0 if everything said is stored"):
             self.assertIn(words, text)
 
     def test_help_of_the_plugin(self) -> None:

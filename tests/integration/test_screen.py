@@ -375,7 +375,10 @@ class Tmux:
         return [row.rstrip() for row in self._run("capture-pane", "-p", "-S", "-").splitlines()]
 
     def until(self, look: Callable[[list[str]], object], what: str) -> None:
-        eventually(lambda: look(self.everything), what)
+        try:
+            eventually(lambda: look(self.everything), what)
+        except AssertionError as error:
+            raise AssertionError("\n".join((str(error), *self.everything[-60:]))) from None
 
 
 class ResizeTests(ScreenTestCase):

@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client import Chat
+from chatservice.client.session.dialling import LONGEST_PAUSE
 from chatservice.client.session.outgoing import OVER, Refused, Sent
 from chatservice.client.session.session import Listener, Session
 from chatservice.journal.events import (
@@ -65,18 +66,23 @@ def seen(event: messages.Event) -> Seen:
 
 
 class Watched:
-    """Somebody who is waited for: no look is taken but when something has changed."""
+    """Somebody who is waited for: no look is taken but when something has changed.
+
+    :ivar patience: seconds after which something that is waited for is taken for broken.
+    """
 
     name: str
+    patience = PATIENCE
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Callable[[], object], Deferred[None]]] = []
         self.wrong: list[str] = []
 
     def until(
-        self, ready: Callable[[], object], what: str, patience: float = PATIENCE
+        self, ready: Callable[[], object], what: str, patience: float | None = None
     ) -> Deferred[None]:
         """Wait until something is so."""
+        patience = self.patience if patience is None else patience
         waiting: Deferred[None] = Deferred()
         if ready():
             waiting.callback(None)
@@ -111,6 +117,9 @@ class Sitter(Watched, Listener):
     :ivar seen: events, and own words at their places.
     :ivar lost_nameless: connections that were lost before the first welcome.
     """
+
+    # After many failures, the client's next attempt may be that far away.
+    patience = PATIENCE + LONGEST_PAUSE
 
     def __init__(
         self, endpoint: IStreamClientEndpoint, name: str, rooms: Sequence[str], where: str = "here"
