@@ -130,6 +130,7 @@ class Editor:
             max_render_postpone_time=None,
             input=input or create_input(),
             output=self._output,
+            before_render=lambda _: self.app.find(),
             after_render=lambda _: self._output.release(),
         )
         self.app.folded = folds(os.environ)

@@ -133,6 +133,14 @@ class Drawing(Application[None]):
             self.renderer._cursor_pos = Point(x=cursor.x, y=above)
         self.renderer.erase(leave_alternate_screen=False)
 
+    def find(self) -> None:
+        """Erase what was drawn for another size of the terminal.
+
+        Something else than the signal that tells of a new size may be the first to draw again.
+        """
+        if self.renderer._last_size not in (None, self.output.get_size()):
+            self.erase()
+
     def _on_resize(self) -> None:
         self.erase()
         super()._on_resize()
