@@ -91,7 +91,7 @@ class Chat(AsyncIterator[messages.Event]):
 
     @property
     def gaps(self) -> int:
-        """How many times something that was missed could not be told any more."""
+        """The number of times that missed events could not be told any more."""
         return self._inbox.gaps
 
     def __aiter__(self) -> Chat:
@@ -252,7 +252,7 @@ def connect(
         inbox.keep,
     )
     if IReactorCore.providedBy(reactor):
-        # What is kept is then right to the last event.
+        # Then the remembered place is right to the last event.
         trigger = reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down)
         inbox.at_end = partial(reactor.removeSystemEventTrigger, trigger)
     inbox.session.start()
@@ -264,9 +264,9 @@ def _nothing(answer: object) -> None:
 
 
 class Inbox(Listener):
-    """What a program is told.
+    """The events of a program, until it takes them.
 
-    While somebody waits for an answer, what comes before it is read, and waits here.
+    While somebody waits for an answer, events that come before it are read, and wait here.
 
     :param keep: see :func:`connect`.
     :param patient: whether a server that is not there is waited for at the beginning.
@@ -374,12 +374,12 @@ class Inbox(Listener):
     # The session
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """There is a connection."""
+        """Tell that there is a connection, the first time."""
         if not self.welcome.called:
             self.welcome.callback(None)
 
     def happened(self, event: messages.Event) -> None:
-        """Give an event to who waits for it, or have it wait."""
+        """Give an event to the one who waits for it, or have it wait."""
         if self._takers:
             self._taken = event
             self._takers.popleft().callback(event)

@@ -163,7 +163,7 @@ class ChatClient(Service):
     def startService(self) -> None:
         """Begin to talk; from now on Ctrl-C ends that, and all with it."""
         super().startService()  # type: ignore[no-untyped-call]
-        # Whoever else has the terminal open, a shell say, does not expect it not to block.
+        # Other programs that have the terminal open, a shell say, expect it to block.
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
         self._at_end(self._close)

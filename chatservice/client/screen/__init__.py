@@ -1,4 +1,4 @@
-"""A person on a terminal: what comes in is printed, and goes above the line that is being typed.
+"""A person on a terminal: lines come in above the one that is being typed.
 
 That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing but
 :mod:`.editor` and :mod:`.output` imports. Without it, and on a terminal that can do no more, the

@@ -1,4 +1,4 @@
-"""The chat on a terminal: what is typed is done, and what stands around it is known here."""
+"""The chat on a terminal: obeying typed lines, and telling what stands around them."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Screen(Conversation):
         """Leave: that was Ctrl-D, or Ctrl-C, be that a key or a signal."""
         self.quit("")
 
-    # What the person does
+    # Typing
 
     def typed(self, text: str) -> None:
         """Take what was typed; tell if it could not be done."""
         if self.naming:
             self._introduced(text)
         elif not text.strip():
-            # Whoever presses Enter has seen what there is.
+            # Pressing Enter tells that one has seen all lines.
             self.read_until(math.inf)
         elif not self.came and not commands.is_command(text):
             self.tell("there was no connection yet: try it again when there is")
@@ -93,13 +93,13 @@ class Screen(Conversation):
             self.go(self.views[number - 1])
 
     def hung_up(self) -> None:
-        """There is no terminal any more."""
+        """End without the terminal, which is gone."""
         if self._status is None:
             self._status = 1 if self.session.unstored else 0
             self.session.stop()
             self._desk.close()
 
-    # What stands around the line that is typed
+    # Around the line that is typed
 
     def status(self, columns: int, typed: str) -> Text:
         """Render the line below it."""
@@ -136,10 +136,10 @@ class Screen(Conversation):
             if not self.session.connected or self.said_at.get(sent, then) <= then
         ]
 
-    # What Tab completes
+    # Completing
 
     def there(self) -> list[str]:
-        """List who is where one is, those first who were heard last."""
+        """List the people in the room, those first who were heard last."""
         if self.here is not None and self.here.room is None:
             return self.everybody()
         return self._others(self.people.there(self.room))

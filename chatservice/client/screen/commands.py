@@ -1,4 +1,4 @@
-"""What a line that is typed does: it is said, or, if it shows to begin with ``/``, it is a command.
+"""The effect of a typed line: it is said, or, if it shows to begin with ``/``, it is a command.
 
 What a command takes, and what completes it, is in its row (:mod:`.grammar`), as for the service.
 """
@@ -36,7 +36,7 @@ SETTINGS: Final[dict[str, tuple[str, ...]]] = {
     "joins": (ON, OFF),
     "bell": BELLS,
 }
-"""What can be set, and to what; there are more zones."""
+"""The settings with their values; there are more zones."""
 
 ALL: Final = "all"
 """The view of all rooms and private talks."""
@@ -369,7 +369,7 @@ _ANSWERS: Final[dict[str, Callable[[Conversation, Any], list[str]]]] = {
     "whois": lambda typist, reply: answers.about(reply, typist.moment),
     "uptime": lambda typist, reply: answers.up(reply, typist.moment),
 }
-"""How the answer to each looks that is but a question to the server."""
+"""The look of the answer to each command that only asks the server."""
 
 _RUN: Final[dict[str, Callable[..., None]]] = {
     "help": _help,

@@ -1,4 +1,4 @@
-"""What one reads and says: where one is, who is there, what is printed in which order."""
+"""A person's conversation: where they are, who is there, what is printed in which order."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Conversation(Listener):
         self._opened = False
         self._status: int | None = None
         self._why: str | None = None
-        # What stands above the lines that are held, and what these wait for.
+        # The lines to print above those that are held, and the reasons to hold these.
         self._above: list[tuple[View, list[messages.Event], list[Line]]] = []
         self._heading: list[Line] = []
         self._arriving = 0
@@ -129,13 +129,13 @@ class Conversation(Listener):
 
     @property
     def columns(self) -> int:
-        """How wide the terminal is; as narrow as one may be, if that is not known."""
+        """The width of the terminal; that of the narrowest, if it is not known."""
         return self._desk.columns or COLUMNS
 
-    # What the server tells: see Listener
+    # Events: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """There is a connection; show what there is to know before one talks."""
+        """Show what one has to know before one talks, at a new connection."""
         first, self.came = not self.came, True
         self.longest = welcome.longest
         self.again_at = None
@@ -172,7 +172,7 @@ class Conversation(Listener):
         elif not self._arriving:
             self._heading = [rule("connected again")]
         self._release()
-        # Who was at a server that crashed, and can't come back, is gone without a word.
+        # People at a server that crashed, who can't come back, are gone without a word.
         for room in self.rooms:
             if self.people.knows(room):
                 self.session.ask(messages.Who(room=room)).addCallbacks(self._missing, _ignore)
@@ -238,7 +238,7 @@ class Conversation(Listener):
         return line if room is None or view is self.here else line.elsewhere(room)
 
     def noticed(self, text: str) -> None:
-        """The server has something to say."""
+        """Show a sentence of the server."""
         self.tell(text)
 
     def gapped(self) -> None:
@@ -269,15 +269,15 @@ class Conversation(Listener):
         self._desk.prompt(ASK_NAME)
 
     def ended(self, why: str | None) -> None:
-        """It is over."""
+        """Say goodbye, and end."""
         if why is None and self.came:
             self.tell(wording.GOODBYE.format(name=self.name))
         self.end(0 if why is None else 1, why)
 
-    # What the person does
+    # Talking
 
     def talk(self, request: messages.Talk) -> None:
-        """Say something; who does so where all is seen has read what is there."""
+        """Say something. In the view of all, that counts as having read where one says it."""
         if isinstance(request, messages.Private):
             view = self._talk_of(request)
         else:
@@ -472,7 +472,7 @@ class Conversation(Listener):
         self.people.all_in(who.room, [person.name for person in who.people])
 
     def _missing(self, who: messages.WhoIs) -> None:
-        """Tell who is not there any more, though nobody has seen them leave."""
+        """Name those who are not there any more, though nobody has seen them leave."""
         before = self.people.there(who.room)
         self._there(who)
         if who.count > len(who.people) or not self.settings.joins:
@@ -509,7 +509,7 @@ class Conversation(Listener):
     # Leaving
 
     def quit(self, text: str) -> None:
-        """Leave when all is stored; whoever says so again leaves without."""
+        """Leave when all is stored; the second time, leave at once."""
         if self.leaving:
             self.session.stop()
             self.end(1 if self.session.unstored else 0)

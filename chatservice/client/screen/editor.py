@@ -64,7 +64,7 @@ gets a little narrower, and is where it was."""
 
 
 _BEFORE_WORD: Final = "@(\"'#/"
-"""What may stand directly before a name, a room or a command."""
+"""Signs that may stand directly before a name, a room or a command."""
 
 LINES_MOST: Final = 5
 CHARACTERS_MOST: Final = 2000
@@ -75,7 +75,7 @@ SHOWN: Final = 3
 
 
 class _Typed(FileHistory):
-    """What was typed, in a file that need not be writable."""
+    """The lines typed before, in a file that need not be writable."""
 
     def store_string(self, string: str) -> None:
         """See :class:`History`."""
@@ -126,7 +126,7 @@ class Editor:
             include_default_pygments_style=False,
             erase_when_done=True,
             refresh_interval=1.0,
-            # What is printed waits for it, to be written in one piece with it.
+            # Printed lines wait for it, to be written in one piece with it.
             max_render_postpone_time=None,
             input=input or create_input(),
             output=self._output,
@@ -229,7 +229,7 @@ class Editor:
             keys.add(key)(lambda event: self._answer(False))
         return keys
 
-    # What it can be told
+    # Drawing
 
     def open(self, screen: Screen) -> Deferred[None]:
         """Take the terminal; fires when it is given back, as it was."""
@@ -260,7 +260,7 @@ class Editor:
 
     @property
     def columns(self) -> int:
-        """How wide the terminal is."""
+        """The width of the terminal."""
         return self._output.get_size().columns
 
     def show(self, text: Text, ring: bool) -> None:
@@ -299,7 +299,7 @@ class Editor:
         self._folding.margin = len(words)
         self.app.invalidate()
 
-    # What is typed
+    # Typing
 
     def _enter(self) -> None:
         """Empty the line, whatever comes of it: what can't be done is mended with the key Up."""

@@ -31,10 +31,10 @@ QUIET: Final = "#767676"
 """A grey whose contrast is 4.5 to black and to white, for what is not to be read first."""
 
 _CUTS: Final = ("XTERM_VERSION", "STY")
-"""What is in the environment of xterm and of GNU screen, which cut rows instead."""
+"""Variables of xterm and of GNU screen, which cut rows instead."""
 
 _CUTTING: Final = ("linux", "rxvt")
-"""How ``TERM`` begins where rows are cut, too."""
+"""Beginnings of ``TERM`` where rows are cut, too."""
 
 
 class Output(Vt100_Output):

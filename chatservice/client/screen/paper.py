@@ -1,4 +1,4 @@
-"""What is printed above the line that is typed: in order, once, and much of it at a time."""
+"""Printing above the line that is typed: in order, once, and many lines at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELD_MOST: Final = 5000
 
 
 class Desk(Protocol):
-    """Where somebody sits: what prints, and where they type.
+    """A place to read and type: a terminal, with or without a line that is drawn.
 
     :ivar echoes: whether what was typed stays where it was typed, and all that is printed does too:
         then there is one view of all.

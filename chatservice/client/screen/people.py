@@ -1,4 +1,4 @@
-"""Who is where, who was heard last, and whom one does not want to see."""
+"""The people one could mean, as far as this client knows, and those one does not want to see."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Former = Mapping[str, int]
 
 
 class People:
-    """Whom one could mean, those first who were heard last."""
+    """The people one could mean, those first who were heard last."""
 
     def __init__(self) -> None:
         self._present: dict[str, dict[str, str]] = {}
         self._heard: dict[str, str] = {}
 
     def hear(self, event: messages.Event) -> None:
-        """Take note of who did something."""
+        """Note the people of an event."""
         room = event.room or ""
         if event.type in ("said", "did", "private", "topic") and event.author:
             self.heard(event.author)
@@ -55,13 +55,13 @@ class People:
             del self._heard[next(iter(self._heard))]
 
     def came(self, room: str, people: Iterable[str]) -> None:
-        """Note who is in a room."""
+        """Note people who are in a room."""
         there = self._present.setdefault(room, {})
         for name in people:
             there[names.key(name)] = name
 
     def went(self, room: str, people: Iterable[str]) -> None:
-        """Note who is not there any more."""
+        """Note people who are not there any more."""
         there = self._present.get(room, {})
         for name in people:
             there.pop(names.key(name), None)
@@ -76,16 +76,16 @@ class People:
             self.heard(new)
 
     def all_in(self, room: str, people: Iterable[str]) -> None:
-        """Note exactly who is in a room."""
+        """Note that these people are in a room, and no others."""
         self._present[room] = {}
         self.came(room, people)
 
     def left(self, room: str) -> None:
-        """Forget who is in a room that one is not in any more."""
+        """Forget the people of a room that one is not in any more."""
         self._present.pop(room, None)
 
     def knows(self, room: str) -> bool:
-        """Tell whether it was told who is in a room."""
+        """Tell whether the people of a room are known."""
         return room in self._present
 
     def there(self, room: str | None) -> list[str]:

@@ -62,10 +62,10 @@ class Plain(LineReceiver):
         self.transport.write((words + "\a" * ring).encode())
 
     def turn(self) -> None:
-        """There is no other page."""
+        """Go on below: there is no other page."""
 
     def refresh(self) -> None:
-        """Nothing stands around the line."""
+        """Draw nothing: nothing stands around the line."""
 
     def prompt(self, words: str = PROMPT) -> None:
         """Ask for something other than what there is to say."""
@@ -86,11 +86,11 @@ class Plain(LineReceiver):
             self._screen.interrupt()
 
     def writeConnectionLost(self) -> None:
-        """Nobody sees what is said any more."""
+        """End: nobody reads any more."""
         self._screen.hung_up()
         self.connectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All is written."""
+        """Note that all is written."""
         if not self._closed.called:
             self._closed.callback(None)

@@ -1,4 +1,4 @@
-"""How what happens looks: the same marks as in the chat's own text view, with times and colours.
+"""The look of events: the same marks as in the chat's own text view, with times and colours.
 
 ``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev`` stands
 before what is of another room, and ``-- `` before all that is the service's own. When it was stands
@@ -32,7 +32,7 @@ from chatservice.text.listing import FACES, faces
 from chatservice.text.times import OFF, STAMPS
 
 Text = list[tuple[str, str]]
-"""What is shown: parts of it, each behind its style."""
+"""Text to show: its parts, each behind its style."""
 
 LEAST: Final = 8
 """Columns that a row has behind its indent, however narrow the terminal is."""
@@ -81,7 +81,7 @@ def of_name(name: str) -> str:
 
 
 class Weight(IntEnum):
-    """How much somebody may want to be called because of a line."""
+    """The reason that a line gives to call somebody."""
 
     NONE = 0
     TALK = 1

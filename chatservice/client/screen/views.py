@@ -45,7 +45,7 @@ class View:
 
     @property
     def heading(self) -> Line:
-        """What stands above it."""
+        """The line above all others."""
         return rule(self.label if self.room else f"private, with {self.label}")
 
     def last(self) -> list[Line]:

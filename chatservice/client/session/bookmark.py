@@ -1,4 +1,4 @@
-"""What outlives a connection: how far one has read, which may outlive the process; the rooms."""
+"""The parts of a session that outlive a connection: how far one has read, and the rooms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACE: Final = 1.0
 
 
 class Remembered(NamedTuple):
-    """What a session goes on with.
+    """The place at which a session goes on, maybe in another process.
 
     :ivar name: under which one was known last.
     :ivar token: whose session it is: who has it, has the name.

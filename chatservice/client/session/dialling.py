@@ -31,10 +31,10 @@ _NO_TLS: Final = re.compile(
     "wrong version number|packet length too long|http request|record layer failure"
     "|.*alert (handshake failure|protocol version|unexpected message)"
 )
-"""What OpenSSL says where the other side talks no TLS; a port of ours answers with an alert."""
+"""Messages of OpenSSL where the other side talks no TLS; a port of ours answers with an alert."""
 
 _TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
-"""How an alert and a handshake begin in TLS (RFC 8446, section 5.1)."""
+"""The first bytes of an alert and of a handshake in TLS (RFC 8446, section 5.1)."""
 
 
 class Dialler:

@@ -1,4 +1,4 @@
-"""What is to be said and asked: in one order, until it is answered."""
+"""The queue of requests: talk and questions in one order, each until it is answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from chatservice import messages
 
 WINDOW: Final = 64
-"""How much is sent before something of it is answered; all else waits here, and not in a buffer."""
+"""Requests that are sent before the first is answered; the others wait here, not in a buffer."""
 
 OVER: Final = "over"
 """The code with which all fails that is never answered."""
@@ -60,7 +60,7 @@ class Sent:
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The words of talk."""
         return str(getattr(self.request, "text", ""))
 
     @property
@@ -78,7 +78,7 @@ class Sent:
 
     @property
     def changes(self) -> str | None:
-        """What the answer to another question about the same would make untrue."""
+        """The room or the name that a question changes, if it changes one."""
         if isinstance(self.request, (messages.Join, messages.Leave)):
             return f"#{self.request.room}"
         return "name" if isinstance(self.request, messages.Nick) else None
@@ -179,7 +179,7 @@ class Outgoing:
         self._flight.clear()
 
     def resumed(self, seq: int) -> None:
-        """Go on in the same session: what the server has stored is not sent again.
+        """Go on in the same session: talk that the server has stored is not sent again.
 
         Its ``ok`` comes at its place among what was missed.
 
@@ -221,7 +221,7 @@ class Outgoing:
                 sent.request = replace(sent.request, seq=self._numbered)
 
     def fail(self, error: messages.Error) -> None:
-        """Fail all: there will be no answer. What is unstored stays so."""
+        """Fail all: there will be no answer. Unstored talk stays unstored."""
         items = [*self._flight, *self._waiting]
         self._flight.clear()
         self._waiting.clear()

@@ -46,7 +46,7 @@ PATIENCE: Final = 20.0
 """Seconds of silence after a question; then the connection counts as lost."""
 
 _OWN: Final = "-- "
-"""What the server puts before all that it says to people."""
+"""The mark that the server puts before each sentence to people."""
 
 _NAME_CODES: Final = (messages.Code.BAD_NAME, messages.Code.NAME_TAKEN, messages.Code.MUTED)
 _CLOSING_CODES: Final = (messages.Code.CROWDED, messages.Code.TOO_SLOW)
@@ -74,35 +74,35 @@ _ANSWERS: Final[dict[type[messages.Request], type[messages.Reply]]] = {
 class Listener:
     """Is told, at once and in order, what happens; all of it is safe to show.
 
-    Whoever has nothing to do about something leaves it out.
+    A listener leaves out the methods for which it has nothing to do.
     """
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """There is a connection, and a name; this comes again after each loss.
+        """Note that there is a connection, and a name; this comes again after each loss.
 
-        If it is an earlier session that goes on (``resumed``), what was missed follows.
+        If it is an earlier session that goes on (``resumed``), the missed events follow.
         """
 
     def caught_up(self) -> None:
-        """All that happened until the session went on was given."""
+        """Note that all missed events were given."""
 
     def happened(self, event: messages.Event) -> None:
-        """Something happened; each event is given once, in order."""
+        """Take an event; each is given once, in order."""
 
     def noticed(self, text: str) -> None:
-        """The server has something to say to people."""
+        """Take a sentence of the server to people."""
 
     def gapped(self) -> None:
-        """Something that happened before this place can't be told any more."""
+        """Note that events before this place can't be told any more."""
 
     def lost(self, why: str, pause: float) -> None:
-        """There is no connection, or none any more; it is tried again in so many seconds."""
+        """Note that there is no connection; the session tries again in so many seconds."""
 
     def name_refused(self, why: str) -> None:
-        """The name can't be had: another one, please (:meth:`Session.introduce`)."""
+        """Give another name (:meth:`Session.introduce`): this one can't be had."""
 
     def ended(self, why: str | None) -> None:
-        """It is over, and nothing more is told.
+        """Note that it is over, and nothing more is told.
 
         :param why: a sentence; None if it was wanted.
         """
@@ -176,7 +176,7 @@ class Session:
         """Whether something was sent on this connection and not answered yet."""
         return self._outgoing.in_flight or self._left
 
-    # What it can be told
+    # Requests
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost; without a name, wait for one."""
@@ -263,7 +263,7 @@ class Session:
     # Connections
 
     def reached(self, lines: Lines) -> None:
-        """There is a connection: say who comes."""
+        """Say hello on a new connection."""
         if self._over:
             lines.hang_up()
             return
@@ -303,7 +303,7 @@ class Session:
         else:
             self._listener.lost(why, self._dialler.dial_later())
 
-    # What the server says
+    # Replies
 
     def heard(self, reply: messages.Reply) -> None:
         """Do what a message means, and send what has been waiting for it."""
@@ -407,7 +407,7 @@ class Session:
         self._listener.happened(event)
 
     def _stored(self, seq: int, number: int, at: str | None) -> None:
-        # What was stored before the connection may be told of again, out of its place.
+        # Talk that was stored before the connection may be told of again, out of its place.
         if seq > self._stored_before:
             self._bookmark.reached(number)
         sent = self._outgoing.answered(seq, None)
@@ -427,7 +427,7 @@ class Session:
             sent.answer.errback(Refused(replace(error, ref=sent.ref)))
 
     def _caught_up(self) -> None:
-        """All that was missed has come: what is stored and still without a receipt is asked for."""
+        """Ask, behind the missed events, for receipts of talk that is stored and still has none."""
         if self._catching_up and self._lines is not None:
             self._catching_up = False
             for request in self._outgoing.unsettled(self._stored_before):
@@ -487,7 +487,8 @@ class Session:
 class Lines(LineReceiver):
     """A connection, as its session sees it: requests go out, replies come in.
 
-    What comes is made safe to show, here and once; whether anybody is there is found out here too.
+    All text that comes in is made safe to show, here and once. Pings find out whether the server is
+    still there.
     """
 
     delimiter = b"\n"
@@ -508,7 +509,7 @@ class Lines(LineReceiver):
         self._session = session
         self._heard_at = reactor.seconds()
 
-    # What goes out
+    # Sending
 
     def send(self, request: messages.Request) -> None:
         """Send a request; the server counts as lost if a ``hello`` is met by silence."""
@@ -531,7 +532,7 @@ class Lines(LineReceiver):
         why = wording.TOO_LONG.format(most=self._longest_text)
         return messages.refusal(request, messages.Code.TOO_LONG, why)
 
-    # What comes in
+    # Receiving
 
     def connectionMade(self) -> None:
         """Tell that there is a connection, and begin to look whether it lasts."""
@@ -597,7 +598,7 @@ class Lines(LineReceiver):
         if self._stopped or self._session is None:
             return
         if self._asked is not None:
-            # Who says something else is there too, but may have much to read before the ping.
+            # A server that says something else is there too: it may read much before the ping.
             if now - max(self._asked, self._heard_at) >= PATIENCE:
                 self._lose(Failure(TimeoutError()))
         elif self._longest_request is not None and now - self._heard_at >= (

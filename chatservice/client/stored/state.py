@@ -1,4 +1,4 @@
-"""What the client remembers from one time to the next, in the state directory of the user.
+"""The memory of the client from one time to the next, in the state directory of the user.
 
 There is one folder, for this user alone, with ``settings.json``, and one small file for each
 session, which has its token and the last id. Nothing here is worth a failure: what can't be read
@@ -145,7 +145,7 @@ class Memory:
 
 
 class Settings:
-    """How somebody wants the client to be.
+    """The way somebody wants the client to be.
 
     :ivar bell: when it rings.
     :ivar name: under which they last came in anywhere.
@@ -228,7 +228,7 @@ class Kept(Struct):
 
     @property
     def remembered(self) -> Remembered:
-        """What the session goes on with."""
+        """The place at which the session goes on."""
         return Remembered(self.name, self.token, self.journal, self.since)
 
 
@@ -314,7 +314,7 @@ class Entrance:
             self._memory.fail(error)
             return None
         self._path = found.path
-        # Who had it until now may have written it after it was read.
+        # The client that had it until now may have written it after it was read.
         return (self._memory.session_in(found.path) or found).remembered
 
     def _forget_all(self, name: str | None) -> None:
@@ -401,7 +401,7 @@ def lock(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Who had the lock may have put another file there meanwhile.
+            # The owner of the lock may have put another file there meanwhile.
             if os.path.samestat(os.fstat(file), path.stat()):
                 return file
         except OSError:

@@ -1,4 +1,4 @@
-"""What a program has written and is not taken yet: its lines, one after the other."""
+"""The backlog of a program: lines that it has written and that are not taken yet."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Backlog:
 
     @property
     def size(self) -> int:
-        """How many bytes wait."""
+        """The number of bytes that wait."""
         return len(self._data)
 
     def add(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class Backlog:
         self._data += data
 
     def end(self) -> None:
-        """Note that nothing more comes: what is there without an end is a line, too."""
+        """Note that nothing more comes: a rest without an end is a line, too."""
         self._ended = True
 
     def next(self) -> str | None:
@@ -83,7 +83,7 @@ class Backlog:
 
     def _shorten(self) -> None:
         """Forget of a line without an end what does not count; if too much counts, all of it."""
-        # What comes next is drawn over it if it ends so.
+        # If it ends so, the next text is drawn over it.
         over = b"\r" * self._data.endswith(b"\r")
         self._data = bytearray(self._shortened(bytes(self._data)) + over)
         if len(self._data) > LONGEST:

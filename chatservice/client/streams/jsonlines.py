@@ -21,7 +21,7 @@ from chatservice.text import wording
 
 
 class JsonLines(Program):
-    """What is read is asked for, and all that the server tells is written, an object a line.
+    """Ask for each object that is read, and write all that the server tells, an object a line.
 
     The connection is the client's matter: it gives the ``hello`` when it has a name, else the first
     object has to be one; it comes back by itself, and each ``welcome`` is written. Each event is
@@ -58,7 +58,7 @@ class JsonLines(Program):
         if not self.ending:
             self.transport.write(messages.encode(message).rstrip() + b"\n")
 
-    # What is read
+    # Requests
 
     def _typed(self, text: str) -> None:
         """Take a request; what is none is answered here."""
@@ -133,7 +133,7 @@ class JsonLines(Program):
         super().writeConnectionLost()
         self.end(1, "nobody reads the standard output any more")
 
-    # What the session tells
+    # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
         """Write it."""

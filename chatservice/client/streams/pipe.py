@@ -17,18 +17,18 @@ from chatservice.client.streams.program import Program, complain
 from chatservice.text import wording
 
 JOINT: Final = " ⏎ "
-"""What stands between lines that are said as one."""
+"""The sign between lines that are said as one."""
 
 MAY_WAIT: Final = 16 << 20
 """Bytes of the program that may wait here; then it has to. It need not wait for the server."""
 
 
 class Pipe(Program):
-    """What a program writes is said in one room: the one that is given, or the first of the house.
+    """Say the lines of a program in one room: the given one, or the first of the house.
 
-    Each line is said as it would be seen, whatever it begins with; empty ones are left out. What
-    can't be said yet waits here. Nothing is written to the standard output. When all is stored, and
-    so can't be lost any more, it leaves.
+    Each line is said as it would be seen, whatever it begins with; empty ones are left out. Lines
+    that can't be said yet wait here. Nothing is written to the standard output. It leaves when all
+    lines are stored, and so can't be lost any more.
 
     :param batch: lines that wait while another is on its way are said as one, as far as the server
         takes it.
@@ -78,7 +78,7 @@ class Pipe(Program):
             sent = self.session.talk(messages.Say(room=self._room, text=text))
             self.awaited(sent.answer, _pass, _pass)
 
-    # What the session tells
+    # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
         """Go into the room, unless that was done before."""

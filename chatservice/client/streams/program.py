@@ -1,4 +1,4 @@
-"""What programs at the standard streams have in common.
+"""The common part of programs at the standard streams.
 
 Each has a session, and an end that tells how it went. The exit status is 0 if all was taken, 1 if
 something was not or there was no way to say it, with a sentence on the standard error; 130 if it
@@ -44,8 +44,8 @@ def complain(sentence: str) -> None:
 class Program(Protocol, Listener):
     """A program whose connection may come and go, once there was one.
 
-    What it reads waits in a backlog until it may be taken; the standard input is read on as long as
-    not too much waits there.
+    Lines wait in a backlog until they may be taken. The standard input is read on as long as not
+    too much waits there.
 
     :param name: to come in with; None if it is in the input.
     :param rooms: to be in.
@@ -107,7 +107,7 @@ class Program(Protocol, Listener):
         self.session.start()
         self.go_on()
 
-    # What is read
+    # Reading
 
     def dataReceived(self, data: bytes) -> None:
         """Take some of the input."""
@@ -115,7 +115,7 @@ class Program(Protocol, Listener):
         self.go_on()
 
     def readConnectionLost(self) -> None:
-        """The input ended: leave when all is answered."""
+        """Leave when all is answered: the input ended."""
         if not self.ending:
             self._backlog.end()
             self._all_read = True
@@ -181,15 +181,15 @@ class Program(Protocol, Listener):
             else:
                 self.transport.resumeProducing()
 
-    # What the session tells
+    # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """There is a connection, maybe again."""
+        """Note that there is a connection, maybe again."""
         self._welcomed, self._away = True, False
         self.go_on()
 
     def noticed(self, text: str) -> None:
-        """The server has something to say to people: before it has welcomed, why it does not."""
+        """Keep a sentence of the server that may tell why it does not welcome."""
         if not self._welcomed:
             self._notice = text
 
@@ -248,11 +248,11 @@ class Program(Protocol, Listener):
         self._over()
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads any more."""
+        """Note that nobody reads any more."""
         self._writable = False
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All is written."""
+        """Note that all is written."""
         self._over()
 
     def _over(self) -> None:
