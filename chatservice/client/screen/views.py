@@ -13,6 +13,9 @@ from chatservice.text import names
 KEPT: Final = 500
 """So many lines of a view are kept."""
 
+MOST: Final = 1000
+"""So many views are known; the first is forgotten then."""
+
 SHOWN: Final = 20
 """So many lines are shown of what was there before, and all that are unread."""
 
@@ -70,11 +73,18 @@ class Views:
 
     def of_room(self, room: str) -> View:
         """Return the view of a room."""
-        return self._views.setdefault(f"#{room}", View(f"#{room}"))
+        return self._view(f"#{room}", f"#{room}")
 
     def with_person(self, name: str) -> View:
         """Return the talk with somebody, which begins if there is none yet."""
-        return self._views.setdefault(names.key(name), View(name))
+        return self._view(names.key(name), name)
+
+    def _view(self, key: str, label: str) -> View:
+        if key not in self._views:
+            self._views[key] = View(label)
+            if len(self._views) > MOST:
+                del self._views[next(iter(self._views))]
+        return self._views[key]
 
     def found(self, name: str) -> View | None:
         """Return the talk with somebody, if there is one."""
