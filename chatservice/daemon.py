@@ -27,7 +27,7 @@ class Starter:
             os.write(self._file, text.encode(errors="replace"))
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: nothing is kept back."""
 
     def close(self) -> None:
         """Let go of it: who has started the daemon may wait for that."""

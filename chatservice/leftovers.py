@@ -1,4 +1,4 @@
-"""What a process that was killed left behind, and what would keep the next one from starting.
+"""Leftovers of a process that was killed, which would keep the next one from starting.
 
 A pid file and a lock both name a process by its number. By the next start that number may be
 somebody else's; in a container it is most likely our own. So whoever runs holds a lock on its pid

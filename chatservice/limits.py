@@ -16,7 +16,7 @@ def _limit(default: int, doc: str, least: int = 0) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one connection, one member and the whole house may take up.
+    """Bounds of one connection, of one member and of the whole house.
 
     Each field is the option of the same name (``max_name`` is ``--max-name``).
     """

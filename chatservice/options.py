@@ -1,4 +1,4 @@
-"""What the command lines of the service and of its client have in common."""
+"""Common parts of the command lines of the service and of its client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OneLineOptions(Options):
     """Options that say in one line what is wrong with them."""
 
     program: ClassVar[str]
-    """What stands before that line."""
+    """The word before that line."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What starts, drains and stops, in which order."""
+"""The service: all its parts start, drain and stop in an order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO, Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IStreamServerEndpoint
@@ -24,7 +24,7 @@ from chatservice.daemon import Starter
 from chatservice.doors.closing_log import shown
 from chatservice.doors.console import open_console
 from chatservice.doors.factory import PARTING_MOST, ChatFactory
-from chatservice.journal.base import JournalError
+from chatservice.journal.events import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, log_file
 from chatservice.signals import Signals
@@ -100,8 +100,9 @@ class ChatService(Service):
         try:
             file = log_file(self._twistd)
         except OSError as error:
-            name = self._twistd["logfile"] or NAME
-            raise SystemExit(f"chat: --logfile {name}: {error.strerror}") from None
+            raise SystemExit(
+                f"chat: --logfile {self._twistd['logfile'] or NAME}: {error.strerror}"
+            ) from None
         if file is not None:
             parent.setComponent(ILogObserver, textFileLogObserver(cast(IO[str], file)))
             self._signals = Signals(self._reactor, file)
@@ -133,6 +134,12 @@ class ChatService(Service):
         gc.set_threshold(GARBAGE_AT, *gc.get_threshold()[1:])
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
         self._signals.start()
+        # Only a running reactor handles SIGTERM, which may follow as soon as the log says this.
+        self._reactor.callWhenRunning(self._ready, history)
+
+    def _ready(self, history: str) -> None:
+        if not self.running:
+            return
         log.info(
             "chatservice {version} listens on {ports}; history: {history}; limits: {limits}",
             version=__version__,
@@ -145,25 +152,27 @@ class ChatService(Service):
         if self._console:
             open_console(self._reactor, self.factory)
 
-    @inlineCallbacks
-    def stopService(self) -> Any:
+    def stopService(self) -> Deferred[None]:
         """Stop accepting, commit and show what was said, tell everyone why, and close."""
-        yield super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         if self._stopping is not None:
             self._reactor.removeSystemEventTrigger(self._stopping)
             self._stopping = None
             self._signals.stop()
         for port in self.ports:
-            yield port.stopListening()
-        yield self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
-        yield self.factory.chat.stop()
+            await maybeDeferred(port.stopListening)
+        await self.factory.stop(f"the server is going down: {self._why or 'goodbye'}")
+        await self.factory.chat.stop()
         log.info("chatservice is down")
 
     def _shut_down(self, why: str) -> None:
         """Stop the whole process, unless it stops already."""
         if self.running:
             self._why = why
-            self._reactor.stop()
+            self._reactor.callWhenRunning(self._reactor.stop)
 
     def _going_down(self) -> None:
         """Ignore signals that would stop what stops already: the reactor would call it an error."""
@@ -176,8 +185,7 @@ class ChatService(Service):
         failures: list[Failure] = []
         endpoint.listen(self.factory).addCallbacks(self._listening, failures.append)
         for failure in failures:
-            why = f"{_reason(failure.value)}: can't listen on {description}"
-            raise StartError(why) from None
+            raise StartError(f"{_reason(failure.value)}: can't listen on {description}") from None
 
     def _listening(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):

@@ -1,4 +1,4 @@
-"""What signals do that Twisted leaves to their default, which is to end the process at once.
+"""Signals that Twisted leaves to their default, which is to end the process at once.
 
 SIGHUP has two meanings. Who has a terminal is told by it that the terminal is gone; a daemon is
 told by it to open its log again, since that was moved. (credentials(7), logrotate(8).)

@@ -22,7 +22,7 @@ from chatservice.core.rekeying import revise, revise_alone
 from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.listener import Listener
-from chatservice.journal.base import Revision
+from chatservice.journal.events import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -180,45 +180,43 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     go_by_monotonic(reactor)
-    limits = options.limits
-    keep, clock_is_right = options["keep"], bool(options["clock-is-right"])
-    chat_is: dict[str, Any] = {
-        "now": _now,
-        "limits": limits,
-        "permanent": options.rooms,
-        "motd": options.motd,
-        "keep": keep,
-        "clock_is_right": clock_is_right,
-    }
-    chat: Chat
+    make_chat = partial(
+        Chat,
+        reactor,
+        now=_now,
+        limits=options.limits,
+        permanent=options.rooms,
+        motd=options.motd,
+        keep=options["keep"],
+        clock_is_right=bool(options["clock-is-right"]),
+    )
     if options.brokers is not None:
-        chat = _cluster_chat(reactor, options, chat_is)
+        chat = _on_many_nodes(make_chat, reactor, options, options.brokers)
     elif options["history"] == "none":
-        chat = Chat(reactor, MemoryJournal(_now), **chat_is)
+        chat = make_chat(journal=MemoryJournal(_now))
     else:
-        chat = Chat(reactor, _file(options, revise), **chat_is)
-    endpoints = [(text, Listener.parse(text).open(reactor)) for text in options["listen"]]
-    factory = ChatFactory(reactor, chat, limits)
+        chat = make_chat(journal=_file(options, revise))
     return ChatService(
         reactor,
-        factory,
-        endpoints,
+        ChatFactory(reactor, chat, options.limits),
+        [(text, Listener.parse(text).open(reactor)) for text in options["listen"]],
         bool(options["console"]),
         options.parent if options.parent is not None else {},
     )
 
 
-def _cluster_chat(reactor: Any, options: Options, chat_is: dict[str, Any]) -> Chat:
+def _on_many_nodes(
+    make_chat: Callable[..., Chat], reactor: Any, options: Options, brokers: settings.Brokers
+) -> Chat:
     """Build a chat on many nodes; what that takes is imported only for it."""
     from chatservice.cluster.journal import ClusterJournal
     from chatservice.cluster.nats.log import NatsLog
     from chatservice.cluster.peers import Nodes
 
-    assert options.brokers is not None
-    log = NatsLog(options.brokers)
-    file = _file(options, revise_alone)
-    journal = ClusterJournal(reactor, file, log, float(options.limits.lease))
-    return Chat(reactor, journal, peers=lambda chat: Nodes(chat, journal), **chat_is)
+    journal = ClusterJournal(
+        reactor, _file(options, revise_alone), NatsLog(brokers), float(options.limits.lease)
+    )
+    return make_chat(journal=journal, peers=lambda chat: Nodes(chat, journal))
 
 
 def _file(options: Options, revised: Callable[..., Revision | None]) -> SqliteJournal:

@@ -25,6 +25,7 @@ from chatservice.limits import CLOSING_TIMEOUT, LOGIN_TRIES, Limits
 from chatservice.messages.fields import FIELD_LONGEST, LIST_LONGEST, REF_LONGEST
 from chatservice.messages.replies import REPLIES
 from tests.doors.support import FullJournal, House
+from tests.welcome import GREETING
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DOCUMENT = (CHECKOUT / "docs/protocol.md").read_text("utf-8")
@@ -206,7 +207,7 @@ class PromiseTests(TestCase):
     def test_a_first_line_that_comes_after_the_question_may_be_an_object(self) -> None:
         house = House()
         bot = Machine(house)
-        self.assertEqual(bot.peer.hear(), ["-- welcome! what is your name?"])
+        self.assertEqual(bot.peer.hear(), [GREETING])
         self.assertEqual(bot.enter("bot")["type"], "welcome")
 
     def test_a_new_session_names_no_more_rooms_than_it_may_be_in(self) -> None:

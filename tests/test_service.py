@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
@@ -125,6 +126,7 @@ class RunTests(ServiceTestCase):
         with capturedLogs() as events:
             service.privilegedStartService()
             service.startService()
+            yield deferLater(reactor, 0)
             port = service.ports[1].getHost().port
             socket.create_connection(("127.0.0.1", port)).close()
             yield service.stopService()
@@ -149,6 +151,7 @@ class RunTests(ServiceTestCase):
                 service.factory, "stop", lambda w, told=told, stop=stop: told.append(w) or stop(w)
             )
             self.patch(reactor, "stop", lambda told=told: told.append("stop"))
+            self.patch(reactor, "callWhenRunning", lambda act, *words: act(*words))
             service.startService()
             service.factory.chat.shutdown(reason)
             self.assertEqual(told, ["stop"])
@@ -156,6 +159,15 @@ class RunTests(ServiceTestCase):
             self.assertEqual(told[1:], [f"the server is going down: {said}"])
             service.factory.chat.shutdown("again")
             self.assertEqual(len(told), 2)
+
+    def test_a_stop_before_the_reactor_runs_is_one_when_it_does(self) -> Any:
+        service = make()
+        waiting: list[Any] = []
+        self.patch(reactor, "callWhenRunning", lambda *call: waiting.append(call))
+        service.startService()
+        service.factory.chat.shutdown("there is a newer log")
+        self.assertEqual(waiting[-1], (reactor.stop,))  # type: ignore[attr-defined]
+        return service.stopService()
 
     @inlineCallbacks
     def test_the_chat_knows_how_many_connections_there_are(self) -> Any:

@@ -40,7 +40,7 @@ class SharedClaims:
             return free.addCallback(lambda _: self.claim(name, holder))
         claim = self._journal.registry.names.get(key)
         if claim is not None and claim.origin != holder.origin:
-            return fail(NameTaken(f"the name {name} is taken"))
+            return fail(NameTaken(name))
         if claim is not None and self._journal.holds(claim):
             return succeed(None)
         return self.say(name, holder)
@@ -53,7 +53,7 @@ class SharedClaims:
 
         def decided(effective: Sequence[bool]) -> None:
             if not effective[0]:
-                raise NameTaken(f"the name {name} is taken")
+                raise NameTaken(name)
 
         fact = Fact(NAME, names.key(name), f"{holder.origin:x}")
         return self._journal.say([fact], first).addCallback(decided)
@@ -63,17 +63,12 @@ class SharedClaims:
         claim = self._journal.registry.names.get(names.key(name))
         return None if claim is None else self._here.get(claim.origin)
 
-    def replace(self, old: str, new: str) -> None:
-        """See :meth:`.Names.replace`."""
-        if names.key(old) != names.key(new):
-            self.release(old)
-
     def release(self, name: str) -> None:
         """Free a name, with what else is committed next."""
         key = names.key(name)
         self._freed.setdefault(key, [])
         self._ticker.batch.hold(Fact(NAME, key, ""))
-        self._ticker.batch.then(lambda: self._free(key))
+        self._ticker.batch.then.append(lambda: self._free(key))
         self._ticker.wake()
 
     def _free(self, key: str) -> None:

@@ -47,8 +47,7 @@ from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
 from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
-from chatservice.journal.base import Committed
-from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
+from chatservice.journal.events import FILE, ROOM, Committed, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
 
@@ -184,7 +183,6 @@ class Following:
 
     def keep_rules(self) -> None:
         """Keep that all rooms of which the file has anything are called by today's rules."""
-        self.rules = RULES
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
 
     def past_rooms(self) -> list[str]:

@@ -36,14 +36,16 @@ from chatservice.cluster.log import Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
-from chatservice.journal.base import (
+from chatservice.journal.events import (
+    ROOM,
     Committed,
+    Draft,
+    Fact,
     Facts,
     JournalError,
     JournalUnavailable,
     no_facts,
 )
-from chatservice.journal.events import ROOM, Draft, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
 

@@ -58,10 +58,11 @@ class Reclaiming:
 
     def _end(self, _: object) -> None:
         """Show who joins again; then all goes out that waited."""
-        taken = self._batch.take()
-        if taken.drafts or taken.records:
-            back = self._journal.commit(taken.drafts, taken.facts, first=True)
-            back.addCallback(self._chat.commits.show, taken.presences)
+        batch = self._batch
+        batch.close()
+        if batch.drafts or batch.records:
+            back = self._journal.commit(batch.drafts, batch.facts, first=True)
+            back.addCallback(self._chat.commits.show, batch.presences)
         self._journal.reclaimed()
 
     async def _say(self, mine: Sequence[Member]) -> None:

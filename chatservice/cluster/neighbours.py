@@ -127,7 +127,7 @@ class Neighbours:
         membership.member.memberships.remove(membership)
         if membership.member in room.members:
             del room.members[membership.member]
-            self._chat.directory.changed()
+            self._chat.places.changed()
             room.population -= 1
             if not room.population and room.name not in self._chat.permanent:
                 self._chat.rooms.pop(room.name, None)
@@ -152,12 +152,12 @@ class Neighbours:
         """A member is a matter of this node now."""
         member.remote = False
         if member.session is not None:
-            self._chat.absences.add(member)
+            self._chat.attendance.absences.add(member)
 
     def _give_up(self, member: Member) -> None:
         """A member is a matter of another node now: it has connected there."""
         chat = self._chat
-        chat.absences.discard(member)
+        chat.attendance.absences.discard(member)
         chat.attendance.unplug(member)
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet = NOWHERE
@@ -200,6 +200,6 @@ class Neighbours:
     def _see_off(self, people: list[Member]) -> None:
         """Show people as left, so many with each commit."""
         for member in people[:SEEN_OFF_AT_ONCE]:
-            self._chat.quit(member)
+            self._chat.attendance.quit(member)
         if people[SEEN_OFF_AT_ONCE:]:
-            self._chat.ticker.batch.then(lambda: self._see_off(people[SEEN_OFF_AT_ONCE:]))
+            self._chat.ticker.batch.then.append(lambda: self._see_off(people[SEEN_OFF_AT_ONCE:]))

@@ -20,8 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from chatservice.cluster.entries import LEASE, BadEntry, Entry, cut
 from chatservice.cluster.log import Log
 from chatservice.core.feed.batch import reworded
-from chatservice.journal.base import Committed, Facts
-from chatservice.journal.events import JOINED, LEFT, Draft, Event, Fact
+from chatservice.journal.events import JOINED, LEFT, Committed, Draft, Event, Fact, Facts
 
 MOST_FACTS: Final = 1500
 """So many facts, and what belongs to them, are said in one entry."""

@@ -28,8 +28,7 @@ from chatservice.core.members import Member
 from chatservice.core.peers import Trouble
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import Session
-from chatservice.journal.base import Committed
-from chatservice.journal.events import JOINED, LEFT, Draft, Fact, as_json
+from chatservice.journal.events import JOINED, LEFT, Committed, Draft, Fact, as_json
 from chatservice.messages import Code
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 
@@ -58,7 +57,7 @@ class Nodes:
         self.claims = SharedClaims(journal, chat.ticker, chat.sessions)
         self._neighbours = Neighbours(chat, journal)
         self._trouble: Trouble | None = None
-        chat.state.stale = STALE
+        chat.stale = STALE
         journal.listener = self
 
     # What the chat asks for
@@ -135,7 +134,7 @@ class Nodes:
             if presence.kind == JOINED:
                 if not membership.leaving and self.claims.holder(member.name) is member:
                     chat.ticker.batch.join(membership)
-                    chat.state.ask(member)
+                    chat.ask(member)
             elif (
                 not member.gone
                 and member in membership.room.members
@@ -143,7 +142,7 @@ class Nodes:
             ):
                 # It was told under a name that it has lost since: it leaves under the other one.
                 chat.ticker.batch.leave(membership)
-                chat.state.ask(member)
+                chat.ask(member)
             elif member in membership.room.members or membership.since is None:
                 membership.until = membership.until or chat.past.head
                 membership.room.members.pop(member, None)
@@ -192,7 +191,7 @@ class Nodes:
 
     def reached(self, why: str) -> None:
         """See :meth:`.Listener.reached`."""
-        self._chat.state.stale = STALE if why else ""
+        self._chat.stale = STALE if why else ""
         apart = self._journal.apart
         if why and apart:
             log.critical("this node takes no part: {why}", why=apart)
@@ -201,7 +200,7 @@ class Nodes:
         else:
             log.info("this node is {node}, and reads along", node=self._journal.following.node)
         self._trouble = self._trouble_of(why)
-        self._chat.state.note_trouble()
+        self._chat.note_trouble()
         self._chat.ticker.stall(why)
 
     def ended(self, why: str) -> None:
@@ -221,7 +220,7 @@ class Nodes:
         """See :meth:`.Listener.asked`."""
         member = self._chat.sessions.get(int(fact.name, 16))
         if member is not None and not member.remote:
-            self._chat.send_away(member, *msgspec.json.decode(fact.value))
+            self._chat.attendance.send_away(member, *msgspec.json.decode(fact.value))
 
     def deposed(self) -> None:
         """See :meth:`.Listener.deposed`."""

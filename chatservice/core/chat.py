@@ -1,12 +1,14 @@
-"""What doors are given: all that one can ask a chat for.
+"""The chat, as doors are given it: all that one can ask it for.
 
-The parts of it are who is here (:mod:`.state`), coming and going (:mod:`.presence`), rooms
-(:mod:`.rooms`), coming back (:mod:`.resume`), and what a commit changes (:mod:`.commits`).
+It is the state that its parts have in common (:mod:`.state`), and has these parts: coming and going
+(:mod:`.presence`), rooms (:mod:`.rooms`), coming back (:mod:`.resume`), and what a commit changes
+(:mod:`.commits`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -14,32 +16,32 @@ from twisted.logger import Logger
 
 from chatservice.core.answers import Answers
 from chatservice.core.commits import Commits
-from chatservice.core.feed.retention import Pruner
-from chatservice.core.members import Member, Membership, Replay, Room
-from chatservice.core.outlet import Outlet, View
+from chatservice.core.deadlines import Timer
+from chatservice.core.members import Member, Replay, Room
 from chatservice.core.peers import Alone, Peers
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
 from chatservice.core.resume import Returns
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.base import Journal
-from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, inbox
+from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, Journal, inbox
 from chatservice.limits import Limits
+
+PRUNE_EVERY: Final = 60.0
+PRUNE_PAUSE: Final = 0.05
+"""Seconds from one slice of forgetting to the next, while there is more to forget."""
+
+_DAY: Final = 86_400_000
 
 log = Logger()
 
 
-class Chat:
+class Chat(State):
     """A chat, made of its parts, and what one says in it.
 
-    :param now: the time, in milliseconds since 1970.
-    :param permanent: names of rooms that always exist; people land in the first.
-    :param motd: lines that everyone is shown who comes in.
     :param keep: days after which events are forgotten; 0 for never.
     :param clock_is_right: an operator has looked at the clock before the start.
     :param peers: makes what the chat is to ask of other processes, given the chat.
-    :ivar state: who is here, and what the parts have in common.
     :ivar places: the rooms there are.
     :ivar attendance: lets members come in and go.
     :ivar returns: how programs come in, and come back.
@@ -47,7 +49,7 @@ class Chat:
     :ivar answers: lets answers be given that cost more than a line.
     :ivar began: when that was, in milliseconds since 1970: to be shown.
     :ivar started: the same by the clock, in seconds: to be measured.
-    :ivar called: what this process is called when people are told of it.
+    :ivar called: the name of this process when people are told of it.
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
@@ -66,48 +68,24 @@ class Chat:
         clock_is_right: bool = False,
         peers: Callable[[Chat], Peers] = lambda chat: Alone(),
     ) -> None:
-        self._clock_is_right = clock_is_right
-        self.state = state = State(
+        super().__init__(
             clock, journal, now, limits, permanent, motd, lambda *what: self.commits.show(*what)
         )
-        self.places = Rooms(state)
-        self.attendance = Attendance(state, self.places)
-        self.commits = Commits(state, self.places, self.attendance)
-        self.returns = Returns(state, self.places, self.attendance)
+        self._clock_is_right = clock_is_right
+        self._keep = keep
+        self._pruning = Timer(clock, self._prune)
+        self.places = Rooms(self)
+        self.attendance = Attendance(self, self.places)
+        self.commits = Commits(self, self.places, self.attendance)
+        self.returns = Returns(self, self.places, self.attendance)
         self.answers = Answers(clock)
-        self.clock, self.limits, self.journal = clock, limits, journal
-        self.permanent, self.motd = state.permanent, state.motd
-        self.wall, self.now = state.wall, state.now
+        self.rooms = self.places.by_name
         self.began = self.now()
         self.started = clock.seconds()
-        self.sessions, self.ignorers, self.tokens = state.sessions, state.ignorers, state.tokens
-        self.standing, self.shares = state.standing, state.shares
-        self.past, self.readers, self.ticker = state.past, state.readers, state.ticker
-        self.rooms, self.directory = self.places.by_name, self.places.directory
         self.called = "the server"
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
-        self._pruner = Pruner(clock, journal, state.past, state.wall, keep)
-        self.absences = self.attendance.absences
-        self.find, self.banned, self.settled = state.find, state.banned, state.settled
-        self.peers: Peers = peers(self)
-        self.claims, self.more_stats = self.peers.claims, self.peers.stats
-        state.peers = self.peers
-
-    @property
-    def members(self) -> Collection[Member]:
-        """All who are here."""
-        return self.state.members
-
-    @property
-    def held_up(self) -> str:
-        """See :attr:`.State.held_up`."""
-        return self.state.held_up
-
-    @property
-    def stale(self) -> str:
-        """Why it may not be true who is here; ``""`` if it is."""
-        return self.state.stale
+        self.peers = peers(self)
 
     def start(self) -> None:
         """Open the journal and remember its last events.
@@ -128,10 +106,20 @@ class Chat:
         for name in self.standing.topics:
             # A topic is kept as long as its room, which outlives a restart.
             self.places.room(name)
-        self._pruner.start()
+        if self._keep:
+            self._prune()
         self.ticker.watch()
         self.returns.start(self.peers.restore(facts))
         self.peers.follow()
+
+    def _prune(self) -> None:
+        """Forget a slice of the old events, unless the time is in doubt."""
+        more = False
+        if self.wall.believed:
+            before = self.now() - self._keep * _DAY
+            more = self.journal.prune(before)
+            self.past.prune(before)
+        self._pruning.start(PRUNE_PAUSE if more else PRUNE_EVERY)
 
     def stop(self) -> Deferred[None]:
         """Tick no more, and close the journal."""
@@ -140,8 +128,8 @@ class Chat:
         self.ticker.stop()
         self.readers.stop()
         self.answers.stop()
-        self.absences.stop()
-        self._pruner.stop()
+        self.attendance.absences.stop()
+        self._pruning.stop()
         self.wall.stop()
         return self.journal.stop()
 
@@ -157,51 +145,7 @@ class Chat:
         self._shutting_down.cancel()
         return True
 
-    # Coming in, and going
-
-    def enter(
-        self, name: str, outlet: Outlet, view: View, operator: bool = False
-    ) -> Deferred[Member]:
-        """See :meth:`.Attendance.enter`."""
-        return self.attendance.enter(name, outlet, view, operator)
-
-    def rename(self, member: Member, name: str) -> Deferred[None]:
-        """See :meth:`.Attendance.rename`."""
-        return self.attendance.rename(member, name)
-
-    def join(self, member: Member, name: str) -> Membership:
-        """See :meth:`.Rooms.join`."""
-        return self.places.join(member, name)
-
-    def leave(self, membership: Membership) -> None:
-        """See :meth:`.Rooms.leave`."""
-        self.places.leave(membership)
-
-    def parting_words(self, member: Member, words: str) -> str:
-        """See :meth:`.Attendance.parting_words`."""
-        return self.attendance.parting_words(member, words)
-
-    def quit(self, member: Member, words: str = "") -> None:
-        """See :meth:`.Attendance.quit`."""
-        self.attendance.quit(member, words)
-
-    def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
-        """See :meth:`.Attendance.send_away`."""
-        self.attendance.send_away(member, cause, why, words)
-
-    def disconnect(self, member: Member) -> None:
-        """See :meth:`.Attendance.disconnect`."""
-        self.attendance.disconnect(member)
-
-    def give_up(self, member: Member) -> None:
-        """See :meth:`.Attendance.give_up`."""
-        self.attendance.give_up(member)
-
-    def hang_up(self, member: Member) -> None:
-        """See :meth:`.Attendance.hang_up`."""
-        self.attendance.hang_up(member)
-
-    # What one says, and looks at
+    # Saying something, and looking back
 
     def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
         """Let a member write to another privately; see :meth:`say`."""
@@ -216,7 +160,7 @@ class Chat:
             check_heard(self.standing, member.name)
         member.away = why
         member.told = frozenset()
-        self.state.note(member)
+        self.note(member)
 
     def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
         """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
@@ -239,10 +183,10 @@ class Chat:
             member.spoke = kind in TALK
         self.ticker.batch.add(member.draft(room, kind, member.name, text, seq))
         if self.shares.counting:
-            self.state.spend(member, room, text)
+            self.spend(member, room, text)
         if seq is not None and member.session is not None:
             member.session.unstored[seq] = kind, room, text
-        self.state.ask(member)
+        self.ask(member)
 
     def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
         """Show a member the last things said or done in a room.
@@ -250,8 +194,8 @@ class Chat:
         The Deferred fires when it has been given all of them.
         """
         replay = Replay(room, count, self.past.head, asked=True)
-        self.state.step_back(member, self.past.head)
-        self.state.replay(member, replay)
+        self.step_back(member, self.past.head)
+        self.replay(member, replay)
         return None if member.lost else replay.done
 
     def drained(self, member: Member) -> None:

@@ -1,4 +1,4 @@
-"""What a commit changes, then its delivery.
+"""A commit takes effect, and then is delivered.
 
 A change is asked for elsewhere, becomes an event or a fact, and takes effect here, when the journal
 has it: nobody is shown, or is in a room by, what is not stored. The exceptions are what concerns
@@ -15,16 +15,14 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from chatservice.core.feed.addressed import deliver_addressed
 from chatservice.core.feed.batch import Presence
-from chatservice.core.feed.fanout import deliver
+from chatservice.core.feed.fanout import deliver, deliver_addressed
 from chatservice.core.members import Membership, Replay
 from chatservice.core.moderation import BAN
 from chatservice.core.presence import Attendance
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.base import Committed
-from chatservice.journal.events import HOUSE, JOINED, ROOM, Event, Fact
+from chatservice.journal.events import HOUSE, JOINED, ROOM, Committed, Event, Fact
 from chatservice.messages.shown import Entered
 from chatservice.text.listing import FACES
 
@@ -44,7 +42,7 @@ class Commits:
     def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
         """Let a commit take effect, and show it; a step that fails is not the end of the others.
 
-        :param presences: who was to come and go in it, by ``seq``; they are taken out of there.
+        :param presences: those who were to come and go in it, by ``seq``; they are taken out.
         :return: how many sends are to be paid for.
         """
         state, origin = self._state, self._state.ticker.origin
@@ -80,7 +78,7 @@ class Commits:
         """Give those at the head what happened in one room, or what is for whom that stands for."""
         room = self._rooms.by_name.get(name)
         if room is not None:
-            return deliver(events, room.groups(), self._state.step_back)
+            return deliver(events, room.head, self._state.step_back)
         if name.startswith(HOUSE):
             return deliver_addressed(self._state.sessions, name, events, self._state.step_back)
         return 0
@@ -110,8 +108,8 @@ class Commits:
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
         """Bring people into a room, or out of it.
 
-        Who moves steps back to before the tick and reads all of it as a cursor, so that it sees of
-        each room exactly what happened while it was in.
+        A member that moves steps back to before the tick and reads all of it as a cursor, so it
+        sees of each room exactly the events while it was in.
         """
         for membership in presence.memberships:
             record = membership.member.record
@@ -120,10 +118,10 @@ class Commits:
             if presence.kind == JOINED:
                 membership.since = event.id
                 if record is not None:
-                    # Who comes back reads on from when it joined at first.
+                    # A member that comes back reads on from when it joined at first.
                     membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
-                self._rooms.directory.changed()
+                self._rooms.changed()
             else:
                 membership.until = membership.until or event.id
                 if membership.kept:
@@ -132,7 +130,7 @@ class Commits:
                 self._rooms.vacate(membership.room)
         for membership in presence.memberships:
             member = membership.member
-            # Who was seen off while the journal refused has no membership left to read.
+            # A member that was seen off while the journal refused has nothing left to read.
             if not member.gone or member.memberships:
                 self._state.step_back(member, before)
                 new = membership.since == event.id and not member.gone

@@ -1,4 +1,4 @@
-"""Timeouts of many connections on one timer."""
+"""Timers: one call that comes later, and the timeouts of many things on one timer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,41 @@ from twisted.logger import Logger
 _T = TypeVar("_T")
 
 log = Logger()
+
+
+class Timer:
+    """One call that comes later, or does not come.
+
+    :param call: called when the time has come; it may start the timer again.
+    """
+
+    __slots__ = ("_call", "_clock", "_due")
+
+    def __init__(self, clock: IReactorTime, call: Callable[[], None]) -> None:
+        self._clock = clock
+        self._call = call
+        self._due: IDelayedCall | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the call is still to come."""
+        return self._due is not None
+
+    def start(self, seconds: float) -> None:
+        """Have the call come in so many seconds, whenever it was to come before."""
+        if self._due is not None:
+            self._due.cancel()
+        self._due = self._clock.callLater(seconds, self._over)
+
+    def stop(self) -> None:
+        """Have the call not come."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _over(self) -> None:
+        self._due = None
+        self._call()
 
 
 class Deadlines(Generic[_T]):
@@ -27,15 +62,15 @@ class Deadlines(Generic[_T]):
         self._delay = delay
         self._expired = expired
         self._ends: dict[_T, float] = {}
-        self._due: IDelayedCall | None = None
+        self._timer = Timer(clock, self._check)
 
     def add(self, thing: _T) -> None:
         """Start the time of something; if it runs, it starts anew."""
         if self._delay:
             self._ends.pop(thing, None)
             self._ends[thing] = self._clock.seconds() + self._delay
-            if self._due is None:
-                self._due = self._clock.callLater(self._delay, self._check)
+            if not self._timer.running:
+                self._timer.start(self._delay)
 
     def __contains__(self, thing: _T) -> bool:
         """Tell whether the time of something runs."""
@@ -58,16 +93,13 @@ class Deadlines(Generic[_T]):
         while self._ends:
             thing, end = next(iter(self._ends.items()))
             if end > now:
-                self._due = self._clock.callLater(end - now, self._check)
+                self._timer.start(end - now)
                 return
             del self._ends[thing]
             with log.failuresHandled("a timeout failed"):
                 self._expired(thing)
-        self._due = None
 
     def stop(self) -> None:
         """Stop the time of all."""
         self._ends.clear()
-        if self._due is not None and self._due.active():
-            self._due.cancel()
-        self._due = None
+        self._timer.stop()

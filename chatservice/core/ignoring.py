@@ -1,4 +1,4 @@
-"""Who does not want to see whom.
+"""The sessions that a member ignores, and the names by which it came to that.
 
 It is by session, so it follows a change of name, and by name, so it outlives a new connection. A
 session is hidden under one name: the last that it had.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import Final
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.core.feed.history import Search
 from chatservice.core.outlet import Outlet, View, notices
 from chatservice.core.sessions import Reading, Record, Session
 from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Draft, Event, inbox, is_hidden
@@ -24,6 +24,7 @@ NONE_HIDDEN: Final[dict[int, str]] = {}
 """The :attr:`Member.hidden` of all members who ignore nobody. It stays empty."""
 
 
+@dataclass(slots=True, eq=False)
 class Ignored:
     """A name that a member does not want to see.
 
@@ -31,11 +32,8 @@ class Ignored:
     :ivar sessions: those in which somebody was called so last, also such that are over.
     """
 
-    __slots__ = ("name", "sessions")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.sessions: dict[int, None] = {}
+    name: str
+    sessions: dict[int, None] = field(default_factory=dict)
 
 
 class Member:
@@ -63,12 +61,12 @@ class Member:
     :ivar active: when it typed something last, by that clock.
     :ivar spoke: it, or the session, has said something in a room.
     :ivar gone: it leaves, and is to read what was there until then.
-    :ivar until: the id from which on a program that left is told nothing: what comes there, in any
-        of its rooms, is for when it comes back.
+    :ivar until: the id from which on a program that left is told nothing: events from there on, in
+        any of its rooms, are for when it comes back.
     :ivar lost: it has no connection; not any more, or one that still waits to be welcomed.
-    :ivar session: what its program may come back to; None of people at a plain socket.
-    :ivar record: what is stored of it while it is here: its session, if it has one; None if
-        nothing is.
+    :ivar session: the one that its program may come back to; None of people at a plain socket.
+    :ivar record: its session, if it has one, or another record that is stored while it is here;
+        None if nothing is.
     :ivar remote: it is here by way of another process.
     """
 
@@ -217,24 +215,22 @@ class Member:
             self.attach()
 
 
+@dataclass(slots=True, eq=False)
 class Membership:
     """A member in a room, from one event to another.
 
     :ivar since: the id of the event that told of the joining; None while it waits for its commit.
     :ivar until: the id of the event that told of the leaving; None until then.
     :ivar leaving: the leaving waits for its commit.
-    :ivar kept: who leaves does so with all rooms at once, and may come back to them.
+    :ivar kept: the member leaves all rooms at once, and may come back to them.
     """
 
-    __slots__ = ("kept", "leaving", "member", "room", "since", "until")
-
-    def __init__(self, member: Member, room: Room) -> None:
-        self.member = member
-        self.room = room
-        self.since: int | None = None
-        self.until: int | None = None
-        self.leaving = False
-        self.kept = False
+    member: Member
+    room: Room
+    since: int | None = None
+    until: int | None = None
+    leaving: bool = False
+    kept: bool = False
 
     def covers(self, event: Event) -> bool:
         """Tell whether an event happened in the room while the member was in it."""
@@ -272,34 +268,26 @@ class Membership:
         return self.member.view, current is not None and current.room is self.room
 
 
+@dataclass(slots=True, eq=False)
 class Room:
     """Those who are in a room.
 
-    :ivar members: who is in, in the order of their coming.
+    :ivar members: those who are in, in the order of their coming.
     :ivar head: those who read at the head, by view and by whether the room is their current one.
     :ivar population: how many are in, or about to be.
     :ivar made_from: the address that it counts for; ``""`` if for none.
     """
 
-    __slots__ = ("head", "made_from", "members", "name", "population")
-
-    def __init__(self, name: str, made_from: str = "") -> None:
-        self.name = name
-        self.made_from = made_from
-        self.members: dict[Member, None] = {}
-        self.head: dict[tuple[View, bool], dict[Member, None]] = {}
-        self.population = 0
-
-    def groups(self) -> list[tuple[View, bool, Collection[Member]]]:
-        """List those who read at the head, by what they see; see :func:`.fanout.deliver`."""
-        return [(view, here, group) for (view, here), group in self.head.items()]
+    name: str
+    made_from: str = ""
+    members: dict[Member, None] = field(default_factory=dict)
+    head: dict[tuple[View, bool], dict[Member, None]] = field(default_factory=dict)
+    population: int = 0
 
 
 def over(member: Member, room: str, since: int, until: int) -> Membership:
     """Return what a member was in, and has left."""
-    membership = Membership(member, Room(room))
-    membership.since, membership.until, membership.leaving = since, until, True
-    return membership
+    return Membership(member, Room(room), since, until, leaving=True)
 
 
 def reads(member: Member, room: str, until: int) -> bool:
@@ -307,63 +295,37 @@ def reads(member: Member, room: str, until: int) -> bool:
     return any(m.room.name == room and m.until == until for m in member.memberships)
 
 
+@dataclass(slots=True, eq=False)
 class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.
 
     :param asked: somebody asked for it, and is told if there is nothing.
-    :ivar search: looks for those that the member sees, as it was then: see
-        :attr:`.Member.hidings`.
-    :ivar found: it is done, and it was told so.
-    :ivar heading: what stands above the first of them, until that was given.
-    :ivar shown: the time of the last of them that was given.
     :ivar done: fires when all of them were given, or the connection is lost.
     """
 
-    __slots__ = (
-        "asked",
-        "count",
-        "done",
-        "found",
-        "heading",
-        "hidings",
-        "position",
-        "room",
-        "search",
-        "shown",
-        "upto",
-    )
-
-    def __init__(self, room: str, count: int, upto: int, asked: bool) -> None:
-        self.room = room
-        self.count = count
-        self.upto = upto
-        self.asked = asked
-        self.search: Search | None = None
-        self.hidings = 0
-        self.found = False
-        self.position = 0
-        self.heading = b""
-        self.shown: int | None = None
-        self.done: Deferred[None] = Deferred()
+    room: str
+    count: int
+    upto: int
+    asked: bool
+    done: Deferred[None] = field(default_factory=Deferred)
 
 
+@dataclass(slots=True, eq=False)
 class Cursor:
     """How far a member behind the head has read.
 
     :ivar position: every event up to this id was given to the member, or was not for it.
     :ivar replays: looks into the past that come first.
     :ivar at_head: called once, when the member has been given all there is.
-    :ivar fetching: a reading from the store is out.
-    :ivar fetched: what is to be done with what was read, in its turn.
+    :ivar queued: it is in line to read.
+    :ivar waits: the next events are still to come from the store.
+    :ivar reading: reads on, a chunk at each step; None until the first.
     """
 
-    __slots__ = ("at_head", "fetched", "fetching", "member", "position", "queued", "replays")
-
-    def __init__(self, member: Member, position: int) -> None:
-        self.member = member
-        self.position = position
-        self.replays: deque[Replay] = deque()
-        self.fetching = False
-        self.fetched: Callable[[], None] | None = None
-        self.queued = False
-        self.at_head: Callable[[], None] | None = None
+    member: Member
+    position: int
+    replays: deque[Replay] = field(default_factory=deque)
+    queued: bool = False
+    waits: bool = False
+    reading: Coroutine[Any, Any, None] | None = None
+    at_head: Callable[[], None] | None = None

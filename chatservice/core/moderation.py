@@ -1,4 +1,4 @@
-"""What holds until it is changed: topics, locks, mutes and bans.
+"""Topics, locks, mutes and bans: each holds until it is changed.
 
 Each is a fact in the journal. It is changed by a commit, as events are, so it is the same wherever
 that commit is read, and after a restart.
@@ -43,13 +43,6 @@ class Term(NamedTuple):
         """Return the fact that it is."""
         return Fact(kind, name, json.dumps(self[:4], ensure_ascii=False))
 
-    def over(self, seconds: float) -> bool:
-        """Tell whether it holds no more.
-
-        :param seconds: the time by the clock of this process.
-        """
-        return self.end <= seconds
-
     def outlasts(self, other: Term) -> bool:
         """Return whether it ends later than another, as both are written."""
         return (self.until or math.inf) > (other.until or math.inf)
@@ -77,7 +70,7 @@ def moment(at: int) -> str:
 
 
 class Standing:
-    """What holds now.
+    """The topics, locks, mutes and bans that hold now.
 
     :param clock: by which terms end while this process runs.
     :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
@@ -128,48 +121,48 @@ class Standing:
             left = term.seconds if just_now else min(left, term.seconds)
         return term._replace(end=self._clock.seconds() + left)
 
+    def _holds(self, term: Term) -> bool:
+        """Tell whether a term is not over."""
+        return term.end > self._clock.seconds()
+
     def held_mutes(self) -> list[Term]:
         """List the mutes that are not over."""
-        seconds = self._clock.seconds()
-        return [term for term in self.mutes.values() if not term.over(seconds)]
+        return [term for term in self.mutes.values() if self._holds(term)]
 
     def held_bans(self) -> list[Term]:
         """List the bans that are not over."""
-        seconds = self._clock.seconds()
-        return [term for _, term in self.bans.items() if not term.over(seconds)]
+        return [term for _, term in self.bans.items() if self._holds(term)]
 
     def muted(self, name: str) -> Term | None:
         """Return for how long somebody may not speak, or None."""
         if not self.mutes:
             return None
         term = self.mutes.get(names.key(name))
-        return None if term is None or term.over(self._clock.seconds()) else term
+        return term if term is not None and self._holds(term) else None
 
     def banned(self, host: str) -> Term | None:
         """Return for how long an address may not come in, or None.
 
         :param host: as a socket names its peer.
         """
-        address = parse_address(host) if len(self.bans) else None
+        address = parse_address(host) if self.bans else None
         if address is None:
             return None
-        seconds = self._clock.seconds()
-        return next((term for term in self.bans.holding(address) if not term.over(seconds)), None)
+        return next(filter(self._holds, self.bans.holding(address)), None)
 
     def forget(self, waiting: Iterable[Fact] = ()) -> list[Fact]:
         """Forget what is over; return the facts by which the journal is to do the same.
 
-        :param waiting: facts that wait to be stored: what is in one of these is to hold anew, or
-            is forgotten by it.
+        :param waiting: facts that wait to be stored: a term in one of these is to hold anew, or is
+            forgotten by it.
         """
-        seconds = self._clock.seconds()
         terms = [(MUTE, name, term) for name, term in self.mutes.items()]
         terms += [(BAN, str(network), term) for network, term in self.bans.items()]
         kept = {(fact.kind, fact.name) for fact in waiting}
         over = [
             Fact(kind, name, "")
             for kind, name, term in terms
-            if term.over(seconds) and (kind, name) not in kept
+            if not self._holds(term) and (kind, name) not in kept
         ]
         self.apply(over)
         return over

@@ -7,6 +7,7 @@ everywhere, and the zone of an address (``%eth0``) tells nothing about who is th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import (
@@ -15,6 +16,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 from typing import Final, Generic, TypeVar
 
@@ -27,6 +29,9 @@ _MAPPED: Final = 96
 _PREFIX: Final = re.compile("[0-9]{1,3}")
 
 Value = TypeVar("Value")
+
+_Place = tuple[int, int, int]
+"""Of a network: the version of IP, the length of the prefix, and its bits."""
 
 
 class BadAddress(ValueError):
@@ -50,7 +55,7 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
         length -= _MAPPED
     if length < (WIDEST_V4 if plain.version == 4 else WIDEST_V6):
         raise BadAddress("that is too many addresses")
-    return _network(plain, length)
+    return ip_network((plain, length), strict=False)
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
@@ -83,7 +88,7 @@ def counted(host: str) -> str:
     address = parse_address(host)
     if address is None:
         return host
-    return str(_network(address, _SITE) if address.version == 6 else address)
+    return str(address if address.version == 4 else ip_network((address, _SITE), strict=False))
 
 
 class Networks(Generic[Value]):
@@ -94,51 +99,39 @@ class Networks(Generic[Value]):
     """
 
     def __init__(self) -> None:
-        # By version of IP, then length of prefix, the longest first, then the bits of the prefix.
-        self._held: dict[int, dict[int, dict[int, tuple[IPv4Network | IPv6Network, Value]]]] = {
-            4: {},
-            6: {},
-        }
+        self._held: dict[_Place, tuple[IPv4Network | IPv6Network, Value]] = {}
+        self._lengths: Counter[tuple[int, int]] = Counter()
 
     def __len__(self) -> int:
-        return sum(len(same) for held in self._held.values() for same in held.values())
+        return len(self._held)
 
     def add(self, network: IPv4Network | IPv6Network, value: Value) -> None:
         """Add a network, or give one that is there another value."""
-        held = self._held[network.version]
-        if network.prefixlen not in held:
-            held[network.prefixlen] = {}
-            self._held[network.version] = dict(sorted(held.items(), reverse=True))
-            held = self._held[network.version]
-        held[network.prefixlen][_bits(network.network_address, network.prefixlen)] = network, value
+        place = _place(network.network_address, network.prefixlen)
+        self._lengths[place[:2]] += place not in self._held
+        self._held[place] = network, value
 
     def remove(self, network: IPv4Network | IPv6Network) -> bool:
         """Remove a network; tell whether it was there. Those within it and around it stay."""
-        held = self._held[network.version]
-        same = held.get(network.prefixlen, {})
-        if same.pop(_bits(network.network_address, network.prefixlen), None) is None:
+        place = _place(network.network_address, network.prefixlen)
+        if self._held.pop(place, None) is None:
             return False
-        if not same:
-            del held[network.prefixlen]
+        self._lengths[place[:2]] -= 1
         return True
 
     def holding(self, address: IPv4Address | IPv6Address) -> Iterator[Value]:
         """Give the values of the networks that hold an address, the narrowest first."""
         address = _plain(address)
-        for length, same in self._held[address.version].items():
-            found = same.get(_bits(address, length))
+        lengths = (length for version, length in +self._lengths if version == address.version)
+        for length in sorted(lengths, reverse=True):
+            found = self._held.get(_place(address, length))
             if found is not None:
                 yield found[1]
 
     def items(self) -> list[tuple[IPv4Network | IPv6Network, Value]]:
         """Give all networks with their values: IPv4 first, and a wider one before those in it."""
         return sorted(
-            (
-                item
-                for held in self._held.values()
-                for same in held.values()
-                for item in same.values()
-            ),
+            self._held.values(),
             key=lambda item: (item[0].version, int(item[0].network_address), item[0].prefixlen),
         )
 
@@ -156,11 +149,5 @@ def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address
 
 
-def _network(address: IPv4Address | IPv6Address, length: int) -> IPv4Network | IPv6Network:
-    if isinstance(address, IPv4Address):
-        return IPv4Network((address, length), strict=False)
-    return IPv6Network((address, length), strict=False)
-
-
-def _bits(address: IPv4Address | IPv6Address, length: int) -> int:
-    return int(address) >> (address.max_prefixlen - length)
+def _place(address: IPv4Address | IPv6Address, length: int) -> _Place:
+    return address.version, length, int(address) >> (address.max_prefixlen - length)

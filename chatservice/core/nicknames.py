@@ -1,4 +1,4 @@
-"""Who holds which name."""
+"""The names that are held, each by one member."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chatservice.text import names
 class NameTaken(Refusal):
     """Somebody else holds the name."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(Code.NAME_TAKEN, why)
+    def __init__(self, name: str) -> None:
+        super().__init__(Code.NAME_TAKEN, f"the name {name} is taken")
 
 
 class Names(Protocol):
@@ -34,9 +34,6 @@ class Names(Protocol):
     def holder(self, name: str) -> object:
         """Return who holds a name, or None."""
 
-    def replace(self, old: str, new: str) -> None:
-        """Free the name that a holder had before, unless it is but another way to write the new."""
-
     def release(self, name: str) -> None:
         """Free a name that is held."""
 
@@ -50,17 +47,12 @@ class Claims:
     def claim(self, name: str, holder: object) -> Deferred[None]:
         """See :meth:`Names.claim`."""
         if self._holders.setdefault(names.key(name), holder) is not holder:
-            return fail(NameTaken(f"the name {name} is taken"))
+            return fail(NameTaken(name))
         return succeed(None)
 
     def holder(self, name: str) -> object:
         """See :meth:`Names.holder`."""
         return self._holders.get(names.key(name))
-
-    def replace(self, old: str, new: str) -> None:
-        """See :meth:`Names.replace`."""
-        if names.key(old) != names.key(new):
-            self.release(old)
 
     def release(self, name: str) -> None:
         """See :meth:`Names.release`."""

@@ -1,4 +1,4 @@
-"""What a door brings with each of its members: an outlet to write to, and a view to render by."""
+"""The outlet and the view that a door brings with each of its members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatservice.messages import Notice, Reply
 class View(Protocol):
     """How a member is shown what happens, and what it is told; equal views share what is rendered.
 
-    :ivar shows_own: what its reader says is shown to it at its place among the events: its receipt.
+    :ivar shows_own: its reader is shown its own words at their place among the events: a receipt.
     :ivar greets: its reader is shown a room on coming into it; another one asks.
     """
 
@@ -53,21 +53,10 @@ class Unseen:
 
     shows_own = greets = False
 
-    def event(self, event: Event, here: bool) -> bytes:
-        """See :meth:`View.event`."""
+    def _nothing(self, *_: Any, **__: Any) -> bytes:
         return b""
 
-    def own(self, event: Event) -> bytes:
-        """See :meth:`View.own`."""
-        return b""
-
-    def past(self, event: Event, before: int) -> bytes:
-        """See :meth:`View.past`."""
-        return b""
-
-    def reply(self, reply: Reply) -> bytes:
-        """See :meth:`View.reply`."""
-        return b""
+    event = own = past = reply = _nothing
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
         """See :meth:`View.parts`."""
@@ -78,9 +67,9 @@ UNSEEN: Final = Unseen()
 
 
 class Outlet(Protocol):
-    """What a member writes to. It keeps the order of what it is given, and never blocks.
+    """The way out to a member. It keeps the order of what it is given, and never blocks.
 
-    :ivar blocked: what was written earlier is not gone yet, so nothing more should be sent.
+    :ivar blocked: bytes that were written earlier are not gone yet, so no more should be sent.
         Whoever gave the outlet is called when it no longer is.
     """
 
@@ -132,7 +121,7 @@ class Outlet(Protocol):
     def replace(self, last: bytes) -> None:
         """Close now, with these last words: another connection has taken the place of this one.
 
-        What its peer said and was not handled is dropped; nothing more is heard of it.
+        Lines of its peer that were not handled are dropped; nothing more is heard of it.
         """
 
 
@@ -153,30 +142,14 @@ class Nowhere:
         """See :meth:`Outlet.send`."""
         return 0
 
-    def write(self, data: bytes) -> None:
-        """See :meth:`Outlet.write`."""
-
-    def begin(self, drained: Callable[[], None]) -> None:
-        """See :meth:`Outlet.begin`."""
-
     def give(self, piece: bytes) -> bool:
         """See :meth:`Outlet.give`."""
         return False
 
-    def end(self) -> None:
-        """See :meth:`Outlet.end`."""
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Do nothing: nobody is there."""
 
-    def charge(self, lines: float) -> None:
-        """See :meth:`Outlet.charge`."""
-
-    def wait_until(self, due: float) -> None:
-        """See :meth:`Outlet.wait_until`."""
-
-    def finish(self) -> None:
-        """See :meth:`Outlet.finish`."""
-
-    def replace(self, last: bytes) -> None:
-        """See :meth:`Outlet.replace`."""
+    write = begin = end = charge = wait_until = finish = replace = _nothing
 
 
 NOWHERE: Final = Nowhere()

@@ -1,4 +1,4 @@
-"""What a chat asks of other processes that have a part in it; and the answer of one that is alone.
+"""The other processes that have a part in a chat, and their stand-in in a chat that has none.
 
 A chat decides by itself about its own members. Members who are on other processes
 (:attr:`.Member.remote`) are brought in, and taken out, by its peers.
@@ -7,7 +7,7 @@ A chat decides by itself about its own members. Members who are on other process
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -20,10 +20,10 @@ from chatservice.text import wording
 
 
 class Trouble(NamedTuple):
-    """Why nothing can be stored now.
+    """The reason why nothing can be stored now.
 
     :ivar says: that, and what comes of what is said, in a sentence.
-    :ivar over: what is said when it is over.
+    :ivar over: the sentence for when it is over.
     """
 
     says: str
@@ -31,13 +31,11 @@ class Trouble(NamedTuple):
 
 
 class Peers(Protocol):
-    """The other processes, as a chat sees them.
-
-    :ivar claims: who holds which name, on all of them.
-    """
+    """The other processes, as a chat sees them."""
 
     @property
-    def claims(self) -> Names: ...
+    def claims(self) -> Names:
+        """The names that are held, on all of them."""
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
         """Bring in who is elsewhere, by what holds at the start.
@@ -52,15 +50,15 @@ class Peers(Protocol):
         """
 
     def arrives(self, member: Member) -> None:
-        """Somebody without a token asks to be let in; others are to know of them, and how long
-        that may take is to be told.
+        """Let others know of somebody without a token who asks to be let in; tell the member if
+        that may take a while.
         """
 
     def leaves(self, member: Member) -> None:
-        """A member of this process leaves: with what is committed next, others forget it."""
+        """Let others forget a member of this process, which leaves, with the next commit."""
 
     def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
-        """Ask the process of a remote member to let it go; see :meth:`.Chat.send_away`."""
+        """Ask the process of a remote member to let it go; see :meth:`.Attendance.send_away`."""
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
         """Find a session, and see to it that what it does is decided in this process.
@@ -74,10 +72,10 @@ class Peers(Protocol):
         """Let members who are elsewhere change by facts that were committed."""
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """A commit was shown.
+        """Note that a commit was shown.
 
         :param sends: so many it took.
-        :param missing: who was to come or go in it, and is not among those whom it shows.
+        :param missing: those who were to come or go in it, and whom it does not show.
         :return: so many of the sends are to be paid for before the next commit.
         """
 
@@ -98,36 +96,26 @@ class Alone:
         self.claims = Claims()
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
-        """Who was here is here again."""
+        """Let all who were here at the last stop be here again."""
         return facts
 
-    def follow(self) -> None:
-        """There is nothing to take part in."""
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        """Do nothing: nobody else has to know, and no member is elsewhere."""
 
-    def arrives(self, member: Member) -> None:
-        """Nobody has to know."""
-
-    def leaves(self, member: Member) -> None:
-        """Nobody has to know."""
-
-    def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
-        """No member is elsewhere."""
+    follow = arrives = leaves = hold = send_away = _nothing
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
-        """All is decided here."""
+        """Find it: all is decided here."""
         return succeed(find())
 
-    def hold(self, facts: Sequence[Fact]) -> None:
-        """No member is elsewhere."""
-
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """Each commit is paid for; nobody is ever missing in one."""
+        """Have each commit paid for; nobody is ever missing in one."""
         return sends
 
     def trouble(self, refusing: bool) -> Trouble | None:
-        """There is trouble while the journal refuses."""
+        """Tell of trouble while the journal refuses."""
         return Trouble(wording.UNSTORED, wording.STORED_AGAIN) if refusing else None
 
     def stats(self) -> list[tuple[str, str]]:
-        """There is nothing else to know."""
+        """Return nothing: there is nothing else to know."""
         return []

@@ -1,6 +1,6 @@
-"""Who may do what: the one place that decides it.
+"""Permissions: the one place that decides whether somebody may do something.
 
-Of who is muted, others read no new words. Words are everything that others read: lines, topics,
+Others read no new words of a muted member. Words are everything that others read: lines, topics,
 away texts, parting words, and also a new nickname and the name of a new room.
 """
 
@@ -13,11 +13,6 @@ from chatservice.core.state import OPERATORS
 from chatservice.journal.events import ACTED, ANNOUNCED
 from chatservice.messages import Code
 from chatservice.text import wording
-
-
-def is_heard(standing: Standing, name: str) -> bool:
-    """Tell whether the holder of a name is not muted."""
-    return standing.muted(name) is None
 
 
 def check_heard(standing: Standing, name: str, kind: str = "") -> None:

@@ -11,14 +11,13 @@ from chatservice.core import ignoring
 from chatservice.core.grace import Absences
 from chatservice.core.members import Member
 from chatservice.core.outlet import Outlet, View
-from chatservice.core.permissions import check_heard, is_heard
+from chatservice.core.permissions import check_heard
 from chatservice.core.refusals import Refusal
 from chatservice.core.rooms import Rooms
-from chatservice.core.sessions import Session
 from chatservice.core.state import OPERATORS, State
 from chatservice.journal.events import RENAMED
 from chatservice.messages import Code
-from chatservice.text import wording
+from chatservice.text import names, wording
 
 MOMENT: Final = 10.0
 """Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""
@@ -91,18 +90,21 @@ class Attendance:
         self._state.shares.check_name(member.outlet.site, Code.NOT_LET_IN)
 
         def named(_: None) -> None:
-            if member.gone or member.remote or not is_heard(self._state.standing, member.name):
-                self._state.claims.replace(name, member.name)
-                check_heard(self._state.standing, member.name)
-                return
             old = member.name
+            refused = member.gone or member.remote or self._state.standing.muted(old) is not None
+            if names.key(old) != names.key(name):
+                # Else it is one name, written in another way.
+                self._state.claims.release(name if refused else old)
+            if refused:
+                check_heard(self._state.standing, old)
+                return
             self._state.shares.named(member.outlet.site)
             self.call(member, name)
             self._state.note(member)
-            self._state.claims.replace(old, name)
             for membership in member.rooms():
-                draft = member.draft(membership.room.name, RENAMED, old, name)
-                self._state.ticker.batch.rename(draft)
+                self._state.ticker.batch.rename(
+                    member.draft(membership.room.name, RENAMED, old, name)
+                )
                 self._state.spend(member, membership.room.name)
             self._state.ask(member)
 
@@ -123,7 +125,7 @@ class Attendance:
         They are shown of whoever has spoken or stayed a moment: to come and go is no way to be
         read.
         """
-        if not (words and is_heard(self._state.standing, member.name)):
+        if not words or self._state.standing.muted(member.name) is not None:
             return ""
         if member.spoke or self._state.clock.seconds() - member.came >= MOMENT:
             return words
@@ -140,14 +142,9 @@ class Attendance:
         """
         self.unplug(member)
         if member.session is not None and not member.gone:
-            self._away(member)
-
-    def _away(self, member: Member) -> None:
-        """A program has lost its connection: nobody is told, for a grace."""
-        assert member.session is not None
-        member.session.seen = self._state.now()
-        self._state.note(member)
-        self.absences.add(member)
+            member.session.seen = self._state.now()
+            self._state.note(member)
+            self.absences.add(member)
 
     def unplug(self, member: Member) -> None:
         """Let a member read nothing any more: it has no connection here."""
@@ -218,8 +215,12 @@ class Attendance:
             membership.kept = member.session is not None
             self._state.ticker.batch.leave(membership, words)
         if member.session is not None:
-            rooms = [membership.room.name for membership in memberships]
-            self._leave_behind(member.session, member, rooms)
+            # Remembered for as long as its token can be used.
+            member.session.rooms = [membership.room.name for membership in memberships]
+            self.absences.discard(member)
+            for fact in self._state.tokens.left(member.session):
+                self._state.ticker.batch.hold(fact)
+            self._state.note(member)
         if memberships:
             self._state.ask(member)
         if not memberships or self._state.ticker.refusing:
@@ -230,18 +231,9 @@ class Attendance:
         if member.gone or member.remote or not member.lost:
             return  # It has come back while it waited for its turn.
         if self._state.ticker.full:
-            self._state.ticker.batch.then(lambda: self._over(member))
+            self._state.ticker.batch.then.append(lambda: self._over(member))
         else:
             self.quit(member)
-
-    def _leave_behind(self, session: Session, member: Member, rooms: list[str]) -> None:
-        """Remember a session that has left, for as long as its token can be used."""
-        session.rooms = rooms
-        self.absences.discard(member)
-        for fact in self._state.tokens.left(session):
-            self._state.ticker.batch.hold(fact)
-        self._state.ticker.batch.note(session)
-        self._state.ticker.wake()
 
     def see_off(self, member: Member) -> None:
         """Let a member that is gone read what there is until now, and be closed."""

@@ -1,19 +1,19 @@
-"""What is raised when something can't be done; ``str()`` says why, and is fit to be shown."""
+"""Refusals: raised when something can't be done; ``str()`` says why, and is fit to be shown."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from chatservice.journal.base import JournalUnavailable
+from chatservice.journal.events import JournalUnavailable
 from chatservice.messages import Code
 from chatservice.text.names import BadName
 
 
 class Refusal(Exception):
-    """What somebody asked for is not done.
+    """Something that somebody asked for is not done.
 
     :ivar code: why, in a word that does not change.
-    :ivar hint: what somebody who types could do about it; ``""`` if there is no more to say.
+    :ivar hint: advice for somebody who types; ``""`` if there is no more to say.
     """
 
     def __init__(self, code: Code, why: str, hint: str = "") -> None:
@@ -22,21 +22,14 @@ class Refusal(Exception):
         self.hint = hint
 
 
-class NotLetIn(Refusal):
-    """Somebody can't come into a room."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(Code.NOT_LET_IN, why)
-
-
 _BELOW: Final[dict[type[Exception], Code]] = {
     BadName: Code.BAD_NAME,
     JournalUnavailable: Code.WENT_WRONG,
 }
-"""What is refused by parts that know no codes."""
+"""The errors of parts that know no codes."""
 
 REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_BELOW)
-"""What is raised when something is not done; all else is a mistake of the service."""
+"""The errors that refuse something; any other is a mistake of the service."""
 
 
 def refusal_of(error: Exception) -> Refusal:

@@ -1,23 +1,33 @@
 """How names that older rules allowed become names of today, in a file and in a cluster's log.
 
-Who has a name that nobody can have any more, or one that is another's by now, is given another one;
+A member whose name nobody can have any more, or is another's by now, is given another one;
 so are rooms. A mute goes with a name, and with a room its topic, its lock and its past. A file is
 changed when it is opened, in one commit. A log is changed at an entry, at which all nodes do the
-same: what they do is made of nothing but what holds, which all of them have alike.
+same: they do it by the facts alone, which all of them have alike.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from twisted.logger import Logger
 
 from chatservice.core.moderation import LOCK, MUTE, Term
 from chatservice.core.sessions import SESSION, Period, Reading
-from chatservice.journal.base import JournalError, Revision
-from chatservice.journal.events import ACTED, FILE, RENAMED, ROOM, TOPIC, Draft, Fact
+from chatservice.journal.events import (
+    ACTED,
+    FILE,
+    RENAMED,
+    ROOM,
+    TOPIC,
+    Draft,
+    Fact,
+    JournalError,
+    Revision,
+)
 from chatservice.text import names
 from chatservice.text.characters import scripts
 from chatservice.text.names import BadName
@@ -49,10 +59,10 @@ log = Logger()
 
 
 class Settled(NamedTuple):
-    """What holds by the rules of today, and did not before.
+    """All that holds by the rules of today, and did not before.
 
-    :ivar holders: who holds which name, by its key: the origins of all who are here.
-    :ivar facts: what holds otherwise from now on.
+    :ivar holders: the origins of all who are here, by the keys of their names.
+    :ivar facts: those that hold otherwise from now on.
     :ivar drafts: by which people are told of it.
     :ivar told: the same in sentences, for the log.
     """
@@ -84,13 +94,10 @@ def revise(
         raise JournalError(f"it was written by a newer version (rules for names {rules})")
     if rules == names.RULES:
         return None
-    here: list[Fact] = []
-    left: list[Fact] = []
-    for fact in facts:
-        if fact.kind == SESSION:
-            (here if json.loads(fact.value)["here"] else left).append(fact)
+    sessions = {fact for fact in facts if fact.kind == SESSION}
+    here = {fact for fact in sessions if json.loads(fact.value)["here"]}
     standing = [fact for fact in facts if fact.kind in STANDING]
-    settled = settle(here, left, standing, rooms(), longest)
+    settled = settle(here, sessions - here, standing, rooms(), longest)
     tell(settled)
     return Revision([*settled.facts, Fact(FILE, RULES_FACT, str(names.RULES))], settled.drafts)
 
@@ -135,8 +142,8 @@ def settle(
 
     It is the same in whatever order the facts come, and done again it changes nothing.
 
-    :param here: what is stored of people and programs who are here.
-    :param left: what is stored of those who have left, and hold no name.
+    :param here: the records of people and programs who are here.
+    :param left: the records of those who have left, and hold no name.
     :param standing: facts of the kinds of :data:`STANDING`.
     :param rooms: of which something is known beside that.
     :param longest: how long a name may be.
@@ -153,8 +160,10 @@ def settle(
     facts += [Fact(*key, "") for key in sorted(held.keys() - now.keys())]
     facts += [Fact(*key, value) for key, value in sorted(now.items()) if held.get(key) != value]
     for person in people:
-        drafts += person.drafts
-        told += person.told
+        if person.name != person.old:
+            told.append(f"{person.old} is called {person.name} from now on: {person.why}")
+            for room in sorted(person.reading.rooms) if person.here else ():
+                drafts.append(Draft(room, RENAMED, person.old, person.name, person.origin, 0))
     return Settled(holders, facts, drafts, told)
 
 
@@ -162,7 +171,7 @@ def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable
     """Return what rooms are called of which nothing holds any more, only their past is there.
 
     :param rooms: those that are to be called otherwise, if they have to be and are not yet.
-    :param records: what is stored of people and programs.
+    :param records: those of people and programs.
     :param standing: see :func:`settle`.
     """
     held = {(fact.kind, fact.name): fact.value for fact in standing}
@@ -175,8 +184,9 @@ def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable
 class _Person:
     """Somebody of whom there is a record.
 
-    :ivar was: what is stored of them by now.
+    :ivar was: the record, as it is stored by now.
     :ivar here: they have not left.
+    :ivar old: how they were called.
     :ivar since: when they were in a room first, as an id.
     :ivar why: why they can't have the name that they have; ``""`` if they can.
     """
@@ -187,6 +197,7 @@ class _Person:
         self._value: dict[str, Any] = json.loads(fact.value)
         self.origin: int = self._value["origin"]
         self.name: str = self._value["name"]
+        self.old = self.name
         periods = tuple(Period(*period) for period in self._value.get("periods", ()))
         self.reading = Reading(self._value["rooms"], periods, self._value.get("forgotten", 0))
         ids = [*self.reading.rooms.values(), *(period.since for period in periods)]
@@ -194,14 +205,8 @@ class _Person:
         self.why = _reason(names.nickname, self.name)
 
     @property
-    def old(self) -> str:
-        """How they were called."""
-        name: str = self._value["name"]
-        return name
-
-    @property
     def fact(self) -> Fact:
-        """What is to be stored; for when they come back, it tells as ``was`` how they were called.
+        """The fact to be stored. It tells as ``was`` how they were called, for when they come back.
 
         It is the same as before if nothing of it has changed.
         """
@@ -213,21 +218,6 @@ class _Person:
         if value == self._value:
             return self.was
         return self.was._replace(value=json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-    @property
-    def drafts(self) -> list[Draft]:
-        """What others are told, if they are here and called otherwise."""
-        if self.name == self.old or not self.here:
-            return []
-        rooms = sorted(self.reading.rooms)
-        return [Draft(room, RENAMED, self.old, self.name, self.origin, 0) for room in rooms]
-
-    @property
-    def told(self) -> list[str]:
-        """The same for the log."""
-        if self.name == self.old:
-            return []
-        return [f"{self.old} is called {self.name} from now on: {self.why}"]
 
 
 def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:
@@ -248,7 +238,7 @@ def _call_rooms(
     """Return what rooms are called from now on, by what they were called, and what tells of it.
 
     :param known: all rooms of which is known.
-    :param held: what holds; also what rooms are called since other rules.
+    :param held: all that holds; also the names of rooms since other rules.
     :param those: which may be called otherwise; all, if it is None.
     """
     before = {name: new for (kind, name), new in held.items() if kind == ROOM}
@@ -262,8 +252,7 @@ def _call_rooms(
             continue
         new = before.get(room, "")
         if not new:
-            new = _mended(names.room_name, room, "room", longest)
-            new = _unused(names.room_name, new, "room", used.__contains__, longest)
+            new = _nearest(names.room_name, room, "room", longest, used.__contains__)
             used.add(new)
             words = f"calls this room #{new} from now on, and not #{room}: {why}"
             drafts.append(Draft(new, ACTED, THE_SERVER, words, 0, 0))
@@ -285,13 +274,17 @@ def _call_people(people: Iterable[_Person], longest: int) -> dict[str, int]:
         elif person.here:
             holders[names.key(person.name)] = person
     for person in others:
-        name = _mended(names.nickname, person.name, "guest", longest)
         if person.here:
-            name = _unused(
-                names.nickname, name, "guest", lambda name: names.key(name) in holders, longest
+            person.name = _nearest(
+                names.nickname,
+                person.name,
+                "guest",
+                longest,
+                lambda name: names.key(name) in holders,
             )
-            holders[names.key(name)] = person
-        person.name = name
+            holders[names.key(person.name)] = person
+        else:  # A session that has left holds no name.
+            person.name = _nearest(names.nickname, person.name, "guest", longest)
     return {key: person.origin for key, person in holders.items()}
 
 
@@ -317,7 +310,7 @@ def _call_standing(
             term = Term(*json.loads(value))
             other = renamed.get(term.name, term.name)
             if _reason(names.nickname, other):
-                other = _mended(names.nickname, other, "guest", longest)
+                other = _nearest(names.nickname, other, "guest", longest)
             key = names.key(other)
             if key not in mutes or term.outlasts(mutes[key]):
                 mutes[key] = term
@@ -335,39 +328,38 @@ def _reason(check: Check, name: str) -> str:
         return str(error)
 
 
-def _mended(check: Check, name: str, otherwise: str, longest: int) -> str:
+def _nearest(
+    check: Check,
+    name: str,
+    otherwise: str,
+    longest: int,
+    used: Callable[[str], bool] = lambda name: False,
+) -> str:
     """Return the name that is nearest to one that can't be, or is itself one.
 
-    :param otherwise: what it is if none is near.
+    Where somebody has that, it has the first number behind it with which nobody has it.
+
+    :param otherwise: the name if none is near, and if the nearest can't have a number behind it.
     """
-    longest = max(longest, len(name))
+    room = max(longest, len(name))
     spoilt = "".join(
         "_" if character in names.FORBIDDEN or not scripts(character) else character
         for character in name
     )
     for text in (spoilt, f"_{spoilt}", spoilt.lower()):
-        try:
-            return check(text[:longest], longest)
-        except BadName:
-            continue
-    return otherwise
-
-
-def _unused(
-    check: Check, name: str, otherwise: str, used: Callable[[str], bool], longest: int
-) -> str:
-    """Return a name, with the first number behind it with which nobody has it.
-
-    :param otherwise: what stands before the number if the name can't.
-    """
-    longest = max(longest, len(name))
-    number = 1
+        with suppress(BadName):
+            name = check(text[:room], room)
+            break
+    else:
+        name = otherwise
+    room = max(longest, len(name))
     unused = name
+    number = 1
     while used(unused):
         number += 1
         end = str(number)
         try:
-            unused = check(name[: longest - len(end)] + end, longest)
+            unused = check(name[: room - len(end)] + end, room)
         except BadName:
             name = otherwise
     return unused

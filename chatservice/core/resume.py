@@ -26,7 +26,6 @@ from chatservice.core.refusals import Refusal
 from chatservice.core.rooms import Rooms
 from chatservice.core.sessions import Session
 from chatservice.core.state import State
-from chatservice.core.telling import joined, seen
 from chatservice.journal.events import Fact
 from chatservice.text import names
 
@@ -179,17 +178,17 @@ class Returns:
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
         batch.note(session)
-        batch.then(partial(self._appeared, member, token))
+        batch.then.append(partial(self._appeared, member, token))
         for room in dict.fromkeys(rooms):
             try:
                 membership = self._rooms.join(member, room)
             except Refusal as error:
                 session.reading = session.reading.left(room, coming.began)
-                batch.then(partial(member.refuse, error.code, str(error)))
+                batch.then.append(partial(member.refuse, error.code, str(error)))
             else:
-                batch.then(partial(joined, state, membership))
+                batch.then.append(partial(self._rooms.tell_joined, membership))
         # Last: what is asked for behind the hello is answered behind what answers that.
-        batch.then(partial(self._welcomed, member))
+        batch.then.append(partial(self._welcomed, member))
         state.ticker.wake()
         return await welcomed
 
@@ -243,7 +242,7 @@ class Returns:
                 journal=state.journal.identity,
                 since=since,
                 seq=session.seq,
-                rooms=[seen(state, membership.room) for membership in member.rooms()],
+                rooms=[self._rooms.seen(membership.room) for membership in member.rooms()],
                 resumed=resumed,
                 gap=gap,
                 grace=limits.grace,

@@ -6,27 +6,73 @@ A room exists while somebody is in it, or about to be, and as long as it is perm
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
+from typing import Final
 
-from chatservice.core.directory import Directory
 from chatservice.core.members import Member, Membership, Room
 from chatservice.core.permissions import check_heard
-from chatservice.core.refusals import NotLetIn
+from chatservice.core.refusals import Refusal
 from chatservice.core.state import OPERATORS, State
 from chatservice.journal.events import TOPIC, Fact
 from chatservice.limits import Limits
+from chatservice.messages import Code, RoomSeen
+from chatservice.messages.replies import joined
+
+MANY: Final = 200
+"""Rooms from which on sorting them gets a turn of the reactor of its own."""
 
 
 class Rooms:
     """The rooms there are.
 
     :ivar by_name: they, by their names.
-    :ivar directory: they, as they are listed.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
         self.by_name = {name: Room(name) for name in state.permanent}
-        self.directory = Directory(self.by_name)
+        self._order: list[Room] | None = None
+
+    # How they are listed
+
+    def changed(self) -> None:
+        """Take note that people came or went, or that there is another room, or one less."""
+        self._order = None
+
+    @property
+    def dear(self) -> bool:
+        """Whether it takes some time to tell the :meth:`first`."""
+        return self._order is None and len(self.by_name) > MANY
+
+    def first(self, most: int, without: str = "") -> tuple[list[Room], int]:
+        """Return the first ``most`` rooms, the fullest first, and how many there are.
+
+        Rooms that are as full are in the order of their names.
+
+        :param without: a room that counts as not there.
+        """
+        if self._order is None:
+            self._order = sorted(
+                self.by_name.values(), key=lambda room: (-len(room.members), room.name)
+            )
+        shown = (room for room in self._order if room.name != without)
+        return list(islice(shown, most)), len(self._order) - (without in self.by_name)
+
+    def seen(self, room: Room) -> RoomSeen:
+        """Return what is told of a room to who asks."""
+        standing = self._state.standing
+        return RoomSeen(
+            room=room.name,
+            people=len(room.members),
+            topic=standing.topics.get(room.name, ""),
+            locked=True if room.name in standing.locks else None,
+        )
+
+    def tell_joined(self, membership: Membership, ref: str | int | None = None) -> None:
+        """Tell a member that it is in a room, as it asked."""
+        membership.member.reply(joined(self.seen(membership.room), ref))
+
+    # Coming into one, and leaving it
 
     def room(self, name: str, made_from: str = "") -> Room:
         """Return a room, which exists from now on.
@@ -35,7 +81,7 @@ class Rooms:
         """
         if name not in self.by_name:
             self.by_name[name] = Room(name, made_from)
-            self.directory.changed()
+            self.changed()
         return self.by_name[name]
 
     def put(self, member: Member, name: str, since: int) -> None:
@@ -43,14 +89,12 @@ class Rooms:
         room = self.room(name)
         room.population += 1
         room.members[member] = None
-        membership = Membership(member, room)
-        membership.since = since
-        member.memberships.append(membership)
-        self.directory.changed()
+        member.memberships.append(Membership(member, room, since))
+        self.changed()
 
     def vacate(self, room: Room) -> None:
         """Note that somebody is no more in a room; an empty one is forgotten."""
-        self.directory.changed()
+        self.changed()
         room.population -= 1
         if not room.population and room.name not in self._state.permanent:
             del self.by_name[room.name]
@@ -72,7 +116,7 @@ class Rooms:
             if room is not None and new not in self.by_name:
                 room.name = new
                 self.by_name[new] = room
-            self.directory.changed()
+            self.changed()
         for member in self._state.members:
             if member.record is not None:
                 member.record.reading = member.record.reading.called(rooms)
@@ -99,18 +143,19 @@ class Rooms:
         if member.operator:
             limits = Limits(max_rooms_per_member=0, max_rooms=0)
         elif name == OPERATORS:
-            raise NotLetIn(f"#{name} is for operators")
+            raise Refusal(Code.NOT_LET_IN, f"#{name} is for operators")
         elif name in self._state.standing.locks:
-            raise NotLetIn(f"#{name} is locked: nobody can come in now")
+            raise Refusal(Code.NOT_LET_IN, f"#{name} is locked: nobody can come in now")
         if limits.max_rooms_per_member and len(member.rooms()) >= limits.max_rooms_per_member:
-            raise NotLetIn(
-                f"you are in {limits.max_rooms_per_member} rooms already: /leave one first"
+            raise Refusal(
+                Code.NOT_LET_IN,
+                f"you are in {limits.max_rooms_per_member} rooms already: /leave one first",
             )
         room = self.by_name.get(name)
         if room is None:
             check_heard(self._state.standing, member.name)
             if limits.max_rooms and len(self.by_name) >= limits.max_rooms:
-                raise NotLetIn(f"there are {limits.max_rooms:,} rooms already")
+                raise Refusal(Code.NOT_LET_IN, f"there are {limits.max_rooms:,} rooms already")
             site = "" if member.operator else member.outlet.site
             self._state.shares.new_room(site)
             room = self.room(name, site)

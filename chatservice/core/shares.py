@@ -108,7 +108,7 @@ class Shares:
     def said(self, address: str, room: str, text: str = "", lines: float = 1.0) -> float:
         """Count what somebody brings before those in a room.
 
-        :param text: what is stored of it, beside what each event takes.
+        :param text: the text that is stored; each event takes some bytes beside it.
         :param lines: lines that they are shown.
         :returns: when the next may be handled, by the clock; 0.0 if that is now.
         """

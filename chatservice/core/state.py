@@ -1,4 +1,4 @@
-"""Who is here, and what all parts of a chat have in common."""
+"""The state that all parts of a chat have in common."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatservice.core.peers import Peers, Trouble
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
 from chatservice.core.wall_clock import WallClock
-from chatservice.journal.base import Committed, Journal
+from chatservice.journal.events import Committed, Journal
 from chatservice.limits import Limits
 from chatservice.text import wording
 
@@ -29,18 +29,19 @@ OPERATORS: Final = "operators"
 
 
 class State:
-    """Who is here; the clocks, the journal and what is made of it; what holds, and the limits.
+    """The members; the clocks, the journal and all that is made of it; the facts, and the limits.
 
     :param now: the time, in milliseconds since 1970.
     :param permanent: names of rooms that always exist; people land in the first.
     :param motd: lines that everyone is shown who comes in.
     :param show: shows what was committed; see :class:`.Ticker`.
     :ivar wall: the time of day, and whether anything may be deleted by it.
-    :ivar sessions: who is here, by origin.
+    :ivar sessions: the members, by origin.
+    :ivar members: the same, as they are at any time.
     :ivar tokens: the sessions of programs, which can be taken up again.
-    :ivar shares: what each address may do.
+    :ivar shares: the rates and shares of each address.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
-    :ivar ignorers: who ignores anybody.
+    :ivar ignorers: those who ignore anybody.
     :ivar peers: the other processes; set by the chat.
     """
 
@@ -64,6 +65,7 @@ class State:
         self.wall = WallClock(clock, now, journal.note)
         self.now = now = self.wall.now
         self.sessions: dict[int, Member] = {}
+        self.members: Collection[Member] = self.sessions.values()
         self.ignorers: dict[Member, None] = {}
         self.standing = Standing(clock, now)
         self.past = Past(journal, limits.recent)
@@ -76,13 +78,8 @@ class State:
 
     @property
     def claims(self) -> Names:
-        """Who holds which name."""
+        """The names that are held."""
         return self.peers.claims
-
-    @property
-    def members(self) -> Collection[Member]:
-        """All who are here."""
-        return self.sessions.values()
 
     def find(self, name: str) -> Member | None:
         """Return who is here under a name, however it is written."""
@@ -99,12 +96,11 @@ class State:
 
         No ban is for operators, and each process looks after its own members.
         """
-        exempt = member.operator or member.remote
-        return None if exempt else self.banned(member.outlet.address)
+        return None if member.operator or member.remote else self.banned(member.outlet.address)
 
     @property
     def held_up(self) -> str:
-        """Why nothing can be stored now, and what comes of what is said, in a sentence.
+        """The sentence that tells why nothing can be stored now, and what comes of what is said.
 
         ``""`` if it can.
         """

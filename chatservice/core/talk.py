@@ -1,16 +1,16 @@
-"""What was said in a room, as one piece: the last things before an id, or the first after one."""
+"""A piece of the talk in a room: the last things said before an id, or the first after one."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Set
-from typing import Any, Final, NamedTuple
+from collections.abc import Set
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
+from chatservice.core.answers import others_turn
 from chatservice.core.feed.history import Past, Search
-from chatservice.journal.base import Stretch
-from chatservice.journal.events import Event, is_hidden
+from chatservice.journal.events import Event, Stretch, is_hidden
 
 CHARACTERS_MOST: Final = 256 << 10
 """A piece ends before it has more characters than this; but for one event it may."""
@@ -29,30 +29,27 @@ class Talk(NamedTuple):
     gap: bool
 
 
-Reading = Generator[bytes | Deferred[Any], Any, Talk]
-"""Reads a piece, as a part of an answer (:data:`.answers.Pieces`): with ``b""``, others have their
-turn before it looks at more."""
-
-
-def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]) -> Reading:
+async def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]) -> Talk:
     """Read the last ``limit`` things said in a room before an id, and not by who is hidden.
 
-    The reading fails with :exc:`.JournalUnavailable`.
+    It is read as a part of an answer (:data:`.answers.Making`): others have their turns between.
+
+    :raises JournalUnavailable: if it can't be read now.
     """
     upto = min(before - 1, past.head)
     search = Search(past, room, upto, limit + 1, hidden)
     while not search.done:
         step = search.go_on()
         if step is not None:
-            yield step
+            await step
         elif not search.done:
-            yield b""
+            await others_turn()
     kept: deque[Event] = deque()
     size = 0
     more = search.length > limit
     position = search.position()
     while position < upto:
-        stretch = yield from _read(past, room, position, upto)
+        stretch = await _read(past, room, position, upto)
         for event in stretch.events:
             if not search.hides(event):
                 kept.append(event)
@@ -63,14 +60,16 @@ def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]
             more = True
         position = search.position(stretch.reached)
         if position < upto:
-            yield b""
+            await others_turn()
     return Talk(list(kept), more, gap=past.start > 0 and not more and len(kept) < limit)
 
 
-def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) -> Reading:
+async def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) -> Talk:
     """Read the first ``limit`` things said in a room after an id, and not by who is hidden.
 
-    The reading fails with :exc:`.JournalUnavailable`.
+    It is read as :func:`talk_before` is.
+
+    :raises JournalUnavailable: if it can't be read now.
     """
     start = past.start
     kept: list[Event] = []
@@ -78,7 +77,7 @@ def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) 
     position, upto = max(after, start), past.head
     more = False
     while position < upto and not more:
-        stretch = yield from _read(past, room, position, upto)
+        stretch = await _read(past, room, position, upto)
         for event in stretch.events:
             if is_hidden(event.kind, event.origin, hidden):
                 continue
@@ -89,15 +88,10 @@ def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) 
             kept.append(event)
         position = stretch.reached
         if position < upto and not more:
-            yield b""
+            await others_turn()
     return Talk(kept, more, gap=after < start)
 
 
-def _read(
-    past: Past, room: str, position: int, upto: int
-) -> Generator[Deferred[Stretch], Any, Stretch]:
+async def _read(past: Past, room: str, position: int, upto: int) -> Stretch:
     stretch = past.read(position, [room], upto, talk=True)
-    if isinstance(stretch, Deferred):
-        read: Stretch = yield stretch
-        return read
-    return stretch
+    return await stretch if isinstance(stretch, Deferred) else stretch

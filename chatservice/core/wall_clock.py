@@ -1,6 +1,6 @@
 """The time of day, and whether it can be believed.
 
-What was said has the time at which it was said, and what is to be forgotten goes by that. So one
+An event has the time at which it happened, and is forgotten by that time. So one
 wrong reading could delete all there is: a machine that starts with its clock forty days ahead, say.
 Nothing is deleted while the time is in doubt: after a jump of more than a :data:`JUMP`, between two
 looks or between the newest event in the file and the start, until the service has run for
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.core.deadlines import Timer
 from chatservice.journal.events import FILE, Fact
 from chatservice.text import durations
 
@@ -31,7 +31,7 @@ LOOK_EVERY: Final = 60.0
 """Seconds after which it is stored how long the service has run in doubt."""
 
 WIDER: Final = 2
-"""Who runs the service for an hour a day always finds a day's gap. So a gap at a start begins the
+"""A service that runs for an hour a day finds a day's gap at each start. So a gap begins the
 probation anew only if it is so many times the widest one before."""
 
 NOTE: Final = "clock"
@@ -45,9 +45,8 @@ UNTIL_THEN: Final = (
 log = Logger()
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """Why nothing may be deleted now.
+class Doubt(NamedTuple):
+    """The reason why nothing may be deleted now.
 
     :ivar ran: seconds that the service has run since the time is in doubt.
     :ivar gap: milliseconds, the widest of those between a newest event and a start.
@@ -68,7 +67,7 @@ class WallClock:
     :param clock: the seconds that pass, whatever the time of day is set to.
     :param read: the time of day, in milliseconds since 1970.
     :param note: keeps something in the journal's file (:meth:`.Journal.note`).
-    :ivar doubt: what speaks against the time of day; None if nothing does.
+    :ivar doubt: the reason to doubt the time of day; None if there is none.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class WallClock:
         self._read = read
         self._note = note
         self._last = read(), clock.seconds()
-        self._due: IDelayedCall | None = None
+        self._timer = Timer(clock, self._run)
         self._ran_at = 0.0
 
     def now(self) -> int:
@@ -112,8 +111,8 @@ class WallClock:
         before = Doubt(*json.loads(kept)) if kept else None
         gap = abs(self.now() - newest) if newest else 0
         if gap > JUMP and (before is None or gap > WIDER * before.gap):
-            since = f"{durations.say(gap / 1000)} away from that of the last event"
-            self._begin(Doubt(gap=gap), f"it is {since}")
+            off = durations.say(gap / 1000)
+            self._begin(Doubt(gap=gap), f"it is {off} away from that of the last event")
         elif before is not None:
             self._begin(before, "it jumped before the start")
 
@@ -121,7 +120,7 @@ class WallClock:
         """Note how long the service has run."""
         if self.doubt is not None:
             self._run()
-        self._cancel()
+        self._timer.stop()
 
     def believe(self) -> None:
         """Take the time for right from now on, as somebody has looked at it."""
@@ -130,34 +129,29 @@ class WallClock:
             self._end("an operator says so")
 
     def _begin(self, doubt: Doubt, why: str) -> None:
-        self.doubt, self._ran_at = doubt, self._clock.seconds()
         left = durations.say(doubt.left)
         log.warn(f"the clock may be wrong: {{why}}; {UNTIL_THEN}", why=why, left=left)
-        self._store(json.dumps([doubt.ran, doubt.gap]))
-        self._cancel()
-        self._due = self._clock.callLater(LOOK_EVERY, self._look)
+        self._keep(doubt)
 
-    def _look(self) -> None:
-        self._due = None
-        self._run()
-        if self.doubt is not None and self._due is None:
-            self._due = self._clock.callLater(LOOK_EVERY, self._look)
+    def _keep(self, doubt: Doubt) -> None:
+        """Note a doubt as it is now, and look again later."""
+        self.doubt, self._ran_at = doubt, self._clock.seconds()
+        self._store(json.dumps(doubt))
+        self._timer.start(LOOK_EVERY)
 
     def _run(self) -> None:
-        """Count how long the service has run in doubt, and note it."""
+        """Count how long the service has run in doubt."""
         self.now()
         assert self.doubt is not None
-        seconds = self._clock.seconds()
-        ran, self._ran_at = self.doubt.ran + seconds - self._ran_at, seconds
-        self.doubt = replace(self.doubt, ran=ran)
+        ran = self.doubt.ran + self._clock.seconds() - self._ran_at
         if ran >= PROBATION:
             self._end("the service has run long enough with it")
         else:
-            self._store(json.dumps([ran, self.doubt.gap]))
+            self._keep(self.doubt._replace(ran=ran))
 
     def _end(self, why: str) -> None:
         self.doubt = None
-        self._cancel()
+        self._timer.stop()
         log.info("the clock is right: {why}", why=why)
         self._store("")
 
@@ -165,8 +159,3 @@ class WallClock:
         self._note(NOTE, value).addErrback(
             lambda failure: log.warn("can't note it: {why}", why=failure.getErrorMessage())
         )
-
-    def _cancel(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None

@@ -43,7 +43,7 @@ class Closings:
             self._minutes.add(cause)
         self._counts[cause] += 1
         if self._counts[cause] <= MOST:
-            log.info("closed ({cause}): {peer}", cause=cause.value, peer=shown(peer))
+            log.info("closed ({cause}): {peer}", cause=cause, peer=shown(peer))
 
     def stop(self) -> None:
         """Log what was only counted."""
@@ -54,7 +54,7 @@ class Closings:
     def _sum_up(self, cause: Cause) -> None:
         more = self._counts.pop(cause) - MOST
         if more > 0:
-            log.info("closed ({cause}): {more} more", cause=cause.value, more=more)
+            log.info("closed ({cause}): {more} more", cause=cause, more=more)
 
 
 def shown(address: Any) -> str:
@@ -66,5 +66,4 @@ def shown(address: Any) -> str:
     name = getattr(address, "name", None)
     if not name:
         return "somebody on this machine"
-    text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-    return safe(text)
+    return safe(name.decode(errors="replace") if isinstance(name, bytes) else str(name))

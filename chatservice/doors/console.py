@@ -14,11 +14,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
-from chatservice.doors.connection import ChatProtocol
+from chatservice.doors.connection import STOPPING, ChatProtocol
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.line_editor import LineEditor
 from chatservice.doors.seam import Cause
-from chatservice.doors.throttle import STOPPING
 
 USUAL_COLUMNS: Final = 80
 
@@ -35,7 +34,7 @@ class ConsoleProtocol(ChatProtocol):
 
     def finish(self, cause: Cause | None = None) -> None:
         """Say that the service goes on, if it does, and close."""
-        if not (self._finished or self._ended or self._holds & STOPPING):
+        if not (self.closed or self._ended or self._holds & STOPPING):
             self.dialog.tell("the server goes on: Ctrl-C stops it")
         super().finish(cause)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
@@ -21,13 +21,10 @@ from chatservice.core.chat import Chat
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import counted
 from chatservice.doors.closing_log import Closings
-from chatservice.doors.connection import ChatProtocol
-from chatservice.doors.first_bytes import Strangers
+from chatservice.doors.connection import PACE, STOPPING, ChatProtocol
 from chatservice.doors.liveness import Progress, prepare
 from chatservice.doors.seam import Cause, Dialog, Door
-from chatservice.doors.sniffing import RecognisingFramer
 from chatservice.doors.table import DOORS
-from chatservice.doors.throttle import PACE, STOPPING, PacedFramer
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.messages import Code
 
@@ -35,7 +32,17 @@ GREETING_SILENCE: Final = 0.03
 """Seconds after which a peer that sends nothing is a person who waits for us to speak."""
 
 STRANGERS_SILENCE: Final = 5.0
-"""The same, if its address has just spoken HTTP or TLS, which our greeting would break."""
+"""The same, if its address has just spoken HTTP or TLS, which our greeting would break.
+
+Not all who do so speak at once: browsers open connections ahead of need, and a machine under load
+is late. They meet our greeting, so the next connections from there are greeted later.
+"""
+
+REMEMBERED: Final = 600.0
+"""Seconds for which that is remembered of an address."""
+
+MOST_REMEMBERED: Final = 10_000
+"""Addresses of which it is remembered; then it is forgotten of the oldest."""
 
 SWEEP: Final = 1.0
 """Seconds from one look at the closing connections to the next."""
@@ -47,28 +54,27 @@ PARTING_MOST: Final = 32
 """So many connections that were never let in may be closing at once; they take nobody's place."""
 
 
-class Closed(Protocol):
-    """Whatever is closed for a cause: a connection, or what comes before one."""
-
-    transport: Any
-    cause: Cause | None
-
-
 class ChatFactory(ServerFactory):
     """Makes and tracks the connections, and owns the :class:`.Chat` whose tick fans lines out.
 
     :param doors: in the order in which they are asked whether they recognise a peer; the last one
         takes everybody.
+    :param silence: seconds after which a peer that sends nothing is greeted.
     :ivar connections: every protocol that is connected.
     :ivar most: connections at once; 0 for any number.
-    :ivar intake: see :class:`.Pacing`, also for ``interval`` and ``ahead``.
+    :ivar closings: why connections were closed.
     """
 
     protocol = ChatProtocol  # type: ignore[assignment]
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, chat: Chat, limits: Limits, doors: Sequence[Door] = DOORS
+        self,
+        clock: IReactorTime,
+        chat: Chat,
+        limits: Limits,
+        doors: Sequence[Door] = DOORS,
+        silence: float = GREETING_SILENCE,
     ) -> None:
         self.clock = clock
         self.chat = chat
@@ -80,15 +86,15 @@ class ChatFactory(ServerFactory):
         self.interval = 1 / limits.rate if limits.rate else 0.0
         # Half a line more than is meant, so that no rounding decides.
         self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
-        self.paced = Deadlines[PacedFramer](clock, self.interval, PacedFramer.keep_pace)
+        self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
-        self._ungreeted = Deadlines[RecognisingFramer](clock, GREETING_SILENCE, self._silent)
-        self._awaited = Deadlines[RecognisingFramer](
-            clock, STRANGERS_SILENCE - GREETING_SILENCE, RecognisingFramer.greet
+        self._ungreeted = Deadlines[ChatProtocol](clock, silence, self._silent)
+        self._awaited = Deadlines[ChatProtocol](
+            clock, STRANGERS_SILENCE - silence, ChatProtocol.greet
         )
-        self._strangers = Strangers(clock)
+        self._strangers = Deadlines[str](clock, REMEMBERED, lambda site: None)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
-        self._unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self.unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
         self._closing: dict[ChatProtocol, float] = {}
         # Those who were never let in and are closing; the last of them that may take their time.
         self._parting: dict[ChatProtocol, None] = {}
@@ -96,10 +102,11 @@ class ChatFactory(ServerFactory):
         self._places: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self.progress = Progress()
-        self._closings = Closings(clock)
+        self.closings = Closings(clock)
         self._sweep_due: IDelayedCall | None = None
         self._next_look = 0.0
-        self._stopping: Deferred[None] | None = None
+        # Fires, while the house closes, when all are gone.
+        self._gone: Deferred[None] | None = None
 
     def start(self) -> None:
         """Begin to look after the connections."""
@@ -107,9 +114,9 @@ class ChatFactory(ServerFactory):
 
     # What connections tell
 
-    def open(self, door: Door, protocol: RecognisingFramer) -> Dialog:
+    def open(self, door: Door, protocol: ChatProtocol) -> Dialog:
         """Begin the dialog of a connection."""
-        return door.open(self.chat, protocol)
+        return door(self.chat, protocol)
 
     def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
         """Take a new connection; the silence that makes it a person runs once TLS is up."""
@@ -119,46 +126,47 @@ class ChatFactory(ServerFactory):
             self._handshaking.add(protocol)
         else:
             self._ungreeted.add(protocol)
-        if self._stopping is not None:
+        if self._gone is not None:
             protocol.part("the server is going down")
         elif self.most and len(self.connections) - len(self._parting) > self.most:
-            self.note(protocol, Cause.TOO_MANY)
             protocol.part(
-                "too many people are connected: please try again later", code=Code.CROWDED
+                "too many people are connected: please try again later",
+                code=Code.CROWDED,
+                cause="too many connections",
             )
         else:
             if not protocol.operator:
-                self._unnamed.add(protocol)
+                self.unnamed.add(protocol)
             if handshake:
                 self.admit(protocol)
 
     def shaken(self, protocol: ChatProtocol) -> None:
         """The TLS handshake of a connection is done."""
         self._handshaking.discard(protocol)
-        self._ungreeted.discard(protocol)
         self._ungreeted.add(protocol)
 
-    def _silent(self, protocol: RecognisingFramer) -> None:
+    def _silent(self, protocol: ChatProtocol) -> None:
         """Greet who was silent for a moment, or later who may be a stranger that is late."""
         if self.admit(protocol):
-            if protocol.silent and protocol.outbox.site in self._strangers:
+            if protocol.silent and protocol.site in self._strangers:
                 self._awaited.add(protocol)
             else:
                 protocol.greet()
 
-    def typed(self, protocol: RecognisingFramer) -> None:
+    def typed(self, protocol: ChatProtocol) -> None:
         """Somebody sent an empty line: a person, if nothing follows in a moment."""
         if protocol in self._awaited:
             self._awaited.discard(protocol)
             self._ungreeted.add(protocol)
 
-    def met_stranger(self, protocol: RecognisingFramer, cause: Cause) -> None:
-        """Note that a connection is closed which speaks something else, and remember from where."""
-        self.note(protocol, cause)
-        if protocol.outbox.address:
-            self._strangers.add(counted(protocol.outbox.address))
+    def met_stranger(self, protocol: ChatProtocol) -> None:
+        """Remember from where a connection came that speaks something else."""
+        if protocol.address:
+            self._strangers.add(counted(protocol.address))
+            if len(self._strangers) > MOST_REMEMBERED:
+                self._strangers.discard(next(iter(self._strangers)))
 
-    def admit(self, protocol: RecognisingFramer) -> bool:
+    def admit(self, protocol: ChatProtocol) -> bool:
         """Let a connection on, unless its address is banned, comes too fast or has too many.
 
         At the greeting, since behind a PROXY header the address is not known before; under TLS at
@@ -170,22 +178,21 @@ class ChatFactory(ServerFactory):
         if protocol.admitted:
             return True
         protocol.admitted = True
-        host = protocol.outbox.address
+        host = protocol.address
         if not host:
             return True
         banned = self.chat.banned(host)
         if banned is not None:
-            self.note(protocol, Cause.BANNED)
-            protocol.part(banned, code=Code.BANNED)
+            protocol.part(banned, code=Code.BANNED, cause="banned")
             return False
-        protocol.outbox.site = site = counted(host)
+        protocol.site = site = counted(host)
         if not self.limits.max_per_address:
             return True
         if not self.chat.shares.connections.allows(site):
-            self.note(protocol, Cause.HURRIED)
             protocol.part(
                 "too many new connections from your address: please wait a minute",
                 code=Code.CROWDED,
+                cause="too many new connections from its address",
             )
             return False
         if self._waiting[site] >= self.limits.max_per_address:
@@ -194,22 +201,22 @@ class ChatFactory(ServerFactory):
         self._count(protocol, self._waiting)
         return True
 
-    def place(self, protocol: RecognisingFramer, instead: bool = False) -> bool:
+    def place(self, protocol: ChatProtocol, instead: bool = False) -> bool:
         """Give a connection a place among those of its address; if there is none, part with it.
 
         :param instead: it is to replace another one of them, and takes the place of that one.
         """
         if protocol.counted_in is not self._waiting:
             return True
-        full = self._places[protocol.outbox.site] >= self.limits.max_per_address
+        full = self._places[protocol.site] >= self.limits.max_per_address
         if full and not instead:
             return self._crowded(protocol)
         self._count(protocol, self._places)
         return True
 
-    def _count(self, protocol: RecognisingFramer, counts: Counter[str] | None) -> None:
+    def _count(self, protocol: ChatProtocol, counts: Counter[str] | None) -> None:
         """Count a connection for its address there, or with None nowhere."""
-        site, before = protocol.outbox.site, protocol.counted_in
+        site, before = protocol.site, protocol.counted_in
         if before is not None:
             before[site] -= 1
             if not before[site]:
@@ -218,14 +225,13 @@ class ChatFactory(ServerFactory):
         if counts is not None:
             counts[site] += 1
 
-    def _crowded(self, protocol: RecognisingFramer) -> bool:
-        self.note(protocol, Cause.CROWDED)
-        protocol.part("too many connections from your address", code=Code.CROWDED)
+    def _crowded(self, protocol: ChatProtocol) -> bool:
+        protocol.part(
+            "too many connections from your address",
+            code=Code.CROWDED,
+            cause="too many connections from its address",
+        )
         return False
-
-    def named(self, protocol: ChatProtocol) -> None:
-        """Somebody has a name."""
-        self._unnamed.discard(protocol)
 
     def closing(self, protocol: ChatProtocol) -> None:
         """Our half of a connection is closed: see to it that the other follows.
@@ -233,7 +239,7 @@ class ChatFactory(ServerFactory):
         It takes no place any more; of those that were never let in, only so many may stay.
         """
         self._count(protocol, None)
-        if not protocol.has_member and self._stopping is None:
+        if not protocol.has_member and self._gone is None:
             self._parting[protocol] = None
             self._patient_with.append(protocol)
             if len(self._patient_with) > PARTING_MOST:
@@ -241,15 +247,14 @@ class ChatFactory(ServerFactory):
                 if oldest in self._parting:
                     self._abort(oldest)
         self._closing[protocol] = self.clock.seconds()
-        self._ungreeted.discard(protocol)
-        self._awaited.discard(protocol)
-        self._unnamed.discard(protocol)
+        for deadlines in (self._ungreeted, self._awaited, self.unnamed):
+            deadlines.discard(protocol)
 
-    def note(self, protocol: Closed, cause: Cause) -> None:
+    def note(self, protocol: ChatProtocol, cause: Cause) -> None:
         """Write down why a connection is closed, unless that was done."""
         if protocol.cause is None:
             protocol.cause = cause
-            self._closings.note(cause, protocol.transport.getPeer())
+            self.closings.note(cause, protocol.transport.getPeer())
 
     def lost(self, protocol: ChatProtocol) -> None:
         """Forget a connection."""
@@ -258,19 +263,18 @@ class ChatFactory(ServerFactory):
         self._parting.pop(protocol, None)
         self._count(protocol, None)
         self.progress.forget(protocol)
-        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self._unnamed):
+        for deadlines in (self._handshaking, self._ungreeted, self._awaited, self.unnamed):
             deadlines.discard(protocol)
-        if self._stopping is not None:
-            self._look_whether_all_are_gone(self._stopping)
+        if self._gone is not None and not (self.connections or self._gone.called):
+            self._gone.callback(None)
 
     # Timeouts
 
     def _too_slow(self, protocol: ChatProtocol) -> None:
-        self.note(protocol, Cause.NO_NAME)
-        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW)
+        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time")
 
     def _unshaken(self, protocol: ChatProtocol) -> None:
-        self.note(protocol, Cause.NO_HANDSHAKE)
+        self.note(protocol, "no TLS handshake in time")
         self._abort(protocol)
 
     def _abort(self, protocol: ChatProtocol) -> None:
@@ -290,7 +294,7 @@ class ChatFactory(ServerFactory):
                 protocol.transport.loseConnection()
                 stalled = now - since  # TLS waits for the peer to agree.
             elif (stalled or 0) >= CLOSING_TIMEOUT:
-                self.note(protocol, Cause.UNREAD)
+                self.note(protocol, "did not read its last lines in time")
             if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
                 self._abort(protocol)
         timeout = self.limits.stall_timeout
@@ -298,7 +302,7 @@ class ChatFactory(ServerFactory):
             self._next_look = now + timeout / STALL_LOOKS
             for protocol in list(self.connections):
                 if (self.progress.stalled(protocol, now) or 0) >= timeout:
-                    self.note(protocol, Cause.STALLED)
+                    self.note(protocol, "stalled")
                     self._abort(protocol)
 
     # Stopping
@@ -317,42 +321,36 @@ class ChatFactory(ServerFactory):
             protocol.release(PACE)
             if protocol in self.connections and protocol not in self._closing:
                 protocol.hold(STOPPING)
-        return self.chat.close(*why).addCallback(lambda _: self._part_with_all(*why))
+        return Deferred.fromCoroutine(self._part_with_all(*why))
 
-    def _part_with_all(self, *why: str) -> Deferred[None]:
-        stopped: Deferred[None] = Deferred()
-        self._stopping = stopped
+    async def _part_with_all(self, *why: str) -> None:
+        await self.chat.close(*why)
+        self._gone = Deferred()
         for protocol in list(self.connections):
             if protocol in self._handshaking:
                 self._abort(protocol)
             elif not protocol.has_member and protocol not in self._closing:
                 protocol.part(*why)
-        self._look_whether_all_are_gone(stopped)
         end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
-
-        def stop(_: None) -> None:
-            for timer in (end, self._sweep_due):
-                if timer is not None and timer.active():
-                    timer.cancel()
-            for deadlines in (
-                self.paced,
-                self.lingering,
-                self._ungreeted,
-                self._awaited,
-                self._handshaking,
-                self._unnamed,
-            ):
-                deadlines.stop()
-            self._closings.stop()
-
-        return stopped.addCallback(stop)
-
-    def _look_whether_all_are_gone(self, stopped: Deferred[None]) -> None:
-        if not self.connections and not stopped.called:
-            stopped.callback(None)
+        if self.connections:
+            await self._gone
+        for timer in (end, self._sweep_due):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for deadlines in (
+            self.paced,
+            self.lingering,
+            self._ungreeted,
+            self._awaited,
+            self._handshaking,
+            self.unnamed,
+            self._strangers,
+        ):
+            deadlines.stop()
+        self.closings.stop()
 
     def _abort_all(self) -> None:
         for protocol in list(self.connections):
             if self.progress.stalled(protocol, self.clock.seconds()) is not None:
-                self.note(protocol, Cause.UNREAD)
+                self.note(protocol, "did not read its last lines in time")
             self._abort(protocol)

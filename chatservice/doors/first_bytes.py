@@ -1,8 +1,4 @@
-"""What a peer is, by the first bytes that it sends: some take us for something else.
-
-Not all of them speak at once: browsers open connections ahead of need, and a machine under load is
-late. They meet our greeting, so the next connections from there are greeted later.
-"""
+"""What a peer is, by the first bytes that it sends: some take us for something else."""
 
 from __future__ import annotations
 
@@ -10,18 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
-
 from chatservice.doors.seam import Cause, Door
 
 PREAMBLE_MOST: Final = 1024
 """Bytes of blanks and empty lines after which a peer is a person, whatever follows."""
-
-REMEMBERED: Final = 600.0
-"""Seconds for which it is remembered that an address has spoken HTTP or TLS."""
-
-MOST_REMEMBERED: Final = 10_000
-"""Addresses that are remembered; then the oldest are forgotten."""
 
 _HTTP: Final = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d")
 _HTTP_ANSWER: Final = (
@@ -43,9 +31,9 @@ def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
     :returns: None if the peer may be one for a line-based chat.
     """
     if first.startswith(_TLS_HANDSHAKE):
-        return Cause.TLS, _TLS_ALERT
+        return "a TLS hello on a port without TLS", _TLS_ALERT
     if _HTTP.match(first):
-        return Cause.HTTP, _HTTP_ANSWER
+        return "an HTTP request", _HTTP_ANSWER
     return None
 
 
@@ -57,9 +45,7 @@ def after_preamble(first: bytes) -> bytes:
     :param first: all bytes of a connection so far.
     :returns: nothing if there was nothing else yet, or only half a byte order mark.
     """
-    preamble = _PREAMBLE.match(first)
-    assert preamble is not None
-    rest = first[preamble.end() :]
+    rest = _PREAMBLE.sub(b"", first, count=1)
     return b"" if rest in _BEGUN_MARK else rest
 
 
@@ -72,28 +58,6 @@ def door_for(first: bytes, doors: Sequence[Door]) -> Door | None:
     """
     for door in doors:
         recognised = door.recognises(first)
-        if recognised is None:
-            return None
-        if recognised:
-            return door
+        if recognised is not False:
+            return door if recognised else None
     return None
-
-
-class Strangers:
-    """The addresses that have just spoken HTTP or TLS; each for :data:`REMEMBERED` seconds."""
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._met: dict[str, float] = {}
-
-    def add(self, address: str) -> None:
-        """Remember an address; of :data:`MOST_REMEMBERED`, the oldest is forgotten for it."""
-        self._met.pop(address, None)
-        self._met[address] = self._clock.seconds()
-        if len(self._met) > MOST_REMEMBERED:
-            del self._met[next(iter(self._met))]
-
-    def __contains__(self, address: str | None) -> bool:
-        """Tell whether an address is remembered."""
-        met = self._met.get(address) if address is not None else None
-        return met is not None and self._clock.seconds() - met < REMEMBERED

@@ -20,7 +20,6 @@ class LineFramer(LineReceiver):
     read gives, for nothing is read meanwhile.
     """
 
-    delimiter = b"\r\n"
     transport: Any  # one of many interfaces, some only behind wrappers
 
     telnet = True
@@ -38,11 +37,9 @@ class LineFramer(LineReceiver):
         """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
         if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
-        if b"\0" in data:
-            if data.startswith(b"\0") and self._buffer.endswith(b"\r"):
-                data = b"\n" + data[1:]
-            data = data.replace(b"\r\0", b"\r\n")
         self._buffer += data
+        if b"\0" in data:
+            self._buffer = self._buffer.replace(b"\r\0", b"\r\n")
         self._go_on()
 
     def _without_commands(self, data: bytes) -> bytes:
@@ -51,25 +48,24 @@ class LineFramer(LineReceiver):
         elif self._telnet.idle and b"\xff" not in data:
             return data
         data, answer = self._telnet.feed(data, self._buffer[-UNFINISHED_MOST:])
-        if answer:
-            self.telnet_answer(answer)
+        self.telnet_answer(answer)
         if self._telnet.ended and not self._ended:
-            self.telnet_ended()
+            self.ending()
+            # Reading goes on, not for lines, but to see when the peer closes.
+            self._read_on()
+            self._ended = True
         return data
-
-    def telnet_ended(self) -> None:
-        """Take the end of the input, of which the last is about to be handled."""
-        # Reading goes on, not for lines, but to see when the peer closes.
-        self._read_on()
-        self._ended = True
 
     def negotiate(self) -> None:
         """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
         if self._telnet is None:
             self._telnet = Telnet()
-        request = self._telnet.negotiate()
-        if request:
-            self.telnet_answer(request)
+        self.telnet_answer(self._telnet.negotiate())
+
+    def echo(self, on: bool) -> None:
+        """See :meth:`.Connection.echo`: only telnet can be told."""
+        if self._telnet is not None:
+            self.telnet_answer(self._telnet.echo(on))
 
     def telnet_answer(self, answer: bytes) -> None:
         """Send the answer to a telnet command."""
@@ -106,12 +102,11 @@ class LineFramer(LineReceiver):
         buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at)
         if end >= 0:
-            line = buffer[at:end]
             self._at = end + 1
             if self._dropping:
                 self._dropping = False
             else:
-                self._take(line)
+                self._take(buffer[at:end])
             return True
         rest = buffer[at:]
         self._at = len(buffer)
@@ -169,10 +164,14 @@ class LineFramer(LineReceiver):
     def end_input(self) -> None:
         """Take the end of the input; what it leaves unfinished is a line too."""
         if not self._ended:
+            self.ending()
             self._ended = True
             if self.telnet and self._telnet is not None and self._telnet.inside:
                 self.telnet_answer(LOST)
             self._go_on()
+
+    def ending(self) -> None:
+        """The input is about to end, and its last line to be handled: to be overridden."""
 
     def input_ended(self) -> None:
         """The input has ended and its lines were handled: to be overridden."""

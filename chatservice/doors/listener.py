@@ -23,6 +23,7 @@ from chatservice.doors.proxy import ProxyFactory
 OPTIONS: Final = ("telnet",)
 """The words that may stand behind an endpoint."""
 
+_PARTS: Final = re.compile(rf"(.*?)((?: +(?:{'|'.join(OPTIONS)}))* *)", re.DOTALL)
 _OPTION: Final = re.compile("[A-Za-z0-9_=,-]+")
 _PROXIED: Final = "haproxy"
 
@@ -44,14 +45,9 @@ class Listener:
 
         Other words with blanks before them belong to the endpoint: a path may have some.
         """
-        endpoint = description
-        options: set[str] = set()
-        while True:
-            rest, blank, word = endpoint.rstrip().rpartition(" ")
-            if not blank or word not in OPTIONS:
-                return cls(endpoint, frozenset(options))
-            options.add(word)
-            endpoint = rest.rstrip()
+        found = _PARTS.fullmatch(description)
+        assert found is not None
+        return cls(found[1], frozenset(found[2].split()))
 
     def open(self, reactor: Any) -> IStreamServerEndpoint:
         """Make the endpoint; it does not listen yet.
@@ -90,14 +86,13 @@ class Listener:
 
 
 @implementer(IStreamServerEndpoint)
+@dataclass(frozen=True)
 class _Endpoint:
     """An endpoint that listens for a chat."""
 
-    def __init__(self, endpoint: Any, telnet: bool, proxied: bool) -> None:
-        # Under the name that Twisted's own wrappers have for it.
-        self._wrappedEndpoint = endpoint
-        self._telnet = telnet
-        self._proxied = proxied
+    _wrappedEndpoint: Any  # Under the name that Twisted's own wrappers have for it.
+    _telnet: bool
+    _proxied: bool
 
     def listen(self, factory: ChatFactory) -> Deferred[IListeningPort]:  # type: ignore[override]
         """See :meth:`.IStreamServerEndpoint.listen`."""

@@ -13,13 +13,13 @@ import fcntl
 import socket
 import struct
 import termios
-from array import array
 from typing import Any, Final
 
 NOTSENT: Final = 128 << 10
 """Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
 
 PROBES: Final = 3
+_INT: Final = struct.Struct("i")
 _TCP_INFO: Final = struct.Struct("120xQ")
 """``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
 LONGEST: Final = 32767
@@ -39,12 +39,11 @@ def prepare(transport: Any, stall_timeout: int) -> None:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT)
     if stall_timeout and hasattr(socket, "TCP_KEEPIDLE"):
-        idle = min(max(1, stall_timeout // 2), LONGEST)
-        interval = min(max(1, stall_timeout // (2 * PROBES)), LONGEST)
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+        for option, share in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2 * PROBES)):
+            seconds = min(max(1, stall_timeout // share), LONGEST)
+            handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
 
 
 def _socket(transport: Any) -> socket.socket | None:
@@ -59,7 +58,6 @@ class Progress:
 
     def __init__(self) -> None:
         self._seen: dict[Any, tuple[int, float]] = {}
-        self._answer = array("i", [0])
 
     def stalled(self, connection: Any, now: float) -> float | None:
         """Return for how many seconds a connection has taken nothing; None if nothing waits.
@@ -67,13 +65,11 @@ class Progress:
         It is measured from one call to the next, so it is to be called regularly.
         """
         handle = _socket(connection.transport)
-        unread = self._unread(handle) if handle is not None else 0
+        unread = unacknowledged(handle) if handle is not None else 0
         if handle is None or not unread:
             self._seen.pop(connection, None)
             return None
-        taken = _acknowledged(handle)
-        if taken is None:
-            taken = -unread
+        taken = _taken(handle, unread)
         before, since = self._seen.get(connection, (taken, now))
         if taken > before:
             since = now
@@ -84,18 +80,22 @@ class Progress:
         """Forget a connection: it is no more, or has just taken something."""
         self._seen.pop(connection, None)
 
-    def _unread(self, handle: socket.socket) -> int:
-        try:
-            fcntl.ioctl(handle, termios.TIOCOUTQ, self._answer)
-        except OSError:
-            return 0
-        return self._answer[0]
+
+def unacknowledged(handle: socket.socket) -> int:
+    """Return how many bytes that were sent the peer of a socket has not taken."""
+    try:
+        return int(_INT.unpack(fcntl.ioctl(handle, termios.TIOCOUTQ, bytes(_INT.size)))[0])
+    except OSError:
+        return 0
 
 
-def _acknowledged(handle: socket.socket) -> int | None:
-    """Return how many bytes the peer of a TCP socket has acknowledged so far, if it is one."""
+def _taken(handle: socket.socket, unread: int) -> int:
+    """Return a number that rises when the peer of a socket takes something.
+
+    Of TCP it is how many bytes the peer has acknowledged so far.
+    """
     try:
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         return int(_TCP_INFO.unpack(info)[0])
     except (OSError, struct.error):
-        return None
+        return -unread

@@ -23,7 +23,6 @@ from zope.interface import directlyProvides, providedBy
 from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import parse_address
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.seam import Cause
 
 TEXT_MOST: Final = 107
 """Bytes of a header in text, with the end of its line (PROXY protocol, section 2.1)."""
@@ -37,15 +36,11 @@ _FIXED: Final = 16
 
 
 class ProxyProtocol(HAProxyProtocolWrapper):
-    """A connection from a proxy: connected to its protocol once its header has come.
-
-    :ivar cause: why it is closed, if it is for the header.
-    """
+    """A connection from a proxy: connected to its protocol once its header has come."""
 
     factory: Any  # a ProxyFactory
     transport: Any
     wrappedProtocol: Any
-    cause: Cause | None = None
 
     _begun: bytes | None = b""
     """What there is of the header; None once it is complete."""
@@ -62,7 +57,7 @@ class ProxyProtocol(HAProxyProtocolWrapper):
         if self._begun is None:
             self.wrappedProtocol.dataReceived(data)
             return
-        if self.cause is not None:
+        if self.transport.disconnecting:
             return
         self._begun += data
         try:
@@ -70,7 +65,7 @@ class ProxyProtocol(HAProxyProtocolWrapper):
             if not end:
                 return
             self._proxyInfo = parse(self._begun[:end])
-        except InvalidProxyHeader:
+        except (InvalidProxyHeader, ValueError):
             self.factory.refuse(self)
             return
         rest = self._begun[end:]
@@ -110,7 +105,7 @@ class ProxyFactory(WrappingFactory[ProxyProtocol]):
     def refuse(self, protocol: ProxyProtocol) -> None:
         """Close a connection without a header, or with one that is none; nobody would read why."""
         self.unannounced.discard(protocol)
-        self._chat.note(protocol, Cause.NO_HEADER)
+        self._chat.closings.note("no PROXY header", protocol.transport.getPeer())
         protocol.transport.loseConnection()
 
     def stopFactory(self) -> None:
@@ -126,8 +121,7 @@ def length(begun: bytes) -> int:
     :raises InvalidProxyHeader: if it can't become a header.
     """
     if V2Parser.PREFIX.startswith(begun[: len(V2Parser.PREFIX)]):
-        if len(begun) < _FIXED:
-            return 0
+        # Of what is too short to tell it, the size is more than there is.
         size = _FIXED + int.from_bytes(begun[_LENGTH_AT:_FIXED], "big")
         if size > BINARY_MOST:
             raise InvalidProxyHeader()
@@ -144,14 +138,12 @@ def parse(header: bytes) -> ProxyInfo:
     """Read a whole header.
 
     :raises InvalidProxyHeader: if it is none, or its address is none.
+    :raises ValueError: if its port is none.
     """
     if header.startswith(_TEXT):
         # Twisted wants a blank behind each word, and "PROXY UNKNOWN" may end there.
         line = header.removesuffix(b"\r\n") + b" "
-        try:
-            info = V1Parser.parse(line)
-        except ValueError:
-            raise InvalidProxyHeader() from None
+        info = V1Parser.parse(line)
     else:
         info = V2Parser.parse(header)
     host = getattr(info.source, "host", None)

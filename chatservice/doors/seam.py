@@ -2,60 +2,50 @@
 
 A *connection* knows bytes and time: it finds lines in what comes, keeps their pace, sends, waits
 for who reads slowly, and closes. A *dialog* knows what somebody says and is shown. Neither imports
-the other::
-
-    connection          says to its dialog            dialog
-                  ──► open greet line too_long ──►
-                      ended drained lost
-                      closing replaced tell refuse
-                        says to its connection
-                  ◄── bytes (by its outbox) place ◄──
-                      entered wait go_on ignore
-                      finish
-
-What passes is bytes, numbers, words, and whether something is so; the outbox, too, is told nothing
-else. So the two could be in two processes, with a socket between them.
+the other. What passes is bytes, numbers, words, and whether something is so: all of it is in a
+table in ``docs/architecture.md``. So the two could be in two processes, with a socket between them.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from chatservice.core.chat import Chat
 from chatservice.core.outlet import Outlet
-from chatservice.limits import LOGIN_TRIES
 from chatservice.messages import Code
 
+Cause = Literal[
+    "no name in time",
+    "5 bad names",
+    "no TLS handshake in time",
+    "no PROXY header",
+    "stalled",
+    "did not read its last lines in time",
+    "banned",
+    "too many connections",
+    "too many connections from its address",
+    "too many new connections from its address",
+    "too many new names from its address",
+    "an HTTP request",
+    "a TLS hello on a port without TLS",
+]
+"""Why a connection was closed or refused by the service, as the log tells it."""
 
-class Cause(Enum):
-    """Why a connection was closed or refused by the service, as the log tells it."""
 
-    NO_NAME = "no name in time"
-    BAD_NAMES = f"{LOGIN_TRIES} bad names"
-    NO_HANDSHAKE = "no TLS handshake in time"
-    NO_HEADER = "no PROXY header"
-    STALLED = "stalled"
-    UNREAD = "did not read its last lines in time"
-    BANNED = "banned"
-    TOO_MANY = "too many connections"
-    CROWDED = "too many connections from its address"
-    HURRIED = "too many new connections from its address"
-    NAMES = "too many new names from its address"
-    HTTP = "an HTTP request"
-    TLS = "a TLS hello on a port without TLS"
+class Connection(Outlet, Protocol):
+    """A connection, as its dialog sees it: a way out for bytes, and what it is told of the way in.
 
-
-class Connection(Protocol):
-    """A connection, as its dialog sees it."""
-
-    @property
-    def outbox(self) -> Outlet:
-        """The way out: bytes, which end where an event or an answer ends."""
+    What is sent ends where an event or an answer ends. How far the peer has taken it is what
+    :meth:`.Outlet.send` returns, and :meth:`Dialog.drained` is that it has taken all.
+    """
 
     @property
     def operator(self) -> bool:
         """Whether who has this connection may do what is for operators."""
+
+    @property
+    def certificate(self) -> str | None:
+        """The SHA-256 of the certificate that the peer has shown by TLS, in hex; None without."""
 
     def place(self, instead: bool = False) -> bool:
         """Take a place among the connections of the same address.
@@ -70,13 +60,19 @@ class Connection(Protocol):
         """Note that somebody is in: there is no hurry any more, and more is read at once."""
 
     def wait(self) -> None:
-        """Keep the next line back, until :meth:`go_on`."""
+        """Keep the next line back: the one that was given last is not handled yet."""
 
-    def go_on(self) -> None:
-        """Give the next line."""
+    def handled(self, number: int) -> None:
+        """Give the next line: the one of this number, and all before it, are handled."""
 
     def ignore(self) -> None:
-        """Drop the lines that wait, and all that still come."""
+        """Drop the lines that wait, and all that still come: none is given any more."""
+
+    def echo(self, on: bool) -> None:
+        """Have the peer's terminal show what is typed, or not: that is secret.
+
+        Only telnet can be told, so nothing comes of it for others.
+        """
 
     def finish(self, cause: Cause | None = None) -> None:
         """Send what was written, and close.
@@ -99,11 +95,14 @@ class Dialog(Protocol):
     def greet(self) -> None:
         """Say the first word: the peer was silent for a moment, or has just said something."""
 
-    def line(self, line: bytes) -> None:
-        """Take a line, without its end."""
+    def line(self, number: int, line: bytes) -> None:
+        """Take a line, without its end. It is handled then, unless the connection is to wait.
+
+        :param number: counts the lines of this connection, from 1.
+        """
 
     def too_long(self) -> None:
-        """Hear that a line was too long; it is dropped."""
+        """Hear that a line was too long; it is dropped, and has no number."""
 
     def ended(self) -> None:
         """Hear that nothing more comes: the input has ended, and its lines were all taken."""
@@ -117,21 +116,18 @@ class Dialog(Protocol):
         It is not, if that is told to be ignored now.
         """
 
-    def closing(self) -> None:
-        """Hear that the connection is being closed, for whatever reason: no line counts now."""
-
     def replaced(self) -> None:
         """Let go of the member, who has another connection now."""
 
-    def tell(self, *lines: str) -> None:
-        """Tell the peer what the connection has to say."""
+    def tell(self, *lines: str, code: Code | None = None) -> None:
+        """Tell the peer what the connection has to say.
 
-    def refuse(self, code: Code, why: str) -> None:
-        """Tell the peer that something is not done, or is over."""
+        :param code: the same in short, if something is not done, or is over.
+        """
 
 
 class Door(Protocol):
-    """A way to take part in the chat, with a language of its own."""
+    """A way to take part in the chat, with a language of its own: a class of dialogs, say."""
 
     def recognises(self, first: bytes) -> bool | None:
         """Tell whether a peer speaks this language.
@@ -140,5 +136,5 @@ class Door(Protocol):
         :returns: None if that takes more bytes.
         """
 
-    def open(self, chat: Chat, connection: Connection) -> Dialog:
+    def __call__(self, chat: Chat, connection: Connection) -> Dialog:
         """Begin a dialog on a connection."""

@@ -1,7 +1,7 @@
-"""The telnet command layer (RFC 854, RFC 855), for a server that wants one of telnet's options.
+"""Telnet commands in a stream of bytes, for a server that wants two of telnet's options at most.
 
-That one is BINARY (RFC 856): without it, common clients take some bytes of UTF-8 for keys. All
-others are refused.
+One is BINARY (RFC 856): without it, common clients take some bytes of UTF-8 for keys. The other one
+is ECHO (RFC 857), while what is typed is not to be seen. All others are refused.
 
 The byte 0xFF (IAC), with which every telnet command begins, never occurs in UTF-8: a chunk
 without it has no need of this parser, unless a command began in an earlier chunk.
@@ -9,8 +9,28 @@ without it has no need of this parser, unless a command began in an earlier chun
 
 from __future__ import annotations
 
+import re
 from codecs import utf_8_decode
 from typing import Final
+
+from twisted.conch.telnet import (
+    AO,
+    AYT,
+    BRK,
+    DO,
+    DONT,
+    EC,
+    ECHO,
+    EL,
+    IAC,
+    IP,
+    LINEMODE_ABORT,
+    LINEMODE_EOF,
+    LINEMODE_SUSP,
+    SB,
+    WILL,
+    WONT,
+)
 
 REPEATS_ANSWERED: Final = 8
 """How often the same request for the same option is answered on one connection."""
@@ -30,39 +50,35 @@ HERE: Final = b"-- yes, the chat is here\r\n"
 LOST: Final = b"-- a telnet command had no end: some of what you sent was lost\r\n"
 """What is said of a subnegotiation that is too long; it is shorter than what was lost."""
 
-_IAC: Final = b"\xff"
-_EOF: Final = 236
-_SUSP: Final = 237
-_ABORT: Final = 238
-_BRK: Final = 243
-_IP: Final = 244
-_AO: Final = 245
-_AYT: Final = 246
-_EC: Final = 247
-_EL: Final = 248
-_SB: Final = 250
-_WILL: Final = 251
-_WONT: Final = 252
-_DO: Final = 253
-_DONT: Final = 254
-# Beneath EOF (RFC 1184) no command is defined.
-_FIRST_COMMAND: Final = _EOF
-_BINARY: Final = 0
-_TIMING_MARK: Final = 6
+_BINARY: Final = b"\x00"
+_TIMING_MARK: Final = b"\x06"
+_REQUEST: Final = IAC + DO + _BINARY + IAC + WILL + _BINARY
 
-_AGREEMENT: Final = {_WILL: _DO, _WONT: _DONT, _DO: _WILL, _DONT: _WONT}
-_REFUSAL: Final = {_WILL: _DONT, _DO: _WONT}
-_REQUEST: Final = bytes((255, _DO, _BINARY, 255, _WILL, _BINARY))
+_TOKEN: Final = re.compile(
+    rb"(?P<text>[^\xff]+)|\xff(?:(?P<verb>[\xfb-\xfe])(?P<option>.)|(?P<command>[^\xfb-\xfe]))",
+    re.DOTALL,
+)
+"""Text, or a whole command."""
 
-_KEYS: Final = {_EC: b"\x08", _EL: b"\x15"}
+_LAST: Final = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*\Z")
+"""The last character of UTF-8, or its beginning."""
+
+_AGREEMENT: Final = {WILL: DO, WONT: DONT, DO: WILL, DONT: WONT}
+_REFUSAL: Final = {WILL: DONT, DO: WONT}
+
+_LINE_END: Final = re.compile(rb"[\r\n]")
+
+_ERASE: Final = b"\x15"
+
+_KEYS: Final = {EC: b"\x08", EL: _ERASE}
 """The commands that edit a line, as the keys that do: backspace and Ctrl-U."""
 
 _TAKEN_FOR: Final = {
-    _IP: b"\x83",
-    _AO: b"\x8f",
-    _SUSP: b"\x9a",
-    _ABORT: b"\x9c",
-    _BRK: b"\x9c",
+    IP: b"\x83",
+    AO: b"\x8f",
+    LINEMODE_SUSP: b"\x9a",
+    LINEMODE_ABORT: b"\x9c",
+    BRK: b"\x9c",
 }
 """The bytes that BSD's telnet and its kin (inetutils, netkit) take for these commands' keys.
 
@@ -76,9 +92,9 @@ class Telnet:
 
     The first command is the sign that the peer speaks telnet: then BINARY is asked for, once, in
     both directions, each by the rules of RFC 1143, so there is no loop to fall into. Every other
-    option is refused, so it stays in the state in which it began: of RFC 1143 only "refuse a
-    request, do not answer a refusal" is left. A client that goes on asking for one option hears
-    nothing new after :data:`REPEATS_ANSWERED` answers.
+    option but an ECHO that we have offered is refused, so it stays in the state in which it began:
+    of RFC 1143 only "refuse a request, do not answer a refusal" is left. A client that goes on
+    asking for one option hears nothing new after :data:`REPEATS_ANSWERED` answers.
 
     Memory: 512 counters and at most two bytes of an unfinished command. Of a subnegotiation
     nothing is kept.
@@ -87,23 +103,28 @@ class Telnet:
         that is ignored.
     """
 
-    __slots__ = ("_answered", "_asked", "_begun", "_binary", "_headroom", "_inside", "ended")
+    __slots__ = (
+        *("_answered", "_asked", "_begun", "_headroom", "_inside", "_skipping", "_wanted"),
+        "ended",
+    )
 
     def __init__(self) -> None:
         self.ended = False
         self._begun = b""
         # How many bytes a subnegotiation may still have; negative outside of one.
         self._inside = -1
+        self._skipping = False
         self._headroom = HEADROOM
         self._answered = bytearray(512)
         self._asked = False
-        # For each direction whether it is agreed on; None while what was asked is not answered.
-        self._binary: dict[int, bool | None] = {_WILL: None, _DO: None}
+        # For each option that we want, behind the verb by which the peer agrees to it, whether it
+        # has; None while what was asked is not answered.
+        self._wanted: dict[bytes, bool | None] = {WILL + _BINARY: None, DO + _BINARY: None}
 
     @property
     def idle(self) -> bool:
         """Whether nothing is unfinished or over: a chunk without 0xFF need not pass through."""
-        return not self._begun and not self.inside and not self.ended
+        return not (self._begun or self.inside or self._skipping or self.ended)
 
     @property
     def inside(self) -> bool:
@@ -112,11 +133,16 @@ class Telnet:
 
     def negotiate(self) -> bytes:
         """Return what asks for BINARY in both directions; nothing if that was asked before."""
-        if self._asked:
-            return b""
-        self._asked = True
-        self._headroom -= len(_REQUEST)
-        return _REQUEST
+        asked, self._asked = self._asked, True
+        return b"" if asked else _REQUEST
+
+    def echo(self, on: bool) -> bytes:
+        """Return what has the peer's terminal show what is typed, or not: it leaves that to us."""
+        if not on:
+            self._wanted[DO + ECHO] = None
+            return IAC + WILL + ECHO
+        refused = self._wanted.pop(DO + ECHO, False) is False
+        return b"" if refused else IAC + WONT + ECHO
 
     def feed(self, data: bytes, before: bytes = b"") -> tuple[bytes, bytes]:
         """Part text from commands. How the stream is cut into chunks makes no difference.
@@ -124,7 +150,8 @@ class Telnet:
         ``IAC IAC`` is the one byte 0xFF, and so is an IAC before a byte that begins no command (a
         ``ÿ`` from a client that writes Latin-1): both bytes stay, lest a newline is lost. An IAC
         inside a subnegotiation that neither doubles nor ends it ends it too, as in BSD's telnetd.
-        A subnegotiation that is too long ends where it is, and the peer is told (:data:`LOST`).
+        A subnegotiation that is too long ends with the line in which it is: the peer is told
+        (:data:`LOST`), and of that line, before and behind it, nothing is taken.
 
         Commands that edit the line (EC, EL) become the keys that do. Those that interrupt (IP, BRK,
         AO, SUSP, ABORT) are dropped; inside an unfinished character they are its missing byte, if
@@ -139,110 +166,98 @@ class Telnet:
         data = self._begun + data
         text = bytearray(before[-UNFINISHED_MOST:])
         seen = len(text)
-        answers: list[bytes] = []
-        answered = 0
-        at, end = 0, len(data)
-        while at < end and not self.ended:
-            mark = data.find(_IAC, at)
-            if mark < 0:
-                mark = end
-            if self._inside < 0:
-                text += data[at:mark]
-            else:
-                self._inside -= mark - at
+        answers = bytearray()
+        at = 0
+        token = _TOKEN.match(data)
+        while token is not None and not self.ended:
+            at = token.end()
+            some, verb, option, command = token.groups()
+            if self._inside >= 0 and (some or command == IAC):
+                self._inside -= len(some or IAC)
                 if self._inside < 0:
-                    at = mark + self._inside
+                    text += _ERASE
+                    self._skipping = True
+                    self._skip((some or b"")[self._inside :], text)
                     self._inside = -1
-                    answers.append(LOST)
-                    answered += len(LOST)
-                    continue
-            at = mark
-            if at + 1 >= end:
-                break
-            command = data[at + 1]
-            if command == _IAC[0] and self._inside >= 0:
-                at += 2
-                self._inside -= 1
-                if self._inside < 0:
-                    answers.append(LOST)
-                    answered += len(LOST)
-                continue
-            option = 0
-            if _WILL <= command <= _DONT:
-                if at + 2 >= end:
-                    break
-                option = data[at + 2]
-                at += 1
-            at += 2
-            self._inside = SUBNEGOTIATION_MOST if command == _SB else -1
-            if command == _IAC[0]:
-                text += _IAC
-            elif command < _FIRST_COMMAND:
-                text += data[at - 2 : at]
+                    answers += LOST
+            elif some and self._skipping:
+                self._skip(some, text)
+            elif some:
+                text += some
+            elif command == IAC:
+                text += IAC
             else:
-                answers.append(self.negotiate())
-                answer = self._answer(command, option)
-                # Who only asks whether we are there might ask more often than we can answer.
-                if command != _AYT or answered + len(answer) <= self._headroom + at:
-                    answers.append(answer)
-                    answered += len(answer)
-                if command in _TAKEN_FOR and _goes_on(text[-UNFINISHED_MOST:], _TAKEN_FOR[command]):
-                    text += _TAKEN_FOR[command]
-                text += _KEYS.get(command, b"")
-                self.ended = command == _EOF
+                self._inside = SUBNEGOTIATION_MOST if command == SB else -1
+                # Beneath EOF (RFC 1184) no command is defined.
+                if command and command < LINEMODE_EOF:
+                    text += token[0]
+                else:
+                    answers += self.negotiate()
+                    room = self._headroom + at - len(answers)
+                    answers += self._answer(verb or command, option or b"", room)
+                    text += _keyed(text[-UNFINISHED_MOST:], command or b"")
+                    self.ended = command == LINEMODE_EOF
+            token = _TOKEN.match(data, at)
         self._begun = b"" if self.ended else data[at:]
-        self._headroom += end - answered
-        return bytes(text[seen:]), b"".join(answers)
+        self._headroom += len(data) - len(answers)
+        return bytes(text[seen:]), bytes(answers)
 
-    def _answer(self, command: int, option: int) -> bytes:
+    def _skip(self, some: bytes, text: bytearray) -> None:
+        """Drop the rest of a line whose beginning was lost: it might be the end of a command."""
+        found = _LINE_END.search(some)
+        if found is not None:
+            self._skipping = False
+            text += some[found.start() :]
+
+    def _answer(self, command: bytes, option: bytes, room: int) -> bytes:
         """Return what to answer to a command.
 
         :param option: which one, if the command offers an option or asks for one.
+        :param room: how long the answer may be to who only asks whether we are there, and might
+            ask more often than we can answer.
         """
-        if command == _AYT:
+        if command == AYT and len(HERE) <= room:
             return HERE
-        if option == _BINARY and command in _AGREEMENT:
-            return self._agreement(command)
+        agrees = WILL if command in (WILL, WONT) else DO
+        if option and agrees + option in self._wanted:
+            agreed = command == agrees
+            before = self._wanted[agrees + option]
+            self._wanted[agrees + option] = agreed
+            if before is not None and before != agreed and self._may_answer(agrees, option):
+                return IAC + _AGREEMENT[command] + option
         # After an interrupt, clients throw away all that they receive until this (RFC 860) is
         # answered: it is always.
-        timing_mark = (command, option) == (_DO, _TIMING_MARK)
-        if command in _REFUSAL and (timing_mark or self._may_answer(command, option)):
-            return bytes((255, _REFUSAL[command], option))
+        elif command in _REFUSAL and (
+            command + option == DO + _TIMING_MARK or self._may_answer(command, option)
+        ):
+            return IAC + _REFUSAL[command] + option
         return b""
 
-    def _agreement(self, verb: int) -> bytes:
-        """Return what to answer when the peer begins or ends BINARY in one direction."""
-        direction = _WILL if verb in (_WILL, _WONT) else _DO
-        agreed = verb == direction
-        before = self._binary[direction]
-        if before is None:
-            self._binary[direction] = agreed
-        elif before != agreed and self._may_answer(direction, _BINARY):
-            self._binary[direction] = agreed
-            return bytes((255, _AGREEMENT[verb], _BINARY))
-        return b""
-
-    def _may_answer(self, direction: int, option: int) -> bool:
+    def _may_answer(self, verb: bytes, option: bytes) -> bool:
         """Count an answer; tell whether there were not too many of it."""
-        counter = option if direction == _WILL else 256 + option
+        counter = option[0] if verb == WILL else 256 + option[0]
         if self._answered[counter] == REPEATS_ANSWERED:
             return False
         self._answered[counter] += 1
         return True
 
 
+def _keyed(text: bytes | bytearray, command: bytes) -> bytes:
+    """Return what a command stands for in a text, of which the end is given."""
+    key = _TAKEN_FOR.get(command)
+    if key is not None and _goes_on(text, key):
+        return key
+    return _KEYS.get(command, b"")
+
+
 def _goes_on(text: bytes | bytearray, byte: bytes) -> bool:
     """Tell whether a text ends inside a character of UTF-8 that can have this byte next."""
-    for start in range(len(text) - 1, -1, -1):
-        begun = text[start:]
-        if begun[0] & 0xC0 == 0x80:
-            continue
-        try:
-            # Of what is unfinished, nothing is decoded.
-            return not utf_8_decode(begun)[1] and utf_8_decode(begun + byte)[1] in (
-                0,
-                len(begun) + 1,
-            )
-        except UnicodeDecodeError:
-            break
-    return False
+    begun = _LAST.search(text)
+    if begun is None:
+        return False
+    try:
+        # Of what is unfinished, nothing is decoded.
+        whole = utf_8_decode(begun[0] + byte)[1] in (0, len(begun[0]) + 1)
+        return whole and not utf_8_decode(begun[0])[1]
+    except UnicodeDecodeError:
+        return False

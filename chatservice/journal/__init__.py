@@ -1,1 +1,1 @@
-"""What happened, in order: stores of events behind one interface."""
+"""Stores of events, in the order in which they happened, behind one interface."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatservice.journal.base import Committed, Facts, Found, Stretch, no_facts
-from chatservice.journal.events import Draft, Event, Fact
+from chatservice.journal.events import (
+    Committed,
+    Draft,
+    Event,
+    Fact,
+    Facts,
+    Found,
+    Stretch,
+    no_facts,
+)
 
 
 class MemoryJournal:
@@ -27,17 +35,17 @@ class MemoryJournal:
         self._now = now
 
     def describe(self) -> str:
-        """Nothing is kept anywhere."""
+        """Tell that nothing is kept anywhere."""
         return "none"
 
     @property
     def lost(self) -> str:
-        """There is nothing that could be."""
+        """Always ``""``: there is nothing that could be lost."""
         return ""
 
     @property
     def floor(self) -> int:
-        """Nothing can be read from here, up to the head."""
+        """The head: nothing can be read from here."""
         return self.head
 
     def start(self) -> None:
@@ -81,9 +89,9 @@ class MemoryJournal:
         """See :meth:`.Journal.after`."""
         return succeed(Stretch((), upto))
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
         """See :meth:`.Journal.locate`."""
-        return succeed(Found((), 0, 0))
+        return succeed(Found((), 0))
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """See :meth:`.Journal.find`."""

@@ -6,13 +6,13 @@ which cost less than handing the work to a thread. The fsync is what must not ru
 after the write-ahead log was reset. Checkpoints therefore run in a thread, on a connection of
 their own:
 
-- past ``PASSIVE_AT`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
+- past ``passive_at`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
   and stays, keeps a commit from resetting it;
-- past ``TRUNCATE_AT``, one that empties the log, which a passive one never does under steady
+- past ``truncate_at``, one that empties the log, which a passive one never does under steady
   commits. While it runs, and while the thread makes the next small commit, the commit of the house
   waits: its Deferred fires later.
 
-What was committed survives a ``kill -9``; a power cut may take the last moments before it, never
+A commit survives a ``kill -9``; a power cut may take the last moments before it, never
 the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
 
 A file that was moved or deleted would take commits all the same, and the next start would find
@@ -27,40 +27,37 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock, fail, succeed
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.journal.base import (
+from chatservice.journal.events import (
+    FILE,
+    ROOM,
     Committed,
+    Draft,
+    Event,
+    Fact,
     Facts,
-    Found,
     JournalError,
     JournalUnavailable,
     Revise,
-    Stretch,
     no_facts,
 )
-from chatservice.journal.events import FILE, ROOM, Draft, Event, Fact
-from chatservice.journal.sqlite_reading import InThread, Reading
-from chatservice.journal.sqlite_schema import NUMBERED_ONLY, hold, prepare, revise, rooms_of
-
-PASSIVE_AT: Final = 4 << 20
-TRUNCATE_AT: Final = 64 << 20
-
-SETTLED: Final = 3.0
-"""Seconds after which a change of a folder is sure to have another time than the one before: file
-systems count in steps, of two seconds at most."""
-
-PRUNE_EVENTS: Final = 500
-
-COUNT_MOST: Final = 1_000_000
-"""Events that are counted at the start; it takes a tenth of a second."""
+from chatservice.journal.sqlite_reading import InThread, SqliteReading
+from chatservice.journal.sqlite_schema import (
+    NUMBERED_ONLY,
+    facts_of,
+    hold,
+    prepare,
+    revise,
+    rooms_of,
+)
 
 MANY_ROWS: Final = 40
 """Events that one statement inserts, at most: a row then costs half of one by itself. The statement
@@ -74,7 +71,7 @@ _T = TypeVar("_T")
 log = Logger()
 
 
-class SqliteJournal:
+class SqliteJournal(SqliteReading):
     """Events in a SQLite file that belongs to one process at a time.
 
     :param path: the file; made with mode 0600 if there is none.
@@ -88,6 +85,19 @@ class SqliteJournal:
     largest: int | None = None
     unbroken = 0
 
+    passive_at = 4 << 20
+    truncate_at = 64 << 20
+
+    settled = 3.0
+    """Seconds after which a change of a folder is sure to have another time than the one before:
+    file systems count in steps, of two seconds at most."""
+
+    prune_most = 500
+    """Events that are forgotten at once."""
+
+    count_most = 1_000_000
+    """Events that are counted at the start; it takes a tenth of a second."""
+
     def __init__(
         self,
         path: str,
@@ -96,12 +106,12 @@ class SqliteJournal:
         ages: bool = False,
         revise: Revise = lambda facts, rooms: None,
     ) -> None:
+        super().__init__(in_thread)
         self.path = path
         self.identity = ""
         self.head = 0
         self.floor = 0
         self._now = now
-        self._in_thread = in_thread
         self._ages = ages
         self._revise = revise
         self.last_at = 0
@@ -141,7 +151,7 @@ class SqliteJournal:
             self._writer.execute("CREATE INDEX IF NOT EXISTS aged ON events (at)")
         # The first commit to an empty log makes an fsync: now, not with the first thing said.
         self._writer.execute(_NOTE)
-        self._reading = Reading(self._connect(), self._in_thread)
+        self._connection = self._connect()
         self._checkpointer = self._connect()
         self._keeper = self._connect()
         # Absolute: the folder may be moved, and this process's own place with it. The others are
@@ -171,8 +181,12 @@ class SqliteJournal:
 
     def stop(self) -> Deferred[None]:
         """Close the file, which empties the log into it. See :meth:`.Journal.stop`."""
-        idle = self._reading.idle().addCallback(lambda _: self._checkpointing.acquire())
-        return idle.addCallback(lambda _: self._close())
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._all_read()
+        await self._checkpointing.acquire()
+        self._close()
 
     def _close(self) -> None:
         if self.lost:
@@ -190,40 +204,43 @@ class SqliteJournal:
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """See :meth:`.Journal.commit`."""
-        return self._in_turn(lambda: self._commit(drafts, facts))
+        return self._in_turn(self._commit, drafts, facts)
 
     def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[Committed]:
         """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
-        return self._in_turn(lambda: self._store(events, facts))
+        return self._in_turn(self._store, events, facts)
 
     def note(self, name: str, value: str) -> Deferred[None]:
         """See :meth:`.Journal.note`."""
-        return self._in_turn(lambda: self._write((), [Fact(FILE, name, value)]))
+        return self._in_turn(self._write, (), [Fact(FILE, name, value)])
 
-    def _in_turn(self, commit: Callable[[], Deferred[_T]]) -> Deferred[_T]:
+    def _in_turn(self, write: Callable[..., _T], *args: Any) -> Deferred[_T]:
+        """Write now, or as soon as a checkpoint lets it."""
         if self._checkpoint is None:
-            return commit()
-        waiting: Deferred[_T] = Deferred()
+            return maybeDeferred(write, *args)
+        written: Deferred[_T] = Deferred()
+        self._checkpoint.addCallback(lambda _: maybeDeferred(write, *args).chainDeferred(written))
+        return written
 
-        def turn(_: None) -> Deferred[None]:
-            return commit().addCallbacks(waiting.callback, waiting.errback)
-
-        self._checkpoint.addCallback(turn)
-        return waiting
-
-    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Deferred[Committed]:
+    def _commit(self, drafts: Sequence[Draft], facts: Facts) -> Committed:
         at = self._now()
         events = [Event(id, at, *draft) for id, draft in enumerate(drafts, self.head + 1)]
         return self._store(events, facts(events))
 
-    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[Committed]:
-        stored = self._write(events, held)
-        return stored.addCallback(lambda _: self._stored(Committed(events, held)))
+    def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Committed:
+        self._write(events, held)
+        if events:
+            # Ids before the first event of all never were here.
+            self.floor = self.floor if self.head else events[0].id - 1
+            self.head = events[-1].id
+            self.last_at = events[-1].at
+        self._tend()
+        return Committed(events, held)
 
-    def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> Deferred[None]:
+    def _write(self, events: Sequence[Event], held: Sequence[Fact]) -> None:
         lost = "" if self._is_all_there() else self.lost
         if lost:
-            return fail(JournalUnavailable(lost))
+            raise JournalUnavailable(lost)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for first in range(0, len(events), MANY_ROWS):
@@ -236,20 +253,9 @@ class SqliteJournal:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            return fail(JournalUnavailable(str(error)))
+            raise JournalUnavailable(str(error)) from None
         if any(fact.kind == ROOM for fact in held):
-            self._reading.forget()
-        return succeed(None)
-
-    def _stored(self, committed: Committed) -> Committed:
-        events = committed.events
-        if events:
-            # What was before the first event of all never was here.
-            self.floor = self.floor if self.head else events[0].id - 1
-            self.head = events[-1].id
-            self.last_at = events[-1].at
-        self._tend()
-        return committed
+            self._kept.clear()  # It is of another room by now.
 
     # Checkpoints
 
@@ -259,13 +265,13 @@ class SqliteJournal:
             size = os.stat(self._log).st_size
         except OSError:
             return
-        if size > TRUNCATE_AT:
+        if size > self.truncate_at:
             if self._checkpoint is None:
                 self._checkpoint = Deferred()
                 self._run_checkpoint(self._truncate).addBoth(self._truncated)
         elif size < self._passed:
             self._passed = 0
-        elif size > self._passed + PASSIVE_AT:
+        elif size > self._passed + self.passive_at:
             self._passed = size
             self._run_checkpoint(self._pass)
 
@@ -305,30 +311,31 @@ class SqliteJournal:
 
     def recent(self, limit: int) -> list[Event]:
         """See :meth:`.Journal.recent`."""
-        try:
-            return self._reading.recent(limit)
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
+        with self._readable():
+            rows = self._connection.execute(
+                "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
+            ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
 
     def facts(self) -> list[Fact]:
         """See :meth:`.Journal.facts`."""
+        with self._readable():
+            return facts_of(self._writer)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Tell why the file can't be read, if it can't."""
         try:
-            return [Fact(*row) for row in self._writer.execute("SELECT * FROM facts")]
+            yield
         except sqlite3.Error as error:
             raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
-
-    def facts_later(self) -> Deferred[list[Fact]]:
-        """Read all that holds in a thread."""
-        return self._reading.facts()
 
     def last_seq(self, origin: int) -> int:
         """See :meth:`.Journal.last_seq`."""
-        try:
+        with self._readable():
             (seq,) = self._writer.execute(
                 f"SELECT max(seq) FROM events WHERE origin = ? AND {NUMBERED_ONLY}", (origin,)
             ).fetchone()
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
         return seq or 0
 
     def has(self, origin: int, seq: int) -> bool:
@@ -352,10 +359,8 @@ class SqliteJournal:
 
         :raises JournalError: if that can't be read.
         """
-        try:
+        with self._readable():
             return list(dict.fromkeys(rooms_of(self._writer)))
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
 
     @property
     def size(self) -> int:
@@ -368,13 +373,11 @@ class SqliteJournal:
 
     def describe(self) -> str:
         """See :meth:`.Journal.describe`."""
-        try:
+        with self._readable():
             (count,) = self._writer.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {COUNT_MOST + 1})"
+                f"SELECT count(*) FROM (SELECT 1 FROM events LIMIT {self.count_most + 1})"
             ).fetchone()
-        except sqlite3.Error as error:
-            raise JournalError(f"the history {self.path!r} can't be read: {error}") from None
-        many = f"more than {COUNT_MOST:,}" if count > COUNT_MOST else f"{count:,}"
+        many = f"more than {self.count_most:,}" if count > self.count_most else f"{count:,}"
         much = f"{many} events, {self.size / 1e6:,.1f} MB" if count else "new: nothing is in it yet"
         return f"{os.path.abspath(self.path)} ({much})"
 
@@ -406,24 +409,10 @@ class SqliteJournal:
         if folder != self._folder_was:
             self._folder_was, self._folder_since = folder, time.monotonic()
             self._all_there = False
-        elif not self._all_there and time.monotonic() - self._folder_since > SETTLED:
-            # After the look at the folder: what is moved from now on changes it.
+        elif not self._all_there and time.monotonic() - self._folder_since > self.settled:
+            # After the look at the folder: a move from now on changes it.
             self._all_there = not self.lost
         return self._all_there
-
-    def after(
-        self, position: int, rooms: Sequence[str], upto: int, talk: bool
-    ) -> Deferred[Stretch]:
-        """See :meth:`.Journal.after`."""
-        return self._reading.after(position, tuple(rooms), upto, talk)
-
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
-        """See :meth:`.Journal.locate`."""
-        return self._reading.locate(room, upto, count, hidden)
-
-    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
-        """See :meth:`.Journal.find`."""
-        return self._reading.find(origin, seq)
 
     # Forgetting
 
@@ -436,7 +425,7 @@ class SqliteJournal:
             forgotten = self._writer.execute(
                 "DELETE FROM events WHERE id IN "
                 "(SELECT id FROM events WHERE at < ? AND id < ? ORDER BY at, id LIMIT ?)",
-                (before, self.head, PRUNE_EVENTS),
+                (before, self.head, self.prune_most),
             ).rowcount
             if forgotten:
                 (first,) = self._writer.execute("SELECT min(id) FROM events").fetchone()
@@ -445,4 +434,4 @@ class SqliteJournal:
         except sqlite3.Error as error:
             log.warn("old events could not be removed: {why}", why=str(error))
             return False
-        return forgotten == PRUNE_EVENTS
+        return forgotten == self.prune_most

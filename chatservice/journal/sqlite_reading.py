@@ -1,7 +1,7 @@
 """Reading a journal's SQLite file, in a thread, and what was read last.
 
 Those who catch up are often near each other: they stopped together, or a room came back after a
-restart. What was read for one is kept for a while, so the next who wants it does not go to the
+restart. A stretch that was read is kept for a while, so the next who wants it does not go to the
 file again.
 """
 
@@ -10,17 +10,21 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence, Set
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, JournalUnavailable, Stretch, found
-from chatservice.journal.events import Event, Fact
-from chatservice.journal.sqlite_schema import ADDRESSED_ONLY, NUMBERED_ONLY, REST_ONLY, TALK_ONLY
+from chatservice.journal.events import Event, Fact, Found, JournalUnavailable, Stretch
+from chatservice.journal.sqlite_schema import (
+    ADDRESSED_ONLY,
+    NUMBERED_ONLY,
+    REST_ONLY,
+    TALK_ONLY,
+    facts_of,
+)
 
 READ_EVENTS: Final = 512
 READ_CHARACTERS: Final = 64 << 10
@@ -37,13 +41,9 @@ InThread = Callable[..., Deferred[Any]]
 """Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
 
 
-class _Wanted(NamedTuple):
+class _Kept(NamedTuple):
     rooms: tuple[str, ...]
     talk: bool
-
-
-class _Kept(NamedTuple):
-    wanted: _Wanted
     position: int
     stretch: Stretch
 
@@ -52,76 +52,74 @@ def _among(column: str, values: Sequence[object]) -> str:
     return f"{column} IN ({', '.join('?' * len(values))})"
 
 
-class Reading:
-    """Reads events on a connection of its own, one reading at a time.
+class SqliteReading:
+    """The part of a :class:`.Journal` that reads its file, on a connection of its own.
+
+    There is one reading at a time.
 
     :param in_thread: where it runs.
     """
 
-    def __init__(self, connection: sqlite3.Connection, in_thread: InThread) -> None:
-        self._connection = connection
+    _connection: sqlite3.Connection
+
+    def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
         self._kept: deque[_Kept] = deque(maxlen=KEPT)
-        self._quick: deque[Callable[[], None]] = deque()
-        self._long: deque[Callable[[], None]] = deque()
+        self._quick: deque[Deferred[None]] = deque()
+        self._long: deque[Deferred[None]] = deque()
         self._turns = 0
-        self._busy = False
-
-    def forget(self) -> None:
-        """Keep nothing of what was read: it is another room's by now."""
-        self._kept.clear()
-
-    def recent(self, limit: int) -> list[Event]:
-        """See :meth:`.Journal.recent`.
-
-        :raises sqlite3.Error: if they can't be read.
-        """
-        rows = self._connection.execute(
-            "SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit or -1,)
-        ).fetchall()
-        return [Event(*row) for row in reversed(rows)]
+        self._busy = self._going_on = False
 
     def after(
-        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+        self, position: int, rooms: Sequence[str], upto: int, talk: bool
     ) -> Deferred[Stretch]:
         """See :meth:`.Journal.after`."""
-        wanted = _Wanted(rooms, talk)
-        kept = self._keeps(wanted, position, upto)
+        return Deferred.fromCoroutine(self._read_on(position, tuple(rooms), upto, talk))
+
+    def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
+        """See :meth:`.Journal.locate`."""
+        return Deferred.fromCoroutine(self._look_up(self._locate, room, upto, most))
+
+    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
+        """See :meth:`.Journal.find`."""
+        return Deferred.fromCoroutine(self._look_up(self._find, origin, seq))
+
+    def facts_later(self) -> Deferred[list[Fact]]:
+        """Read all that holds."""
+        return Deferred.fromCoroutine(self._look_up(facts_of, self._connection))
+
+    async def _read_on(
+        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+    ) -> Stretch:
+        kept = self._keeps(position, rooms, upto, talk)
         if kept is not None:
-            return succeed(kept)
-        answer: Deferred[Stretch] = Deferred()
+            return kept
+        # A reader that reads on comes again and again; a look-up waits for one answer.
+        async with self._turn(self._quick if talk else self._long):
+            # Somebody who was in line before may have wanted the same.
+            kept = self._keeps(position, rooms, upto, talk)
+            if kept is None:
+                kept = await self._read(self._after, position, rooms, upto, talk)
+                self._kept.append(_Kept(rooms, talk, position, kept))
+        return kept
 
-        def keep(stretch: Stretch) -> Stretch:
-            self._kept.append(_Kept(wanted, position, stretch))
-            return stretch
-
-        def begin() -> None:
-            # Whoever was in line before may have wanted the same.
-            kept = self._keeps(wanted, position, upto)
-            if kept is not None:
-                answer.callback(kept)
-            else:
-                self._read(answer, keep, self._after, wanted, position, upto)
-
-        # Who reads on comes again and again; who looks something up waits for one answer.
-        self._queue(begin, self._quick if talk else self._long)
-        return answer
-
-    def _keeps(self, wanted: _Wanted, position: int, upto: int) -> Stretch | None:
+    def _keeps(
+        self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
+    ) -> Stretch | None:
         for kept in self._kept:
-            if kept.wanted == wanted and kept.position <= position < kept.stretch.reached:
-                events, reached = kept.stretch
+            events, reached = kept.stretch
+            if kept[:2] == (rooms, talk) and kept.position <= position < reached:
                 first = bisect_right(events, position, key=_id)
                 last = bisect_right(events, upto, key=_id)
                 return Stretch(events[first:last], min(reached, upto))
         return None
 
-    def _after(self, wanted: _Wanted, position: int, upto: int) -> Stretch:
-        if wanted.talk:
-            chosen = f"{_among('room', wanted.rooms)} AND {TALK_ONLY} AND id > ? AND id <= ?"
-            values: Sequence[object] = (*wanted.rooms, position, upto)
+    def _after(self, position: int, rooms: tuple[str, ...], upto: int, talk: bool) -> Stretch:
+        if talk:
+            chosen = f"{_among('room', rooms)} AND {TALK_ONLY} AND id > ? AND id <= ?"
+            values: Sequence[object] = (*rooms, position, upto)
         else:
-            values = self._ids(wanted.rooms, position, upto)
+            values = self._ids(rooms, position, upto)
             chosen = _among("id", values)
         cursor = self._connection.execute(
             f"SELECT * FROM events WHERE {chosen} ORDER BY id LIMIT {READ_EVENTS}", values
@@ -144,7 +142,7 @@ class Reading:
         However many others there are between them: no reading takes long, so the next in line does
         not wait for long.
         """
-        # Whoever it is for: so that readers of the same rooms share a reading.
+        # For all sessions alike, so that readers of the same rooms share a reading.
         places: list[tuple[str, tuple[str, ...]]] = [(f"addressed WHERE {ADDRESSED_ONLY}", ())]
         places += [(f"talk WHERE room = ? AND {TALK_ONLY}", (room,)) for room in rooms]
         places += [(f"rest WHERE room = ? AND {REST_ONLY}", (room,)) for room in rooms]
@@ -160,31 +158,13 @@ class Reading:
                 upto = found[-1]
         return found
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Deferred[Found]:
-        """See :meth:`.Journal.locate`."""
-        return self._when_free(self._locate, room, upto, count, hidden)
-
-    def _locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found:
-        most = READ_EVENTS if hidden else min(count, READ_EVENTS)
-        rows = self._connection.execute(
+    def _locate(self, room: str, upto: int, most: int) -> Found:
+        talk = self._connection.execute(
             "SELECT id, kind, origin FROM events WHERE room = ? AND id <= ? "
             f"AND {TALK_ONLY} ORDER BY id DESC LIMIT ?",
             (room, upto, most),
         ).fetchall()
-        last = found(rows, upto, count, hidden)
-        over = len(rows) < most and len(last.ids) < count
-        return last._replace(reached=0) if over else last
-
-    def facts(self) -> Deferred[list[Fact]]:
-        """See :meth:`.SqliteJournal.facts_later`."""
-        return self._when_free(self._facts)
-
-    def _facts(self) -> list[Fact]:
-        return [Fact(*row) for row in self._connection.execute("SELECT * FROM facts")]
-
-    def find(self, origin: int, seq: int) -> Deferred[Event | None]:
-        """See :meth:`.Journal.find`."""
-        return self._when_free(self._find, origin, seq)
+        return Found(talk, 0 if len(talk) < most else talk[-1][0] - 1)
 
     def _find(self, origin: int, seq: int) -> Event | None:
         row = self._connection.execute(
@@ -192,53 +172,47 @@ class Reading:
         ).fetchone()
         return Event(*row) if row is not None else None
 
-    def idle(self) -> Deferred[None]:
+    async def _all_read(self) -> None:
         """Wait until what was asked for before has been read."""
-        idle: Deferred[None] = Deferred()
+        while self._busy or self._quick or self._long:
+            async with self._turn(self._long):
+                pass
 
-        def look() -> None:
-            if self._quick or self._long:
-                self._queue(look, self._long)
-            else:
-                idle.callback(None)
-
-        self._queue(look, self._long)
-        return idle
-
-    def _when_free(self, reading: Callable[..., _T], *args: Any) -> Deferred[_T]:
-        answer: Deferred[_T] = Deferred()
-        begin = partial(self._read, answer, lambda result: result, reading, *args)
-        self._queue(begin, self._quick)
-        return answer
-
-    def _queue(self, begin: Callable[[], None], line: deque[Callable[[], None]]) -> None:
-        line.append(begin)
+    @asynccontextmanager
+    async def _turn(self, line: deque[Deferred[None]]) -> AsyncIterator[None]:
+        """Have the connection for oneself, when it is one's turn in a line."""
+        turn: Deferred[None] = Deferred()
+        line.append(turn)
         self._go_on()
+        await turn
+        try:
+            yield
+        finally:
+            self._busy = False
+            self._go_on()
 
     def _go_on(self) -> None:
+        """Let the next have its turn, and the next if that was over at once."""
+        if self._going_on:
+            return
+        self._going_on = True
         while (self._quick or self._long) and not self._busy:
             self._turns += 1
             first, second = self._quick, self._long
             if not self._turns % LONG_TURN:
                 first, second = second, first
-            (first or second).popleft()()
+            self._busy = True
+            (first or second).popleft().callback(None)
+        self._going_on = False
 
-    def _read(
-        self,
-        answer: Deferred[_T],
-        keep: Callable[[_T], _T],
-        reading: Callable[..., _T],
-        *args: Any,
-    ) -> None:
-        def unavailable(failure: Failure) -> Failure:
-            failure.trap(sqlite3.Error)
-            return Failure(JournalUnavailable(failure.getErrorMessage()))
+    async def _look_up(self, reading: Callable[..., _T], *args: Any) -> _T:
+        async with self._turn(self._quick):
+            return await self._read(reading, *args)
 
-        def done(_: object) -> None:
-            self._busy = False
-            self._go_on()
-
-        self._busy = True
-        result: Deferred[_T] = self._in_thread(reading, *args)
-        result.addCallbacks(keep, unavailable).chainDeferred(answer)
-        result.addBoth(done)
+    async def _read(self, reading: Callable[..., _T], *args: Any) -> _T:
+        """Read something in the thread."""
+        try:
+            result: _T = await self._in_thread(reading, *args)
+        except sqlite3.Error as error:
+            raise JournalUnavailable(str(error)) from None
+        return result

@@ -8,25 +8,24 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chatservice.journal.base import JournalError, Revise
-from chatservice.journal.events import HOUSE, ROOM, TALK, Event, Fact
+from chatservice.journal.events import HOUSE, ROOM, TALK, Event, Fact, JournalError, Revise
 
 SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
 TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
-"""What an index holds for, and what is asked of it, in the same words: so SQLite knows that it may
-be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
+"""The condition of an index, and of the queries that use it, in the same words: so SQLite knows
+that it may be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
 
 REST_ONLY: Final = f"NOT {TALK_ONLY}"
 """All else that happens in rooms: each event is in one of two indexes by room."""
 
 ADDRESSED_ONLY: Final = f"room >= '{HOUSE}' AND room < '{chr(ord(HOUSE) + 1)}'"
-"""What is for everybody, or for one session: its rooms are many, so it is found by id."""
+"""Events for everybody, or for one session: their rooms are many, so they are found by id."""
 
 NUMBERED_ONLY: Final = "seq > 0"
-"""What a program has numbered; all else costs the index of it nothing."""
+"""Events that a program has numbered; others cost their index nothing."""
 
 _FACTS: Final = """
 CREATE TABLE facts (
@@ -72,7 +71,7 @@ _UPGRADES: Final = {
     3: _NUMBERED,
     4: f"{_REST} {_ADDRESSED}",
 }
-"""What brings a file of a schema version to the next."""
+"""Statements that bring a file of a schema version to the next."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -94,8 +93,9 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
         version = SCHEMA_VERSION
     for older in range(version, SCHEMA_VERSION):
-        newer = f"PRAGMA user_version = {older + 1};"
-        connection.executescript(f"BEGIN;{_UPGRADES[older]}{newer}COMMIT;")
+        connection.executescript(
+            f"BEGIN;{_UPGRADES[older]}PRAGMA user_version = {older + 1};COMMIT;"
+        )
 
 
 def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
@@ -104,8 +104,7 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     :param at: the time, in milliseconds since 1970, of what happens by that.
     :raises JournalError: if that can't be.
     """
-    held = [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
-    revision = revised(held, lambda: rooms_of(connection))
+    revision = revised(facts_of(connection), lambda: rooms_of(connection))
     if revision is None:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -114,6 +113,11 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
     connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
     connection.execute("COMMIT")
+
+
+def facts_of(connection: sqlite3.Connection) -> list[Fact]:
+    """Read all that holds."""
+    return [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
 
 
 def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
@@ -135,7 +139,7 @@ def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
 def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
     """Let facts take the place of what held before; of several in one place, the last.
 
-    What has happened in a room goes with its name.
+    The events of a room go with its name.
     """
     last = {(fact.kind, fact.name): fact for fact in facts}
     over = [key for key, fact in last.items() if not fact.value]

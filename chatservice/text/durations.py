@@ -14,7 +14,7 @@ _UNITS: Final = {
 }
 
 LONGEST: Final = 10 * 365 * _UNITS["day"]
-"""What lasts longer, ten years, is no duration but a mistake."""
+"""Ten years: a longer time is no duration but a mistake."""
 
 # Each unit by its first letter, the larger ones first.
 _TYPED: Final = re.compile(

@@ -77,7 +77,7 @@ _MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
 
 
 class Unclear(ValueError):
-    """What was typed is not what a command takes; ``str()`` tells what that is."""
+    """A command was not typed as it has to be; ``str()`` tells how that is."""
 
 
 class Row(NamedTuple):
@@ -119,7 +119,7 @@ class Row(NamedTuple):
 
     @property
     def kinds(self) -> list[str]:
-        """What each of its words is, ``ROOM`` say."""
+        """The kind of each of its words, ``ROOM`` say."""
         return [word.strip("[]") for word in self.takes.split()]
 
     def arguments(self, typed: str) -> list[str] | None:
@@ -136,11 +136,10 @@ class Row(NamedTuple):
                 value, _, rest = typed.partition(" ")
                 rest = rest.strip()
                 if optional and kind in _LOOKS:
-                    alone = word.endswith("]")
                     if _LOOKS[kind](value) is not None:
                         if _goes_on(value, rest):
                             return None
-                    elif value[:1].isdigit() or (value and not alone):
+                    elif value[:1].isdigit() or (value and not word.endswith("]")):
                         return None  # It was to be one.
                     else:
                         value, rest = "", typed
@@ -172,8 +171,7 @@ class Row(NamedTuple):
 def _goes_on(first: str, rest: str) -> bool:
     """Tell whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
     word = rest.partition(" ")[0]
-    more = durations.names_unit(word) if first.isdigit() else durations.parse(word)
-    return bool(more)
+    return bool(durations.names_unit(word) if first.isdigit() else durations.parse(word))
 
 
 def number(typed: str, usual: int) -> int | None:
@@ -385,4 +383,4 @@ OPERATORS: Final = tuple(
 """The commands for operators."""
 
 SHORT: Final = {word: row.name for row in PEOPLE for word in row.short}
-"""What other words stand for."""
+"""Commands by the other words for them."""

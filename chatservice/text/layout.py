@@ -1,7 +1,7 @@
 """Lines that fit a narrow terminal, and columns that are straight in every script.
 
 A character may take two columns of a terminal, like an ideograph, or none, like a combining mark.
-What is laid out here is measured in columns.
+Everything here is measured in columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may be the name of a person or of a room.
+"""Names of people and of rooms: which there may be, and by which key two of them are compared.
 
 Names are shown between markup of ours (``<ana> hi``, ``#room <ana> hi``, ``[ana -> you] hi``,
 ``* ana waves``, ``-- ana, bob and 3 more joined``), in front of people who know each other by
@@ -19,7 +19,7 @@ from chatservice.text.characters import LOOK_ALIKES, SHAPES, script_name, script
 from chatservice.text.sanitising import MARKS_PER_CHARACTER
 
 RULES: Final = 2
-"""The version of the rules by which :func:`key` compares. Who stores keys stores it beside them,
+"""The version of the rules by which :func:`key` compares. It is stored beside keys that are stored,
 for by other rules other names are one."""
 
 KEYED_MOST: Final = 256
@@ -127,7 +127,7 @@ def key(name: str) -> str:
     It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
     so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter;
     and of that the skeleton (UTS #39, section 4), so that one who holds ``ace`` is not to be
-    mistaken for another ``асе``. What looks like something in ASCII in but one of its two cases
+    mistaken for another ``асе``. A letter that looks like one of ASCII in but one of its two cases
     counts as that. But ASCII itself stays: ``ana1`` and ``anal``, ``tom`` and ``torn`` are two.
 
     Two processes of the same :data:`RULES` give a name the same key, whatever their Pythons are.
@@ -139,7 +139,8 @@ def key(name: str) -> str:
     if len(name) > KEYED_MOST:
         return name
     if name.isascii():
-        return name.lower()
+        # Most names are their own keys, and both are kept: so they are one object.
+        return name if name == name.lower() else name.lower()
     folded = _JOINERS.sub("", name)
     for _ in range(2):
         folded = unicodedata.normalize("NFKC", _decomposed(folded).upper().casefold())
@@ -149,10 +150,10 @@ def key(name: str) -> str:
 
 
 def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
-    """:param what: what the sentences call the thing."""
+    """:param what: the word of the sentences for the thing."""
     text = text.strip()
     bad_length = BadName(f"{what} has 1 to {max_length} characters")
-    # Before anything costs time. What people type becomes at most three times shorter in NFC.
+    # Before anything costs time. A typed text becomes at most three times shorter in NFC.
     if not 0 < len(text) <= 4 * max_length:
         raise bad_length
     try:

@@ -1,4 +1,4 @@
-"""What may be shown on somebody else's terminal.
+"""Lines are made safe to show on somebody else's terminal.
 
 A line that one person types is printed on the terminals of all the others, and a terminal obeys
 what it prints. So every line passes through :func:`safe` once, on its way in. What was typed on a

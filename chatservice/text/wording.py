@@ -1,4 +1,4 @@
-"""What the server says that a program has to recognise: shared by the server and the client.
+"""Sentences of the server that a program has to recognise: shared by the server and the client.
 
 Each stands behind the ``-- `` of all that is the service's own.
 """

@@ -33,9 +33,16 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.following import RETRY, Following, Read
 from chatservice.cluster.log import LogError, NewerLog, Opening
 from chatservice.cluster.records import Outcome
-from chatservice.journal import sqlite
-from chatservice.journal.base import Committed, JournalUnavailable
-from chatservice.journal.events import FILE, LEFT, SAID, Draft, Event, Fact
+from chatservice.journal.events import (
+    FILE,
+    LEFT,
+    SAID,
+    Committed,
+    Draft,
+    Event,
+    Fact,
+    JournalUnavailable,
+)
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 from tests.profiles import examples
@@ -406,7 +413,7 @@ class RefusingTests(FollowingTestCase):
 
     def test_while_the_file_is_checkpointed_the_next_waits(self) -> None:
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.replica.truncate_at = 0
         self.read(1)
         self.read(2)
         self.assertEqual(self.texts, ["a"])

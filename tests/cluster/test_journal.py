@@ -33,16 +33,20 @@ from chatservice.cluster.journal import (
 )
 from chatservice.cluster.leases import AT_ONCE
 from chatservice.cluster.log import Follower, Founding, LogError, Opening
-from chatservice.journal.base import (
+from chatservice.journal.events import (
+    FILE,
+    JOINED,
+    SAID,
     Committed,
+    Draft,
+    Event,
+    Fact,
     Facts,
-    Found,
     JournalError,
     JournalUnavailable,
     Stretch,
     no_facts,
 )
-from chatservice.journal.events import FILE, JOINED, SAID, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from tests.journal.support import JournalTestCase
 
@@ -309,9 +313,7 @@ class ReadingTests(ClusterJournalTestCase):
         self.assertGreater(node.size, 0)
         stretch = self.successResultOf(node.after(0, ["lobby"], head, talk=True))
         self.assertEqual(stretch, Stretch(events, head))
-        self.assertEqual(
-            self.successResultOf(node.locate("lobby", head, 1, set())), Found([head], 0, head - 1)
-        )
+        self.assertEqual(self.successResultOf(node.locate("lobby", head, 1)).reached, head - 1)
         self.assertEqual(self.successResultOf(node.find(7, 1)), events[0])
         self.assertFalse(node.prune(0))
 

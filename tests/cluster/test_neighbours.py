@@ -4,6 +4,7 @@ from chatservice.cluster import neighbours
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, Node
 from tests.core.programs import brief, only
 from tests.core.support import Person
+from tests.welcome import entered
 
 
 class NeighbourTests(ClusterTestCase):
@@ -45,7 +46,7 @@ class NeighbourTests(ClusterTestCase):
         cy.enter("cy")
         self.cluster.run()
         lines = cy.read()
-        self.assertIn("-- you are in #lobby with ana and bob", lines)
+        self.assertIn(entered("lobby", "ana and bob"), lines)
         self.assertIn("[09:26] <ana> early", lines)
         self.assertEqual(ana.read(), ["-- cy joined"])
         self.assertEqual(bob.read(), ["<ana> early", "-- cy joined"])

@@ -18,8 +18,7 @@ from chatservice.cluster.peers import (
     WAIT,
 )
 from chatservice.core.feed import ticker
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import Fact
+from chatservice.journal.events import Fact, JournalError
 from chatservice.text.wording import STORED_AGAIN, UNSTORED
 from tests.cluster.support import GRACE, LEASE, ClusterTestCase, SharedLog
 from tests.core.programs import Program, brief, only
@@ -318,7 +317,7 @@ class ApartTests(ClusterTestCase):
         self.assertEqual(len(apart), 2)
         self.assertEqual(a.line.shared.entries, [])
         self.assertEqual((ana.read(), a.stored()), ([], []))
-        self.assertEqual(dict(a.chat.more_stats())["log"], a.journal.apart)
+        self.assertEqual(dict(a.chat.peers.stats())["log"], a.journal.apart)
         for node in (a, b):
             node.line.shared = shared
             node.line.up = False
@@ -364,7 +363,7 @@ class ApartTests(ClusterTestCase):
         (a,) = self.start(1)
         self.cluster.shared.append(a.now(), b"hello")
         self.cluster.run()
-        self.assertEqual(dict(a.chat.more_stats())["skipped"], "1 entries")
+        self.assertEqual(dict(a.chat.peers.stats())["skipped"], "1 entries")
 
 
 class LargeTests(ClusterTestCase):
@@ -411,18 +410,18 @@ class MembersTests(ClusterTestCase):
         a, b = self.start(2)
         ana = self.arrive(a, "ana")
         (remote,) = b.chat.members
-        b.chat.quit(remote)
+        b.chat.attendance.quit(remote)
         self.cluster.run(1.0)
         self.assertEqual((a.here(), b.here()), ({"ana": ["lobby"]}, {"ana": ["lobby"]}))
         self.assertFalse(ana.outlet.finished)
-        self.assertIsNone(b.chat.state.unwanted(remote))
+        self.assertIsNone(b.chat.unwanted(remote))
 
     def test_sending_away_is_asked_of_the_members_node(self) -> None:
         a, b = self.start(2)
         ana = self.arrive(a, "ana")
         (remote,) = b.chat.members
         before = self.cluster.shared.last
-        b.chat.send_away(remote, "kicked", "go away", ": enough")
+        b.chat.attendance.send_away(remote, "kicked", "go away", ": enough")
         self.cluster.run(1.0)
         asked = [
             fact
@@ -442,7 +441,7 @@ class MembersTests(ClusterTestCase):
         ana = self.arrive(a, "ana")
         (remote,) = b.chat.members
         ana.type("/quit")
-        b.chat.send_away(remote, "kicked", "go away")
+        b.chat.attendance.send_away(remote, "kicked", "go away")
         self.cluster.run(1.0)
         self.assertEqual(b.moves(), ["ana joined lobby", "ana left lobby"])
 
@@ -500,13 +499,13 @@ class MembersTests(ClusterTestCase):
     def test_operators_are_told_of_the_nodes(self) -> None:
         a, b = self.start(2)
         self.arrive(a, "ana", "bob")
-        stats = dict(b.chat.more_stats())
+        stats = dict(b.chat.peers.stats())
         self.assertEqual(stats["node"], b.journal.following.node)
         nodes = sorted(node.journal.following.node for node in (a, b))
         self.assertEqual(stats["nodes"], ", ".join(nodes))
         self.assertEqual(stats["members here"], "0")
         b.line.cut()
-        self.assertIn("lost", dict(b.chat.more_stats())["log"])
+        self.assertIn("lost", dict(b.chat.peers.stats())["log"])
 
     def test_a_token_that_was_given_out_a_moment_ago_is_known_elsewhere(self) -> None:
         a, b = self.start(2)

@@ -65,7 +65,7 @@ class Program:
         if not self.outlet.closed:
             self.member = member
         elif member.outlet is self.outlet:
-            self.house.chat.give_up(member)
+            self.house.chat.attendance.give_up(member)
 
     def ask(self, type: str, **fields: Any) -> None:
         """Ask for something; no time passes."""
@@ -102,7 +102,7 @@ class Program:
         """Lose the connection; what was sent before is still done."""
         self.outlet.lost = True
         if self.member is not None:
-            self.house.chat.disconnect(self.member)
+            self.house.chat.attendance.disconnect(self.member)
 
     def read(self) -> list[Said]:
         """Return what came since the last call."""
@@ -161,7 +161,7 @@ class ProgramTestCase(HouseTestCase):
         self.house.journal.stop()
         self.house.chat.ticker.stop()
         self.house.chat.readers.stop()
-        self.house.chat.absences.stop()
+        self.house.chat.attendance.absences.stop()
         self.house.chat.returns.stop()
         self.house._stopped = Deferred()
         self.house._stopped.callback(None)

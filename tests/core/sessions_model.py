@@ -376,7 +376,7 @@ class Wire:
         if not self.closed:
             self.member = member
         elif member.outlet is self.outlet:
-            self.house.chat.give_up(member)
+            self.house.chat.attendance.give_up(member)
             self._lost()
 
     def ask(self, **asked: Any) -> None:
@@ -396,7 +396,7 @@ class Wire:
         while self._lines and not self._doing and self.member and not self.member.gone:
             line = self._lines.popleft()
             if line is None:
-                self.house.chat.hang_up(self.member)
+                self.house.chat.attendance.hang_up(self.member)
             else:
                 self._ask(line)
 
@@ -438,7 +438,7 @@ class Wire:
         if not self.closed:
             self.outlet.lost = True
             if self.member is not None:
-                self.house.chat.disconnect(self.member)
+                self.house.chat.attendance.disconnect(self.member)
                 self._lost()
 
     def _lost(self) -> None:

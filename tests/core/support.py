@@ -23,7 +23,7 @@ from chatservice.core.members import Member
 from chatservice.core.outlet import View
 from chatservice.doors.text.commands import obey
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.base import Journal
+from chatservice.journal.events import Journal
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -140,7 +140,7 @@ class RecordingOutlet:
 
 def assert_rooms_are_listed(chat: Chat) -> None:
     """Check that nothing has changed of the rooms that their list has not taken note of."""
-    listed, _ = chat.directory.first(len(chat.rooms))
+    listed, _ = chat.places.first(len(chat.rooms))
     assert listed == sorted(chat.rooms.values(), key=lambda r: (-len(r.members), r.name)), listed
 
 
@@ -196,7 +196,9 @@ class Person:
         def entered(member: Member) -> None:
             self.member = member
 
-        return self.house.chat.enter(name, self.outlet, view, operator).addCallback(entered)
+        return self.house.chat.attendance.enter(name, self.outlet, view, operator).addCallback(
+            entered
+        )
 
     def type(self, *lines: str) -> None:
         """Type lines, as they are after they were made safe to show."""
@@ -205,7 +207,7 @@ class Person:
 
     def lose(self) -> None:
         """Lose the connection; what was typed before is still done, then the member leaves."""
-        self.house.chat.disconnect(self.member)
+        self.house.chat.attendance.disconnect(self.member)
         self.outlet.lost = True
         self._lines.append(None)
         self._go_on()
@@ -219,7 +221,7 @@ class Person:
         while self._lines and not self._doing and not self.member.gone:
             line = self._lines.popleft()
             if line is None:
-                self.house.chat.quit(self.member)
+                self.house.chat.attendance.quit(self.member)
                 continue
             doing = obey(self.house.chat, self.member, line)
             if doing is not None:
@@ -353,7 +355,7 @@ class House:
     @property
     def waiting(self) -> list[DelayedCall]:
         """What is to be done later, but for the look at the journal, which is always."""
-        look = self.chat.ticker.watch
+        look = self.chat.ticker._looking._over
         return [call for call in self.clock.calls if call.func != look]
 
 

@@ -109,7 +109,7 @@ class AnswersTests(unittest.TestCase):
 
         def pieces() -> Pieces:
             yield b"one "
-            yield (yield needed)
+            yield (yield from needed)
 
         done = self.answers.give(self.outlet, pieces())
         assert done is not None
@@ -124,7 +124,7 @@ class AnswersTests(unittest.TestCase):
         def pieces() -> Pieces:
             there: Deferred[bytes] = Deferred()
             there.callback(b"there")
-            yield (yield there)
+            yield (yield from there)
 
         self.assertIsNone(self.answers.give(self.outlet, pieces()))
         self.assertEqual(self.outlet.received, b"there")
@@ -166,7 +166,7 @@ class AnswersTests(unittest.TestCase):
 
         def pieces() -> Pieces:
             try:
-                yield needed
+                yield from needed
             except ValueError:
                 yield b"handled"
 

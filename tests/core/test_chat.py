@@ -4,11 +4,11 @@ import sqlite3
 from itertools import pairwise
 
 from chatservice.core.nicknames import NameTaken
-from chatservice.core.refusals import NotLetIn
+from chatservice.core.refusals import Refusal
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.base import JournalError
-from chatservice.journal.events import SAID
+from chatservice.journal.events import SAID, JournalError
 from tests.core.support import House, HouseTestCase, Person, RecordingOutlet
+from tests.welcome import entered, hello, in_room
 
 REFUSED = "-- the history can't be written: what is said now waits, and is shown later"
 ACCEPTED = "-- the history is written again: what waited is shown now"
@@ -26,18 +26,20 @@ class EnteringTests(HouseTestCase):
                 "-- welcome to us",
                 "--",
                 "-- be kind",
-                "-- hello ana! /help shows what you can do",
+                hello("ana"),
             ],
         )
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #hall: no one else yet"])
+        self.assertEqual(ana.read(), [entered("hall")])
 
     def test_nobody_can_come_in_under_a_name_that_is_taken(self) -> None:
         house = self.open()
         house.gather("ana")
         for name in ("ana", "Ana", "ANA"):
             outlet = RecordingOutlet()
-            failure = self.failureResultOf(house.chat.enter(name, outlet, TEXT), NameTaken)
+            failure = self.failureResultOf(
+                house.chat.attendance.enter(name, outlet, TEXT), NameTaken
+            )
             self.assertEqual(failure.getErrorMessage(), f"the name {name} is taken")
             self.assertEqual(outlet.received, b"")
         self.assertEqual(len(house.chat.members), 1)
@@ -45,7 +47,7 @@ class EnteringTests(HouseTestCase):
     def test_a_name_is_held_from_the_moment_it_is_given(self) -> None:
         house = self.open()
         house.arrive("ana")
-        self.failureResultOf(house.chat.enter("ana", RecordingOutlet(), TEXT), NameTaken)
+        self.failureResultOf(house.chat.attendance.enter("ana", RecordingOutlet(), TEXT), NameTaken)
 
     def test_a_name_is_free_from_the_moment_its_holder_quits(self) -> None:
         house = self.open()
@@ -63,7 +65,7 @@ class EnteringTests(HouseTestCase):
         self.assertEqual(ana.read(), [])
         house.tick()
         self.assertEqual(ana.read(), ["-- bo joined"])
-        self.assertEqual(bo.read()[-1], "-- you are in #lobby with ana")
+        self.assertEqual(bo.read()[-1], entered("lobby", "ana"))
 
     def test_all_who_come_in_at_once_are_told_of_in_one_line(self) -> None:
         house = self.open()
@@ -96,7 +98,7 @@ class EnteringTests(HouseTestCase):
                 company = f" with {', '.join(listed[:-1])} and {listed[-1]}"
             else:
                 company = f" with {', '.join(listed[:20])} and {number - 20} more"
-            self.assertEqual(person.read()[-1], f"-- you are in #lobby{company}")
+            self.assertEqual(person.read()[-1], f"{in_room()}{company}")
 
     def test_who_comes_in_with_others_is_told_of_all_of_them(self) -> None:
         house = self.open()
@@ -104,9 +106,7 @@ class EnteringTests(HouseTestCase):
         house.tick()
         for person in people:
             others = [f"p{n}" for n in range(25) if f"p{n}" != person.member.name][:20]
-            self.assertEqual(
-                person.read()[-1], f"-- you are in #lobby with {', '.join(others)} and 4 more"
-            )
+            self.assertEqual(person.read()[-1], entered("lobby", f"{', '.join(others)} and 4 more"))
 
     def test_who_comes_in_sees_the_last_twenty_things_said_or_done(self) -> None:
         for path, recent in ((None, 0), (self.path, 3)):
@@ -133,7 +133,7 @@ class EnteringTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join lobby"),
             [
-                "-- you are in #lobby with bo",
+                entered("lobby", "bo"),
                 LAST_LINES.format(2),
                 "[09:26] <ana> mine",
                 "[09:26] <bo> theirs",
@@ -147,9 +147,7 @@ class EnteringTests(HouseTestCase):
         bo = house.arrive("bo")
         ana.type("after")
         house.tick()
-        self.assertEqual(
-            bo.read()[1:], ["-- you are in #lobby with ana", "<ana> before", "<ana> after"]
-        )
+        self.assertEqual(bo.read()[1:], [entered("lobby", "ana"), "<ana> before", "<ana> after"])
 
 
 class TalkingTests(HouseTestCase):
@@ -235,7 +233,7 @@ class TalkingTests(HouseTestCase):
         house = self.open()
         ana, bo = house.gather("ana", "bo", room="dev")
         house.chat.say(ana.member, "dev", SAID, "in dev")
-        house.chat.join(ana.member, "lobby")
+        house.chat.places.join(ana.member, "lobby")
         house.chat.say(ana.member, "lobby", SAID, "in lobby")
         house.tick()
         self.assertEqual(sorted(bo.read()), ["#lobby <ana> in lobby", "<ana> in dev"])
@@ -353,7 +351,7 @@ class LeavingTests(HouseTestCase):
         self.assertEqual(
             ana.tries("/join dev"),
             [
-                "-- you are in #dev: no one else yet",
+                entered("dev"),
                 "-- the last line of #dev, times in UTC:",
                 "[09:26] <ana> hi",
             ],
@@ -389,16 +387,16 @@ class QuittingTests(HouseTestCase):
     def test_quitting_twice_is_quitting_once(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.quit(ana.member, "bye")
-        house.chat.quit(ana.member)
+        house.chat.attendance.quit(ana.member, "bye")
+        house.chat.attendance.quit(ana.member)
         house.tick()
         self.assertEqual(bo.read(), ["-- ana left (bye)"])
 
     def test_who_quits_while_leaving_the_only_room_is_closed_at_once(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.leave(ana.member.rooms()[0])
-        house.chat.quit(ana.member)
+        house.chat.places.leave(ana.member.rooms()[0])
+        house.chat.attendance.quit(ana.member)
         house.tick()
         self.assertEqual(ana.read(), [])
         self.assertTrue(ana.outlet.finished)
@@ -410,7 +408,7 @@ class LostConnectionTests(HouseTestCase):
     def test_nothing_is_sent_to_a_connection_that_is_lost(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.disconnect(ana.member)
+        house.chat.attendance.disconnect(ana.member)
         ana.outlet.lost = True
         bo.tries("hi")
         self.assertEqual(ana.read(), [])
@@ -457,11 +455,11 @@ class LimitTests(HouseTestCase):
     def test_nobody_can_be_in_more_rooms_than_the_limit(self) -> None:
         house = self.open(max_rooms_per_member=3)
         (ana,) = house.gather("ana")
-        house.chat.join(ana.member, "one")
-        house.chat.join(ana.member, "two")
-        with self.assertRaisesRegex(NotLetIn, "^you are in 3 rooms already: /leave one first$"):
-            house.chat.join(ana.member, "three")
-        house.chat.join(ana.member, "lobby")
+        house.chat.places.join(ana.member, "one")
+        house.chat.places.join(ana.member, "two")
+        with self.assertRaisesRegex(Refusal, "^you are in 3 rooms already: /leave one first$"):
+            house.chat.places.join(ana.member, "three")
+        house.chat.places.join(ana.member, "lobby")
         house.tick()
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "one", "two"])
         self.assertEqual(house.chat.rooms["lobby"].population, 1)
@@ -469,17 +467,17 @@ class LimitTests(HouseTestCase):
     def test_a_room_that_one_leaves_does_not_count(self) -> None:
         house = self.open(max_rooms_per_member=1)
         (ana,) = house.gather("ana")
-        house.chat.leave(ana.member.rooms()[0])
-        house.chat.join(ana.member, "dev")
+        house.chat.places.leave(ana.member.rooms()[0])
+        house.chat.places.join(ana.member, "dev")
         house.tick()
-        self.assertEqual(ana.read(), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(ana.read(), [entered("dev")])
 
     def test_there_can_be_no_more_rooms_than_the_limit(self) -> None:
         house = self.open(max_rooms=2)
         ana, bo = house.gather("ana", "bo")
-        self.assertEqual(ana.tries("/join one"), ["-- you are in #one: no one else yet"])
+        self.assertEqual(ana.tries("/join one"), [entered("one")])
         self.assertEqual(bo.tries("/join two"), ["-- there are 2 rooms already"])
-        self.assertEqual(bo.tries("/join one"), ["-- you are in #one with ana"])
+        self.assertEqual(bo.tries("/join one"), [entered("one", "ana")])
         self.assertEqual(sorted(house.chat.rooms), ["lobby", "one"])
         self.assertEqual(len(bo.member.memberships), 2)
 
@@ -487,7 +485,7 @@ class LimitTests(HouseTestCase):
         house = self.open(max_rooms_per_member=0, max_rooms=0)
         (ana,) = house.gather("ana")
         for number in range(100):
-            house.chat.join(ana.member, f"r{number}")
+            house.chat.places.join(ana.member, f"r{number}")
         house.tick()
         self.assertEqual(len(ana.member.rooms()), 101)
         self.assertEqual(len(house.chat.rooms), 101)
@@ -538,13 +536,13 @@ class RefusingJournalTests(HouseTestCase):
         self.assertEqual(
             cy.read(),
             [
-                "-- hello cy! /help shows what you can do",
+                hello("cy"),
                 "-- nothing can be stored now: when it can, you are in #lobby",
             ],
         )
         self.accept()
         self.assertEqual(self.bo.read()[-2:], ["-- cy joined", "<cy> me too"])
-        self.assertIn("-- you are in #lobby with ana and bo", cy.read())
+        self.assertIn(entered("lobby", "ana and bo"), cy.read())
 
     def test_who_quits_meanwhile_is_closed_at_once_and_leaves_later(self) -> None:
         self.ana.tries("hi")
@@ -729,7 +727,7 @@ class ClosingTests(HouseTestCase):
     def test_who_has_lost_the_connection_is_forgotten(self) -> None:
         house = self.open()
         ana, bo = house.gather("ana", "bo")
-        house.chat.disconnect(ana.member)
+        house.chat.attendance.disconnect(ana.member)
         ana.outlet.lost = True
         house.chat.close(GOODBYE)
         house.tick()
@@ -812,7 +810,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.assertEqual(self.in_the_lobby(), ["ana", "bo"])
         self.accept()
         self.assertEqual(self.in_the_lobby(), ["ana", "bo", "cy"])
-        self.assertIn("-- you are in #lobby with ana and bo", cy.read())
+        self.assertIn(entered("lobby", "ana and bo"), cy.read())
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- cy joined"])
         self.bo.tries("welcome")
         self.assertEqual(cy.read(), ["<bo> welcome"])
@@ -821,7 +819,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         told = "-- nothing can be stored now: when it can, you are in #dev"
         self.assertEqual(self.ana.tries("/join dev"), [told])
         self.accept()
-        self.assertIn("-- you are in #dev: no one else yet", self.ana.read())
+        self.assertIn(entered("dev"), self.ana.read())
 
     def test_who_comes_when_it_takes_again_is_told_nothing_of_it(self) -> None:
         self.accept()
@@ -845,7 +843,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         new = self.house.arrive("ana")
         self.accept()
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left", "-- ana joined"])
-        self.assertIn("-- you are in #lobby with bo", new.read())
+        self.assertIn(entered("lobby", "bo"), new.read())
         self.nothing_is_left_but("bo", "ana")
 
     def test_who_comes_and_quits_meanwhile_leaves_nothing_behind(self) -> None:
@@ -866,7 +864,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
 
     def test_who_quits_and_is_lost_before_it_takes_again_leaves_nothing_behind(self) -> None:
         self.ana.tries("/quit")
-        self.house.chat.disconnect(self.ana.member)
+        self.house.chat.attendance.disconnect(self.ana.member)
         self.ana.outlet.lost = True
         self.accept()
         self.assertEqual(self.bo.read(), ["<ana> hi", ACCEPTED, "-- ana left"])

@@ -8,27 +8,19 @@ got, byte for byte.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import sqlite3
-import sys
-import tempfile
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -40,7 +32,6 @@ from chatservice.core.moderation import MUTE
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.permissions import check_heard
 from chatservice.core.state import OPERATORS
-from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -49,26 +40,21 @@ from chatservice.journal.events import (
     LEFT,
     PRIVATE,
     RENAMED,
-    Draft,
+    Committed,
     Event,
-    Fact,
     inbox,
 )
-from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text import names
 from tests.core.model import Period, Session, session_of
-from tests.core.support import DAY, START, House, assert_rooms_are_listed, watch
+from tests.core.mortal import PERMANENT, MortalWorld, run
+from tests.core.support import DAY, START, assert_rooms_are_listed, watch
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
 STEPS: Final = 60
 SESSIONS: Final = 5
 LIVES: Final = 3
-# Hundreds of files are made and closed, and a file system in memory need not wait for a disk.
-FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
 ROOMS: Final = ("lobby", "dev", "ops")
-PERMANENT: Final = ("lobby",)
 # The first three are one name, and so are the fourth and the fifth.
 NAMES: Final = ("ana", "Ana", "ANA", "zoë", "Zoë", "bo", "cy", "di", "ed", "小林")
 WORDS: Final = ("hi", "naïve", "wörld €", "😀😀 👋", "小林さん", "-- ana joined", "a" * 300)
@@ -124,27 +110,6 @@ class WatchedChat(Chat):
         super().look_back(member, room, count)
 
 
-class MortalJournal(SqliteJournal):
-    """Stops the world, if that is wanted, right before a commit or right after it."""
-
-    world: Machine
-
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
-        self.world.read_log()
-        self.world.fuse("commit")
-        return super().commit(drafts, facts).addCallback(self._committed)
-
-    def _committed(self, committed: Committed) -> Committed:
-        self.world.stored(*committed)
-        self.world.fuse("committed")
-        return committed
-
-
-class WatchedHouse(House):
-    make_chat = WatchedChat
-    make_journal = MortalJournal
-
-
 class Saying(NamedTuple):
     """Something that was asked to be said or done, and to be told when it is stored."""
 
@@ -182,17 +147,13 @@ _KICKED: Final = re.compile(r"kicked (\w+)(: .*)?")
 _IGNORES: Final = re.compile(r"-- you see (no more of (\w+)|(\w+) again)")
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(MortalWorld):
     """Five sessions, three rooms, and all that can happen to them."""
 
-    flush_errors: Callable[[], list[Failure]]
+    make_chat = WatchedChat
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="chat-model-", dir=FOLDER)
-        self.lives = 0
-        self.dead = False
-        self.burning: tuple[str, int] | None = None
         self.moment = 0
         self.commits: list[tuple[int, int]] = []
         # Until when, and until when after a restart: a term begins when it is stored, but what was
@@ -201,8 +162,6 @@ class Machine(RuleBasedStateMachine):
         self.terms: set[int] = set()
         self.sessions: list[Session] = []
         self.leaving: list[Session] = []
-        self.log: list[Event] = []
-        self.counter = 0
         self._forget_the_living()
 
     def _forget_the_living(self) -> None:
@@ -216,10 +175,6 @@ class Machine(RuleBasedStateMachine):
         self.addressed: dict[str, str] = {}
         self.replies: set[str] = set()
 
-    @property
-    def path(self) -> str:
-        return f"{self.folder.name}/{self.lives}.sqlite"
-
     @initialize(
         recent=st.integers(3, 20), held=st.booleans(), people=st.integers(0, 4), room=ANY_ROOM
     )
@@ -232,29 +187,15 @@ class Machine(RuleBasedStateMachine):
         self.house.tick()
 
     def _open(self, moment: int, held: bool) -> None:
-        self.house = WatchedHouse(
-            self.path,
-            moment=moment,
-            permanent=PERMANENT,
-            recent=self.recent,
-            clock_is_right=True,
-        )
-        for part in (self.house.chat, self.house.journal):
-            assert isinstance(part, WatchedChat | MortalJournal)
-            part.world = self
-        self.house.readings.held = held
-        self.reader = sqlite3.connect(self.path, isolation_level=None)
+        self.open_house(moment, held, recent=self.recent, clock_is_right=True)
 
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "house") and sys.exc_info()[0] is None:
-                self.everything_drains()
-                self.everyone_follows()
-        finally:
-            if hasattr(self, "house"):
-                self.reader.close()
-                self.house.stop()
-            self.folder.cleanup()
+    @property
+    def connected(self) -> list[Session]:
+        return self.sessions + self.leaving
+
+    def comes_to_its_end(self) -> None:
+        self.everything_drains()
+        self.everyone_follows()
 
     # What happens
 
@@ -265,10 +206,6 @@ class Machine(RuleBasedStateMachine):
         """Find somebody else, if there is somebody else."""
         others = [other for other in self.sessions if other is not session] or [session]
         return others[number % len(others)]
-
-    def _text(self, words: str) -> str:
-        self.counter += 1
-        return f"{words} {self.counter}"
 
     @precondition(lambda self: len(self.sessions) < SESSIONS)
     @rule(name=ANY_NAME, slow=st.none() | st.integers(0, 100), operator=RARELY)
@@ -298,7 +235,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(who=ANYONE, words=ANY_WORDS, do=st.booleans())
     def say(self, who: int, words: str, do: bool) -> None:
-        self._who(who).type("/me " * do + self._text(words))
+        self._who(who).type("/me " * do + self.text(words))
 
     @precondition(lambda self: self.sessions)
     @rule(who=ANYONE, to=ANYONE, words=ANY_WORDS)
@@ -307,7 +244,7 @@ class Machine(RuleBasedStateMachine):
         self._write(session, self._other(session, to).name, words)
 
     def _write(self, session: Session, to: str, words: str) -> None:
-        text = self._text(words)
+        text = self.text(words)
         self.addressed[text] = to
         session.type(f"/msg {to} {text}")
 
@@ -317,7 +254,7 @@ class Machine(RuleBasedStateMachine):
         self._reply(self._who(who), words)
 
     def _reply(self, session: Session, words: str) -> None:
-        text = self._text(words)
+        text = self.text(words)
         self.replies.add(text)
         session.type(f"/reply {text}")
 
@@ -335,7 +272,7 @@ class Machine(RuleBasedStateMachine):
         went = session in self.sessions and other not in self.sessions
         if went and free and not self.dead:
             self._enter(name if renamed and name else other.name)
-            self._who(-1).type(f"/nick {other.name}", self._text("hi"))
+            self._who(-1).type(f"/nick {other.name}", self.text("hi"))
 
     @precondition(lambda self: len(self.sessions) > 1)
     @rule(who=ANYONE, first=ANYONE, last=ANYONE, ignores=st.booleans(), words=ANY_WORDS)
@@ -354,7 +291,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(who=ANYONE, words=ANY_WORDS)
     def set_topic(self, who: int, words: str) -> None:
-        self._who(who).type(f"/topic {self._text(words)}")
+        self._who(who).type(f"/topic {self.text(words)}")
 
     @precondition(lambda self: self.sessions)
     @rule(
@@ -369,11 +306,11 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         for who in range(first, first + number):
             session = self._who(who)
-            session.type(self._text(words))
+            session.type(self.text(words))
             if to is not None:
                 self._write(session, self._who(to).name, words)
             if announced and session.operator:
-                session.type(f"/announce {self._text(words)}")
+                session.type(f"/announce {self.text(words)}")
 
     @precondition(lambda self: self.sessions)
     @rule(who=ANYONE, whom=ANYONE)
@@ -415,12 +352,12 @@ class Machine(RuleBasedStateMachine):
         other = self._other(operator, whom)
         for command in doing:
             self._type(other, command)
-        operator.type(f"/kick {other.name} {words and self._text(words)}")
+        operator.type(f"/kick {other.name} {words and self.text(words)}")
 
     @precondition(lambda self: any(session.operator for session in self.sessions))
     @rule(who=ANYONE, words=ANY_WORDS)
     def announce(self, who: int, words: str) -> None:
-        self._operator(who).type(f"/announce {self._text(words)}")
+        self._operator(who).type(f"/announce {self.text(words)}")
 
     def _operator(self, number: int) -> Session:
         operators = [session for session in self.sessions if session.operator]
@@ -502,7 +439,7 @@ class Machine(RuleBasedStateMachine):
         if lost:
             self._lose(session)
         else:
-            session.type(f"/quit {words and self._text(words)}")
+            session.type(f"/quit {words and self.text(words)}")
 
     @precondition(lambda self: self.sessions)
     @rule(
@@ -519,7 +456,7 @@ class Machine(RuleBasedStateMachine):
 
     def _type(self, session: Session, command: str) -> None:
         is_text = not command.startswith("/") or _ENDS_IN_TEXT.fullmatch(command)
-        session.type(self._text(command) if is_text else command)
+        session.type(self.text(command) if is_text else command)
 
     def _lose(self, session: Session) -> None:
         self.sessions.remove(session)
@@ -577,34 +514,6 @@ class Machine(RuleBasedStateMachine):
         self.burning = (when, after)
         self.held_next = held
         self.fuse("now")
-
-    @rule()
-    def everything_drains(self) -> None:
-        """Let everyone read all there is; then nobody is behind, and nothing is left over."""
-        self.house.accept()
-        for _ in range(200):
-            self.house.readings.release()
-            for session in self.sessions + self.leaving:
-                if not session.outlet.lost:
-                    session.outlet.drain()
-            # A pace, and what that leaves; a journal that refused is tried again in a second.
-            self.house.tick(1.0)
-            self.house.tick(0.0)
-            if self.dead or self._quiet():
-                break
-        else:
-            assert self.house.failures == []
-            raise AssertionError("there is no end to it")
-        if not self.dead:
-            self.everyone_follows()
-            self._check_quiet_house()
-
-    def _quiet(self) -> bool:
-        return (
-            all(session.idle for session in self.sessions + self.leaving)
-            and not self.house.readings
-            and not self.house.waiting
-        )
 
     # What was asked
 
@@ -797,14 +706,18 @@ class Machine(RuleBasedStateMachine):
                 self.muted[names.key(muted[2])] = end, saying.until
                 if muted[1] == "unmute":
                     del self.muted[names.key(muted[2])]
-        for session in self.sessions + self.leaving:
+        for session in self.connected:
             if session.awaits(event):
                 session.expected.append(event)
 
-    def stored(self, events: Sequence[Event], facts: Sequence[Fact]) -> None:
+    def commits_now(self) -> None:
+        self.read_log()
+
+    def stored(self, committed: Committed) -> None:
         """Note when events were stored, and what holds without one."""
         if self.dead:
             return
+        events, facts = committed
         if events:
             self.commits.append((events[-1].id, self.pass_moment()))
         told = {(names.key(saying.whom), saying.until) for saying in self.saying.values()}
@@ -835,7 +748,7 @@ class Machine(RuleBasedStateMachine):
         assert self.house.failures == []
         assert_rooms_are_listed(self.house.chat)
         self.read_log()
-        for session in self.sessions + self.leaving:
+        for session in self.connected:
             session.follow()
         if self.dead:
             self._restart()
@@ -848,8 +761,8 @@ class Machine(RuleBasedStateMachine):
             assert (current.room.name if current else "") == session.current
             assert [m.room.name for m in session.member.rooms()] == session.rooms
 
-    def _check_quiet_house(self) -> None:
-        """What is true when nothing waits and everyone has read everything."""
+    def check_quiet_house(self) -> None:
+        assert not self.house.waiting
         chat = self.house.chat
         for session in self.sessions:
             session.check_all_came()
@@ -887,27 +800,9 @@ class Machine(RuleBasedStateMachine):
 
     # Dying
 
-    def fuse(self, what: str) -> None:
-        """Count down to the moment at which the house is killed."""
-        if self.burning is None or self.burning[0] != what or self.dead:
-            return
-        if self.burning[1] and what != "now":
-            self.burning = (what, self.burning[1] - 1)
-            return
-        # What a killed process leaves is what is in its files.
-        self.dead = True
-        self.burning = None
-        old = self.path
-        self.lives += 1
-        for suffix in ("", "-wal"):
-            shutil.copyfile(old + suffix, self.path + suffix)
-        self.reader.close()
-        self.reader = sqlite3.connect(self.path, isolation_level=None)
-
     def _restart(self) -> None:
         """Open the house again on what was left; all that was ever shown is in it."""
-        stored = [Event(*row) for row in self.reader.execute("SELECT * FROM events ORDER BY id")]
-        assert stored == self.log
+        self.check_all_is_stored()
         self.reader.close()
         moment = self.house.now()
         self.house.stop()
@@ -919,14 +814,4 @@ class Machine(RuleBasedStateMachine):
 
 class ModelTests(unittest.TestCase):
     def test_everyone_reads_exactly_what_happened_while_they_were_in(self) -> None:
-        class WatchedMachine(Machine):
-            flush_errors = staticmethod(self.flushLoggedErrors)
-
-        run_state_machine_as_test(
-            WatchedMachine,
-            settings=settings(
-                max_examples=examples(150),
-                stateful_step_count=STEPS,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        run(self, Machine, examples(150), STEPS)

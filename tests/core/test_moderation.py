@@ -19,10 +19,15 @@ class TermTests(unittest.TestCase):
         self.assertEqual(Term("bo", START, "spam").says, " until 2026-03-14 09:26 UTC: spam")
 
     def test_it_is_over_from_its_end_on(self) -> None:
-        term = Term("bo", START, end=60.0)
-        self.assertFalse(term.over(59.9))
-        self.assertTrue(term.over(60.0))
-        self.assertFalse(Term("bo").over(START))
+        clock = Clock()
+        standing = Standing(clock, lambda: START)
+        for_ever, short = Term("cy"), Term("bo", START + 60_000, seconds=60)
+        standing.apply([for_ever.fact(MUTE, "cy"), short.fact(MUTE, "bo")])
+        clock.advance(59.9)
+        self.assertIsNotNone(standing.muted("bo"))
+        clock.advance(0.1)
+        self.assertIsNone(standing.muted("bo"))
+        self.assertIsNotNone(standing.muted("cy"))
 
     def test_as_a_fact_it_is_the_same_but_for_its_end_here(self) -> None:
         term = Term("Bo", START, 'so "it" is, 小林', 60)

@@ -11,8 +11,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.feed.history import Past
 from chatservice.doors.text.view import TextView
-from chatservice.journal.base import Stretch
-from chatservice.journal.events import Event
+from chatservice.journal.events import Event, Stretch
 from tests.core.support import HouseTestCase
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from chatservice.core.nicknames import NameTaken
 from tests.core.support import HouseTestCase
 
 
@@ -17,6 +18,14 @@ class PeopleTests(HouseTestCase):
         house = self.open()
         house.chat.claims.claim("ana", object())
         self.assertIsNone(house.chat.find("ana"))
+
+    def test_a_name_is_held_however_it_is_written_since_and_the_one_before_is_free(self) -> None:
+        house = self.open()
+        (ana,) = house.gather("ana")
+        ana.tries("/nick Ana")
+        self.failureResultOf(house.chat.claims.claim("aNA", object()), NameTaken)
+        ana.tries("/nick anna")
+        self.successResultOf(house.chat.claims.claim("ana", object()))
 
     def test_an_operator_lands_among_operators_too(self) -> None:
         house = self.open()

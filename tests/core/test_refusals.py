@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.core.nicknames import NameTaken
-from chatservice.core.refusals import REFUSALS, NotLetIn, Refusal, refusal_of
-from chatservice.journal.base import JournalUnavailable
+from chatservice.core.refusals import REFUSALS, Refusal, refusal_of
+from chatservice.journal.events import JournalUnavailable
 from chatservice.messages import Code
 from chatservice.text.names import BadName
 
@@ -13,8 +12,6 @@ class RefusalTests(TestCase):
     def test_each_has_a_code_and_its_sentence(self) -> None:
         for error, code in (
             (Refusal(Code.MUTED, "no"), Code.MUTED),
-            (NotLetIn("no"), Code.NOT_LET_IN),
-            (NameTaken("no"), Code.NAME_TAKEN),
             (BadName("no"), Code.BAD_NAME),
             (JournalUnavailable("no"), Code.WENT_WRONG),
         ):

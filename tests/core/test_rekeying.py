@@ -12,8 +12,17 @@ from twisted.trial import unittest
 from chatservice.core.moderation import LOCK, MUTE, Term
 from chatservice.core.rekeying import STANDING, Settled, call_rooms, revise, revise_alone, settle
 from chatservice.core.sessions import SESSION, Period, Reading, Session
-from chatservice.journal.base import JournalError, Revision
-from chatservice.journal.events import ACTED, FILE, RENAMED, ROOM, TOPIC, Draft, Fact
+from chatservice.journal.events import (
+    ACTED,
+    FILE,
+    RENAMED,
+    ROOM,
+    TOPIC,
+    Draft,
+    Fact,
+    JournalError,
+    Revision,
+)
 from chatservice.text import names
 from chatservice.text.names import RULES, key, nickname, room_name
 

@@ -8,25 +8,17 @@ connection has to have been told. Of what a program asks, it says beforehand wha
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sqlite3
-import sys
-import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -36,7 +28,6 @@ from chatservice.core import sessions
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.nicknames import NameTaken
-from chatservice.journal.base import Committed, Facts, no_facts
 from chatservice.journal.events import (
     DID,
     JOINED,
@@ -45,26 +36,22 @@ from chatservice.journal.events import (
     RENAMED,
     SAID,
     TOPIC,
-    Draft,
+    Committed,
     Event,
     inbox,
 )
-from chatservice.journal.sqlite import SqliteJournal
 from chatservice.messages import Code
 from chatservice.text import names
+from tests.core.mortal import PERMANENT, MortalWorld, run
 from tests.core.sessions_model import Guest, Message, Party, Seat, Talk, Wire
-from tests.core.support import DAY, START, House, assert_rooms_are_listed, watch
+from tests.core.support import DAY, START, assert_rooms_are_listed, watch
 from tests.profiles import examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
 STEPS: Final = 50
 PARTIES: Final = 5
 LIVES: Final = 4
-# Hundreds of files are made and closed, and a file system in memory need not wait for a disk.
-FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
 ROOMS: Final = ("lobby", "dev", "ops")
-PERMANENT: Final = ("lobby",)
 # The first two are one name.
 NAMES: Final = ("ana", "Ana", "zoë", "bo", "cy", "di", "小林")
 WORDS: Final = ("hi", "naïve", "wörld €", "😀 👋", "-- ana joined", '{"type":"ok"}', "a" * 300)
@@ -121,26 +108,6 @@ class WatchedChat(Chat):
         super().say(member, room, kind, text, seq)
 
 
-class MortalJournal(SqliteJournal):
-    """Stops the world, if that is wanted, right before a commit or right after it."""
-
-    world: Machine
-
-    def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
-        self.world.fuse("commit")
-        return super().commit(drafts, facts).addCallback(self._committed)
-
-    def _committed(self, committed: Committed) -> Committed:
-        self.world.stored()
-        self.world.fuse("committed")
-        return committed
-
-
-class WatchedHouse(House):
-    make_chat = WatchedChat
-    make_journal = MortalJournal
-
-
 ANYONE: Final = st.integers(0, PARTIES - 1)
 ANY_NAME: Final = st.sampled_from(NAMES)
 ANY_ROOM: Final = st.sampled_from(ROOMS)
@@ -150,20 +117,14 @@ ANY_CUT: Final = st.sampled_from((0, 1000)) | st.integers(0, 1000)
 RARELY: Final = st.sampled_from((False, False, False, True))
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(MortalWorld):
     """Five sessions, three rooms, and all that can happen to them."""
 
-    flush_errors: Callable[[], list[Failure]]
+    make_chat = WatchedChat
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="chat-sessions-", dir=FOLDER)
-        self.lives = 0
-        self.dead = False
-        self.burning: tuple[str, int] | None = None
-        self.log: list[Event] = []
         self.numbered: dict[tuple[int, int], Event] = {}
-        self.counter = 0
         self.problems: list[Exception] = []
         self.seats: list[Seat] = []
         self.wires: list[Wire] = []
@@ -176,10 +137,6 @@ class Machine(RuleBasedStateMachine):
         self.leaving: list[Guest] = []
         self.holders: dict[str, Party] = {}
         self.joining: defaultdict[tuple[str, str], deque[Party]] = defaultdict(deque)
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder.name}/{self.lives}.sqlite"
 
     @initialize(
         recent=st.integers(2, 20),
@@ -204,29 +161,11 @@ class Machine(RuleBasedStateMachine):
             seat.wire.read()
 
     def _open(self, moment: int, held: bool) -> None:
-        self.house = WatchedHouse(
-            self.path,
-            moment=moment,
-            permanent=PERMANENT,
-            recent=self.recent,
-            grace=GRACE,
-            token_life=LIFE_DAYS,
-        )
-        for part in (self.house.chat, self.house.journal):
-            assert isinstance(part, WatchedChat | MortalJournal)
-            part.world = self
-        self.house.readings.held = held
-        self.reader = sqlite3.connect(self.path, isolation_level=None)
+        self.open_house(moment, held, recent=self.recent, grace=GRACE, token_life=LIFE_DAYS)
 
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "house") and sys.exc_info()[0] is None:
-                self.everyone_comes_back_at_last()
-        finally:
-            if hasattr(self, "house"):
-                self.reader.close()
-                self.house.stop()
-            self.folder.cleanup()
+    @property
+    def connected(self) -> list[Guest | Wire]:
+        return [*self.guests, *self.leaving, *self.wires]
 
     def judge(self, call: Callable[..., None], *args: Any) -> None:
         """Find what is wrong in the midst of the house, which is to go on until this is told."""
@@ -236,10 +175,6 @@ class Machine(RuleBasedStateMachine):
             self.problems.append(error)
 
     # Who is there
-
-    def _text(self, words: str) -> str:
-        self.counter += 1
-        return f"{words} {self.counter}"
 
     def party_of(self, member: Member) -> Party:
         party = self.parties.get(member.origin)
@@ -493,13 +428,13 @@ class Machine(RuleBasedStateMachine):
         if number > 1 and seat.rooms:
             room = seat.rooms[who % len(seat.rooms)]
         for _ in range(number):
-            self._talk(seat, Talk(KINDS[type], room, self._text(words)))
+            self._talk(seat, Talk(KINDS[type], room, self.text(words)))
 
     @precondition(lambda self: self.seats)
     @rule(who=ANYONE, to=ANY_NAME | st.integers(0, PARTIES), words=ANY_WORDS)
     def a_program_writes(self, who: int, to: str | int, words: str) -> None:
         seat = self.seats[who % len(self.seats)]
-        self._talk(seat, Talk(PRIVATE, self._whom(to), self._text(words)))
+        self._talk(seat, Talk(PRIVATE, self._whom(to), self.text(words)))
 
     def _whom(self, to: str | int) -> str:
         if isinstance(to, str) or not self.holders:
@@ -521,7 +456,7 @@ class Machine(RuleBasedStateMachine):
     def says_without_a_number(self, who: int, room: str, words: str) -> None:
         seat = self._ready(who)
         assert seat.wire is not None
-        seat.wire.ask(type="say", room=room, text=self._text(words))
+        seat.wire.ask(type="say", room=room, text=self.text(words))
 
     @precondition(lambda self: any(seat.ready and seat.talks for seat in self.seats))
     @rule(
@@ -568,7 +503,7 @@ class Machine(RuleBasedStateMachine):
             if what == "nick":
                 self._ask(seat, "nick", name=name)
             elif what == "say":
-                self._talk(seat, Talk(SAID, room, self._text("moving")))
+                self._talk(seat, Talk(SAID, room, self.text("moving")))
             else:
                 self._ask(seat, what, room=room)
 
@@ -585,7 +520,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(seat.ready for seat in self.seats))
     @rule(who=ANYONE, words=st.sampled_from(("", "", *WORDS)))
     def a_program_quits(self, who: int, words: str) -> None:
-        self._ask(self._ready(who), "quit", text=words and self._text(words))
+        self._ask(self._ready(who), "quit", text=words and self.text(words))
 
     @precondition(lambda self: any(seat.ready for seat in self.seats))
     @rule(who=ANYONE)
@@ -602,7 +537,7 @@ class Machine(RuleBasedStateMachine):
         wires = [s.wire for s in self.seats if s.wire is not None and not s.wire.closed]
         wire = wires[who % len(wires)]
         if first:
-            self._talk(wire.seat, Talk(SAID, "lobby", self._text("last")))
+            self._talk(wire.seat, Talk(SAID, "lobby", self.text("last")))
         wire.lose(cut)
 
     @precondition(lambda self: any(seat.ready for seat in self.seats))
@@ -653,11 +588,11 @@ class Machine(RuleBasedStateMachine):
         for turn in range(number):
             for seat in self.seats:
                 room = seat.rooms[turn % len(seat.rooms)] if seat.rooms else "lobby"
-                self._talk(seat, Talk(SAID, room, self._text(words)))
+                self._talk(seat, Talk(SAID, room, self.text(words)))
                 if to is not None:
-                    self._talk(seat, Talk(PRIVATE, self._whom(to), self._text(words)))
+                    self._talk(seat, Talk(PRIVATE, self._whom(to), self.text(words)))
             for guest in list(self.guests):
-                guest.type(self._text(words))
+                guest.type(self.text(words))
 
     def handles(self, wire: Wire, asked: Message) -> str:
         """Say what a program is to be answered with."""
@@ -719,12 +654,12 @@ class Machine(RuleBasedStateMachine):
     )
     def a_guest_says(self, who: int, what: str, words: str, number: int) -> None:
         for _ in range(number):
-            self._guest_of(who).type(what + self._text(words))
+            self._guest_of(who).type(what + self.text(words))
 
     @precondition(lambda self: self.guests)
     @rule(who=ANYONE, to=ANY_NAME | st.integers(0, PARTIES), words=ANY_WORDS)
     def a_guest_writes(self, who: int, to: str | int, words: str) -> None:
-        self._guest_of(who).type(f"/msg {self._whom(to)} {self._text(words)}")
+        self._guest_of(who).type(f"/msg {self._whom(to)} {self.text(words)}")
 
     @precondition(lambda self: self.guests)
     @rule(
@@ -753,7 +688,7 @@ class Machine(RuleBasedStateMachine):
             self.leaving.append(guest)
             guest.lose()
         else:
-            guest.type(f"/quit {words and self._text(words)}")
+            guest.type(f"/quit {words and self.text(words)}")
 
     # What happens to them
 
@@ -838,36 +773,7 @@ class Machine(RuleBasedStateMachine):
             self.burning = ("now", 0)
             self.fuse("now")
 
-    @rule()
-    def everything_drains(self) -> None:
-        """Let everyone read all there is; then nobody is behind, and nothing is left over."""
-        self.house.accept()
-        for _ in range(200):
-            self.house.readings.release()
-            for one in (*self.guests, *self.leaving, *self.wires):
-                if not one.outlet.lost:
-                    one.outlet.drain()
-            # A pace, and what that leaves; a journal that refused is tried again in a second.
-            self.house.tick(1.0)
-            self.house.tick(0.0)
-            if self.dead or self._quiet():
-                break
-        else:
-            self.everyone_follows()
-            raise AssertionError("there is no end to it")
-        if not self.dead:
-            self.everyone_follows()
-            self._check_quiet_house()
-
-    def _quiet(self) -> bool:
-        soon = self.house.clock.seconds() + 1.5
-        return (
-            all(one.idle for one in (*self.guests, *self.leaving, *self.wires))
-            and not self.house.readings
-            and all(call.getTime() > soon for call in self.house.waiting)
-        )
-
-    def everyone_comes_back_at_last(self) -> None:
+    def comes_to_its_end(self) -> None:
         """In the end, each program knows of all it said whether it is stored."""
         self.burning = None
         self.everyone_follows()
@@ -966,7 +872,7 @@ class Machine(RuleBasedStateMachine):
 
     # What was stored, and what it means
 
-    def stored(self) -> None:
+    def stored(self, committed: Committed) -> None:
         """Take in that something was committed."""
         if self.dead or self.house.chat.ticker.refusing:
             return  # What was refused before is older than what comes now.
@@ -1036,7 +942,7 @@ class Machine(RuleBasedStateMachine):
         assert self.house.failures == []
         assert_rooms_are_listed(self.house.chat)
         self.read_log()
-        for one in (*self.guests, *self.leaving, *self.wires):
+        for one in self.connected:
             one.follow()
         if self.dead:
             self._restart()
@@ -1052,8 +958,7 @@ class Machine(RuleBasedStateMachine):
         assert members == {party.origin: party.name for party in self.holders.values()}
         self.wires = [wire for wire in self.wires if not wire.closed]
 
-    def _check_quiet_house(self) -> None:
-        """What is true when nothing waits and everyone has read everything."""
+    def check_quiet_house(self) -> None:
         for guest in self.guests:
             guest.check_all_came()
         for guest in self.leaving:
@@ -1089,27 +994,9 @@ class Machine(RuleBasedStateMachine):
 
     # Dying
 
-    def fuse(self, what: str) -> None:
-        """Count down to the moment at which the house is killed."""
-        if self.burning is None or self.burning[0] != what or self.dead:
-            return
-        if self.burning[1] and what != "now":
-            self.burning = (what, self.burning[1] - 1)
-            return
-        # What a killed process leaves is what is in its files.
-        self.dead = True
-        self.burning = None
-        old = self.path
-        self.lives += 1
-        for suffix in ("", "-wal"):
-            shutil.copyfile(old + suffix, self.path + suffix)
-        self.reader.close()
-        self.reader = sqlite3.connect(self.path, isolation_level=None)
-
     def _restart(self) -> None:
         """Open the house again on what was left; all that was ever shown is in it."""
-        stored = [Event(*row) for row in self.reader.execute("SELECT * FROM events ORDER BY id")]
-        assert stored == self.log
+        self.check_all_is_stored()
         moment = self.house.now()
         for number, seat in enumerate(self.seats):
             if seat.wire is not None and not seat.wire.closed:
@@ -1171,15 +1058,5 @@ class Machine(RuleBasedStateMachine):
 
 class SessionsTests(unittest.TestCase):
     def test_whoever_comes_back_was_told_everything_once(self) -> None:
-        class WatchedMachine(Machine):
-            flush_errors = staticmethod(self.flushLoggedErrors)
-
         with patch.object(sessions, "PERIODS_MOST", PERIODS_MOST):
-            run_state_machine_as_test(
-                WatchedMachine,
-                settings=settings(
-                    max_examples=examples(120),
-                    stateful_step_count=STEPS,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+            run(self, Machine, examples(120), STEPS)

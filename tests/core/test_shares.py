@@ -11,6 +11,7 @@ from chatservice.core.shares import BYTES_AN_EVENT, STORED_AT_ONCE, Rate, Shares
 from chatservice.limits import Limits
 from chatservice.messages import Code
 from tests.core.support import House, HouseTestCase, Person
+from tests.welcome import entered
 
 ANA, BOB = "192.0.2.1", "192.0.2.2"
 
@@ -198,9 +199,9 @@ class MemberTests(HouseTestCase):
             self.ana.tries("/join three"), ["-- there are 2 rooms of your address already"]
         )
         self.bob.tries("/join three")
-        self.assertIn("-- you are in #three with bob", self.ana.tries("/join three"))
+        self.assertIn(entered("three", "bob"), self.ana.tries("/join three"))
         self.amy.tries("/leave two")
-        self.assertIn("-- you are in #four: no one else yet", self.amy.tries("/join four"))
+        self.assertIn(entered("four"), self.amy.tries("/join four"))
 
     def test_names_are_taken_at_a_rate(self) -> None:
         house = self.open(names_per_address=3, max_per_address=1)

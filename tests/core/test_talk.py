@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Coroutine, Set
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 
 from chatservice.core import talk
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past
-from chatservice.core.talk import Reading, Talk, talk_after, talk_before
-from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.base import Committed
-from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK
+from chatservice.core.talk import Talk, talk_after, talk_before
+from chatservice.journal import sqlite_reading
+from chatservice.journal.events import ACTED, JOINED, PERSONAL, SAID, TALK, Committed
 from tests.journal.support import JournalTestCase, said
 
 
@@ -21,13 +20,13 @@ class TalkTests(JournalTestCase):
         super().setUp()
         self.patch(history, "READ_EVENTS", 4)
         self.patch(sqlite_reading, "READ_EVENTS", 3)
-        self.patch(sqlite, "PRUNE_EVENTS", 2)
         self.begin()
 
     def begin(self, recent: int = 3) -> None:
         self.fresh()
         self.recent = recent
         self.kept = self.journal()
+        self.kept.prune_most = 2
         self.kept.start()
         self.addCleanup(self.kept.stop)
         self.past = Past(self.kept, recent)
@@ -46,17 +45,16 @@ class TalkTests(JournalTestCase):
             pass
         self.past.prune(before)
 
-    def read(self, reading: Reading) -> Talk:
+    def read(self, reading: Coroutine[Any, Any, Talk]) -> Talk:
         """Read it to its end, as an answer does, and count the turns that others have meanwhile."""
         self.turns = 0
-        result: object = None
         while True:
             try:
-                step = reading.send(result)
+                step = reading.send(None)
             except StopIteration as end:
                 piece: Talk = end.value
                 return piece
-            result = self.successResultOf(step) if isinstance(step, Deferred) else None
+            self.assertEqual(step, b"")
             self.turns += 1
 
     def before(self, id: int, limit: int, hidden: Set[int] = frozenset()) -> Talk:

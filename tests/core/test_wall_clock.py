@@ -8,10 +8,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from chatservice.core.feed.retention import PRUNE_EVERY
+from chatservice.core.chat import PRUNE_EVERY
 from chatservice.core.wall_clock import JUMP, LOOK_EVERY, NOTE, PROBATION, Doubt, WallClock
-from chatservice.journal.base import JournalUnavailable
-from chatservice.journal.events import FILE, Fact
+from chatservice.journal.events import FILE, Fact, JournalUnavailable
 from tests.core.support import DAY, START, House, HouseTestCase, Person
 
 HOUR = 3600.0

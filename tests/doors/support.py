@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 from twisted.internet import reactor as _reactor
 from twisted.internet import ssl
 from twisted.internet.address import IPv4Address
@@ -31,21 +32,21 @@ from chatservice.doors.connection import ChatProtocol
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.seam import Door
 from chatservice.doors.table import DOORS
-from chatservice.journal.base import Committed, Facts, Journal, JournalUnavailable, no_facts
-from chatservice.journal.events import Draft
+from chatservice.journal.events import (
+    Committed,
+    Draft,
+    Facts,
+    Journal,
+    JournalUnavailable,
+    no_facts,
+)
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import Limits
+from tests.welcome import hello
 
 reactor: Any = _reactor
 
 NOON = 1_700_000_000_000
-
-GREETING = "-- welcome! what is your name?"
-ALONE = "-- you are in #lobby: no one else yet"
-
-
-def hello(name: str) -> str:
-    return f"-- hello {name}! /help shows what you can do"
 
 
 class FullJournal(MemoryJournal):
@@ -272,8 +273,9 @@ def fill(sock: socket.socket, piece: int = 65536) -> int:
 class Certificate:
     """A certificate for ``localhost``.
 
-    :ivar server: what a TLS server needs.
+    :ivar server: what a TLS server needs; ``asking``: one that wants to be shown one, too.
     :ivar client: what a TLS client needs that trusts it.
+    :ivar fingerprint: its SHA-256, in hex.
     """
 
     def __init__(self) -> None:
@@ -298,5 +300,14 @@ class Certificate:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        self.server: Any = ssl.PrivateCertificate.loadPEM(pem + secret).options()
-        self.client: Any = ssl.optionsForClientTLS("localhost", ssl.Certificate.loadPEM(pem))
+        self.fingerprint = made.fingerprint(hashes.SHA256()).hex()
+        self._own: Any = ssl.PrivateCertificate.loadPEM(pem + secret)
+        self._trusted: Any = ssl.Certificate.loadPEM(pem)
+        self.server: Any = self._own.options()
+        self.asking: Any = self._own.options()
+        self.asking.getContext().set_verify(SSL.VERIFY_PEER, lambda *about: True)
+        self.client: Any = ssl.optionsForClientTLS("localhost", self._trusted)
+
+    def client_with(self, shown: Certificate) -> Any:
+        """Return what a TLS client needs that trusts this one, and shows another."""
+        return ssl.optionsForClientTLS("localhost", self._trusted, shown._own)

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import struct
+import sys
 import unicodedata
 import weakref
 from collections.abc import Callable
@@ -26,19 +27,15 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.doors import factory
-from chatservice.doors.connection import UNNAMED_READ
+from chatservice.doors.connection import UNNAMED_READ, UNSENT_MOST
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.framing import LineFramer
-from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.text.directions import MARK, directed
 from chatservice.text.sanitising import edited, safe
 from chatservice.text.slash import LOOKS_LIKE
 from tests.doors.support import (
-    ALONE,
-    GREETING,
     NOON,
     Certificate,
     Collector,
@@ -46,11 +43,11 @@ from tests.doors.support import (
     FullJournal,
     House,
     Peer,
-    hello,
     reactor,
     until,
 )
 from tests.profiles import examples
+from tests.welcome import ALONE, GREETING, entered, hello
 
 NASTY = "\x1b[2J\x07\x9b1m\u202e\u2066\u200b\u200e\ufeff\u2028\x00\x7f\r"
 
@@ -265,22 +262,22 @@ class NamingTests(unittest.TestCase):
         def enter(*_: object, operator: bool) -> Deferred[None]:
             raise ZeroDivisionError
 
-        self.patch(self.house.chat, "enter", enter)
+        self.patch(self.house.chat.attendance, "enter", enter)
         peer = self.greeted()
         peer.say("ana")
         self.assertEqual(peer.hear(), ["-- that went wrong on our side, and was written down"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        del self.house.chat.enter
+        del self.house.chat.attendance.enter
         peer.say("ana")
         self.assertEqual(peer.hear(), [hello("ana"), ALONE])
 
     def test_so_is_one_that_comes_later(self) -> None:
         entering: Deferred[None] = Deferred()
-        self.patch(self.house.chat, "enter", lambda *_, operator: entering)
+        self.patch(self.house.chat.attendance, "enter", lambda *_, operator: entering)
         peer = self.greeted()
         peer.say("ana", "ben")
         self.assertEqual((peer.hear(), peer.paused), ([], True))
-        del self.house.chat.enter
+        del self.house.chat.attendance.enter
         entering.errback(ZeroDivisionError())
         self.assertEqual(
             peer.hear(),
@@ -397,7 +394,7 @@ class ChattingTests(unittest.TestCase):
         self.assertEqual(
             self.ana.hear(1),
             [
-                "-- you are in #dev: no one else yet",
+                entered("dev"),
                 "-- 1 person in #dev:",
                 "--   ana",
                 "-- you left #dev and are in #lobby now",
@@ -734,7 +731,7 @@ class HalfClosedTests(unittest.TestCase):
             [
                 GREETING,
                 hello("bob"),
-                "-- you are in #lobby with ana",
+                entered("lobby", "ana"),
                 "-- 2 people in #lobby:",
                 "--   ana, bob",
             ],
@@ -1168,8 +1165,9 @@ class LostTests(unittest.TestCase):
             lobby = house.chat.rooms["lobby"]
             self.assertEqual((len(lobby.members), lobby.population), (1, 1), state)
             self.assertEqual([len(group) for group in lobby.head.values()], [1], state)
-            # A look at the connections, and one at the journal.
-            self.assertEqual(len(house.clock.getDelayedCalls()), 2, state)
+            # A look at the connections, one at the journal, and that strangers are remembered.
+            calls = 3 if state in ("http", "tls") else 2
+            self.assertEqual(len(house.clock.getDelayedCalls()), calls, state)
             for name in ("ana", "cleo", "al"):
                 again = house.connect()
                 again.say(name)
@@ -1207,12 +1205,11 @@ class RealConnectionTests(unittest.TestCase):
     timeout = 120
 
     def setUp(self) -> None:
-        # What a peer sends at once may take its time on a busy machine.
-        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(rate=0)
         self.journal = MemoryJournal(lambda: NOON)
         self.chat = Chat(reactor, self.journal, lambda: NOON, limits)
-        self.factory = ChatFactory(reactor, self.chat, limits)
+        # What a peer sends at once may take its time on a busy machine.
+        self.factory = ChatFactory(reactor, self.chat, limits, silence=1.0)
         self.chat.start()
         self.factory.start()
 
@@ -1368,13 +1365,13 @@ class RealConnectionTests(unittest.TestCase):
             (hers,) = (
                 connection
                 for connection in self.factory.connections
-                if connection.outbox is self.chat.find("ana").outlet  # type: ignore[union-attr]
+                if connection is self.chat.find("ana").outlet  # type: ignore[union-attr]
             )
             ana.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if writes_first:
             # So whoever reads is told of an end, not of a reset.
-            hers.outbox.send(b"hi")
-            self.assertTrue(hers.outbox.broken)
+            hers.send(b"hi")
+            self.assertTrue(hers.broken)
         await bob.wait_for(lambda: b"left" in bob.received)
         self.assertEqual(
             bob.received, b"-- ana joined\r\n<ana> one\r\n<ana> two\r\n-- ana left\r\n"
@@ -1410,3 +1407,18 @@ class ResetTests(unittest.TestCase):
     def test_what_ends_in_order_ends_its_last_line(self) -> None:
         said = [f"<ana> {letter}" for letter in [*"abcd", "rm -rf /impor"]]
         self.assertEqual(self.heard(ConnectionDone), [*said, "-- ana left"])
+
+
+class SizeTests(unittest.TestCase):
+    def test_of_many_that_come_at_once_none_has_a_dictionary_of_its_own(self) -> None:
+        if sys.version_info < (3, 11):
+            raise unittest.SkipTest("they had dictionaries then")
+        house = House(rate=0)
+        peers = [house.connect(f"192.0.2.{number}") for number in range(100)]
+        house.run(0.1)
+        for number, peer in enumerate(peers):
+            peer.say(f"ana{number}", "hi")
+        house.run(1)
+        for peer in peers:
+            held = gc.get_referents(peer.protocol)
+            self.assertEqual([each for each in held if type(each) is dict], [])

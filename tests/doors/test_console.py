@@ -9,7 +9,8 @@ from twisted.trial import unittest
 
 from chatservice.doors.console import ConsoleProtocol, open_console
 from chatservice.limits import LOGIN_TRIES
-from tests.doors.support import ALONE, GREETING, Folder, House, hello, reactor, until
+from tests.doors.support import Folder, House, reactor, until
+from tests.welcome import ALONE, GREETING, hello, in_room
 
 NO_NAME = "-- a name has no spaces in it; another name, please?"
 
@@ -100,7 +101,7 @@ class ConsoleTests(unittest.TestCase):
         bob = self.house.enter("bob")
         self.open()
         self.type("ana", "hi")
-        await self.until(lambda: b"-- you are in #lobby" in self.shown)
+        await self.until(lambda: in_room().encode() in self.shown)
         bob.say("hello")
         await self.until(lambda: "<bob> hello" in self.lines())
         self.assertIn("<ana> hi", bob.read())
@@ -201,7 +202,7 @@ class ConsoleTests(unittest.TestCase):
         bob = self.house.enter("bob")
         terminal = self.terminal()
         self.type("ana")
-        await self.until(lambda: b"-- you are in #lobby" in self.shown)
+        await self.until(lambda: in_room().encode() in self.shown)
         self.assertFalse(self.echoes(terminal))
         os.write(self.keys, b"/me wa")
         await self.until(lambda: b"/me wa" in self.shown)

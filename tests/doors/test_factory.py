@@ -21,8 +21,6 @@ from chatservice.doors.factory import PARTING_MOST, ChatFactory
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from tests.doors.support import (
-    ALONE,
-    GREETING,
     NOON,
     Certificate,
     Collector,
@@ -31,10 +29,10 @@ from tests.doors.support import (
     Peer,
     Wire,
     fill,
-    hello,
     reactor,
     until,
 )
+from tests.welcome import ALONE, GREETING, hello
 
 FULL = "-- too many people are connected: please try again later"
 CROWDED = "-- too many connections from your address"

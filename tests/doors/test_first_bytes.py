@@ -2,14 +2,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.doors.first_bytes import (
-    MOST_REMEMBERED,
-    REMEMBERED,
-    Strangers,
     after_preamble,
     door_for,
 )
@@ -44,7 +40,7 @@ class Marked:
             return None
         return first.startswith(self.mark)
 
-    def open(self, chat: Chat, connection: Connection) -> Dialog:
+    def __call__(self, chat: Chat, connection: Connection) -> Dialog:
         raise NotImplementedError
 
 
@@ -67,31 +63,3 @@ class DoorTests(unittest.TestCase):
         program, person = DOORS
         for first, door in ((b"{", program), (b'{"type"', program), (b"a{", person)):
             self.assertIs(door_for(first, DOORS), door)
-
-
-class StrangersTests(unittest.TestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.strangers = Strangers(self.clock)
-
-    def test_they_are_remembered_for_a_while(self) -> None:
-        self.strangers.add("192.0.2.1")
-        self.assertIn("192.0.2.1", self.strangers)
-        self.assertNotIn("192.0.2.2", self.strangers)
-        self.assertNotIn(None, self.strangers)
-        self.clock.advance(REMEMBERED - 1)
-        self.assertIn("192.0.2.1", self.strangers)
-        self.strangers.add("192.0.2.1")
-        self.clock.advance(REMEMBERED - 1)
-        self.assertIn("192.0.2.1", self.strangers)
-        self.clock.advance(1)
-        self.assertNotIn("192.0.2.1", self.strangers)
-
-    def test_of_too_many_the_oldest_is_forgotten(self) -> None:
-        for number in range(MOST_REMEMBERED):
-            self.strangers.add(str(number))
-        self.strangers.add("0")
-        self.strangers.add("one more")
-        self.assertIn("0", self.strangers)
-        self.assertNotIn("1", self.strangers)
-        self.assertIn("2", self.strangers)

@@ -361,6 +361,17 @@ class LostTests(unittest.TestCase):
             framer.end_input()
             self.assertEqual(framer.transport.value(), ASK + told)
 
+    def test_no_end_of_a_line_that_it_has_taken_is_a_line(self) -> None:
+        framer = Recorder()
+        for packet in (
+            IAC + SB + b"\x18" + b"x" * 120 + b"\n",
+            b"/msg bob the ",
+            b"password\n",
+            b"hi\n",
+        ):
+            framer.dataReceived(packet)
+        self.assertEqual(framer.did, [b"\x15", b"hi"])
+
 
 class CostTests(unittest.TestCase):
     def assert_linear(self, seconds: Callable[[int], float], what: object) -> None:

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 from zope.interface import directlyProvides, implementer
 
-from chatservice.doors.outbox import SLICE, DirectOutbox, Outbox, TLSOutbox, outbox
+from chatservice.doors.outbox import SLICE, Outbox
 from tests.doors.support import Certificate, Collector, Folder, reactor, turns, until
 
 CHUNK = bytes(range(256)) * 256
@@ -41,24 +41,20 @@ def plain_socket(transport: Any) -> socket.socket:
 
 
 @implementer(IHandshakeListener)
-class Owner(Protocol):
-    """The server's end of a connection: owns an outbox, and counts what it is told.
+class Owner(Outbox, Protocol):
+    """The server's end of a connection, of which there is but the way out; counts what it is told.
 
-    :ivar on_drained: what it does when it is told that its outbox is not blocked any more.
+    :ivar on_drained: what it does when it is told that it is not blocked any more.
     """
-
-    outbox: Outbox
 
     def __init__(self) -> None:
         self.arrived: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self.drainings = 0
-        self.finishes = 0
-        self.charged: list[float] = []
         self.on_drained: Callable[[], None] = lambda: None
 
     def connectionMade(self) -> None:
-        self.outbox = outbox(self.transport, self)
+        self.open_outbox()
         if not ISSLTransport.providedBy(self.transport):
             self.arrived.callback(None)
 
@@ -66,18 +62,12 @@ class Owner(Protocol):
         self.arrived.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.outbox.close()
+        self.close()
         self.lost.callback(None)
 
     def drained(self) -> None:
         self.drainings += 1
         self.on_drained()
-
-    def pace(self, lines: float) -> None:
-        self.charged.append(lines)
-
-    def finish(self) -> None:
-        self.finishes += 1
 
 
 class OneOwner(Factory):
@@ -93,7 +83,6 @@ class OneOwner(Factory):
 class OutboxTestCase(unittest.TestCase):
     """What holds for an outbox over any real connection."""
 
-    kind: type[Outbox]
     timeout = 120
 
     async def connect(self, factory: Factory, reader: Collector) -> None:
@@ -120,9 +109,9 @@ class OutboxTestCase(unittest.TestCase):
     def send_until_blocked(self, owner: Owner) -> bytes:
         """Send until no more is taken; return what was."""
         taken = bytearray()
-        while not owner.outbox.blocked:
+        while not owner.blocked:
             piece = CHUNK[: 1 + len(taken) % len(CHUNK)] if len(taken) < 300_000 else CHUNK
-            sent = owner.outbox.send(piece)
+            sent = owner.send(piece)
             self.assertLessEqual(sent, len(piece))
             taken += piece[:sent]
             self.assertLess(len(taken), 100 << 20)
@@ -132,44 +121,40 @@ class OutboxTestCase(unittest.TestCase):
 class AnyOutbox:
     """The tests of both kinds, against a reader that stops and goes on."""
 
-    async def test_it_is_of_the_kind_that_suits_the_connection(self: Any) -> None:
-        owner, _ = await self.connected()
-        self.assertIs(type(owner.outbox), self.kind)
-
     async def test_what_is_sent_and_written_arrives_in_order(self: Any) -> None:
         owner, reader = await self.connected()
-        self.assertEqual(owner.outbox.send(b"one "), 4)
-        owner.outbox.write(b"two ")
-        self.assertEqual(owner.outbox.send(b""), 0)
-        owner.outbox.write(b"")
-        self.assertEqual(owner.outbox.send(b"three"), 5)
-        self.assertFalse(owner.outbox.blocked)
+        self.assertEqual(owner.send(b"one "), 4)
+        owner.write(b"two ")
+        self.assertEqual(owner.send(b""), 0)
+        owner.write(b"")
+        self.assertEqual(owner.send(b"three"), 5)
+        self.assertFalse(owner.blocked)
         await reader.wait_for(lambda: len(reader.received) >= 13)
         self.assertEqual(reader.received, b"one two three")
-        self.assertEqual((owner.outbox.unsent, owner.drainings), (0, 0))
+        self.assertEqual((owner.unsent, owner.drainings), (0, 0))
 
     async def test_an_answer_has_the_way_for_itself(self: Any) -> None:
         owner, reader = await self.connected()
-        owner.outbox.begin(lambda: None)
-        self.assertTrue(owner.outbox.give(b"half "))
-        self.assertEqual((owner.outbox.blocked, owner.outbox.send(b"live")), (True, 0))
-        owner.outbox.write(b"behind\r\n")
-        self.assertTrue(owner.outbox.give(b"a line\r\n"))
+        owner.begin(lambda: None)
+        self.assertTrue(owner.give(b"half "))
+        self.assertEqual((owner.blocked, owner.send(b"live")), (True, 0))
+        owner.write(b"behind\r\n")
+        self.assertTrue(owner.give(b"a line\r\n"))
         self.assertEqual(owner.drainings, 0)
-        owner.outbox.end()
-        self.assertEqual((owner.outbox.blocked, owner.drainings), (False, 1))
-        self.assertEqual(owner.outbox.send(b"live"), 4)
+        owner.end()
+        self.assertEqual((owner.blocked, owner.drainings), (False, 1))
+        self.assertEqual(owner.send(b"live"), 4)
         await reader.wait_for(lambda: len(reader.received) >= 25)
         self.assertEqual(reader.received, b"half a line\r\nbehind\r\nlive")
-        self.assertEqual(owner.outbox.unsent, 0)
+        self.assertEqual(owner.unsent, 0)
 
     async def test_an_answer_that_ends_in_a_line_ends_the_line(self: Any) -> None:
         owner, reader = await self.connected()
-        owner.outbox.begin(lambda: None)
-        owner.outbox.give(b"half")
-        owner.outbox.write(b"behind")
-        owner.outbox.end()
-        owner.outbox.end()
+        owner.begin(lambda: None)
+        owner.give(b"half")
+        owner.write(b"behind")
+        owner.end()
+        owner.end()
         await reader.wait_for(lambda: len(reader.received) >= 12)
         self.assertEqual(reader.received, b"half\r\nbehind")
 
@@ -178,38 +163,31 @@ class AnyOutbox:
         reader.transport.pauseProducing()
         drained: Deferred[None] = Deferred()
         given = b""
-        owner.outbox.begin(lambda: drained.called or drained.callback(None))
-        while owner.outbox.give(CHUNK):
+        owner.begin(lambda: drained.called or drained.callback(None))
+        while owner.give(CHUNK):
             given += CHUNK
             self.assertLess(len(given), 100 << 20)
         given += CHUNK
-        self.assertLessEqual(owner.outbox.unsent, len(CHUNK))
-        owner.outbox.write(b"behind")
+        self.assertLessEqual(owner.unsent, len(CHUNK))
+        owner.write(b"behind")
         self.assertEqual((owner.drainings, drained.called), (0, False))
         reader.transport.resumeProducing()
         await drained
-        self.assertEqual((owner.drainings, owner.outbox.blocked), (0, True))
-        owner.outbox.end()
+        self.assertEqual((owner.drainings, owner.blocked), (0, True))
+        owner.end()
         await reader.wait_for(lambda: len(reader.received) >= len(given) + 8)
         self.assertEqual(bytes(reader.received), given + b"\r\nbehind")
-        self.assertFalse(owner.outbox.blocked)
+        self.assertFalse(owner.blocked)
 
     async def test_an_answer_is_told_that_it_is_closed(self: Any) -> None:
         owner, _ = await self.connected()
         told: list[bool] = []
-        owner.outbox.begin(lambda: told.append(owner.outbox.closed))
-        owner.outbox.write(b"behind")
-        owner.outbox.close()
+        owner.begin(lambda: told.append(owner.closed))
+        owner.write(b"behind")
+        owner.close()
         self.assertEqual(told, [True])
-        owner.outbox.end()
-        self.assertTrue(owner.outbox.blocked)
-
-    async def test_what_an_answer_costs_is_the_owners_to_count(self: Any) -> None:
-        owner, _ = await self.connected()
-        owner.outbox.charge(2.5)
-        owner.outbox.close()
-        owner.outbox.charge(1)
-        self.assertEqual(owner.charged, [2.5])
+        owner.end()
+        self.assertTrue(owner.blocked)
 
     async def test_a_reader_that_stops_blocks_it_and_one_that_goes_on_drains_it(self: Any) -> None:
         owner, reader = await self.connected()
@@ -218,19 +196,19 @@ class AnyOutbox:
             reader.transport.pauseProducing()
             taken = await self.blocked(owner)
             before = owner.drainings
-            self.assertEqual(owner.outbox.send(b"more"), 0)
-            self.assertEqual(owner.outbox.unsent, 0)
-            owner.outbox.write(b"an answer")
-            owner.outbox.write(b", another")
-            self.assertEqual(owner.outbox.unsent, 18)
-            self.assertEqual(owner.outbox.send(b"more"), 0)
+            self.assertEqual(owner.send(b"more"), 0)
+            self.assertEqual(owner.unsent, 0)
+            owner.write(b"an answer")
+            owner.write(b", another")
+            self.assertEqual(owner.unsent, 18)
+            self.assertEqual(owner.send(b"more"), 0)
             await turns(5)
             self.assertEqual(owner.drainings, before)
             reader.transport.resumeProducing()
             await until(lambda before=before: owner.drainings > before)
-            self.assertFalse(owner.outbox.blocked)
-            self.assertEqual(owner.outbox.unsent, 0)
-            owner.outbox.write(b"!")
+            self.assertFalse(owner.blocked)
+            self.assertEqual(owner.unsent, 0)
+            owner.write(b"!")
             expected = taken + b"an answer, another!"
             await reader.wait_for(lambda all=expected: len(reader.received) >= len(all))
             self.assertEqual(len(reader.received), len(expected))
@@ -245,9 +223,9 @@ class AnyOutbox:
         while not still:
             taken += self.send_until_blocked(owner)
             await turns(20)
-            if owner.outbox.blocked:
+            if owner.blocked:
                 await deferLater(reactor, 0.1)
-                still = owner.outbox.blocked
+                still = owner.blocked
         return bytes(taken)
 
     async def test_what_is_sent_as_it_drains_arrives_in_order(self: Any) -> None:
@@ -258,13 +236,13 @@ class AnyOutbox:
 
         def read_on() -> None:
             nonlocal position
-            while position < total and not owner.outbox.blocked:
-                position += owner.outbox.send(data[position : position + 100_001])
+            while position < total and not owner.blocked:
+                position += owner.send(data[position : position + 100_001])
 
         # Not at once: it may be in the midst of `send`.
         owner.on_drained = lambda: reactor.callLater(0, read_on)
         reader.transport.pauseProducing()
-        while not owner.outbox.blocked:
+        while not owner.blocked:
             read_on()
             await turns(3)
         self.assertLess(position, total)
@@ -301,14 +279,14 @@ class AnyOutbox:
         owner, reader = await self.connected()
         reader.transport.pauseProducing()
         taken = await self.blocked(owner)
-        owner.outbox.write(b"the last answer")
-        owner.outbox.close()
-        owner.outbox.close()
-        self.assertTrue(owner.outbox.blocked)
-        self.assertEqual(owner.outbox.unsent, 0)
-        self.assertEqual(owner.outbox.send(b"more"), 0)
-        owner.outbox.write(b"more")
-        self.assertEqual(owner.outbox.unsent, 0)
+        owner.write(b"the last answer")
+        owner.close()
+        owner.close()
+        self.assertTrue(owner.blocked)
+        self.assertEqual(owner.unsent, 0)
+        self.assertEqual(owner.send(b"more"), 0)
+        owner.write(b"more")
+        self.assertEqual(owner.unsent, 0)
         owner.transport.loseConnection()
         drainings = owner.drainings
         reader.transport.resumeProducing()
@@ -317,13 +295,8 @@ class AnyOutbox:
         self.assertTrue(reader.received == taken + b"the last answer")
         self.assertEqual(owner.drainings, drainings)
 
-    async def test_it_finishes_as_its_owner_does(self: Any) -> None:
-        owner, _ = await self.connected()
-        owner.outbox.finish()
-        self.assertEqual(owner.finishes, 1)
-
     async def test_a_reader_that_is_gone_raises_nothing(self: Any) -> None:
-        for write in (Outbox.send, Outbox.write):
+        for write in ("send", "write"):
             for full in (False, True):
                 owner, reader = await self.connected()
                 if full:
@@ -331,28 +304,25 @@ class AnyOutbox:
                     await self.blocked(owner)
                 reader.transport.abortConnection()
                 await reader.closed
-                kind: Any = type(owner.outbox)
                 while not owner.lost.called:
-                    getattr(kind, write.__name__)(owner.outbox, CHUNK)
+                    getattr(owner, write)(CHUNK)
                     await turns(1)
-                self.assertEqual(owner.outbox.send(b"x"), 0)
-                owner.outbox.write(b"x")
-                self.assertTrue(owner.outbox.blocked)
+                self.assertEqual(owner.send(b"x"), 0)
+                owner.write(b"x")
+                self.assertTrue(owner.blocked)
 
     async def test_what_is_written_after_the_connection_was_lost_is_no_matter(self: Any) -> None:
         owner, reader = await self.connected()
         owner.transport.abortConnection()
-        owner.outbox.send(CHUNK)
-        owner.outbox.write(CHUNK)
+        owner.send(CHUNK)
+        owner.write(CHUNK)
         await owner.lost
-        self.assertEqual(owner.outbox.send(CHUNK), 0)
-        owner.outbox.write(CHUNK)
+        self.assertEqual(owner.send(CHUNK), 0)
+        owner.write(CHUNK)
         await reader.closed
 
 
 class TCPTests(AnyOutbox, OutboxTestCase):
-    kind = DirectOutbox
-
     async def connect(self, factory: Factory, reader: Collector) -> None:
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
@@ -366,9 +336,9 @@ class TCPTests(AnyOutbox, OutboxTestCase):
         with socket.create_connection(("127.0.0.1", port.getHost().port)) as peer:
             await owner.arrived
             peer.settimeout(10)
-            owner.outbox.send(b"hi")
+            owner.send(b"hi")
             self.assertEqual(peer.recv(10), b"hi")
-            owner.outbox.write(b"you")
+            owner.write(b"you")
             self.assertEqual(peer.recv(10), b"you")
         await owner.lost
 
@@ -376,10 +346,10 @@ class TCPTests(AnyOutbox, OutboxTestCase):
         owner, reader = await self.connected()
         data = CHUNK * 160
         reader.transport.pauseProducing()
-        owner.outbox.write(data)
-        self.assertTrue(owner.outbox.blocked)
-        self.assertGreater(owner.outbox.unsent, 0)
-        self.assertLess(owner.outbox.unsent, len(data))
+        owner.write(data)
+        self.assertTrue(owner.blocked)
+        self.assertGreater(owner.unsent, 0)
+        self.assertLess(owner.unsent, len(data))
         reader.transport.resumeProducing()
         await reader.wait_for(lambda: len(reader.received) >= len(data))
         self.assertTrue(bytes(reader.received) == data)
@@ -397,14 +367,12 @@ class TCPTests(AnyOutbox, OutboxTestCase):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             peer.close()
             for _ in range(3):
-                getattr(owner.outbox, write)(CHUNK)
-            self.assertTrue(owner.outbox.blocked)
+                getattr(owner, write)(CHUNK)
+            self.assertTrue(owner.blocked)
             await owner.lost
 
 
 class UNIXTests(AnyOutbox, OutboxTestCase):
-    kind = DirectOutbox
-
     async def connect(self, factory: Factory, reader: Collector) -> None:
         folder = Folder()
         self.addCleanup(folder.remove)
@@ -414,8 +382,6 @@ class UNIXTests(AnyOutbox, OutboxTestCase):
 
 
 class TLSTests(AnyOutbox, OutboxTestCase):
-    kind = TLSOutbox
-
     async def connect(self, factory: Factory, reader: Collector) -> None:
         certificate = Certificate()
         port = reactor.listenSSL(0, factory, certificate.server, interface="127.0.0.1")
@@ -425,11 +391,11 @@ class TLSTests(AnyOutbox, OutboxTestCase):
 
     async def test_what_it_sends_is_on_its_way_before_the_reactor_turns(self) -> None:
         owner, reader = await self.connected()
-        owner.outbox.send(b"hi")
+        owner.send(b"hi")
         await reader.wait_for(lambda: reader.received == b"hi")
         peer = plain_socket(reader.transport)
         self.assertEqual(select.select([peer], [], [], 0)[0], [])
-        owner.outbox.send(b"you")
+        owner.send(b"you")
         self.assertEqual(select.select([peer], [], [], 10)[0], [peer])
         await reader.wait_for(lambda: reader.received == b"hiyou")
 
@@ -439,16 +405,20 @@ class TLSTests(AnyOutbox, OutboxTestCase):
         directlyProvides(wire, ISSLTransport)
         wrapper.makeConnection(wire)
         self.assertTrue(ISSLTransport.providedBy(wrapper))
-        self.assertIs(type(outbox(wrapper, Owner())), Outbox)
+        owner = Owner()
+        owner.arrived.callback(None)
+        owner.makeConnection(wrapper)
+        owner.write(b"hi")
+        self.assertEqual(wire.value(), b"hi")
 
 
 class AnyTransportTests(unittest.TestCase):
     """The outbox of a transport that is no socket."""
 
     def setUp(self) -> None:
-        self.owner = Owner()
         self.transport = StringTransport()
-        self.outbox = Outbox(self.transport, self.owner)
+        self.outbox = Owner()
+        self.outbox.makeConnection(self.transport)
 
     def test_it_stops_where_the_transport_has_enough(self) -> None:
         written: list[int] = []
@@ -463,7 +433,7 @@ class AnyTransportTests(unittest.TestCase):
         self.assertEqual(written, [SLICE] * 3)
         self.assertTrue(self.outbox.blocked)
         self.outbox.resumeProducing()
-        self.assertEqual((self.outbox.blocked, self.owner.drainings), (False, 1))
+        self.assertEqual((self.outbox.blocked, self.outbox.drainings), (False, 1))
 
     def test_the_last_part_may_be_the_one_that_is_enough(self) -> None:
         self.transport.write = lambda data: self.outbox.pauseProducing()  # type: ignore[method-assign]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.doors import factory
+from chatservice.core.members import Member
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.seam import Connection
 from chatservice.doors.table import DOORS
 from chatservice.journal.events import SAID, Event
 from chatservice.journal.memory import MemoryJournal
@@ -43,39 +43,31 @@ class BarsDialog(MemberDialog):
     view = BarsView()
     longest = 100
 
-    def __init__(self, chat: Chat, connection: Connection) -> None:
-        super().__init__(chat, connection, BarsDialog._naming)
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        return first.startswith(b">")
 
-    def _naming(self, line: bytes) -> None:
-        if self._connection.place():
-            entering = self._chat.enter(line[1:].decode(), self._connection.outbox, self.view)
-            self._come_in(entering, BarsDialog._saying, self._refused)
+    def outside(self, line: bytes) -> Deferred[None] | None:
+        if not self._connection.place():
+            return None
+        entering = self._chat.attendance.enter(line[1:].decode(), self._connection, self.view)
+        return self.come_in(entering, self._refused)
 
     def _refused(self, failure: Failure) -> None:
         self._connection.finish()
 
-    def _saying(self, line: bytes) -> None:
-        assert self.member is not None
-        self._chat.say(self.member, "lobby", SAID, line.decode())
-
-
-class BarsDoor:
-    def recognises(self, first: bytes) -> bool:
-        return first.startswith(b">")
-
-    def open(self, chat: Chat, connection: Connection) -> BarsDialog:
-        return BarsDialog(chat, connection)
+    def inside(self, member: Member, line: bytes) -> None:
+        self._chat.say(member, "lobby", SAID, line.decode())
 
 
 class ToyDoorTests(unittest.TestCase):
     timeout = 20
 
     async def setUp(self) -> None:
-        # What a peer sends at once may take its time on a busy machine.
-        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(rate=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: NOON), lambda: NOON, limits)
-        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDoor(), *DOORS))
+        # What a peer sends at once may take its time on a busy machine.
+        self.factory = ChatFactory(reactor, self.chat, limits, (BarsDialog, *DOORS), silence=1.0)
         self.chat.start()
         self.factory.start()
         server = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")

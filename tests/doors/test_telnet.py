@@ -234,6 +234,41 @@ class BinaryTests(unittest.TestCase):
         self.assertEqual(one.feed(IAC + WONT + BINARY)[1], IAC + DONT + BINARY)
 
 
+class EchoTests(unittest.TestCase):
+    """What is typed is hidden where we offer to show it ourselves, and do not."""
+
+    HIDE, SHOW = IAC + WILL + ECHO, IAC + WONT + ECHO
+
+    def test_it_is_asked_for_and_given_back(self) -> None:
+        telnet = asked()
+        for _ in range(20):
+            self.assertEqual(telnet.echo(False), self.HIDE)
+            self.assertEqual(telnet.feed(IAC + DO + ECHO), (b"", b""))
+            self.assertEqual(telnet.echo(True), self.SHOW)
+            self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", b""))
+
+    def test_who_refuses_is_not_asked_to_end_it(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", b""))
+        self.assertEqual(telnet.echo(True), b"")
+
+    def test_who_was_not_asked_is_not_asked_to_end_it(self) -> None:
+        self.assertEqual(asked().echo(True), b"")
+
+    def test_a_peer_may_end_it_by_itself(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        telnet.feed(IAC + DO + ECHO)
+        self.assertEqual(telnet.feed(IAC + DONT + ECHO), (b"", self.SHOW))
+
+    def test_who_wants_it_at_another_time_is_refused(self) -> None:
+        telnet = asked()
+        telnet.echo(False)
+        telnet.echo(True)
+        self.assertEqual(telnet.feed(IAC + DO + ECHO), (b"", IAC + WONT + ECHO))
+
+
 def typed(text: str) -> bytes:
     """What BSD's telnet makes of a text before BINARY is agreed on, after experiments with it."""
     keys = {0x83: IP, 0x8F: AO, 0x9A: SUSP, 0x9C: BRK}
@@ -276,9 +311,12 @@ class PutBackTests(unittest.TestCase):
 class SubnegotiationTests(unittest.TestCase):
     def test_one_without_an_end_is_told_of_and_the_text_goes_on(self) -> None:
         lost = IAC + SB + TTYPE + b"x" * (SUBNEGOTIATION_MOST - 1)
-        for cuts in ([], [1], [60], list(range(200))):
-            text = in_pieces(b"a" + lost + b"hello\n", cuts)
-            self.assertEqual(text, (b"ahello\n", ASK + LOST), cuts)
+        for end in (b"\n", b"\r\n", b"\r\0"):
+            for cuts in ([], [1], [60], list(range(200))):
+                # The key erases what is before it in the line; what is behind might be half of
+                # a command, and is not said.
+                text = in_pieces(b"a" + lost + b"y secret" + end + b"hello\n", cuts)
+                self.assertEqual(text, (b"a\x15" + end + b"hello\n", ASK + LOST), cuts)
 
     def test_one_of_the_greatest_length_is_none(self) -> None:
         content = b"x" * SUBNEGOTIATION_MOST
@@ -289,7 +327,8 @@ class SubnegotiationTests(unittest.TestCase):
     def test_a_doubled_byte_counts_as_one(self) -> None:
         content = b"x" * (SUBNEGOTIATION_MOST - 1) + IAC + IAC
         self.assertEqual(Telnet().feed(IAC + SB + content + IAC + SE + b"hi"), (b"hi", ASK))
-        self.assertEqual(Telnet().feed(IAC + SB + content + IAC + IAC + b"hi"), (b"hi", ASK + LOST))
+        lost = Telnet().feed(IAC + SB + content + IAC + IAC + b"hi\n")
+        self.assertEqual(lost, (b"\x15\n", ASK + LOST))
 
     def test_it_keeps_nothing(self) -> None:
         telnet = Telnet()

@@ -28,6 +28,7 @@ from tests.integration.support import (
 )
 from tests.integration.witness import OWN, Direct, Reader
 from tests.profiles import NIGHTLY
+from tests.welcome import in_room
 
 MEMBERS = 60 if NIGHTLY else 12
 LINES = 40 if NIGHTLY else 12
@@ -239,7 +240,7 @@ class PeopleTests(ClusterTestCase):
         # The old name is free, everywhere.
         dora = Client(self, nodes[2].address, "bob")
         dora.ask("/nick robert", until=re.compile("^-- the name robert is taken.*\n", re.M))
-        dora.ask("/join attic", until="-- you are in #attic")
+        dora.ask("/join attic", until=in_room("attic"))
         self.there(ana, "attic", "bob")
         dora.ask("/leave attic", until=re.compile("^-- .*attic.*\n", re.M))
 

@@ -22,6 +22,7 @@ from tests.integration.company import ROOM, ClusterTestCase, all_of
 from tests.integration.support import folder_for
 from tests.integration.witness import Direct, Reader
 from tests.profiles import NIGHTLY
+from tests.welcome import in_room
 
 PATIENT = ("--lease", "30")
 """Longer than brokers take to have another one that leads, and nodes to find it."""
@@ -92,7 +93,7 @@ class BrokerTests(ClusterTestCase):
         )
         bot.wrong.clear()
         await deferToThread(self.brokers.start_all)
-        await bob.until(lambda: bob.has(f"-- you are in #{ROOM}"), "the room")
+        await bob.until(lambda: bob.has(in_room(ROOM)), "the room")
         await bot.until(lambda: ROOM in bot.joined, "the room")
         for one in (bob, ana):
             one.say(f"{one.name} ends")

@@ -26,6 +26,7 @@ from tests.integration.proxy import Way
 from tests.integration.support import folder_for
 from tests.integration.witness import Reader
 from tests.profiles import NOT_NIGHTLY
+from tests.welcome import in_room
 
 ROUNDS = 25
 LONGEST = 7.0
@@ -60,7 +61,7 @@ class Person:
             self.lives.append(reader)
             self.said.append(0)
             reader.say(reader.name, f"/join {ROOM}")
-            mark = f"-- you are in #{ROOM}"
+            mark = in_room(ROOM)
             await reader.until(
                 lambda one=reader, mark=mark: one.gone.called or one.has(mark), mark, 60
             )

@@ -22,6 +22,7 @@ from tests.integration.support import (
     run,
     troubles_in,
 )
+from tests.welcome import GREETING, in_room
 
 GOODBYE = "-- the server is going down: goodbye\r\n"
 COMMAND = (TWISTD, "-n", "--pidfile=", "chat", "--console", "--listen", LOOPBACK)
@@ -52,13 +53,13 @@ class ConsoleTestCase(TestCase):
     def start(self, *options: str, terminal: bool) -> Program:
         program = Program(self, *COMMAND, *options, terminal=terminal, folder=self.folder)
         self.address = address_in(self.folder)
-        program.read_until("-- welcome! what is your name?")
+        program.read_until(GREETING)
         return program
 
     def enter(self, console: Program, name: str) -> None:
         console.type(f"{name}\n")
         console.read_until(f"-- hello {name}!")
-        console.read_until("-- you are in #lobby")
+        console.read_until(in_room())
 
     def assert_alive(self) -> None:
         """Somebody can come in, and does not see who was at the console."""
@@ -210,7 +211,7 @@ class PipeTests(ConsoleTestCase):
     def test_without_any_input_the_service_runs(self):
         process = self.start_with(subprocess.DEVNULL)
         self.assert_alive()
-        self.assertEqual(self.stop(process), "-- welcome! what is your name?\n")
+        self.assertEqual(self.stop(process), f"{GREETING}\n")
 
     def test_a_file_is_read_to_its_end(self):
         script = self.folder / "script"

@@ -33,6 +33,7 @@ from tests.integration.transcripts import (
     scenes_of,
     wire_scenes_of,
 )
+from tests.welcome import in_room
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -130,7 +131,7 @@ class ScriptTests(TestCase):
             server = Server(self)
             bob = Client(self, server.address, "bob")
             if room != "lobby":
-                bob.ask(f"/join {room}", f"-- you are in #{room}")
+                bob.ask(f"/join {room}", in_room(room))
             self.pipe(f"seq {50 if '--tail' in pipe else 2} | LOGNAME={name} {pipe}", server)
             bob.read_until(f"-- {name} joined\r\n<{name}> {said}\r\n-- {name} left\r\n")
 

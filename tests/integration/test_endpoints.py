@@ -38,6 +38,7 @@ from tests.integration.support import (
     without,
 )
 from tests.profiles import size
+from tests.welcome import GREETING
 
 BURST = 1000
 
@@ -92,7 +93,7 @@ class ListenTests(EndpointsTestCase):
 
         # A client that waits for the greeting before it speaks, and one that does not.
         waits = Client(self, new, tls=certificate.trusting)
-        waits.read_until("-- welcome! what is your name?\r\n")
+        waits.read_until(f"{GREETING}\r\n")
         hurries = Client(self, new, tls=certificate.trusting)
         hurries.say("cleo", "hi")
         bob.read_until("<cleo> hi\r\n")
@@ -120,7 +121,7 @@ class ListenTests(EndpointsTestCase):
         where = f"127.0.0.1:{server.port}"
         openssl = program("openssl")
         ana = Program(self, openssl, "s_client", "-quiet", "-noservername", "-connect", where)
-        ana.read_until("-- welcome! what is your name?\r\n")
+        ana.read_until(f"{GREETING}\r\n")
         ana.type("ana\nhello bob\n")
         bob.read_until("<ana> hello bob\r\n")
         ana.type("/quit\n")
@@ -193,7 +194,7 @@ class ListenTests(EndpointsTestCase):
         self.assertEqual(sum(map(retransmissions, sockets.values())), 0, f"it took {took:.3f} s")
         for peer in sockets.values():
             peer.settimeout(PATIENCE)
-            self.assertEqual(peer.recv(100), b"-- welcome! what is your name?\r\n")
+            self.assertEqual(peer.recv(100), f"{GREETING}\r\n".encode())
         print(f"{count} connections in {took:.3f} s, greeted in {time.monotonic() - start:.3f} s")
 
 
@@ -243,7 +244,7 @@ class ProxyTests(EndpointsTestCase):
 
     def test_a_silent_person_is_greeted_and_counted_under_its_own_address(self):
         silent = self.come(self.v1("127.0.0.11"))
-        self.assertEqual(silent.read_line(), "-- welcome! what is your name?")
+        self.assertEqual(silent.read_line(), GREETING)
         self.come(self.v1("127.0.0.12"), "bob")
         second = self.come(self.v1("127.0.0.11"))
         self.assertEqual(second.read_rest(), "-- too many connections from your address\r\n")
@@ -263,7 +264,7 @@ class ProxyTests(EndpointsTestCase):
 
     def test_a_check_of_the_proxy_itself_is_no_trouble(self):
         check = self.come(PROXY_V2 + bytes((0x20, 0, 0, 0)))
-        self.assertEqual(check.read_line(), "-- welcome! what is your name?")
+        self.assertEqual(check.read_line(), GREETING)
         check.close()
         self.assert_talk(
             self.come(self.v2("127.0.0.11"), "ana"), self.come(self.v2("127.0.0.12"), "bob")
@@ -271,7 +272,7 @@ class ProxyTests(EndpointsTestCase):
 
     def test_who_sends_no_header_is_turned_away(self):
         direct = self.come(b"ana\nhello, who is there?\n")
-        self.assertEqual(direct.read_rest().replace("-- welcome! what is your name?\r\n", ""), "")
+        self.assertEqual(direct.read_rest().replace(f"{GREETING}\r\n", ""), "")
         bob = self.come(self.v1("127.0.0.11"), "bob")
         self.assertNotIn("ana", bob.welcome)
 
@@ -283,9 +284,9 @@ class ProxyTests(EndpointsTestCase):
             for at in range(0, len(header), 7):
                 self.assertEqual(first.read_for(0.04), "")
                 first.send(header[at : at + 7])
-            self.assertEqual(first.read_line(), "-- welcome! what is your name?")
+            self.assertEqual(first.read_line(), GREETING)
             other = self.come(make(f"127.0.{number}.22"))
-            self.assertEqual(other.read_line(), "-- welcome! what is your name?")
+            self.assertEqual(other.read_line(), GREETING)
             same = self.come(make(source))
             self.assertEqual(same.read_rest(), "-- too many connections from your address\r\n")
 
@@ -306,7 +307,7 @@ class ProxyTests(EndpointsTestCase):
 
     def free(self, header: bytes) -> bool:
         peer = self.come(header)
-        greeted = peer.read_line() == "-- welcome! what is your name?"
+        greeted = peer.read_line() == GREETING
         peer.close()
         return greeted
 
@@ -362,7 +363,7 @@ class ProxyTests(EndpointsTestCase):
             path = folder / send
             eventually(lambda path=path: path.exists() or proxy.process.poll(), "the proxy")
             ana = Client(self, path)
-            self.assertEqual(ana.read_line(), "-- welcome! what is your name?")
+            self.assertEqual(ana.read_line(), GREETING)
             ana.enter("ana")
             self.assert_talk(ana, bob)
 
@@ -379,7 +380,7 @@ class ProxyTests(EndpointsTestCase):
         )
         client_through(self, proxy, port).close()
         silent = Client(self, server.address, tls=certificate.trusting, first=self.v1("127.0.0.9"))
-        silent.read_until("-- welcome! what is your name?\r\n")
+        silent.read_until(f"{GREETING}\r\n")
         many = Client(self, server.address, tls=certificate.trusting, first=self.v2("127.0.0.9"))
         self.assertEqual(many.read_rest(), "-- too many connections from your address\r\n")
         other = Client(self, server.address, tls=certificate.trusting, first=self.v2("127.0.0.8"))
@@ -392,7 +393,7 @@ class ProxyTests(EndpointsTestCase):
 
     def through_tls(self, port: int, certificate: Certificate) -> Client | None:
         ana = Client(self, ("127.0.0.1", port), tls=certificate.trusting)
-        return ana if ana.read_line() == "-- welcome! what is your name?" else None
+        return ana if ana.read_line() == GREETING else None
 
     def test_a_real_haproxy_can_stand_in_front(self):
         ports = lasting_ports(2)
@@ -405,7 +406,7 @@ class ProxyTests(EndpointsTestCase):
         )
 
         ana = client_through(self, proxy, ports[0])
-        ana.read_until("-- welcome! what is your name?\r\n")
+        ana.read_until(f"{GREETING}\r\n")
         bob = client_through(self, proxy, ports[1])
         # All of this machine is one address, whichever way it came.
         self.assertEqual(bob.read_rest(), "-- too many connections from your address\r\n")

@@ -34,6 +34,7 @@ from tests.integration.support import (
     troubles_in,
 )
 from tests.profiles import NIGHTLY
+from tests.welcome import GREETING
 
 BROKER, *NODES = PORTS = ("4222", "7007", "7008", "7009")
 LINES = 12
@@ -191,7 +192,7 @@ class GrowingTests(TestCase):
     def come(self, name: str, how: str, port: int) -> Program:
         """Come in with a program that people have."""
         one = Program(self, program(how), HOST, str(port), terminal=how == "telnet")
-        one.read_until("-- welcome! what is your name?")
+        one.read_until(GREETING)
         one.type(f"{name}\n")
         one.read_until(f"-- hello {name}!")
         return one

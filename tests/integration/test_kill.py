@@ -25,6 +25,7 @@ from tests.integration.support import (
     folder_for,
 )
 from tests.profiles import seed_of_run, size
+from tests.welcome import in_room
 
 ROUNDS = size(6, 100)
 WRITERS = 4
@@ -49,10 +50,10 @@ class Flood:
         readers = [Client(case, server.address, f"r{number}") for number in range(READERS)]
         for reader in readers:
             # A member of two rooms, whose lines have one order.
-            reader.ask(f"/join {ROOMS[1]}", until="-- you are in #den")
+            reader.ask(f"/join {ROOMS[1]}", until=in_room("den"))
         writers = [Client(case, server.address, f"w{writer}") for writer in range(WRITERS)]
         for writer in writers[::2]:
-            writer.ask(f"/join {ROOMS[1]}", until="-- you are in #den")
+            writer.ask(f"/join {ROOMS[1]}", until=in_room("den"))
         self._threads = [
             threading.Thread(target=self._read, args=(reader, into))
             for reader, into in zip(readers, self._received, strict=True)

@@ -35,6 +35,7 @@ from tests.integration.support import (
     troubles_in,
     without,
 )
+from tests.welcome import GREETING, entered, hello
 
 LOGROTATE = Path(__file__).parents[2] / "deploy" / "logrotate.conf"
 
@@ -522,10 +523,10 @@ class OptionsTests(TestCase):
         shown = Client(self, server.address, "ana").welcome
         self.assertEqual(
             shown,
-            "-- welcome! what is your name?\r\n-- Grüße!\r\n--\r\n-- Be kind.\r\n"
+            f"{GREETING}\r\n-- Grüße!\r\n--\r\n-- Be kind.\r\n"
             "-- \u241b[31mred\u241b[0m\r\n-- \ufffd\r\n"
-            "-- hello ana! /help shows what you can do\r\n"
-            "-- you are in #lobby: no one else yet\r\n",
+            f"{hello('ana')}\r\n"
+            f"{entered()}\r\n",
         )
 
     def test_rooms_that_always_exist(self):

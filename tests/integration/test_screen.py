@@ -347,6 +347,10 @@ class NarrowTypingTests(TypingTests):
     columns, rows = 40, 10
 
 
+ERASE = b"\x1b[K\x1b[C\x1b[J"
+"""How the client erases what it has drawn."""
+
+
 class Tmux:
     """A terminal that folds what it has no room for, as most do, and keeps what scrolls out."""
 
@@ -355,7 +359,9 @@ class Tmux:
         case.addCleanup(subprocess.run, (*self._tmux, "kill-server"), capture_output=True)
         size = ("-x", str(case.columns), "-y", str(case.rows))
         state = f"XDG_STATE_HOME={case.folder}"
+        self._written = case.folder / f"written-{id(self)}"
         self._run("new-session", "-d", *size, "env", state, "TERM=screen-256color", *command)
+        self._run("pipe-pane", f"cat >> '{self._written}'")
 
     def _run(self, *words: str | Path) -> str:
         done = subprocess.run(
@@ -367,7 +373,18 @@ class Tmux:
         self._run("send-keys", "-l", text)
 
     def resize(self, columns: int, rows: int) -> None:
+        """Change the size, and wait until the program has drawn again for it.
+
+        A terminal that changes once more while that is on its way may show some of it twice.
+        """
+        before = self._erased
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
+        eventually(lambda: self._erased >= before + 2, "the line to be drawn again")
+
+    @property
+    def _erased(self) -> int:
+        """How often what was drawn was taken away; twice at each change of size."""
+        return self._written.read_bytes().count(ERASE) if self._written.exists() else 0
 
     @property
     def everything(self) -> list[str]:

@@ -22,6 +22,7 @@ from tests.integration.support import (
     program,
     run,
 )
+from tests.welcome import GREETING, entered, in_room
 
 IAC = b"\xff"
 INTERRUPT = IAC + b"\xf4" + IAC + b"\xfd\x06"
@@ -63,17 +64,17 @@ class ProgramsTests(TestCase):
     def telnet(self, name: str) -> Program:
         """Come in with telnet, on a terminal."""
         telnet = Program(self, program("telnet"), *self.where, terminal=True)
-        telnet.read_until("-- welcome! what is your name?")
+        telnet.read_until(GREETING)
         telnet.type(f"{name}\n")
-        telnet.read_until(re.compile("^-- you are in #lobby[^\n]*\n", re.M))
+        telnet.read_until(re.compile(f"^{in_room()}[^\n]*\n", re.M))
         return telnet
 
     def nc(self, name: str) -> Program:
         """Come in with nc, on pipes."""
         nc = Program(self, program("nc"), *self.where)
-        nc.read_until("-- welcome! what is your name?")
+        nc.read_until(GREETING)
         nc.type(f"{name}\n")
-        nc.read_until(re.compile("^-- you are in #lobby[^\n]*\n", re.M))
+        nc.read_until(re.compile(f"^{in_room()}[^\n]*\n", re.M))
         return nc
 
     def test_two_telnets_and_two_ncs_talk(self):
@@ -122,9 +123,9 @@ class ProgramsTests(TestCase):
         bob = self.nc("bob")
         ana = Program(self, program("nc"), *self.where, terminal=True)
         tty.setraw(ana._keys)
-        ana.read_until("-- welcome! what is your name?")
+        ana.read_until(GREETING)
         ana.type("aña\x7f\x7fna\n")
-        ana.read_until("-- you are in #lobby")
+        ana.read_until(in_room())
         bob.read_until("-- ana joined")
         for key in ("\x03", "\x1a", "\x1b", "\x1b[A", " ", "\x7f"):
             ana.type(f"{key}/msg bob psst\n")
@@ -179,7 +180,7 @@ class ProgramsTests(TestCase):
         ana.read_until("<bob> from bob 599\r\n")
         ana.ask("/ignore bob", "-- you see no more of bob\r\n")
         ana.say("/history", "/leave", "/join lobby")
-        shown = ana.read_until("-- you are in #lobby with bob and eve\r\n")
+        shown = ana.read_until(entered("lobby", "bob and eve") + "\r\n")
         shown += ana.read_until("<eve> from eve 21\r\n")
         lines = "".join(rf"\[\d\d:\d\d\] <eve> from eve {number}\r\n" for number in range(2, 22))
         heading = "-- the last 20 lines of #lobby, times in UTC:\r\n"
@@ -244,7 +245,7 @@ class PeersTests(TestCase):
         return Client(self, self.server.address, name)
 
     def test_who_says_nothing_is_asked_for_a_name(self):
-        self.assertEqual(self.come().read_line(), "-- welcome! what is your name?")
+        self.assertEqual(self.come().read_line(), GREETING)
 
     def test_who_says_nothing_costs_nobody_anything(self):
         silent = [self.come() for _ in range(20)]
@@ -280,7 +281,7 @@ class PeersTests(TestCase):
         ):
             server = Server(self) if number else self.server
             late = Client(self, server.address)
-            self.assertEqual(late.read_line(), "-- welcome! what is your name?")
+            self.assertEqual(late.read_line(), GREETING)
             late.send(first)
             late.read_until(re.compile(rf"\A{answer}"))
             for _ in range(2):

@@ -11,6 +11,7 @@ import socket
 from twisted.trial.unittest import TestCase
 
 from tests.integration.support import LOOPBACK, Client, Program, Server, program
+from tests.welcome import GREETING, in_room
 
 SPEAKS_TELNET = f"{LOOPBACK} telnet"
 
@@ -32,9 +33,9 @@ class TelnetTestCase(TestCase):
         where = {"HOST": "127.0.0.1", "PORT": str(port)}
         words = [where.get(word, word) for word in command]
         peer = Program(self, program(words[0]), *words[1:], terminal=True)
-        peer.read_until("-- welcome! what is your name?")
+        peer.read_until(GREETING)
         peer.type(f"{name}\n")
-        peer.read_until(re.compile("^-- you are in #lobby[^\n]*\n", re.M))
+        peer.read_until(re.compile(f"^{in_room()}[^\n]*\n", re.M))
         self.bob.read_until(f"-- {name} joined\r\n")
         return peer
 
@@ -96,8 +97,8 @@ class ScriptsTests(TelnetTestCase):
 
     def test_nc_is_sent_no_negotiation_unasked(self) -> None:
         plain, told = [Client(self, ("127.0.0.1", port)) for port in self.server.ports]
-        self.assertEqual(plain.read_line(), "-- welcome! what is your name?")
-        self.assertEqual(told.read_line(), f"{NEGOTIATION}-- welcome! what is your name?")
+        self.assertEqual(plain.read_line(), GREETING)
+        self.assertEqual(told.read_line(), f"{NEGOTIATION}{GREETING}")
 
     def test_programs_and_strangers_meet_no_negotiation(self) -> None:
         """It comes with the greeting, and who speaks first is not greeted."""
@@ -166,7 +167,7 @@ class EndTests(TelnetTestCase):
 
     def test_who_has_no_name_reads_the_greeting(self) -> None:
         peer = Client(self, self.server.address, first=b"\xff\xec")
-        self.assertRegex(peer.read_rest(), "-- welcome! what is your name\\?\r\n\\Z")
+        self.assertRegex(peer.read_rest(), f"{re.escape(GREETING)}\r\n\\Z")
 
     def test_a_subnegotiation_without_an_end_mutes_nobody(self) -> None:
         ana = Client(self, self.server.address, "ana")

@@ -53,6 +53,7 @@ from tests.integration.support import (
     program,
     troubles_in,
 )
+from tests.welcome import in_room
 
 PORT: Final = "7007"
 PROMPT: Final = "$ "
@@ -403,7 +404,7 @@ class WireStage:
             peer.send(f"{line}\r\n")
         if name not in self._shown and line == name:
             # Nobody looks at what comes, but all else is to come after it.
-            peer.read_until("-- you are in #lobby")
+            peer.read_until(in_room())
 
     def _hear(self, name: str, wanted: str) -> None:
         got = self._peers[name].read_until("\n")

@@ -39,6 +39,7 @@ from chatservice.journal.events import (
 )
 from tests.integration.proxy import HOST
 from tests.integration.support import PATIENCE, program
+from tests.welcome import in_room
 
 WORDS = (*TALK, PRIVATE, TOPIC, ANNOUNCED)
 """The kinds of events that are words of one person."""
@@ -341,7 +342,7 @@ class Reader(Speaker):
         await reader.reach(port)
         reader.say(name, *(f"/join {room}" for room in rooms))
         for room in rooms:
-            mark = f"-- you are in #{room}"
+            mark = in_room(room)
             await reader.until(lambda mark=mark: reader.has(mark), mark)
         reader.begins = len(reader.lines)
         return reader

@@ -17,8 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.base import Committed, Facts, no_facts
-from chatservice.journal.events import SAID, Draft, Event, Fact
+from chatservice.journal.events import SAID, Committed, Draft, Event, Fact, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
 
 

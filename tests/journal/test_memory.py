@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.journal.base import Committed, Found, Stretch
-from chatservice.journal.events import Event, Fact
+from chatservice.journal.events import Committed, Event, Fact, Found, Stretch
 from chatservice.journal.memory import MemoryJournal
 from tests.journal.support import said
 
@@ -42,9 +41,7 @@ class MemoryJournalTests(TestCase):
         self.assertEqual(journal.recent(0), [])
         read = self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
         self.assertEqual(read, Stretch((), 2))
-        self.assertEqual(
-            self.successResultOf(journal.locate("lobby", 2, 20, set())), Found((), 0, 0)
-        )
+        self.assertEqual(self.successResultOf(journal.locate("lobby", 2, 20)), Found((), 0))
 
     def test_there_is_nothing_to_forget(self) -> None:
         self.commit("a")

@@ -13,14 +13,6 @@ from itertools import pairwise
 from unittest import SkipTest
 
 from chatservice.journal import sqlite
-from chatservice.journal.base import (
-    Committed,
-    JournalError,
-    JournalUnavailable,
-    Revise,
-    Revision,
-    Stretch,
-)
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -31,8 +23,14 @@ from chatservice.journal.events import (
     PRIVATE,
     ROOM,
     SAID,
+    Committed,
     Event,
     Fact,
+    JournalError,
+    JournalUnavailable,
+    Revise,
+    Revision,
+    Stretch,
     inbox,
 )
 from chatservice.journal.sqlite import MANY_ROWS, SqliteJournal
@@ -41,7 +39,7 @@ from tests.journal.support import JournalTestCase, folder_for, run_python, said
 OPEN = """
 import os, sys
 from twisted.internet.defer import maybeDeferred
-from chatservice.journal.base import JournalError, JournalUnavailable
+from chatservice.journal.events import JournalError, JournalUnavailable
 from chatservice.journal.events import Draft
 from chatservice.journal.sqlite import SqliteJournal
 
@@ -68,7 +66,7 @@ KILLED = """
 import signal
 from chatservice.journal import sqlite
 
-sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
+journal.passive_at, journal.truncate_at = 20_000, 100_000
 
 for kill_after in map(int, sys.argv[2:]):
     reading, writing = os.pipe()
@@ -117,7 +115,7 @@ from concurrent.futures import ThreadPoolExecutor
 from twisted.internet.defer import Deferred
 from chatservice.journal import sqlite
 
-sqlite.PASSIVE_AT, sqlite.TRUNCATE_AT = 20_000, 100_000
+journal.passive_at, journal.truncate_at = 20_000, 100_000
 jobs = []
 
 def in_thread(call, *args):
@@ -394,7 +392,7 @@ class ReplicaTests(JournalTestCase):
     def test_it_waits_for_its_turn_as_a_commit_does(self) -> None:
         journal = self.open()
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        journal.truncate_at = 0
         self.stores(journal, self.event(5))
         waiting = journal.store([self.event(6)], [])
         self.assertNoResult(waiting)
@@ -422,9 +420,10 @@ class ReplicaTests(JournalTestCase):
 
 
 class ForgettingTests(JournalTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.patch(sqlite, "PRUNE_EVENTS", 3)
+    def open(self) -> SqliteJournal:
+        journal = super().open()
+        journal.prune_most = 3
+        return journal
 
     def ten(self) -> sqlite.SqliteJournal:
         """Ten events, one each second from 1 to 10."""
@@ -494,7 +493,7 @@ class ForgettingTests(JournalTestCase):
     def test_forgetting_waits_while_commits_wait(self) -> None:
         journal = self.ten()
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        journal.truncate_at = 0
         self.commit(journal, "eleven")
         self.assertTrue(journal.prune(before=9000))
         self.assertEqual(journal.floor, 0)
@@ -505,7 +504,7 @@ class ForgettingTests(JournalTestCase):
     def test_forgetting_alone_lets_no_log_grow(self) -> None:
         journal = self.ten()
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        journal.truncate_at = 0
         journal.prune(before=9000)
         grown = os.stat(self.path + "-wal").st_size
         self.thread.run()
@@ -515,9 +514,12 @@ class ForgettingTests(JournalTestCase):
 class CheckpointTests(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.patch(sqlite, "PASSIVE_AT", 50_000)
-        self.patch(sqlite, "TRUNCATE_AT", 200_000)
         self.thread.held = True
+
+    def open(self) -> SqliteJournal:
+        journal = super().open()
+        journal.passive_at, journal.truncate_at = 50_000, 200_000
+        return journal
 
     def log_size(self) -> int:
         return os.stat(self.path + "-wal").st_size
@@ -529,7 +531,7 @@ class CheckpointTests(JournalTestCase):
     def test_a_long_log_is_checkpointed_in_a_thread_while_commits_go_on(self) -> None:
         journal = self.open()
         self.grow(journal, lambda: self.thread.waiting)
-        self.assertGreater(self.log_size(), sqlite.PASSIVE_AT)
+        self.assertGreater(self.log_size(), journal.passive_at)
         self.commit(journal, "meanwhile")
         before = os.stat(self.path).st_size
         self.thread.run()
@@ -540,7 +542,7 @@ class CheckpointTests(JournalTestCase):
 
     def test_a_very_long_log_is_emptied_in_a_thread_while_commits_wait(self) -> None:
         journal = self.open()
-        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        self.grow(journal, lambda: self.log_size() > journal.truncate_at)
         told = len(self.told)
         waiting = journal.commit([said("waits"), said("too")])
         self.assertNoResult(waiting)
@@ -548,7 +550,7 @@ class CheckpointTests(JournalTestCase):
         self.thread.run()
         self.successResultOf(waiting)
         self.commit(journal, "after")
-        self.assertLess(self.log_size(), sqlite.PASSIVE_AT)
+        self.assertLess(self.log_size(), journal.passive_at)
         self.assertEqual([e.text for e in self.told[told:]], ["waits", "too", "after"])
         self.assertEqual([e.id for e in self.told], list(range(1, len(self.told) + 1)))
         self.assertEqual(journal.recent(0), self.told)
@@ -562,11 +564,11 @@ class CheckpointTests(JournalTestCase):
             sizes.append(self.log_size())
         shrunk = [size for before, size in pairwise(sizes) if size < before]
         self.assertGreater(len(shrunk), 3)
-        self.assertLess(max(sizes), sqlite.TRUNCATE_AT + sqlite.PASSIVE_AT)
+        self.assertLess(max(sizes), journal.truncate_at + journal.passive_at)
 
     def test_what_waits_is_told_as_refused_if_it_is(self) -> None:
         journal = self.open()
-        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        self.grow(journal, lambda: self.log_size() > journal.truncate_at)
         waiting = journal.commit([said("waits")])
         self.meddler().execute("BEGIN IMMEDIATE")
         self.thread.run()
@@ -574,7 +576,7 @@ class CheckpointTests(JournalTestCase):
 
     def test_after_a_checkpoint_that_failed_commits_go_on(self) -> None:
         journal = self.open()
-        self.grow(journal, lambda: self.log_size() > sqlite.TRUNCATE_AT)
+        self.grow(journal, lambda: self.log_size() > journal.truncate_at)
         waiting = journal.commit([said("waits")])
         # Nobody may write now, so neither may the checkpoint.
         other = self.meddler()
@@ -685,8 +687,8 @@ class MovedTests(JournalTestCase):
             self.commit(journal, "stored")
 
     def test_one_look_at_the_folder_is_enough_while_nothing_is_moved(self) -> None:
-        self.patch(sqlite, "SETTLED", -1)
         journal = self.open()
+        journal.settled = -1
         looked: list[str] = []
         stat = os.stat
 
@@ -734,8 +736,8 @@ class MovedTests(JournalTestCase):
 
     def test_what_is_missed_between_commits_is_refused_by_the_next(self) -> None:
         """Also if its file system told nothing of it by the time of the folder."""
-        self.patch(sqlite, "SETTLED", -1)
         journal = self.open()
+        journal.settled = -1
         self.commit(journal, "stored", "stored", "stored")
         changed = os.stat(self.folder).st_mtime_ns
         os.rename(self.path, self.elsewhere)
@@ -959,7 +961,7 @@ class FactTests(JournalTestCase):
         self.commit(journal, "one", "two")
         told = f"{self.path} (2 events, {journal.size / 1e6:.1f} MB)"
         self.assertEqual(journal.describe(), told)
-        self.patch(sqlite, "COUNT_MOST", 1)
+        journal.count_most = 1
         self.assertIn("(more than 1 events, ", journal.describe())
         self.meddle("DROP TABLE events")
         self.assertRaises(JournalError, journal.describe)

@@ -4,8 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatservice.journal import sqlite_reading
-from chatservice.journal.base import Found, JournalUnavailable, Stretch
-from chatservice.journal.events import ACTED, DID, JOINED, SAID, TALK, Event
+from chatservice.journal.events import (
+    ACTED,
+    DID,
+    JOINED,
+    SAID,
+    TALK,
+    Event,
+    JournalUnavailable,
+    Stretch,
+)
 from chatservice.journal.sqlite_reading import KEPT
 from tests.journal.support import JournalTestCase, said
 from tests.profiles import examples
@@ -81,50 +89,34 @@ class ReadingTests(JournalTestCase):
             max_size=20,
         ),
         upto=st.integers(0, 20),
-        count=st.integers(1, 10),
-        hidden=st.sets(st.integers(1, 3)),
+        most=st.integers(1, 4),
     )
     @settings(max_examples=examples(50))
-    def test_the_last_talk_of_a_room_that_is_not_hidden_is_located_step_by_step(
-        self, events: list[tuple[str, str, int]], upto: int, count: int, hidden: set[int]
+    def test_the_last_talk_of_a_room_is_located_step_by_step(
+        self, events: list[tuple[str, str, int]], upto: int, most: int
     ) -> None:
-        self.patch(sqlite_reading, "READ_EVENTS", 4)
         self.fresh()
         journal = self.open()
         drafts = [said("x", room, kind)._replace(origin=origin) for room, kind, origin in events]
         self.successResultOf(journal.commit(drafts))
         upto = min(upto, journal.head)
         talk = [e for e in self.told if e.room == "a" and e.kind in TALK and e.id <= upto]
-        seen = [e.id for e in talk if e.kind == ACTED or e.origin not in hidden]
-        ids: list[int] = []
-        passed = 0
-        while upto and len(ids) < count:
-            step = self.successResultOf(journal.locate("a", upto, count - len(ids), hidden))
+        located: list[tuple[int, str, int]] = []
+        while upto:
+            step = self.successResultOf(journal.locate("a", upto, most))
             self.assertLess(step.reached, upto)
-            self.assertLessEqual(len(step.ids) + step.passed, 4)
-            ids += step.ids
-            passed += step.passed
+            self.assertLessEqual(len(step.talk), most)
+            located += step.talk
             upto = step.reached
-        self.assertEqual(ids, seen[::-1][:count])
-        self.assertEqual(passed + len(ids), sum(event.id > upto for event in talk))
+        self.assertEqual(located, [(e.id, e.kind, e.origin) for e in reversed(talk)])
         self.close(journal)
-
-    def test_one_look_for_talk_is_at_a_bounded_number_of_events(self) -> None:
-        journal = self.open()
-        self.commit(journal, *("x" for _ in range(600)))
-        (origin,) = {event.origin for event in self.told}
-        for hidden, ids, passed in (({origin}, [], 512), ({7}, [*range(600, 88, -1)], 0)):
-            step = self.successResultOf(journal.locate("lobby", 600, 1000, hidden))
-            self.assertEqual(step, Found(ids, passed, 88))
-            step = self.successResultOf(journal.locate("lobby", 88, 1000, hidden))
-            self.assertEqual((len(step.ids) + step.passed, step.reached), (88, 0))
 
     def test_talk_is_found_without_looking_at_what_is_not(self) -> None:
         journal = self.open()
         self.commit(journal, "a", "b")
         asked: list[str] = []
-        journal._reading._connection.set_trace_callback(asked.append)
-        self.successResultOf(journal.locate("lobby", 2, 1, {7}))
+        journal._connection.set_trace_callback(asked.append)
+        self.successResultOf(journal.locate("lobby", 2, 1))
         self.successResultOf(journal.after(0, ["lobby"], 2, talk=True))
         self.assertEqual(len(asked), 2)
         for query in asked:
@@ -135,7 +127,7 @@ class ReadingTests(JournalTestCase):
         journal = self.open()
         self.commit(journal, "a", "b")
         asked: list[str] = []
-        journal._reading._connection.set_trace_callback(asked.append)
+        journal._connection.set_trace_callback(asked.append)
         self.successResultOf(journal.after(0, ["lobby"], 2, talk=False))
         steps = [
             str(self.meddler().execute(f"EXPLAIN QUERY PLAN {query}").fetchall()) for query in asked
@@ -161,11 +153,11 @@ class ReadingTests(JournalTestCase):
         self.commit(journal, "a")
         self.thread.held = True
         first = journal.after(0, ["lobby"], 1, talk=False)
-        second = journal.locate("lobby", 1, 1, set())
+        second = journal.locate("lobby", 1, 1)
         self.assertEqual(len(self.thread.waiting), 1)
         self.thread.run()
         self.assertEqual(self.successResultOf(first), Stretch(self.told, 1))
-        self.assertEqual(self.successResultOf(second), Found([1], 0, 0))
+        self.assertEqual([id for id, _, _ in self.successResultOf(second).talk], [1])
 
     def test_who_looks_something_up_waits_for_few_who_read_on(self) -> None:
         journal = self.open()
@@ -176,7 +168,7 @@ class ReadingTests(JournalTestCase):
             reading = journal.after(0, [f"room{n}"], 8, talk=False)
             reading.addCallback(lambda _: done.append("reads on"))
         for _ in range(4):
-            journal.locate("lobby", 8, 1, set()).addCallback(lambda _: done.append("looks up"))
+            journal.locate("lobby", 8, 1).addCallback(lambda _: done.append("looks up"))
         journal.after(0, ["lobby"], 8, talk=True).addCallback(lambda _: done.append("looks up"))
         while self.thread.waiting:
             self.thread.run()
@@ -204,7 +196,7 @@ class ReadingTests(JournalTestCase):
         self.meddle("ALTER TABLE events RENAME TO mine")
         for reading in (
             journal.after(0, ["lobby"], 1, talk=True),
-            journal.locate("lobby", 1, 1, set()),
+            journal.locate("lobby", 1, 1),
         ):
             failure = self.failureResultOf(reading, JournalUnavailable)
             self.assertEqual(failure.getErrorMessage(), "no such table: events")

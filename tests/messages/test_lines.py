@@ -98,6 +98,13 @@ class RoundTripTests(unittest.TestCase):
         self.assertNotIn(b"\n", encoded[:-2])
         self.assertEqual(messages.request(encoded), _whole(request))
 
+    @given(requests)
+    def test_a_line_that_has_to_be_read_again_is_the_same_request(
+        self, request: messages.Request
+    ) -> None:
+        again = messages.encode(request).replace(b"{", b'{"type":"","type":[],', 1)
+        self.assertEqual(messages.request(again), _whole(request))
+
     @given(replies)
     @example(messages.Pong(ref="\ud800"))
     def test_a_client_reads_what_the_server_writes(self, reply: messages.Reply) -> None:

@@ -1,17 +1,16 @@
-"""What one can ask for: one table, from the type of a request to the function that does it.
+"""All that one can ask for: one table, from the type of a request to the function that does it.
 
 A function is called with the chat, who asks, and the request. It returns the reply, or None where
-that comes among the events; a Deferred of either; or the making of a long answer
-(:data:`.answers.Making`). It raises one of :data:`.REFUSALS` if it is not done.
+that comes among the events, or a Deferred of either. A long answer is made by a coroutine
+(:data:`.answers.Making`). A function that does not do it raises one of :data:`.REFUSALS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core.actions import oneself, operating, people, rooms, talking
@@ -73,27 +72,26 @@ def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[N
         if request.for_operators:
             check_operator(member, request.type)
         done = ACTIONS[type(request)](chat, member, request)
-        if done is None:
-            return None
-        if isinstance(done, Generator):
+        if done is not None and isinstance(done, Coroutine):
             done = chat.answers.give(member.outlet, told(member.view, done))
     except REFUSALS as error:
-        member.reply(not_done(error, request))
+        done = not_done(error, request)
+    if done is None:
         return None
-
-    def reply(result: Done) -> None:
-        if result is not None:
-            member.reply(result)
-
-    def refused(failure: Failure) -> None:
-        failure.trap(*REFUSALS)
-        assert isinstance(failure.value, Exception)
-        member.reply(not_done(failure.value, request))
-
     if isinstance(done, Deferred):
-        return done.addCallback(reply).addErrback(refused)
-    reply(done)
+        return Deferred.fromCoroutine(_reply_later(member, request, done))
+    member.reply(done)
     return None
+
+
+async def _reply_later(member: Member, request: messages.Request, doing: Deferred[Done]) -> None:
+    """Tell what came of what a member asked for, once that is known."""
+    try:
+        done = await doing
+    except REFUSALS as error:
+        done = not_done(error, request)
+    if done is not None:
+        member.reply(done)
 
 
 def not_done(error: Exception, request: messages.Request) -> NotDone:

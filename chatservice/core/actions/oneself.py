@@ -1,4 +1,4 @@
-"""What somebody asks for themselves: another name, to be away, to leave."""
+"""Requests of somebody for themselves: another name, to be away, to leave."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
     name = names.nickname(request.name, chat.limits.max_name)
     if name == member.name:
         return Named(name=name, already=True, ref=request.ref)
-    ok = Ok(to=request.type, name=name, ref=request.ref)
 
     def renamed(_: None) -> Reply:
-        chat.ticker.batch.then(lambda: member.reply(ok))
+        ok = Ok(to=request.type, name=name, ref=request.ref)
+        chat.ticker.batch.then.append(lambda: member.reply(ok))
         return Named(name=name)
 
-    return chat.rename(member, name).addCallback(renamed)
+    return chat.attendance.rename(member, name).addCallback(renamed)
 
 
 def away(chat: Chat, member: Member, request: Away) -> Reply:
@@ -44,6 +44,6 @@ def ping(chat: Chat, member: Member, request: Ping) -> Reply:
 
 def quit(chat: Chat, member: Member, request: Quit) -> None:
     """Leave."""
-    words = chat.parting_words(member, request.text)
+    words = chat.attendance.parting_words(member, request.text)
     member.reply(Goodbye(name=member.name, ref=request.ref))
-    chat.quit(member, words)
+    chat.attendance.quit(member, words)

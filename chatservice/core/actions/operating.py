@@ -1,4 +1,4 @@
-"""What operators do. It is told in their room, so the journal has it all."""
+"""The acts of operators. Each is told in their room, so the journal has them all."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ BANS_LISTED: Final = 100
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     """Do what an operator does, once it is stored, and say so to the operators."""
     chat.say(member, OPERATORS, ACTED, text)
-    # What is over goes first: it may be what is to hold again.
+    # Terms that are over go first: one of them may be to hold again.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
     for fact in (*over, *facts):
         chat.ticker.batch.hold(fact)
-    chat.ticker.batch.then(lambda: member.tell(f"you {text}"))
+    chat.ticker.batch.then.append(lambda: member.tell(f"you {text}"))
 
 
 def _term(chat: Chat, name: str, seconds: int | None, reason: str) -> tuple[Term, str]:
@@ -61,7 +61,7 @@ def kick(chat: Chat, member: Member, request: Kick) -> None:
         raise Refusal(Code.NOT_HERE, "that is you", "/quit leaves")
     why = because(request.reason)
     _act(chat, member, f"kicked {directed(other.name)}{why}")
-    chat.send_away(other, "kicked", wording.KICKED + why, why)
+    chat.attendance.send_away(other, "kicked", wording.KICKED + why, why)
 
 
 def ban(chat: Chat, member: Member, request: Ban) -> None:
@@ -126,7 +126,7 @@ def mute(chat: Chat, member: Member, request: Mute) -> None:
         )
     term, words = _term(chat, other.name, request.seconds, request.reason)
     _act(chat, member, f"muted {directed(other.name)}{words}", term.fact(MUTE, key(other.name)))
-    chat.ticker.batch.then(lambda: other.tell(f"{wording.MUTED}{term.says}"))
+    chat.ticker.batch.then.append(lambda: other.tell(f"{wording.MUTED}{term.says}"))
 
 
 def unmute(chat: Chat, member: Member, request: Unmute) -> None:
@@ -138,7 +138,7 @@ def unmute(chat: Chat, member: Member, request: Unmute) -> None:
     _act(chat, member, f"unmuted {directed(term.name)}", Fact(MUTE, key(name), ""))
     other = chat.find(name)
     if other is not None:
-        chat.ticker.batch.then(lambda: other.tell("you may speak again"))
+        chat.ticker.batch.then.append(lambda: other.tell("you may speak again"))
 
 
 def announce(chat: Chat, member: Member, request: Announce) -> None:
@@ -169,8 +169,7 @@ def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
     """Tell whether the time is right, or believe that it is."""
     doubt = chat.wall.doubt
     if doubt is None or not request.right:
-        left = doubt.left if doubt is not None else None
-        return TimeOfDay(now=moment(chat.now()), doubted=left)
+        return TimeOfDay(now=moment(chat.now()), doubted=doubt.left if doubt is not None else None)
     chat.wall.believe()
     _act(chat, member, "said that the clock is right")
     return None
@@ -190,7 +189,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
             ("lines", f"{chat.past.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
-            *chat.more_stats(),
+            *chat.peers.stats(),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""People: who is here, what is known of one and of the server, and whom somebody ignores."""
+"""People: lists of them, facts about one and about the server, and whom somebody ignores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from chatservice.core import ignoring
 from chatservice.core.actions.meant import somebody
-from chatservice.core.answers import Making, Parts
+from chatservice.core.answers import Parts, others_turn
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
@@ -24,7 +24,7 @@ NAMES_A_LINE: Final = 1000
 """To look for a page among so many names counts as a line of who asks for it."""
 
 
-def names(chat: Chat, member: Member, request: Names) -> Making:
+async def names(chat: Chat, member: Member, request: Names) -> Parts:
     """Tell who is here, in whatever rooms, or in none: a page in the order of the alphabet."""
     if request.page < 1:
         raise Refusal(Code.BAD_FIELD, "page is 1 or more")
@@ -34,7 +34,7 @@ def names(chat: Chat, member: Member, request: Names) -> Making:
     runs = []
     for start in range(0, len(there), NAMES_AT_ONCE):
         if start:
-            yield b""
+            await others_turn()
         runs.append(sorted(map(alphabetical, there[start : start + NAMES_AT_ONCE])))
     page: list[str] = []
     before = (request.page - 1) * limit
@@ -43,17 +43,19 @@ def names(chat: Chat, member: Member, request: Names) -> Making:
             if len(page) == limit:
                 break
             if place and place % NAMES_AT_ONCE == 0:
-                yield b""
+                await others_turn()
             if place >= before:
                 page.append(name)
-    crowd = Crowd(
-        count=len(there),
-        page=request.page,
-        pages=-(-len(there) // limit),
-        stale=chat.stale,
-        ref=request.ref,
+    return Parts(
+        Crowd(
+            count=len(there),
+            page=request.page,
+            pages=-(-len(there) // limit),
+            stale=chat.stale,
+            ref=request.ref,
+        ),
+        page,
     )
-    return Parts(crowd, page)
 
 
 def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
@@ -61,17 +63,16 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
     other = somebody(chat, request.name)
     term = chat.standing.muted(other.name) if member.operator else None
     hidden = hidden_room(member)
-    about = About(
-        name=other.name,
-        rooms=[m.room.name for m in other.rooms() if m.room.name != hidden],
-        since=moment(other.since),
-        idle=int(chat.clock.seconds() - other.active),
-        away=other.away,
-        operator=other.operator or None,
-        ref=request.ref,
-    )
     return Profile(
-        about=about,
+        about=About(
+            name=other.name,
+            rooms=[m.room.name for m in other.rooms() if m.room.name != hidden],
+            since=moment(other.since),
+            idle=int(chat.clock.seconds() - other.active),
+            away=other.away,
+            operator=other.operator or None,
+            ref=request.ref,
+        ),
         address=other.outlet.address if member.operator else None,
         muted=term.summary if term is not None else None,
     )
@@ -79,8 +80,9 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
 
 def uptime(chat: Chat, member: Member, request: Uptime) -> Up:
     """Tell since when the server runs."""
-    up = int(chat.clock.seconds() - chat.started)
-    return Up(seconds=up, since=moment(chat.began), ref=request.ref)
+    return Up(
+        seconds=int(chat.clock.seconds() - chat.started), since=moment(chat.began), ref=request.ref
+    )
 
 
 def ignore(chat: Chat, member: Member, request: Ignore) -> Ok:

@@ -6,13 +6,12 @@ from itertools import islice
 from typing import Final
 
 from chatservice.core.actions.meant import current_room, membership_in, room_name
-from chatservice.core.answers import Making, Parts
+from chatservice.core.answers import Parts, others_turn
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
 from chatservice.core.refusals import Refusal
 from chatservice.core.talk import talk_after, talk_before
-from chatservice.core.telling import joined, seen
 from chatservice.messages import Code, History, Join, Leave, Ok, Past, Person, Reply, Rooms, Who
 from chatservice.messages.shown import Company, Left, Overview, TopicIs, Turned
 from chatservice.messages.typed import TopicOf
@@ -28,11 +27,14 @@ def join(chat: Chat, member: Member, request: Join) -> Reply | None:
     """Go into a room, or turn to one."""
     name = room_name(chat, member, request.room)
     there, before = member.membership(name), member.current
-    membership = chat.join(member, name)
+    membership = chat.places.join(member, name)
     if there is not None:
-        room = seen(chat, membership.room)
-        return Turned(room=room, already=membership is before, ref=request.ref)
-    chat.ticker.batch.then(lambda: joined(chat, membership, request.ref))
+        return Turned(
+            room=chat.places.seen(membership.room),
+            already=membership is before,
+            ref=request.ref,
+        )
+    chat.ticker.batch.then.append(lambda: chat.places.tell_joined(membership, request.ref))
     return None
 
 
@@ -40,41 +42,45 @@ def leave(chat: Chat, member: Member, request: Leave) -> Reply:
     """Go out of a room."""
     membership = membership_in(chat, member, request.room)
     before = member.current
-    chat.leave(membership)
+    chat.places.leave(membership)
     room = membership.room.name
-    ok = Ok(to=request.type, room=room, ref=request.ref)
-    chat.ticker.batch.then(lambda: member.reply(ok))
+    chat.ticker.batch.then.append(
+        lambda: member.reply(Ok(to=request.type, room=room, ref=request.ref))
+    )
     return Left(room=room, now=current_room(member), moved=member.current is not before)
 
 
-def who(chat: Chat, member: Member, request: Who) -> Making:
+async def who(chat: Chat, member: Member, request: Who) -> Parts:
     """Tell who is in a room."""
-    yield from ()
     name = room_name(chat, member, request.room)
     room = chat.rooms.get(name)
     people = room.members if room is not None and name != hidden_room(member) else {}
-    company = Company(room=name, count=len(people), stale=chat.stale, ref=request.ref)
     there = list(islice(people, PEOPLE_TOLD))
-    return Parts(company, (Person(name=other.name, away=other.away) for other in there))
-
-
-def rooms(chat: Chat, member: Member, request: Rooms) -> Making:
-    """Tell which rooms there are."""
-    if chat.directory.dear:
-        yield b""
-    shown, count = chat.directory.first(ROOMS_TOLD, hidden_room(member))
-    locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
-    overview = Overview(
-        count=count,
-        here=current_room(member),
-        yours=[membership.room.name for membership in member.rooms()],
-        locked=locked,
-        ref=request.ref,
+    return Parts(
+        Company(room=name, count=len(people), stale=chat.stale, ref=request.ref),
+        (Person(name=other.name, away=other.away) for other in there),
     )
-    return Parts(overview, (seen(chat, room) for room in shown))
 
 
-def history(chat: Chat, member: Member, request: History) -> Making:
+async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
+    """Tell which rooms there are."""
+    if chat.places.dear:
+        await others_turn()
+    shown, count = chat.places.first(ROOMS_TOLD, hidden_room(member))
+    locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
+    return Parts(
+        Overview(
+            count=count,
+            here=current_room(member),
+            yours=[membership.room.name for membership in member.rooms()],
+            locked=locked,
+            ref=request.ref,
+        ),
+        map(chat.places.seen, shown),
+    )
+
+
+async def history(chat: Chat, member: Member, request: History) -> Parts:
     """Tell what was said in a room: the last before an id, or the first after one."""
     if request.before is not None and request.after is not None:
         raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
@@ -82,14 +88,15 @@ def history(chat: Chat, member: Member, request: History) -> Making:
     limit = min(max(request.limit, 1), HISTORY_MOST)
     before = request.before if request.before is not None else chat.past.head + 1
     if limit > HISTORY_SHORT:
-        yield b""
+        await others_turn()
     unseen = frozenset(member.hidden)
     if request.after is not None:
-        talk = yield from talk_after(chat.past, room, request.after, limit, unseen)
+        talk = await talk_after(chat.past, room, request.after, limit, unseen)
     else:
-        talk = yield from talk_before(chat.past, room, before, limit, unseen)
-    past = Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref)
-    return Parts(past, talk.events)
+        talk = await talk_before(chat.past, room, before, limit, unseen)
+    return Parts(
+        Past(room=room, events=[], more=talk.more, gap=talk.gap, ref=request.ref), talk.events
+    )
 
 
 def topic(chat: Chat, member: Member, request: TopicOf) -> Reply:

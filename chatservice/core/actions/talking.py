@@ -1,4 +1,4 @@
-"""What is said: stored once for each number that a program gives to it."""
+"""Talk: words are stored once for each number that a program gives to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: Final[dict[type[Talk], str]] = {Say: SAID, Do: DID, Private: PRIVATE, To
 def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | None:
     """Say something, or tell that it was said already."""
     kind, seq, room = _KINDS[type(request)], request.seq, None
-    if not isinstance(request, Private):  # Whoever that is to may have another name by now.
+    if not isinstance(request, Private):  # Its reader may have another name by now.
         assert isinstance(request, (Say, Do, Topic))
         room = room_name(chat, member, request.room)
     if seq is not None:
@@ -52,7 +52,7 @@ def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | 
     if kind == TOPIC:
         chat.set_topic(member, chat.rooms[room], request.text, seq)
         topic = TopicIs(room=room, topic=request.text, new=True)
-        chat.ticker.batch.then(lambda: member.reply(topic))
+        chat.ticker.batch.then.append(lambda: member.reply(topic))
     else:
         chat.say(member, room, kind, request.text, seq)
     return None
@@ -122,7 +122,7 @@ def _write(
         raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
     chat.write(member, to, text, seq)
     sent = Sent(to=to.name, text=text)
-    chat.ticker.batch.then(lambda: member.reply(sent))
+    chat.ticker.batch.then.append(lambda: member.reply(sent))
     if to.away is None or member.origin in to.told:
         return None
     to.told |= {member.origin}

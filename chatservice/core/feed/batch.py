@@ -1,9 +1,9 @@
-"""What waits for the next commit, room by room."""
+"""A batch: all that waits for the next commit, room by room."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from chatservice.core.members import Membership
 from chatservice.core.sessions import Record
@@ -11,6 +11,7 @@ from chatservice.journal.events import JOINED, LEFT, RENAMED, Draft, Event, Fact
 from chatservice.text import names
 
 
+@dataclass(slots=True, eq=False)
 class Presence:
     """Members who join, or leave, a room in one tick: one event for all of them.
 
@@ -19,15 +20,12 @@ class Presence:
     :ivar seq: the identity of the event, with the house as its origin.
     """
 
-    __slots__ = ("kind", "memberships", "names", "room", "seq", "words")
-
-    def __init__(self, kind: str, room: str, seq: int, words: str = "") -> None:
-        self.kind = kind
-        self.room = room
-        self.seq = seq
-        self.words = words
-        self.names: list[str] = []
-        self.memberships: list[Membership] = []
+    kind: str
+    room: str
+    seq: int
+    words: str = ""
+    names: list[str] = field(default_factory=list)
+    memberships: list[Membership] = field(default_factory=list)
 
     def add(self, membership: Membership) -> None:
         """Let a member join, or leave, with the others."""
@@ -56,24 +54,22 @@ def reworded(draft: Draft, author: str) -> Draft:
     return draft._replace(author=author)
 
 
+@dataclass(slots=True, eq=False)
 class _RoomBatch:
     """The drafts of one room, with who joins at first and who leaves at last.
 
     So nobody speaks before they are shown to join, or after they are shown to leave. Where that
     order would lie (somebody comes back in the same tick, or somebody else under the same name),
-    the batch is sealed: what comes stays behind what is there.
+    the batch is sealed: later drafts stay behind those that are there.
 
     :ivar left: the origins of the members in ``leaves``, and the keys of their names.
     """
 
-    __slots__ = ("drafts", "joins", "leaves", "left", "start")
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft | Presence] = []
-        self.start = 0
-        self.joins: Presence | None = None
-        self.leaves: Presence | None = None
-        self.left: set[int | str] = set()
+    drafts: list[Draft | Presence] = field(default_factory=list)
+    start: int = 0
+    joins: Presence | None = None
+    leaves: Presence | None = None
+    left: set[int | str] = field(default_factory=set)
 
     def seal(self) -> None:
         if self.leaves is not None:
@@ -83,59 +79,33 @@ class _RoomBatch:
         self.start = len(self.drafts)
 
 
-class Taken(NamedTuple):
-    """What is committed together.
+class Batch:
+    """All that is committed together. It waits, and is closed when the commit begins.
 
     :ivar origin: the house itself, as the origin of who comes and goes.
-    :ivar drafts: room by room.
-    :ivar held: what holds from then on.
-    :ivar records: those that have changed: their names then, and whether they are here. Should it
-        be refused at first, what is asked for later is not to be stored before what tells of it.
-    :ivar presences: who comes and goes in the drafts, by ``seq``.
+    :ivar seq: the number of who came or went last; the next one is less by one.
+    :ivar held: the facts that hold from then on, but for records.
     :ivar then: to be called when it is committed.
-    """
-
-    origin: int
-    drafts: list[Draft]
-    held: list[Fact]
-    records: dict[Record, tuple[str, bool]]
-    presences: dict[int, Presence]
-    then: list[Callable[[], None]]
-
-    def facts(self, events: Sequence[Event]) -> list[Fact]:
-        """Return what holds once these are the events of the drafts."""
-        changed = {record: record.reading for record in self.records}
-        for event in events if self.presences else ():
-            if event.origin == self.origin:
-                presence = self.presences[event.seq]
-                for membership in presence.memberships:
-                    record = membership.member.record
-                    if record is not None and record in changed:
-                        reading = changed[record]
-                        changed[record] = membership.moved(presence.kind, event.id, reading)
-        return self.held + [
-            record.fact(reading, *self.records[record]) for record, reading in changed.items()
-        ]
-
-
-class Batch:
-    """Drafts that wait for the next commit.
-
-    :param origin: the house itself, as the origin of who comes and goes.
-    :param last: the number of who came or went last; the next one is less by one.
     :ivar count: how many things wait.
     :ivar size: how many characters they have.
+    :ivar drafts: room by room, once it is closed.
+    :ivar presences: those who come and go in the drafts, by ``seq``.
+    :ivar records: those that have changed: their names then, and whether they are here. Should it
+        be refused at first, what is asked for later is not to be stored before what tells of it.
     """
 
-    def __init__(self, origin: int, last: int = 0) -> None:
-        self._origin = origin
-        self._seq = last
-        self._rooms: dict[str, _RoomBatch] = {}
-        self._facts: list[Fact] = []
-        self._records: dict[Record, None] = {}
-        self._then: list[Callable[[], None]] = []
+    def __init__(self, origin: int, seq: int = 0) -> None:
+        self.origin = origin
+        self.seq = seq
+        self.held: list[Fact] = []
+        self.then: list[Callable[[], None]] = []
         self.count = 0
         self.size = 0
+        self.drafts: list[Draft] = []
+        self.presences: dict[int, Presence] = {}
+        self.records: dict[Record, tuple[str, bool]] = {}
+        self._rooms: dict[str, _RoomBatch] = {}
+        self._noted: dict[Record, None] = {}
 
     def add(self, draft: Draft) -> None:
         """Add what a member said or did."""
@@ -143,23 +113,15 @@ class Batch:
 
     def hold(self, fact: Fact) -> None:
         """Add what holds from then on."""
-        self._facts.append(fact)
+        self.held.append(fact)
         self.count += 1
         self.size += len(fact.value)
 
-    def held(self) -> Sequence[Fact]:
-        """Return what is to hold, but for records."""
-        return self._facts
-
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""
-        if record not in self._records:
-            self._records[record] = None
+        if record not in self._noted:
+            self._noted[record] = None
             self.count += 1
-
-    def then(self, call: Callable[[], None]) -> None:
-        """Add what is to be done when what waits now is committed."""
-        self._then.append(call)
 
     def rename(self, draft: Draft) -> None:
         """Add a change of name."""
@@ -213,29 +175,37 @@ class Batch:
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
         # Numbers above 0 are those that a program gives to its own words.
-        self._seq -= 1
-        return Presence(kind, membership.room.name, self._seq, words)
+        self.seq -= 1
+        return Presence(kind, membership.room.name, self.seq, words)
 
-    def take(self) -> Taken:
-        """Empty the batch."""
-        drafts: list[Draft] = []
-        presences: dict[int, Presence] = {}
+    def close(self) -> None:
+        """Make the drafts of what was added; nothing is added from now on."""
         for room in self._rooms.values():
             room.seal()
             for entry in room.drafts:
                 if isinstance(entry, Presence):
-                    presences[entry.seq] = entry
-                    entry = entry.draft(self._origin)
-                drafts.append(entry)
-        for presence in presences.values():
+                    self.presences[entry.seq] = entry
+                    entry = entry.draft(self.origin)
+                self.drafts.append(entry)
+        for presence in self.presences.values():
             moving = (membership.member.record for membership in presence.memberships)
-            self._records |= {record: None for record in moving if record is not None}
-        known = [record for record in self._records if not record.dropped]
-        records = {record: (record.name, record.here) for record in known}
-        taken = Taken(self._origin, drafts, self._facts, records, presences, self._then)
-        self._rooms, self._facts, self._records, self._then = {}, [], {}, []
-        self.count = self.size = 0
-        return taken
+            self._noted |= {record: None for record in moving if record is not None}
+        self.records = {r: (r.name, r.here) for r in self._noted if not r.dropped}
+
+    def facts(self, events: Sequence[Event]) -> list[Fact]:
+        """Return what holds once these are the events of the drafts."""
+        changed = {record: record.reading for record in self.records}
+        for event in events if self.presences else ():
+            if event.origin == self.origin:
+                presence = self.presences[event.seq]
+                for membership in presence.memberships:
+                    record = membership.member.record
+                    if record is not None and record in changed:
+                        reading = changed[record]
+                        changed[record] = membership.moved(presence.kind, event.id, reading)
+        return self.held + [
+            record.fact(reading, *self.records[record]) for record, reading in changed.items()
+        ]
 
 
 def _who(membership: Membership) -> tuple[int, str]:

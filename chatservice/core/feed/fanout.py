@@ -6,11 +6,13 @@ gets that same blob in one send. The few who spoke get it without their own line
 
 When a send falls short, the member leaves the head groups and is only a cursor (:mod:`.catchup`):
 it holds no buffer, at most the rest of the line that was cut.
+
+Events for everybody, or for one session, are delivered in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, compress
 from operator import itemgetter
 
@@ -19,7 +21,7 @@ from twisted.logger import Logger
 from chatservice.core.feed.catchup import taken
 from chatservice.core.members import Cursor, Member
 from chatservice.core.outlet import View
-from chatservice.journal.events import PERSONAL, Event
+from chatservice.journal.events import HOUSE, PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
 """Makes a member a cursor that reads on after an id (:meth:`.State.step_back`)."""
@@ -29,22 +31,22 @@ log = Logger()
 
 def deliver(
     events: Sequence[Event],
-    groups: Iterable[tuple[View, bool, Collection[Member]]],
+    groups: Mapping[tuple[View, bool], Collection[Member]],
     step_back: StepBack,
 ) -> int:
     """Deliver a tick's events of one room to members at the head.
 
-    What goes wrong for one group, or one member, is theirs alone: they step back to before the
-    tick and read it as cursors.
+    An error with one group, or one member, is theirs alone: they step back to before the tick and
+    read it as cursors.
 
-    :param groups: who sees the same, each with its view and whether the room is their current one.
+    :param groups: those who see the same, by their view and whether the room is their current one.
     :returns: the number of sends.
     """
     before = events[0].id - 1
     sends = 0
     short: list[tuple[Member, int]] = []
     astray: list[Member] = []
-    for view, here, group in groups:
+    for (view, here), group in list(groups.items()):
         personal: dict[int, list[_Span]] | None = None
         try:
             parts = [view.event(event, here) for event in events]
@@ -87,6 +89,42 @@ def deliver(
     for member in astray:
         step_back(member, before)
     return sends
+
+
+def deliver_addressed(
+    here: Mapping[int, Member], room: str, events: Sequence[Event], step_back: StepBack
+) -> int:
+    """Deliver a tick's events of :data:`.HOUSE`, or of one inbox, to those at the head.
+
+    :param here: all members, by origin.
+    :returns: the number of sends.
+    """
+    if room == HOUSE:
+        return _deliver_to(events, list(here.values()), step_back)
+    sends = 0
+    for origin in {event.origin for event in events}:
+        author = here.get(origin)
+        if author is not None and author.view.shows_own:
+            # It is told that what it wrote is stored; not what others wrote there.
+            written = [event for event in events if event.origin == origin]
+            sends += _deliver_to(written, [author], step_back)
+    member = here.get(int(room[1:], 16))
+    if member is not None:
+        sends += _deliver_to(events, [member], step_back)
+        # An event that was cut counts as shown; those after it are shown by the cursor.
+        upto = events[-1].id if member.cursor is None else member.cursor.position
+        heard = [e.origin for e in events if e.id <= upto and not member.hides(e)]
+        if heard:
+            member.correspondent = heard[-1]
+    return sends
+
+
+def _deliver_to(events: Sequence[Event], people: Sequence[Member], step_back: StepBack) -> int:
+    groups: dict[tuple[View, bool], list[Member]] = {}
+    for member in people:
+        if member.cursor is None and not member.lost:
+            groups.setdefault((member.view, True), []).append(member)
+    return deliver(events, groups, step_back)
 
 
 _Span = tuple[int, int, Sequence[Event]]

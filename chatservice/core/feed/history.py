@@ -1,18 +1,26 @@
-"""What was committed, and the one way to read it: from memory if recent, else from the journal."""
+"""The committed events, and the one way to read them: recent ones from memory, else the journal."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.journal.base import Found, Journal, Stretch, found
-from chatservice.journal.events import PRIVATE, TALK, Event, inbox, is_hidden
+from chatservice.journal.events import (
+    PRIVATE,
+    TALK,
+    Event,
+    Found,
+    Journal,
+    Stretch,
+    inbox,
+    is_hidden,
+)
 
 PASSED_MOST: Final = 10_000
 """A look back passes over so many hidden things, about, and then goes back no further."""
@@ -39,8 +47,6 @@ class Past:
         self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
         self.talked = 0
-        self._last_at = 0
-        self._turned = 0  # The last event that has an earlier time than the one before it.
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
@@ -50,7 +56,7 @@ class Past:
         self.talked = 0
 
     def begin(self, floor: int) -> None:
-        """Nothing was committed yet, and nothing will be up to an id."""
+        """Begin at an id: nothing was committed yet, and nothing will be up to it."""
         self.floor = max(self.floor, floor)
 
     @property
@@ -68,9 +74,6 @@ class Past:
         self._events += events
         for event in events:
             self.talked += event.kind in TALK
-            if event.at < self._last_at:
-                self._turned = event.id
-            self._last_at = event.at
             try:
                 self._rooms[event.room].append(event)
             except KeyError:
@@ -78,7 +81,7 @@ class Past:
             if event.seq > 0:
                 self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
-                # Who wrote it has it among its own: a program, for its receipt.
+                # Its author has it among its own: a program, for its receipt.
                 self._rooms.setdefault(inbox(event.origin), []).append(event)
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
@@ -91,30 +94,28 @@ class Past:
         :param rooms: the new names, by the old ones.
         """
 
-        def called(event: Event) -> Event:
-            return event._replace(room=rooms.get(event.room, event.room))
-
-        self._events[:] = map(called, self._events)
-        self._numbered = {number: called(event) for number, event in self._numbered.items()}
-        for old, new in rooms.items():
-            happened = map(called, self._rooms.pop(old, ()))
-            merged = sorted([*self._rooms.get(new, ()), *happened], key=_id)
-            if merged:
-                self._rooms[new] = merged
+        self._begin_anew(
+            [event._replace(room=rooms.get(event.room, event.room)) for event in self._events]
+        )
 
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""
-        events, last = self._events, self.head
-        first = next((n for n, e in enumerate(events) if e.at >= before or e.id == last), 0)
+        last = self.head
+        first = next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
         self._forget(first)
         # Where the clock was set back, old ones may stand among new ones.
-        if self._turned > self.floor:
-            events[:] = _since(before, events, last)
-            self._numbered = {(e.origin, e.seq): e for e in events if e.seq > 0}
-            for room, happened in list(self._rooms.items()):
-                self._rooms[room] = _since(before, happened, last)
-                if not self._rooms[room]:
-                    del self._rooms[room]
+        kept = [event for event in self._events if event.at >= before or event.id == last]
+        if len(kept) < len(self._events):
+            self._begin_anew(kept)
+
+    def _begin_anew(self, events: Sequence[Event]) -> None:
+        """Remember these events, and no others."""
+        talked = self.talked
+        self._events.clear()
+        self._rooms.clear()
+        self._numbered.clear()
+        self.append(events)
+        self.talked = talked
 
     def _forget(self, count: int) -> None:
         """Forget the first events."""
@@ -142,8 +143,7 @@ class Past:
     ) -> Stretch | Deferred[Stretch]:
         """Read on in some rooms: a bounded number of the events with ``position < id <= upto``.
 
-        What is in memory is answered at once, so that the last step to the head races with
-        nothing.
+        Events in memory are given at once, so that the last step to the head races with nothing.
 
         :param position: not before :attr:`start`.
         :param talk: only what was said and done.
@@ -163,17 +163,18 @@ class Past:
         last = min(bisect_right(events, upto, key=_id), first + READ_EVENTS)
         return events[first:last]
 
-    def locate(self, room: str, upto: int, count: int, hidden: Set[int]) -> Found | Deferred[Found]:
-        """See :meth:`.Journal.locate`; a :class:`Search` goes on until it has found enough."""
+    def locate(self, room: str, upto: int, most: int) -> Found | Deferred[Found]:
+        """Look back as :meth:`.Journal.locate`, and perhaps not all the way at once."""
         if upto <= self.floor:
-            return self._journal.locate(room, upto, count, hidden)
+            return self._journal.locate(room, upto, most)
         events = self._rooms.get(room, [])
         end = bisect_right(events, upto, key=_id)
         first = max(0, end - READ_EVENTS)
-        back = ((e.id, e.kind, e.origin) for e in reversed(events[first:end]))
-        last = found(back, upto, count, hidden)
-        over = not first and len(last.ids) < count
-        return last._replace(reached=self.floor) if over else last
+        back = ((e.id, e.kind, e.origin) for e in reversed(events[first:end]) if e.kind in TALK)
+        talk = list(islice(back, most))
+        if len(talk) == most:
+            return Found(talk, talk[-1][0] - 1)
+        return Found(talk, events[first].id - 1 if first else self.floor)
 
     def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
         """Find the event to which a session has given a number, which is above 0."""
@@ -225,18 +226,24 @@ class Search:
 
     def go_on(self) -> Deferred[None] | None:
         """Take a step, which is done when the Deferred fires; at once if there is none."""
-        count = self._count - self.length
-        last = self._past.locate(self.room, self._reached, count, self.hidden)
-        if isinstance(last, Deferred):
-            return last.addCallback(self._add)
-        self._add(last)
+        # Of what is hidden, nobody knows how much there is.
+        most = READ_EVENTS if self.hidden else min(self._count - self.length, READ_EVENTS)
+        found = self._past.locate(self.room, self._reached, most)
+        if isinstance(found, Deferred):
+            return found.addCallback(self._add)
+        self._add(found)
         return None
 
-    def _add(self, last: Found) -> None:
-        self._ids += last.ids
-        self.length += len(last.ids)
-        self.passed += last.passed
-        self._reached = last.reached
+    def _add(self, found: Found) -> None:
+        self._reached = found.reached
+        for id, kind, origin in found.talk:
+            if self.length == self._count:
+                break
+            if is_hidden(kind, origin, self.hidden):
+                self.passed += 1
+            else:
+                self._ids.append(id)
+                self.length += 1
 
     def position(self, given: int = 0) -> int:
         """Return the id after which the first is that was found, but for those up to an id.
@@ -250,7 +257,3 @@ class Search:
     def hides(self, event: Event) -> bool:
         """Return whether the search passed over an event."""
         return is_hidden(event.kind, event.origin, self.hidden)
-
-
-def _since(before: int, events: Sequence[Event], last: int) -> list[Event]:
-    return [event for event in events if event.at >= before or event.id == last]

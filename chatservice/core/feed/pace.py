@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+
+from chatservice.core.deadlines import Timer
 
 SEND_COST: Final = 50e-6
 LONGEST_PACE: Final = 0.1
@@ -20,7 +22,7 @@ QUIET_SHARE: Final = 0.02
 MANY: Final = 32
 
 
-class Pace:
+class Pace(Timer):
     """Tells when it is time.
 
     :param waiting: returns how many lines wait.
@@ -30,13 +32,12 @@ class Pace:
     def __init__(
         self, clock: IReactorTime, waiting: Callable[[], int], go: Callable[[], None]
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, self._unless_more)
         self._waiting = waiting
         self._go = go
         self._next = 0.0
         self._quiet = 0.0
         self._seen = 0
-        self._due: IDelayedCall | None = None
 
     def wake(self) -> None:
         """See to it that the time comes: to be called after each change of what waits."""
@@ -44,37 +45,26 @@ class Pace:
             wait = self._next - self._clock.seconds()
             late = wait <= 0 or self._waiting() >= MANY
             self._seen = 0
-            self._due = self._clock.callLater(0 if late else wait, self._unless_more)
+            self.start(0 if late else wait)
         elif self._waiting() == MANY:
-            self._due.reset(0)
+            self.start(0)
 
     def _unless_more(self) -> None:
-        """It is time, unless more lines came since the last look: then look again."""
+        """Let it be time, unless more lines came since the last look: then look again."""
         waiting = self._waiting()
         if self._seen < waiting and self._clock.seconds() < self._next:
             self._seen = waiting
-            self._due = self._clock.callLater(self._quiet, self._unless_more)
+            self.start(self._quiet)
         else:
-            self._due = None
             self._go()
 
     def spent(self, sends: int) -> None:
-        """It was done now, and took so many sends."""
+        """Note that it was done now, and took so many sends."""
         pace = min(sends * SEND_COST, LONGEST_PACE)
         self._next = self._clock.seconds() + pace
         self._quiet = round(pace * QUIET_SHARE, 3)
 
     def wait(self, seconds: float) -> None:
         """Let it be time in so many seconds, whatever comes."""
-        self.stop()
-        self._due = self._clock.callLater(seconds, self._over)
-
-    def _over(self) -> None:
-        self._due = None
-        self._go()
-
-    def stop(self) -> None:
-        """Let it not be time any more, until :meth:`wake`."""
-        if self._due is not None and self._due.active():
-            self._due.cancel()
-        self._due = None
+        self._next = self._clock.seconds() + seconds
+        self.start(seconds)

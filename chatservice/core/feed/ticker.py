@@ -1,4 +1,4 @@
-"""The tick: what waits is committed together, then shown.
+"""The tick: all that waits is committed together, then shown.
 
 One tick for the whole house, so there is one order of ids and one cursor a member. A tick costs
 (lines) + (members), not lines x members: the lines of a tick are one transaction, and for each
@@ -7,7 +7,7 @@ reader one ``send()``. So under load ticks grow by themselves and a delivered li
 
 When the journal refuses (a full disk, a file that was moved), what was to be committed is kept as
 it is and tried again every second; nothing of it was shown, so nothing of it is lost by saying so.
-What comes meanwhile waits behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
+Drafts that come meanwhile wait behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
 *clogged* and its members are not read from until it is not.
 """
 
@@ -18,14 +18,14 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.core.feed.batch import Batch, Presence, Taken, reworded
+from chatservice.core.deadlines import Timer
+from chatservice.core.feed.batch import Batch, Presence, reworded
 from chatservice.core.feed.pace import Pace
-from chatservice.journal.base import Committed, Journal, JournalUnavailable
-from chatservice.journal.events import Fact
+from chatservice.journal.events import Committed, Fact, Journal, JournalUnavailable
 
 RETRY: Final = 1.0
 LOOK_EVERY: Final = 1.0
@@ -69,17 +69,17 @@ class Ticker:
         self._trouble = trouble
         self.refusing = False
         self.times: deque[float] = deque(maxlen=TIMED)
-        self._committing: Taken | None = None
+        self._committing: Batch | None = None
         self._trying = self._stalled = False
         self._began = 0.0
         self._pace = Pace(clock, lambda: self.batch.count, self.tick)
         self._waiting: list[Callable[[], None]] = []
         self._settling: Deferred[int] | None = None
-        self._looking: IDelayedCall | None = None
+        self._looking = Timer(clock, self.watch)
 
     def watch(self) -> None:
         """From now on, notice that the journal refuses also if there is nothing to commit."""
-        self._looking = self._clock.callLater(LOOK_EVERY, self.watch)
+        self._looking.start(LOOK_EVERY)
         if self._committing is None and self._settling is None and self._journal.lost:
             self.tick()
 
@@ -92,7 +92,9 @@ class Ticker:
         """Commit what waits, and show it when that is done."""
         self._pace.stop()
         if self._committing is None:
-            self._committing = self.batch.take()
+            self._committing = self.batch
+            self._committing.close()
+            self.batch = Batch(self.origin, self._committing.seq)
             self.number += 1
         self._trying = True
         self._began = self._clock.seconds()
@@ -129,13 +131,15 @@ class Ticker:
             log.failure("the history failed", failure)
         if self._settling is None:
             self._pace.wait(RETRY)
-        self._hold_up(failure.getErrorMessage())
+        if not self.refusing:
+            why = failure.getErrorMessage()
+            log.critical("the history refuses what is said: {why}", why=why)
+        self._hold_up()
 
-    def _hold_up(self, why: str) -> None:
+    def _hold_up(self) -> None:
         """Let nobody wait for what is being committed."""
         if not self.refusing:
             self.refusing = True
-            log.critical("the history refuses what is said: {why}", why=why)
             self._trouble()
         if self._settling is not None:
             self._give_up(self._settling)
@@ -150,7 +154,7 @@ class Ticker:
         """
         self._stalled = bool(why)
         if why and self._trying:
-            self._hold_up(why)
+            self._hold_up()
 
     def _attempted(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -196,23 +200,20 @@ class Ticker:
     @property
     def clogged(self) -> bool:
         """Whether so much waits, behind a commit or for one, that nobody should be read from."""
-        count, size = self.batch.count, self.batch.size
-        if self._committing is not None and (count >= HELD_COUNT or size >= HELD_SIZE):
-            return True
-        return self.full
+        return self.full or (self._committing is not None and self._holds(HELD_SIZE))
 
     @property
     def full(self) -> bool:
         """Whether as much waits as one commit should have, where that is limited."""
-        largest = self._journal.largest
-        if largest is None:
-            return False
-        return self.batch.count >= HELD_COUNT or self.batch.size >= largest
+        return self._journal.largest is not None and self._holds(self._journal.largest)
+
+    def _holds(self, size: int) -> bool:
+        return self.batch.count >= HELD_COUNT or self.batch.size >= size
 
     def waiting(self) -> list[Fact]:
         """Return what is to hold, and waits to be stored; but for records."""
         taken = self._committing.held if self._committing is not None else ()
-        return [*taken, *self.batch.held()]
+        return [*taken, *self.batch.held]
 
     def pending(self, number: int) -> bool:
         """Tell whether the batch of that number is still to be committed, and soon."""
@@ -223,7 +224,7 @@ class Ticker:
         if self._committing is not None and not self.batch.count:
             self._committing.then.append(call)
         else:
-            self.batch.then(call)
+            self.batch.then.append(call)
             self.wake()
 
     @property
@@ -238,5 +239,4 @@ class Ticker:
     def stop(self) -> None:
         """Tick no more."""
         self._pace.stop()
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        self._looking.stop()

@@ -36,14 +36,14 @@ from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.json.view import JSON
-from chatservice.doors.seam import Cause, Connection
+from chatservice.doors.seam import Cause
 from chatservice.messages import BadMessage, Code
 from chatservice.text import wording
 from chatservice.text.sanitising import safe
 
 _CLOSING: Final[dict[Code | None, Cause]] = {
-    Code.BANNED: Cause.BANNED,
-    Code.CROWDED: Cause.NAMES,
+    Code.BANNED: "banned",
+    Code.CROWDED: "too many new names from its address",
 }
 """Why a connection is closed whose hello is refused so; after others it may try again."""
 
@@ -71,33 +71,35 @@ class ProgramDialog(MemberDialog):
     view = JSON
     telnet = False
 
-    def __init__(self, chat: Chat, connection: Connection) -> None:
-        super().__init__(chat, connection, ProgramDialog._hello)
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        """See :meth:`.Door.recognises`."""
+        return first.startswith(messages.OPENING)
 
     @property
     def longest(self) -> int:
         """See :attr:`.Dialog.longest`."""
         return longest(self._chat.limits.max_line)
 
-    def _hello(self, line: bytes) -> None:
-        """Let a program in, or back."""
-        chat, outbox = self._chat, self._connection.outbox
+    def outside(self, line: bytes) -> Deferred[None] | None:
+        """Let a program in, or back. See :meth:`.MemberDialog.outside`."""
+        chat, connection = self._chat, self._connection
         try:
             request = messages.request(line)
             if isinstance(request, messages.Ping):
-                outbox.write(messages.encode(messages.Pong(ref=request.ref)))
-                return
+                connection.write(messages.encode(messages.Pong(ref=request.ref)))
+                return None
             if not isinstance(request, messages.Hello):
                 raise BadMessage(messages.refusal(request, Code.HELLO_FIRST, "say hello first"))
         except BadMessage as bad:
-            outbox.write(messages.encode(bad.error))
-            return
-        if not self._connection.place(instead=self._replaces(request.token)):
-            return
+            connection.write(messages.encode(bad.error))
+            return None
+        if not connection.place(instead=self._replaces(request.token)):
+            return None
         if chat.held_up:
             self.tell(chat.held_up)
-        entering = chat.returns.enter(Arrival(request, outbox, JSON))
-        self._come_in(entering, ProgramDialog._ask, partial(self._refused, request))
+        entering = chat.returns.enter(Arrival(request, connection, JSON))
+        return self.come_in(entering, partial(self._refused, request))
 
     def _replaces(self, token: str | None) -> bool:
         """Tell whether who has a token has another connection of the same address."""
@@ -105,24 +107,19 @@ class ProgramDialog(MemberDialog):
         member = None if session is None else self._chat.sessions.get(session.origin)
         if member is None or member.outlet.closed:
             return False
-        return member.outlet.site == self._connection.outbox.site
+        return member.outlet.site == self._connection.site
 
     def _refused(self, request: messages.Hello, failure: Failure) -> None:
         failure.trap(*REFUSALS)
         assert isinstance(failure.value, Exception)
-        self._connection.outbox.write(JSON.reply(not_done(failure.value, request)))
+        self._connection.write(JSON.reply(not_done(failure.value, request)))
         cause = _CLOSING.get(getattr(failure.value, "code", None))
         if cause is not None:
             self._connection.finish(cause)
 
-    def _ask(self, line: bytes) -> None:
-        """Do what a program asks for."""
-        member = self.member
-        assert member is not None
-        # Else the house has closed meanwhile.
-        doing = None if member.gone else do(self._chat, member, line)
-        if doing is not None or member.gone:
-            self._obeyed(doing)
+    def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
+        """Do what a program asks for. See :meth:`.MemberDialog.inside`."""
+        return do(self._chat, member, line)
 
 
 def do(chat: Chat, member: Member, line: bytes) -> Deferred[None] | None:
@@ -169,15 +166,3 @@ def _fit(chat: Chat, request: messages.Request) -> messages.Request:
         raise BadMessage(messages.refusal(request, Code.TOO_LONG, why))
     shown = safe(text)
     return request if shown == text else replace(request, text=shown)
-
-
-class JsonDoor:
-    """The door of programs."""
-
-    def recognises(self, first: bytes) -> bool:
-        """See :meth:`.Door.recognises`."""
-        return first.startswith(messages.OPENING)
-
-    def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
-        """See :meth:`.Door.open`."""
-        return ProgramDialog(chat, connection)

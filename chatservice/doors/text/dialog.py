@@ -12,7 +12,8 @@ What goes over the wire, ``<`` from the peer and ``>`` to it::
     < /quit
     > -- goodbye, ana
 
-The states, and what each does with what happens:
+The states, and what each does with what happens. Who is in has a member; closing is what a
+connection is that ignores what comes:
 
 ========  ==========================  =====================  =================  ==================
 state     a line                      the name is granted    the input ends     told to close
@@ -31,13 +32,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
+from chatservice.core.members import Member
 from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.doors.dialog import MemberDialog
-from chatservice.doors.seam import Cause, Connection
+from chatservice.doors.seam import Connection
 from chatservice.doors.text.commands import obey
 from chatservice.doors.text.view import TEXT
 from chatservice.limits import LOGIN_TRIES
@@ -65,8 +68,13 @@ class PersonDialog(MemberDialog):
     view = TEXT
 
     def __init__(self, chat: Chat, connection: Connection) -> None:
-        super().__init__(chat, connection, PersonDialog._naming)
+        super().__init__(chat, connection)
         self._tries = 0
+
+    @staticmethod
+    def recognises(first: bytes) -> bool:
+        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
+        return True
 
     @property
     def longest(self) -> int:
@@ -77,20 +85,20 @@ class PersonDialog(MemberDialog):
         """See :meth:`.Dialog.greet`."""
         self.tell(wording.ASK_NAME)
 
-    def _naming(self, line: bytes) -> None:
-        """Claim a name."""
+    def outside(self, line: bytes) -> Deferred[None] | None:
+        """Claim a name. See :meth:`.MemberDialog.outside`."""
         chat, connection = self._chat, self._connection
         text = typed(line, chat.limits.max_line)
         if text is None:
             self.too_long()
-            return
+            return None
         try:
             name = names.nickname(text, chat.limits.max_name)
-            entering = chat.enter(name, connection.outbox, TEXT, operator=connection.operator)
+            entering = chat.attendance.enter(name, connection, TEXT, operator=connection.operator)
         except (names.BadName, Refusal) as error:
             self._ask_again(str(error))
-        else:
-            self._come_in(entering, PersonDialog._chatting, self._taken)
+            return None
+        return self.come_in(entering, self._taken)
 
     def _taken(self, failure: Failure) -> None:
         failure.trap(NameTaken)
@@ -102,29 +110,12 @@ class PersonDialog(MemberDialog):
             self.tell(f"{why}; {wording.ASK_AGAIN}")
         else:
             self.tell(f"{why}; that was the last try, goodbye")
-            self._connection.finish(Cause.BAD_NAMES)
+            self._connection.finish("5 bad names")
 
-    def _chatting(self, line: bytes) -> None:
-        """Say a line, or do what it commands."""
-        member = self.member
-        assert member is not None
+    def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
+        """Say a line, or do what it commands. See :meth:`.MemberDialog.inside`."""
         text = typed(line, self._chat.limits.max_line)
         if text is None:
             self.too_long()
-            return
-        # Else the house has closed meanwhile.
-        doing = None if member.gone else obey(self._chat, member, text)
-        if doing is not None or member.gone:
-            self._obeyed(doing)
-
-
-class TextDoor:
-    """The door of people."""
-
-    def recognises(self, first: bytes) -> bool:
-        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
-        return True
-
-    def open(self, chat: Chat, connection: Connection) -> PersonDialog:
-        """See :meth:`.Door.open`."""
-        return PersonDialog(chat, connection)
+            return None
+        return obey(self._chat, member, text)

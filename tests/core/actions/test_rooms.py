@@ -220,7 +220,7 @@ class LookingTests(RoomsTestCase):
             ana.tries(f"line {number}")
         bot.read()
         journal = self.house.journal
-        journal._reading._connection.close()  # type: ignore[attr-defined]
+        journal._connection.close()  # type: ignore[attr-defined]
         messages = bot.tries("history", room="lobby")
         self.assertEqual(brief(messages), ["error went_wrong"])
 

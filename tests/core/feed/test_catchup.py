@@ -7,6 +7,7 @@ from twisted.trial import unittest
 
 from chatservice.core.feed import catchup, history
 from chatservice.core.feed.catchup import CHUNK, FAR_TURN, RETRY, SLICE, taken
+from chatservice.core.members import Cursor
 from chatservice.doors.text.view import TEXT, TextView
 from chatservice.journal import sqlite_reading
 from chatservice.journal.events import SAID, Event
@@ -204,12 +205,10 @@ class CatchingUpTests(HouseTestCase):
 
     def test_who_is_far_behind_is_not_forgotten_for_those_who_are_near(self) -> None:
         house, far, near = self.near_and_far()
-        (near_cursor,) = house.chat.readers._near
         for _ in range(FAR_TURN):
             # As if one after the other stumbled.
-            near_cursor.position -= 1
-            house.chat.readers.ready(near_cursor)
-            near.member.cursor = near_cursor
+            near.member.cursor = Cursor(near.member, house.chat.past.head - 1)
+            house.chat.readers.ready(near.member.cursor)
             house.chat.readers.turn()
         self.assertNotEqual(far.read(), [])
 
@@ -641,7 +640,7 @@ class ProgramTests(ProgramTestCase):
         member = self.bot.member
         assert member is not None
         told: list[bool] = []
-        self.house.chat.state.step_back(member, self.house.chat.past.head)
+        self.house.chat.step_back(member, self.house.chat.past.head)
         assert member.cursor is not None
         member.cursor.at_head = lambda: told.append(True)
         self.house.tick()

@@ -9,8 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatservice.core.feed import history
 from chatservice.core.feed.history import Past, Search
-from chatservice.journal import sqlite, sqlite_reading
-from chatservice.journal.base import Found, Journal, Stretch
+from chatservice.journal import sqlite_reading
 from chatservice.journal.events import (
     DID,
     JOINED,
@@ -19,6 +18,9 @@ from chatservice.journal.events import (
     TALK,
     Draft,
     Event,
+    Found,
+    Journal,
+    Stretch,
     inbox,
 )
 from chatservice.journal.memory import MemoryJournal
@@ -51,12 +53,12 @@ class PastTests(JournalTestCase):
         super().setUp()
         self.patch(history, "READ_EVENTS", 4)
         self.patch(sqlite_reading, "READ_EVENTS", 3)
-        self.patch(sqlite, "PRUNE_EVENTS", 2)
 
     def start(self, recent: int, stored: bool = True) -> None:
         self.journal_: Journal
         if stored:
             self.journal_ = SqliteJournal(self.path, lambda: self.now, self.thread)
+            self.journal_.prune_most = 2
         else:
             self.journal_ = MemoryJournal(lambda: self.now)
         self.recent = recent
@@ -217,25 +219,29 @@ class PastTests(JournalTestCase):
         self.assertEqual(found, [])
         self.assertIn(passed, range(12, 16))
 
+    def found(self, newest: int, reached: int) -> Found:
+        talk = [(e.id, e.kind, e.origin) for e in reversed(self.told[reached:newest])]
+        return Found(talk, reached)
+
     def test_what_is_recent_is_answered_at_once(self) -> None:
         self.start(recent=5)
         self.twenty()
         self.assertEqual(self.past.floor, 15)
         self.assertEqual(self.past.read(17, ["a"], 20), Stretch(self.told[17:], 20))
-        self.assertEqual(self.past.locate("a", 20, 3, set()), Found([20, 19, 18], 0, 17))
+        self.assertEqual(self.past.locate("a", 20, 3), self.found(20, 17))
 
     def test_what_is_old_comes_from_the_journal(self) -> None:
         self.start(recent=5)
         self.twenty()
         self.thread.held = True
         reading = self.past.read(13, ["a"], 20)
-        self.assertEqual(self.past.locate("a", 20, 8, set()), Found([20, 19, 18, 17], 0, 16))
-        self.assertEqual(self.past.locate("a", 16, 4, set()), Found([16], 0, 15))
-        locating = self.past.locate("a", 15, 3, set())
+        self.assertEqual(self.past.locate("a", 20, 8), self.found(20, 16))
+        self.assertEqual(self.past.locate("a", 16, 4), self.found(16, 15))
+        locating = self.past.locate("a", 15, 3)
         self.thread.run()
         assert isinstance(reading, Deferred) and isinstance(locating, Deferred)
         self.assertEqual(self.successResultOf(reading), Stretch(self.told[13:15], 15))
-        self.assertEqual(self.successResultOf(locating), Found([15, 14, 13], 0, 12))
+        self.assertEqual(self.successResultOf(locating), self.found(15, 12))
 
     def test_a_start_remembers_what_is_recent(self) -> None:
         self.start(recent=5)

@@ -14,9 +14,7 @@ from chatservice.core.feed.pace import MANY
 from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
 from chatservice.core.members import Member, Membership, Room
 from chatservice.doors.text.view import TEXT
-from chatservice.journal import sqlite
-from chatservice.journal.base import Committed, Facts, no_facts
-from chatservice.journal.events import JOINED, LEFT, SAID, Draft
+from chatservice.journal.events import JOINED, LEFT, SAID, Committed, Draft, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import RecordingOutlet
 from tests.journal.support import JournalTestCase, said
@@ -67,7 +65,7 @@ class TickerTestCase(JournalTestCase):
     def delay(self) -> None:
         """Let commits wait, until the thread has run."""
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.store.truncate_at = 0
         self.say("delays")
         self.clock.advance(1)
 
@@ -281,9 +279,9 @@ class RefusalTests(TickerTestCase):
     def test_of_what_follows_a_commit_one_mistake_keeps_nothing_else_from_happening(self) -> None:
         done: list[str] = []
         self.say("a")
-        self.ticker.batch.then(lambda: done.append("before"))
-        self.ticker.batch.then(lambda: done.remove("nothing"))
-        self.ticker.batch.then(lambda: done.append("behind"))
+        self.ticker.batch.then.append(lambda: done.append("before"))
+        self.ticker.batch.then.append(lambda: done.remove("nothing"))
+        self.ticker.batch.then.append(lambda: done.append("behind"))
         self.ticker.after_attempt(lambda: done.append("attempted"))
         self.clock.advance(0)
         self.assertEqual(done, ["before", "behind", "attempted"])
@@ -397,7 +395,7 @@ class ShownTests(TickerTestCase):
         self.assertEqual(self.shown, [([JOINED, LEFT], ["ana joined", "bob left"])])
 
     def test_it_is_shown_before_what_follows_the_commit(self) -> None:
-        self.ticker.batch.then(lambda: self.shown.append(([], ["then"])))
+        self.ticker.batch.then.append(lambda: self.shown.append(([], ["then"])))
         self.say("a")
         self.clock.advance(0)
         self.assertEqual(self.shown, [([SAID], []), ([], ["then"])])
@@ -558,7 +556,7 @@ class SettlingTests(TickerTestCase):
         self.accept()
         # To forget something starts a checkpoint, for which the next attempt waits.
         self.thread.held = True
-        self.patch(sqlite, "TRUNCATE_AT", 0)
+        self.store.truncate_at = 0
         self.store.prune(self.now)
         self.clock.advance(1)
         settling = self.ticker.settle()

@@ -16,28 +16,18 @@ from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
 from chatservice.core.moderation import BAN, Term
-from chatservice.doors import factory
-from chatservice.doors.connection import UNNAMED_READ
+from chatservice.doors.connection import UNNAMED_READ, UNSENT_MOST
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.json import dialog
-from chatservice.doors.throttle import UNSENT_MOST
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import CLOSING_TIMEOUT, Limits
 from tests.core.programs import ProgramTestCase
 from tests.core.programs import brief as briefly
 from tests.core.support import Readings
-from tests.doors.support import (
-    GREETING,
-    Certificate,
-    Collector,
-    FullJournal,
-    House,
-    Peer,
-    reactor,
-    until,
-)
+from tests.doors.support import Certificate, Collector, FullJournal, House, Peer, reactor, until
 from tests.profiles import examples
+from tests.welcome import GREETING
 
 Said = dict[str, Any]
 
@@ -585,7 +575,7 @@ class HoldingTests(MachineTestCase):
                 break
             peer.send(line("who", room="lobby", ref="x" * 64) * 10)
         self.assertTrue(peer.paused)
-        self.assertGreater(peer.protocol.outbox.unsent, UNSENT_MOST)
+        self.assertGreater(peer.protocol.unsent, UNSENT_MOST)
         peer.read_on()
         self.house.run(1)
         self.assertFalse(peer.paused)
@@ -657,17 +647,17 @@ class RealConnectionTests(unittest.TestCase):
         peer.transport.abortConnection()
         await peer.closed
         (member,) = self.chat.members
-        await until(lambda: member in self.chat.absences)
+        await until(lambda: member in self.chat.attendance.absences)
         self.assertEqual(member.outlet.address, "127.0.0.1")
         self.assertTrue(member.outlet.closed)
         again = Collector()
         await connect(again)
         again.transport.write(line("hello", token=token, since=0))
         await again.wait_for(lambda: b'"live"' in again.received)
-        self.assertNotIn(member, self.chat.absences)
+        self.assertNotIn(member, self.chat.attendance.absences)
         again.transport.abortConnection()
         await again.closed
-        await until(lambda: member in self.chat.absences)
+        await until(lambda: member in self.chat.attendance.absences)
         self.chat.ticker.batch.hold(Term("127.0.0.1/32").fact(BAN, "127.0.0.1/32"))
         self.chat.ticker.wake()
         await until(lambda: not self.chat.members)
@@ -678,11 +668,10 @@ class RealConnectionTests(unittest.TestCase):
         self.assertIn(b"banned", refused.received)
 
     def setUp(self) -> None:
-        # What a peer sends at once may take its time on a busy machine.
-        self.patch(factory, "GREETING_SILENCE", 1.0)
         limits = Limits(max_per_address=0)
         self.chat = Chat(reactor, MemoryJournal(lambda: 0), lambda: 0, limits)
-        self.factory = ChatFactory(reactor, self.chat, limits)
+        # What a peer sends at once may take its time on a busy machine.
+        self.factory = ChatFactory(reactor, self.chat, limits, silence=1.0)
         self.chat.start()
         self.factory.start()
         self.addCleanup(self.chat.stop)

@@ -9,6 +9,7 @@ from chatservice.text.grammar import Row
 from chatservice.text.layout import COLUMNS
 from chatservice.text.slash import LOOKS_LIKE
 from tests.core.support import House, HouseTestCase, Person
+from tests.welcome import entered
 
 NOWHERE = "-- you are in no room: /join one first"
 NARROW = 40
@@ -138,7 +139,7 @@ class TableTests(CommandTestCase):
         self.assertEqual(
             self.ana.tries("/join dev", "/who", "/nick anna", "/who"),
             [
-                "-- you are in #dev: no one else yet",
+                entered("dev"),
                 "-- 1 person in #dev:",
                 "--   ana",
                 "-- you are anna now",
@@ -299,8 +300,8 @@ class RoomsTests(CommandTestCase):
 
 class JoinTests(CommandTestCase):
     def test_it_brings_into_a_room_which_is_then_the_current_one(self) -> None:
-        self.assertEqual(self.ana.tries("/join dev"), ["-- you are in #dev: no one else yet"])
-        self.assertEqual(self.bo.tries("/join #Dev"), ["-- you are in #dev with ana"])
+        self.assertEqual(self.ana.tries("/join dev"), [entered("dev")])
+        self.assertEqual(self.bo.tries("/join #Dev"), [entered("dev", "ana")])
         self.assertEqual(self.ana.read(), ["-- bo joined"])
         self.bo.tries("hi")
         self.assertEqual(self.ana.read(), ["<bo> hi"])
@@ -326,7 +327,7 @@ class JoinTests(CommandTestCase):
         )
 
     def test_in_no_room_one_can_join(self) -> None:
-        self.assertEqual(self.nowhere().tries("/join lobby"), ["-- you are in #lobby with bo"])
+        self.assertEqual(self.nowhere().tries("/join lobby"), [entered("lobby", "bo")])
 
 
 class LeaveTests(CommandTestCase):
@@ -401,7 +402,7 @@ class NickTests(CommandTestCase):
 
     def test_in_no_room_a_name_can_be_changed(self) -> None:
         self.assertEqual(self.nowhere().tries("/nick anna"), ["-- you are anna now"])
-        self.assertEqual(self.ana.tries("/join lobby"), ["-- you are in #lobby with bo"])
+        self.assertEqual(self.ana.tries("/join lobby"), [entered("lobby", "bo")])
         self.assertEqual(self.bo.read()[-1], "-- anna joined")
 
 
@@ -546,7 +547,7 @@ class SpacedTests(CommandTestCase):
     """A slash that stands alone, or apart from its word."""
 
     def test_a_space_behind_the_slash_makes_no_difference(self) -> None:
-        joined = ["-- you are in #dev: no one else yet"]
+        joined = [entered("dev")]
         self.assertEqual(self.ana.tries("/ join dev"), joined)
         self.ana.tries("/leave")
         self.assertEqual(self.ana.tries("/   JOIN   dev  "), joined)

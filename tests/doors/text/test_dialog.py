@@ -6,7 +6,8 @@ import json
 
 from twisted.trial import unittest
 
-from tests.doors.support import ALONE, GREETING, House, hello
+from tests.doors.support import House
+from tests.welcome import ALONE, GREETING, hello
 
 HELLO = '{"type":"hello","name":"bot"}'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timezone
 from functools import lru_cache
@@ -24,7 +25,7 @@ HISTORY_USUAL: Final = 20
 
 ON: Final = "on"
 
-_ZONES: Final = {name.lower(): name for name in (*available_timezones(), "UTC")}
+_ZONES: Final = {name.lower(): name for name in available_timezones()}
 """Looked up at the start: to look for each that somebody types takes a dozen files."""
 
 
@@ -43,14 +44,12 @@ def _stamps(view: TextView, value: str) -> TextView:
 
 
 def _zone(view: TextView, value: str) -> TextView:
-    name = _ZONES.get(value.lower())
-    if name == "UTC":
+    name = value.lower()
+    if name == "utc":
         return replace(view, zone=timezone.utc)
-    try:
-        if name is not None:
-            return replace(view, zone=ZoneInfo(name))
-    except (ValueError, OSError, KeyError):
-        pass  # The files of the system have changed.
+    # It is none, or the files of the system have changed.
+    with suppress(KeyError, ValueError, OSError):
+        return replace(view, zone=ZoneInfo(_ZONES[name]))
     raise Unclear("there is no such time zone: one is Europe/Berlin, or UTC")
 
 

@@ -6,6 +6,7 @@ from chatservice.core.actions import operating
 from chatservice.core.nicknames import NameTaken
 from tests.core.support import Person
 from tests.doors.text.commands.support import OPERATING, CrewTestCase, behind, catch_up
+from tests.welcome import entered
 
 BANNED = "-- you are banned from here"
 
@@ -156,7 +157,7 @@ class KickTests(CrewTestCase):
         self.assertTrue(self.bo.outlet.finished)
 
     def test_whose_connection_was_lost(self) -> None:
-        self.house.chat.disconnect(self.bo.member)
+        self.house.chat.attendance.disconnect(self.bo.member)
         self.bo.outlet.lost = True
         self.assertEqual(self.eve.tries("/kick bo")[-1], "-- you kicked bo")
         self.assertEqual(self.ana.read(), ["-- bo left (kicked)"])
@@ -529,7 +530,7 @@ class AnnounceTests(CrewTestCase):
         self.assertNotIn("cake", str(self.ana.tries("/history")[1:]))
 
     def test_whose_connection_was_lost_is_left_out(self) -> None:
-        self.house.chat.disconnect(self.bo.member)
+        self.house.chat.attendance.disconnect(self.bo.member)
         self.bo.outlet.lost = True
         self.eve.tries("/announce cake")
         self.assertEqual(self.ana.read(), ["-- eve announces: cake"])
@@ -542,7 +543,7 @@ class LockTests(CrewTestCase):
         locked = ["-- #dev is locked: nobody can come in now"]
         self.assertEqual(self.ana.tries("/join dev"), locked)
         self.assertEqual(self.eve.tries("/unlock dev"), ["-- you unlocked #dev"])
-        self.assertEqual(self.ana.tries("/join dev"), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(self.ana.tries("/join dev"), [entered("dev")])
         self.assertEqual(self.facts(), [])
 
     def test_what_is_not_to_be_locked_or_unlocked(self) -> None:

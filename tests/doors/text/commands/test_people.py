@@ -5,6 +5,7 @@ from chatservice.doors.text.view import TEXT
 from chatservice.text.grammar import SHORT
 from tests.doors.text.commands.support import CrewTestCase, behind, catch_up
 from tests.doors.text.commands.test_rooms import NARROW_NAMES
+from tests.welcome import entered
 
 USUAL = ["-- timestamps  off", "-- zone        UTC", "-- joins       on"]
 NO_ZONE = ["-- there is no such time zone: one is Europe/Berlin, or UTC"]
@@ -306,7 +307,7 @@ class NamesTests(CrewTestCase):
         self.assertGreater(self.ana.outlet.charged, little + 0.4)
 
     def test_in_a_cluster_that_is_apart_it_says_that_it_may_be_wrong(self) -> None:
-        self.house.chat.state.stale = "it may be otherwise"
+        self.house.chat.stale = "it may be otherwise"
         self.assertEqual(self.ana.tries("/names")[-1], "-- it may be otherwise")
 
 
@@ -314,7 +315,7 @@ class ShortTests(CrewTestCase):
     """What fingers know from elsewhere."""
 
     def test_they_do_what_the_commands_do(self) -> None:
-        self.assertEqual(self.ana.tries("/j dev"), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(self.ana.tries("/j dev"), [entered("dev")])
         self.assertEqual(self.ana.tries("/w"), self.ana.tries("/who"))
         self.assertEqual(self.ana.tries("/LIST"), self.ana.tries("/rooms"))
         self.assertEqual(self.ana.tries("/?"), self.ana.tries("/help"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.doors.text.commands.support import CrewTestCase, behind
+from tests.welcome import entered
 
 NARROW_NAMES = (
     "小林さん",
@@ -39,7 +40,7 @@ class LockedTests(CrewTestCase):
 
     def test_operators_come_in(self) -> None:
         self.eve.tries("/lock dev")
-        self.assertEqual(self.eve.tries("/join dev"), ["-- you are in #dev: no one else yet"])
+        self.assertEqual(self.eve.tries("/join dev"), [entered("dev")])
 
 
 class OperatorsRoomTests(CrewTestCase):

@@ -5,6 +5,7 @@ from typing import Any
 from chatservice.core import ignoring
 from tests.core.support import HouseTestCase, Person
 from tests.doors.text.commands.support import CrewTestCase, behind, catch_up
+from tests.welcome import entered
 
 
 class MsgTests(CrewTestCase):
@@ -307,7 +308,7 @@ class TopicTests(CrewTestCase):
         self.assertEqual(self.ana.tries("/topic"), ["-- the topic: the  plan"])
         self.assertEqual(
             self.bo.tries("/join dev"),
-            ["-- you are in #dev with ana", "-- the topic: the  plan"],
+            [entered("dev", "ana"), "-- the topic: the  plan"],
         )
         self.assertEqual(self.bo.tries("/topic another"), ["-- the topic: another"])
         self.assertEqual(self.ana.read(), ["-- bo joined", "-- bo set the topic: another"])

@@ -7,16 +7,22 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.address import UNIXAddress
+from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.trial import unittest
 
 from chatservice.core.chat import Chat
-from chatservice.doors.factory import GREETING_SILENCE, STRANGERS_SILENCE
-from chatservice.doors.first_bytes import PREAMBLE_MOST, REMEMBERED
-from chatservice.doors.json.dialog import JsonDoor, ProgramDialog
+from chatservice.doors.factory import (
+    GREETING_SILENCE,
+    MOST_REMEMBERED,
+    REMEMBERED,
+    STRANGERS_SILENCE,
+)
+from chatservice.doors.first_bytes import PREAMBLE_MOST
+from chatservice.doors.json.dialog import ProgramDialog
 from chatservice.doors.seam import Connection
 from chatservice.doors.table import DOORS
-from tests.doors.support import ALONE, GREETING, House, Peer, hello
+from tests.doors.support import House, Peer
+from tests.welcome import ALONE, GREETING, hello
 
 BOM = b"\xef\xbb\xbf"
 PING = b'{"type":"ping"}\n'
@@ -201,6 +207,15 @@ class LateTests(HouseTestCase):
         self.house.run(REMEMBERED, step=1)
         self.greeted()
 
+    def test_of_too_many_the_oldest_is_forgotten(self) -> None:
+        stranger = self.house.connect()
+        for number in range(MOST_REMEMBERED + 1):
+            host = f"10.0.{number >> 8}.{number & 255}"
+            stranger.wire.peerAddr = IPv4Address("TCP", host, 50000)
+            self.house.factory.met_stranger(stranger.protocol)
+        self.greeted("10.0.0.0")
+        self.assertEqual(self.house.connect("10.0.0.1").hear(), [])
+
     def test_what_comes_of_who_was_refused_makes_nobody_a_stranger(self) -> None:
         house = House(max_per_address=1)
         ana = house.enter("ana")
@@ -317,17 +332,17 @@ class EndOfTelnetTests(HouseTestCase):
 class LongMarkTests(unittest.TestCase):
     """A door whose peers begin with three bytes of their own, which may come one by one."""
 
-    class Door(JsonDoor):
-        def recognises(self, first: bytes) -> bool | None:
+    class Door(ProgramDialog):
+        @staticmethod
+        def recognises(first: bytes) -> bool | None:  # type: ignore[override]
             return None if len(first) < 3 and b"<<{".startswith(first) else first[:3] == b"<<{"
 
-        def open(self, chat: Chat, connection: Connection) -> ProgramDialog:
-            dialog = super().open(chat, connection)
-            connection.outbox.write(b"come in\r\n")
-            return dialog
+        def __init__(self, chat: Chat, connection: Connection) -> None:
+            super().__init__(chat, connection)
+            connection.write(b"come in\r\n")
 
     def setUp(self) -> None:
-        self.house = House(doors=(self.Door(), *DOORS))
+        self.house = House(doors=(self.Door, *DOORS))
 
     def test_byte_by_byte_and_behind_blanks(self) -> None:
         for first in (b"<<{", b"\r\n<<{", BOM + b"\n <<{"):

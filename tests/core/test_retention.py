@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from chatservice.core.feed.retention import PRUNE_EVERY, PRUNE_PAUSE
-from chatservice.journal.sqlite import PRUNE_EVENTS
+from chatservice.core.chat import PRUNE_EVERY, PRUNE_PAUSE
+from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import DAY, House, HouseTestCase
 
 
@@ -45,7 +45,8 @@ class PrunerTests(HouseTestCase):
     def test_much_is_forgotten_in_slices_with_pauses(self) -> None:
         house = self.open(self.path, keep=1)
         (ana,) = house.gather("ana")
-        for _ in range(2 * PRUNE_EVENTS + 100):
+        most = SqliteJournal.prune_most
+        for _ in range(2 * most + 100):
             ana.type("x")
         house.tick()
         total = self.count()
@@ -55,7 +56,10 @@ class PrunerTests(HouseTestCase):
         for _ in range(4):
             house.tick(PRUNE_PAUSE)
             counts.append(self.count())
-        self.assertEqual(counts, [total - PRUNE_EVENTS, total - 2 * PRUNE_EVENTS, 1, 1, 1])
+        self.assertEqual(
+            counts,
+            [total - most, total - 2 * most, 1, 1, 1],
+        )
 
     def test_it_is_looked_for_at_the_start_too(self) -> None:
         house = House(self.path)

@@ -3,8 +3,7 @@ from __future__ import annotations
 from twisted.internet.testing import StringTransport
 from twisted.trial import unittest
 
-from chatservice.doors.outbox import outbox
-from chatservice.doors.throttle import COMMANDS_A_LINE, PACE, PacedFramer
+from chatservice.doors.connection import COMMANDS_A_LINE, PACE, ChatProtocol
 from tests.doors.support import House
 
 IAC, NOP, DO, WILL = b"\xff", b"\xf1", b"\xfd", b"\xfb"
@@ -12,17 +11,17 @@ READ = 65536
 """Bytes that one read gives, at most."""
 
 
-class Paced(PacedFramer):
-    """Writes down when each line came; each counts."""
+class Paced(ChatProtocol):
+    """Writes down when each line came; each counts. It may take its time to give a name."""
 
-    MAX_LENGTH = 100_000
+    operator = True
 
     def __init__(self, house: House) -> None:
         self.factory = house.factory
         self.came: list[tuple[float, bytes]] = []
-        self.transport = StringTransport()
-        self.outbox = outbox(self.transport, self)  # type: ignore[arg-type]
-        self.makeConnection(self.transport)
+        self.makeConnection(StringTransport())
+        self.MAX_LENGTH = 100_000
+        self.greet()
 
     def lineReceived(self, line: bytes) -> None:
         self.came.append((self.factory.clock.seconds(), line))
