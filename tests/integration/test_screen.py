@@ -449,6 +449,18 @@ class ResizeTests(ScreenTestCase):
 
             eventually(are_there, f"each line of {said[0]} to {said[-1]} once")
 
+    def test_nor_where_little_was_said_so_far(self) -> None:
+        self.serve()
+        for number, typed in enumerate(self.TYPED):
+            where = f"localhost:{self.server.port}"
+            tmux = Tmux(self, (*COMMAND, "--name", f"ana{number}", where))
+            tmux.until(lambda rows: any("you are in #lobby" in row for row in rows), "the lobby")
+            tmux.type(typed)
+            step = self.columns // 8
+            for columns in (self.columns - step * n for n in range(1, 4)):
+                tmux.resize(columns, self.rows)
+                self.assert_whole(tmux, columns, typed)
+
 
 class NarrowResizeTests(ResizeTests):
     columns, rows = 40, 24

@@ -112,7 +112,7 @@ class Screen(Conversation):
         connected = self.session.connected
         here = "no room" if connected else ""
         if self.here is not None:
-            here = f"all, to {self.here.label}" if self.together else self.here.label
+            here = f"all, to {self.here.shown}" if self.together else self.here.shown
         seen = self.rooms.get(self.room or "")
         views = enumerate(self.views, 1)
         pause = None
@@ -121,7 +121,7 @@ class Screen(Conversation):
         return status(
             here,
             None if seen is None else seen.people,
-            [Other(at, view.label, view.unread) for at, view in views if view is not self.here],
+            [Other(at, view.shown, view.unread) for at, view in views if view is not self.here],
             len(self.unsent()),
             connected_as(connected, self.session.latency, pause),
             columns,

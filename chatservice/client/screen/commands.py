@@ -125,7 +125,7 @@ def _command(typist: Conversation, word: str, typed: list[str]) -> None:
         raise Refused(str(error)) from None
     needs_room = command.nowhere and not ("ROOM" in command.kinds and words[0])
     if needs_room and here is not None and here.room is None and command.name != "leave":
-        raise Refused(f"this is private, with {here.label}: /go ROOM first")
+        raise Refused(f"this is private, with {here.shown}: /go ROOM first")
     run = _RUN.get(command.name, partial(_pass_on, command))
     if len(typed) == 1:
         run(typist, *words)
@@ -223,7 +223,7 @@ def _go(typist: Conversation, typed: str) -> None:
         for number, view in enumerate(typist.views, 1):
             unread = f" ({view.unread:,} unread)" if view.unread else ""
             mark = " (you are here)" if view is typist.here else ""
-            rows.append((f"{number}", f"{directed(view.label)}{unread}{mark}"))
+            rows.append((f"{number}", f"{view.shown}{unread}{mark}"))
         typist.tell(*table([*rows, (ALL, "all in one view")]))
     elif typed.lower() == ALL:
         typist.go_everywhere()
@@ -267,7 +267,7 @@ def _reply(typist: Conversation, text: str) -> None:
         raise Refused("nobody wrote to you privately yet")
     if to.session is None:
         # By its name, it might reach a stranger who has that by now.
-        raise Refused(f"this server does not tell whether that is still {to.label}: /msg NAME TEXT")
+        raise Refused(f"this server does not tell whether that is still {to.shown}: /msg NAME TEXT")
     typist.talk(messages.Private(session=to.session, text=text))
 
 
@@ -294,7 +294,7 @@ def _ignore(typist: Conversation, typed: str) -> None:
     name = _known(typist, typed)
     if not typist.ignoring.ignore(name):
         raise Refused(f"you ignore {IGNORED_MOST} people already")
-    typist.tell(f"you see no more of {name}")
+    typist.tell(f"you see no more of {directed(name)}")
 
 
 def _unignore(typist: Conversation, typed: str) -> None:
@@ -307,7 +307,7 @@ def _unignore(typist: Conversation, typed: str) -> None:
 def _ignored(typist: Conversation) -> None:
     ignored = typist.ignoring.names
     if ignored:
-        typist.tell("you ignore:", *listed(ignored, "  "))
+        typist.tell("you ignore:", *listed([directed(name) for name in ignored], "  "))
     else:
         typist.tell("you ignore nobody")
 

@@ -22,7 +22,6 @@ from chatservice.client.session.outgoing import OVER, Refused, Sent, error_in
 from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored.state import Settings, server_at
 from chatservice.text import names, wording
-from chatservice.text.directions import directed
 from chatservice.text.layout import COLUMNS
 from chatservice.text.listing import faces
 
@@ -221,7 +220,7 @@ class Conversation(Listener):
         if self._is_seen(view):
             self._put(self._as_seen(line, view))
         elif view.room is None and view.unread == 1:
-            who, number = directed(view.label), self.views.index(view) + 1
+            who, number = view.shown, self.views.index(view) + 1
             keys = f"Alt-{number} or " if number < KEYS else ""
             self.tell(f"{who} writes to you: {keys}/go {who} shows it")
 
@@ -382,7 +381,7 @@ class Conversation(Listener):
         elif view.room is not None:
             self.tell(f"you are in #{view.room} now")
         else:
-            self.tell(f"you write to {directed(view.label)} now")
+            self.tell(f"you write to {view.shown} now")
         view.unread = 0
         self._desk.refresh()
 
@@ -427,15 +426,15 @@ class Conversation(Listener):
             self.people.left(view.room)
         self.book.close(view)
         if view is not self.here:
-            self.tell(f"you left {view.label}")
+            self.tell(f"you left {view.shown}")
             return
         self.here = None
         views = self.views
         if views:
-            self.tell(f"you left {view.label}")
+            self.tell(f"you left {view.shown}")
             self.turn_to(next((other for other in reversed(views) if other.room), views[-1]))
         else:
-            self.tell(f"you left {view.label}; /join another")
+            self.tell(f"you left {view.shown}; /join another")
 
     # Coming into a room: the past, then who is there, then what happens
 

@@ -249,6 +249,8 @@ class Editor:
         self._screen.hung_up()
 
     def _begun(self) -> None:
+        # Where there are rows below it, tmux moves the rows above out of reach when it folds them.
+        self._output.cursor_goto(self._output.get_size().rows, 1)
         if self._closing:
             self.app.exit()
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from chatservice.client.screen.rendering import Line, counted, rule
 from chatservice.text import names
+from chatservice.text.directions import directed
 
 KEPT: Final = 500
 """So many lines of a view are kept."""
@@ -47,9 +48,14 @@ class View:
         return self.label[1:] if self.label.startswith("#") else None
 
     @property
+    def shown(self) -> str:
+        """The label as it stands among other words."""
+        return directed(self.label)
+
+    @property
     def heading(self) -> Line:
         """The line above all others."""
-        return rule(self.label if self.room else f"private, with {self.label}")
+        return rule(self.shown if self.room else f"private, with {self.shown}")
 
     def last(self) -> list[Line]:
         """Return the last lines, with a rule above those that are unread."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,12 @@ class Desk:
 
     @property
     def rows(self) -> list[str]:
-        """All rows, but for the line that is typed, and what stands around it."""
+        """All rows, but for the line that is typed, and what stands around it.
+
+        Those above the first are empty: all begins at the foot of the terminal.
+        """
         rows = [row.rstrip() for row in self.cells.display]
-        return self.cells.past + rows[: self._input]
+        return list(dropwhile(lambda row: not row, self.cells.past + rows[: self._input]))
 
     @property
     def page(self) -> list[str]:

@@ -64,3 +64,13 @@ class ViewsTests(TestCase):
         for name in ("ana", "bob", "cleo"):
             book.with_person(name)
         self.assertEqual([view.label for view in book.among([])], ["bob", "cleo"])
+
+
+class LabelTests(TestCase):
+    def test_one_from_right_to_left_does_not_turn_what_stands_behind_it(self) -> None:
+        for label, shown in (
+            ("אבי", "\u200eאבי\u200e"),
+            ("#אבי", "\u200e#אבי\u200e"),
+            ("bob", "bob"),
+        ):
+            self.assertEqual(View(label).shown, shown)
