@@ -63,10 +63,6 @@ def _notice(zone: str, reply: Notice | Error | Replaced) -> str:
     return _lines(reply.text)
 
 
-def _not_done(zone: str, reply: NotDone) -> str:
-    return _lines(f"{reply.error.text}: {reply.hint}" if reply.hint else reply.error.text)
-
-
 def _ok(zone: str, reply: Ok) -> str:
     done = _DONE.get(reply.to)
     return _lines(done.format(name=directed(reply.name or ""))) if done is not None else ""
@@ -76,10 +72,6 @@ def _entered(zone: str, reply: Entered) -> str:
     company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
     topic = [f"the topic: {reply.topic}"] if reply.topic else []
     return _lines(f"you are in #{directed_room(reply.room)}{company}", *topic)
-
-
-def _turned(zone: str, reply: Turned) -> str:
-    return _lines(f"you are in #{reply.room.room} {'already' if reply.already else 'now'}")
 
 
 def _left(zone: str, reply: Left) -> str:
@@ -92,20 +84,9 @@ def _look_back(zone: str, reply: LookBack) -> str:
     return _lines(f"{lines} of #{reply.room}, times in {zone}:")
 
 
-def _is_away(zone: str, reply: IsAway) -> str:
-    shown = directed(reply.name)
-    return _lines(f"{shown} is away: {reply.why}" if reply.why else f"{shown} is away")
-
-
 def _topic_is(zone: str, reply: TopicIs) -> str:
     none = "the topic is gone" if reply.new else f"#{reply.room} has no topic"
     return _lines(f"the topic: {reply.topic}" if reply.topic else none)
-
-
-def _named(zone: str, reply: Named) -> str:
-    if reply.already:
-        return _lines(f"you are {reply.name} already")
-    return _lines(wording.RENAMED.format(name=reply.name))
 
 
 def _ignoring(zone: str, reply: Ignoring) -> str:
@@ -145,16 +126,24 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     Notice: _notice,
     Error: _notice,
     Replaced: _notice,
-    NotDone: _not_done,
+    NotDone: lambda zone, reply: _lines(": ".join(filter(None, (reply.error.text, reply.hint)))),
     Ok: _ok,
     Entered: _entered,
-    Turned: _turned,
+    Turned: lambda zone, reply: _lines(
+        f"you are in #{reply.room.room} {'already' if reply.already else 'now'}"
+    ),
     Left: _left,
     LookBack: _look_back,
     Sent: lambda zone, reply: f"[you -> {directed(reply.to)}] {reply.text}\r\n",
-    IsAway: _is_away,
+    IsAway: lambda zone, reply: _lines(
+        directed(reply.name) + (f" is away: {reply.why}" if reply.why else " is away")
+    ),
     TopicIs: _topic_is,
-    Named: _named,
+    Named: lambda zone, reply: _lines(
+        f"you are {reply.name} already"
+        if reply.already
+        else wording.RENAMED.format(name=reply.name)
+    ),
     Goodbye: lambda zone, reply: _lines(wording.GOODBYE.format(name=reply.name)),
     Ignoring: _ignoring,
     Profile: _profile,

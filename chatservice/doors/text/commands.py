@@ -1,32 +1,46 @@
 """Handle a line: a line that shows a ``/`` first is a command, any other line is said.
 
-What a command takes, and what is asked for by it, is in its row (:mod:`.grammar`); what concerns
-only how somebody sees the chat is done here.
+What a command takes, and what is asked for by it, is in its row (:mod:`.grammar`). Commands that
+concern only how somebody sees the chat, and what was said before, are done here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timezone
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
 
 from twisted.internet.defer import Deferred
 
 from chatservice.core.actions import perform
 from chatservice.core.actions.meant import current_room
+from chatservice.core.actions.rooms import HISTORY_MOST
 from chatservice.core.actions.talking import say_here
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.core.permissions import check_operator
+from chatservice.core.permissions import check_in_room, check_operator
 from chatservice.core.refusals import Refusal
-from chatservice.doors.text.commands.viewing import history, set_view
-from chatservice.text.grammar import OPERATORS, PEOPLE, SHORT, Row, Unclear
+from chatservice.doors.text.view import TextView
+from chatservice.text.grammar import OPERATORS, PEOPLE, SHORT, Row, Unclear, number
 from chatservice.text.layout import table, wrap
 from chatservice.text.slash import LooksLikeCommand, from_slash
+from chatservice.text.times import OFF, STAMPS
 
 WORD_SHOWN: Final = 24
 """Characters of a word that is no command, of which is made anything."""
+
+HISTORY_USUAL: Final = 20
+"""Lines that ``/history`` shows unless it is told how many."""
+
+ON: Final = "on"
+
+_ZONES: Final = {name.lower(): name for name in available_timezones()}
+"""Looked up at the start: to look for each that somebody types takes a dozen files."""
 
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
@@ -106,6 +120,63 @@ def _help(chat: Chat, member: Member, word: str) -> None:
         raise _no_such(word.removeprefix("/"))
     lines = (f"{row.usage}: {row.does}", f"for example: {row.example}")
     member.tell(*(part for line in lines for part in wrap(line.split())))
+
+
+def history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
+    """Show the last things said in the current room."""
+    count = number(typed, HISTORY_USUAL)
+    if count is None:
+        raise Unclear(f"usage: /history [N], N up to {HISTORY_MOST:,}")
+    return chat.look_back(member, check_in_room(member), min(count, HISTORY_MOST))
+
+
+def _stamps(view: TextView, value: str) -> TextView:
+    if value.lower() not in STAMPS:
+        raise Unclear(f"timestamps are {', '.join(STAMPS)}")
+    return replace(view, stamps=value.lower())
+
+
+def _zone(view: TextView, value: str) -> TextView:
+    name = value.lower()
+    if name == "utc":
+        return replace(view, zone=timezone.utc)
+    # It is none, or the files of the system have changed.
+    with suppress(KeyError, ValueError, OSError):
+        return replace(view, zone=ZoneInfo(_ZONES[name]))
+    raise Unclear("there is no such time zone: one is Europe/Berlin, or UTC")
+
+
+def _moves(view: TextView, value: str) -> TextView:
+    if value.lower() not in (ON, OFF):
+        raise Unclear(f"joins are {ON} or {OFF}")
+    return replace(view, moves=value.lower() == ON)
+
+
+SETTINGS: Final[
+    dict[str, tuple[Callable[[TextView, str], TextView], Callable[[TextView], str]]]
+] = {
+    "timestamps": (_stamps, lambda view: view.stamps),
+    "zone": (_zone, lambda view: str(view.zone)),
+    "joins": (_moves, lambda view: ON if view.moves else OFF),
+}
+"""By name: what makes a view one that is set so, and what tells how a view is set."""
+
+_shared = lru_cache(maxsize=1000)(TextView)
+"""Equal views are one, so that those who see the same share what is rendered."""
+
+
+def set_view(chat: Chat, member: Member, what: str, value: str) -> None:
+    """Show how somebody sees the chat, and change it if that is asked for."""
+    view = member.view
+    assert isinstance(view, TextView)
+    if what:
+        setting = SETTINGS.get(what.lower())
+        if setting is None or not value:
+            raise Unclear(f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
+        view = setting[0](view, value)
+        view = _shared(view.stamps, view.zone, view.moves)
+        member.turn_to(member.current, view)
+    member.tell(*table([(name, shown(view)) for name, (_, shown) in SETTINGS.items()]))
 
 
 _OWN: Final[dict[str, Callable[..., Deferred[None] | None]]] = {
