@@ -204,13 +204,10 @@ class ChatService(Service):
         """Allow as many open files as the system lets us, and say so if they are too few."""
         wanted = self.factory.limits.max_connections
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for most in (max(hard, wanted + SPARE_FILES), hard):
-            try:
+        for most in (hard, max(hard, wanted + SPARE_FILES)):  # The second one as root.
+            with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-            except (OSError, ValueError):
-                continue
-            soft = most
-            break
+                soft = most
         if soft < wanted + SPARE_FILES or not wanted:
             self.factory.most = max(1, soft - SPARE_FILES)  # 0 would be any number
         if soft < wanted + SPARE_FILES:

@@ -82,9 +82,9 @@ class Options(OneLineOptions):
             **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
         )
         self["keep"] = self._number("keep", 0)
-        self.brokers = None
-        if self["cluster"]:
-            self.brokers = settings.brokers(self, self._number, self.limits)
+        self.brokers = (
+            settings.brokers(self, self._number, self.limits) if self["cluster"] else None
+        )
         if self["console"]:
             self._have_terminal()
         for description in self["listen"]:

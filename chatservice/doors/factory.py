@@ -13,12 +13,12 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
-from chatservice.core.deadlines import Deadlines
+from chatservice.core.deadlines import Deadlines, Timer
 from chatservice.core.networks import counted
 from chatservice.doors.closing_log import Closings
 from chatservice.doors.connection import PACE, STOPPING, ChatProtocol
@@ -103,14 +103,14 @@ class ChatFactory(ServerFactory):
         self._waiting: Counter[str] = Counter()
         self.progress = Progress()
         self.closings = Closings(clock)
-        self._sweep_due: IDelayedCall | None = None
+        self._sweeping = Timer(clock, self._sweep)
         self._next_look = 0.0
         # Fires, while the house closes, when all are gone.
         self._gone: Deferred[None] | None = None
 
     def start(self) -> None:
         """Begin to look after the connections."""
-        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        self._sweeping.start(SWEEP)
 
     # What connections tell
 
@@ -208,8 +208,7 @@ class ChatFactory(ServerFactory):
         """
         if protocol.counted_in is not self._waiting:
             return True
-        full = self._places[protocol.site] >= self.limits.max_per_address
-        if full and not instead:
+        if not instead and self._places[protocol.site] >= self.limits.max_per_address:
             return self._crowded(protocol)
         self._count(protocol, self._places)
         return True
@@ -287,7 +286,7 @@ class ChatFactory(ServerFactory):
     def _sweep(self) -> None:
         """End the connections that have stalled, and those whose peer has read all and stays."""
         now = self.clock.seconds()
-        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        self._sweeping.start(SWEEP)
         for protocol, since in list(self._closing.items()):
             stalled = self.progress.stalled(protocol, now)
             if stalled is None and now - since >= SWEEP:
@@ -331,23 +330,23 @@ class ChatFactory(ServerFactory):
                 self._abort(protocol)
             elif not protocol.has_member and protocol not in self._closing:
                 protocol.part(*why)
-        end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
+        end = Timer(self.clock, self._abort_all)
+        end.start(CLOSING_TIMEOUT)
         if self.connections:
             await self._gone
-        for timer in (end, self._sweep_due):
-            if timer is not None and timer.active():
-                timer.cancel()
-        for deadlines in (
-            self.paced,
-            self.lingering,
-            self._ungreeted,
-            self._awaited,
-            self._handshaking,
-            self.unnamed,
-            self._strangers,
+        for stop in (
+            end.stop,
+            self._sweeping.stop,
+            self.paced.stop,
+            self.lingering.stop,
+            self._ungreeted.stop,
+            self._awaited.stop,
+            self._handshaking.stop,
+            self.unnamed.stop,
+            self._strangers.stop,
+            self.closings.stop,
         ):
-            deadlines.stop()
-        self.closings.stop()
+            stop()
 
     def _abort_all(self) -> None:
         for protocol in list(self.connections):

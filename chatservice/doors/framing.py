@@ -85,12 +85,11 @@ class LineFramer(LineReceiver):
             self._at = 0
         if self._holds:
             return
-        if self._ended:
-            if not self._end_told:
-                self._end_told = True
-                self.input_ended()
-        else:
+        if not self._ended:
             self._read_on()
+        elif not self._end_told:
+            self._end_told = True
+            self.input_ended()
 
     def _read_on(self) -> None:
         if self.paused:
