@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from types import FrameType
 from typing import Any
 
 from twisted.logger import Logger
@@ -35,16 +34,18 @@ class Signals:
         told_to_stay = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         self._on_terminal = _has_terminal() and not told_to_stay
         for number in (signal.SIGHUP, signal.SIGUSR1):
-            self._before[number] = signal.signal(number, self._came)
+            self._before[number] = signal.signal(
+                number,
+                lambda number, frame: self._reactor.callFromThread(
+                    self._handle, signal.Signals(number)
+                ),
+            )
 
     def stop(self) -> None:
         """Let them do what they did before."""
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
-
-    def _came(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._handle, signal.Signals(number))
 
     def _handle(self, number: signal.Signals) -> None:
         if number == signal.SIGHUP and self._on_terminal and not _has_terminal():

@@ -21,7 +21,7 @@ from chatservice.core.chat import Chat
 from chatservice.core.rekeying import revise, revise_alone
 from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.listener import Listener
+from chatservice.doors.listener import Listener, parted
 from chatservice.journal.events import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
@@ -120,11 +120,11 @@ class Options(OneLineOptions):
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        listener = Listener.parse(description)
-        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", listener.endpoint)
+        endpoint, _ = parted(description)
+        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", endpoint)
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
-        listener.open(None)
+        Listener(None, description)
     except Exception as error:
         raise UsageError(f"--listen {description}: {why_no_endpoint(error)}") from None
 
@@ -199,7 +199,7 @@ def makeService(options: Options) -> IService:
     return ChatService(
         reactor,
         ChatFactory(reactor, chat, options.limits),
-        [(text, Listener.parse(text).open(reactor)) for text in options["listen"]],
+        [(text, Listener(reactor, text)) for text in options["listen"]],
         bool(options["console"]),
         options.parent if options.parent is not None else {},
     )

@@ -122,10 +122,7 @@ class ChatFactory(ServerFactory):
         """Take a new connection; the silence that makes it a person runs once TLS is up."""
         self.connections[protocol] = None
         prepare(protocol.transport, self.limits.stall_timeout)
-        if handshake:
-            self._handshaking.add(protocol)
-        else:
-            self._ungreeted.add(protocol)
+        (self._handshaking if handshake else self._ungreeted).add(protocol)
         if self._gone is not None:
             protocol.part("the server is going down")
         elif self.most and len(self.connections) - len(self._parting) > self.most:

@@ -66,9 +66,8 @@ def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -
         ("in", ", ".join(f"#{room}" for room in answer.rooms) or "no room"),
         ("since", moment(answer.since)),
         ("idle", durations.say(answer.idle)),
+        *([("away", answer.away or "yes")] if answer.away is not None else []),
     ]
-    if answer.away is not None:
-        rows.append(("away", answer.away or "yes"))
     operator = " (operator)" if answer.operator else ""
     return [f"{directed(answer.name)}{operator}", *table([*rows, *more])]
 
