@@ -23,9 +23,6 @@ class LogFile(logfile.LogFile):
     (``copytruncate`` of logrotate), and fills it with NULs up to there; and it keeps all old logs.
     """
 
-    def __init__(self, name: str, directory: str) -> None:
-        super().__init__(name, directory, maxRotatedFiles=KEPT)  # type: ignore[no-untyped-call]
-
     def _openFile(self) -> None:
         super()._openFile()  # type: ignore[no-untyped-call]
         flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
@@ -54,5 +51,7 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
     name, in_front = twistd.get("logfile"), twistd.get("nodaemon") or twistd.get("debug")
     if twistd.get("syslog") or twistd.get("logger") or name == "-" or (in_front and not name):
         return None
-    opened: LogFile = LogFile.fromFullPath(name or NAME)  # type: ignore[no-untyped-call]
+    opened: LogFile = LogFile.fromFullPath(  # type: ignore[no-untyped-call]
+        name or NAME, maxRotatedFiles=KEPT
+    )
     return opened

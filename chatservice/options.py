@@ -73,5 +73,7 @@ def _check_twistd(options: Mapping[str, Any]) -> None:
     except OSError as error:
         raise UsageError(f"--pidfile {pid_file}: {error.strerror}") from None
     if not os.access(os.path.dirname(os.path.abspath(pid_file)), os.W_OK | os.X_OK):
-        why = "nothing can be written there: give another, or none (--pidfile=)"
-        raise UsageError(f"--pidfile {pid_file}: {why}")
+        raise UsageError(
+            f"--pidfile {pid_file}: nothing can be written there:"
+            " give another, or none (--pidfile=)"
+        )

@@ -30,9 +30,8 @@ class Signals:
 
     def start(self) -> None:
         """Take them from now on."""
-        # Who was started by nohup is not to end with the terminal.
-        told_to_stay = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        self._on_terminal = _has_terminal() and not told_to_stay
+        # A process that nohup has started is not to end with the terminal.
+        self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
         for number in (signal.SIGHUP, signal.SIGUSR1):
             self._before[number] = signal.signal(
                 number,

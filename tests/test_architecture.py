@@ -18,7 +18,6 @@ MAY_IMPORT = {
     "__init__": set(),
     "limits": set(),
     "clock": set(),
-    "daemon": set(),
     "leftovers": set(),
     "logs": set(),
     "signals": {"logs"},
@@ -30,7 +29,7 @@ MAY_IMPORT = {
     "core": {"journal", "limits", "messages", "text"},
     "doors": {"core", "journal", "limits", "messages", "text"},
     "cluster": {"core", "journal", "limits", "messages", "text"},
-    "service": {"__init__", "daemon", "doors", "journal", "leftovers", "logs", "signals"},
+    "service": {"__init__", "doors", "journal", "leftovers", "logs", "signals"},
     "tap": {
         "clock",
         "cluster",

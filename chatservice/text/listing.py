@@ -46,6 +46,7 @@ def alphabetical(name: str) -> tuple[str, str]:
     """
     plain = name.casefold()
     if not plain.isascii():
-        parts = unicodedata.normalize("NFKD", plain)
-        plain = "".join(one for one in parts if not unicodedata.combining(one))
+        plain = "".join(
+            one for one in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(one)
+        )
     return _DIGITS.sub(lambda found: found[0].zfill(DIGITS), plain), name

@@ -97,8 +97,9 @@ class ProgramDialog(MemberDialog):
             return None
         if chat.held_up:
             self.tell(chat.held_up)
-        entering = chat.returns.enter(Arrival(request, connection, JSON))
-        return self.come_in(entering, partial(self._refused, request))
+        return self.come_in(
+            chat.returns.enter(Arrival(request, connection, JSON)), partial(self._refused, request)
+        )
 
     def _replaces(self, token: str | None) -> bool:
         """Tell whether who has a token has another connection of the same address."""
@@ -155,7 +156,8 @@ def _fit(request: messages.Request, most: int) -> messages.Request:
     if "\n" in text or "\r" in text:
         raise BadMessage(messages.refusal(request, Code.BAD_FIELD, "a text is one line"))
     if len(text) > most:
-        why = wording.TOO_LONG.format(most=most)
-        raise BadMessage(messages.refusal(request, Code.TOO_LONG, why))
+        raise BadMessage(
+            messages.refusal(request, Code.TOO_LONG, wording.TOO_LONG.format(most=most))
+        )
     shown = safe(text)
     return request if shown == text else replace(request, text=shown)

@@ -118,8 +118,9 @@ def _help(chat: Chat, member: Member, word: str) -> None:
     row = _find(word.removeprefix("/"))
     if row is None:
         raise _no_such(word.removeprefix("/"))
-    lines = (f"{row.usage}: {row.does}", f"for example: {row.example}")
-    member.tell(*(part for line in lines for part in wrap(line.split())))
+    member.tell(
+        *wrap(f"{row.usage}: {row.does}".split()), *wrap(f"for example: {row.example}".split())
+    )
 
 
 def history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:

@@ -70,8 +70,10 @@ def _ok(zone: str, reply: Ok) -> str:
 
 def _entered(zone: str, reply: Entered) -> str:
     company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
-    topic = [f"the topic: {reply.topic}"] if reply.topic else []
-    return _lines(f"you are in #{directed_room(reply.room)}{company}", *topic)
+    return _lines(
+        f"you are in #{directed_room(reply.room)}{company}",
+        *([f"the topic: {reply.topic}"] if reply.topic else []),
+    )
 
 
 def _left(zone: str, reply: Left) -> str:
@@ -167,8 +169,12 @@ def _crowd(reply: Crowd, names: Iterable[str]) -> list[str]:
 
 def _overview(reply: Overview, rooms: Iterable[RoomSeen]) -> list[str]:
     locked = [RoomSeen(room=room, people=0, locked=True) for room in reply.locked[:ROOMS_LISTED]]
-    shown = [*islice(rooms, ROOMS_LISTED), *locked]
-    return answers.rooms(shown, reply.count - ROOMS_LISTED, reply.yours, reply.here)
+    return answers.rooms(
+        [*islice(rooms, ROOMS_LISTED), *locked],
+        reply.count - ROOMS_LISTED,
+        reply.yours,
+        reply.here,
+    )
 
 
 LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
