@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chatservice.messages import About, NameList, Person, RoomSeen, Up
 from chatservice.text import durations
-from chatservice.text.directions import directed
 from chatservice.text.layout import COLUMNS, WIDTH, grid, listed, table, wrap
-from chatservice.text.listing import people
+from chatservice.text.listing import directed, people
 
 
 def who(room: str, there: Iterable[Person], count: int) -> list[str]:

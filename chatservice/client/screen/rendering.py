@@ -18,8 +18,7 @@ from chatservice import messages
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.screen.styles import of_name
 from chatservice.client.state import Bell
-from chatservice.text.directions import directed, directed_room
-from chatservice.text.listing import FACES, faces
+from chatservice.text.listing import FACES, directed, directed_room, faces
 
 MARK: Final = len("-- ")
 

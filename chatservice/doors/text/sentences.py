@@ -40,9 +40,8 @@ from chatservice.messages.shown import (
     Turned,
 )
 from chatservice.text import answers, durations, wording
-from chatservice.text.directions import directed, directed_room
 from chatservice.text.layout import listed, table
-from chatservice.text.listing import faces
+from chatservice.text.listing import directed, directed_room, faces
 
 ROOMS_LISTED: Final = 100
 

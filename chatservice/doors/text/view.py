@@ -31,8 +31,7 @@ from chatservice.journal.events import (
     Event,
 )
 from chatservice.messages import Reply
-from chatservice.text.directions import directed, directed_room
-from chatservice.text.listing import faces
+from chatservice.text.listing import directed, directed_room, faces
 from chatservice.text.times import FULL, OFF, SHORT, STAMPS
 
 _FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
