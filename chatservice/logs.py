@@ -1,12 +1,20 @@
-"""The log where it is a file: others may move or empty it, and it does not grow for ever."""
+"""The log where it is a file, and the signals by which others have it opened again or rotated.
+
+Others may move or empty the file, and it does not grow for ever. SIGHUP has two meanings: it tells
+a process with a terminal that the terminal is gone, and a daemon to open its log again, since that
+was moved (credentials(7), logrotate(8)). Twisted leaves SIGHUP and SIGUSR1 to their default, which
+is to end the process at once.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
+from twisted.logger import Logger
 from twisted.python import logfile
 
 KEPT: Final = 10
@@ -14,6 +22,8 @@ KEPT: Final = 10
 
 NAME: Final = "twistd.log"
 """How twistd calls the log of a daemon."""
+
+log = Logger()
 
 
 class LogFile(logfile.LogFile):
@@ -55,3 +65,58 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
         name or NAME, maxRotatedFiles=KEPT
     )
     return opened
+
+
+class Signals:
+    """Takes SIGHUP and SIGUSR1.
+
+    :param log_file: None if the log is no file.
+    """
+
+    def __init__(self, reactor: Any, log_file: LogFile | None) -> None:
+        self._reactor = reactor
+        self._log_file = log_file
+        self._before: dict[int, Any] = {}
+
+    def start(self) -> None:
+        """Take them from now on."""
+        # A process that nohup has started is not to end with the terminal.
+        self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            self._before[number] = signal.signal(
+                number,
+                lambda number, frame: self._reactor.callFromThread(
+                    self._handle, signal.Signals(number)
+                ),
+            )
+
+    def stop(self) -> None:
+        """Let them do what they did before."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before.clear()
+
+    def _handle(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP and self._on_terminal and not _has_terminal():
+            log.info("the terminal is gone")
+            self._reactor.sigTerm(number)
+        elif self._log_file is None:
+            log.info("{signal}: the log is no file", signal=number.name)
+        elif number == signal.SIGHUP:
+            try:
+                self._log_file.reopen()
+            except OSError as error:
+                log.critical("the log can't be opened again: {why}", why=error.strerror)
+            else:
+                log.info("the log was opened again")
+        else:
+            self._log_file.rotate()  # type: ignore[no-untyped-call]
+
+
+def _has_terminal() -> bool:
+    """Tell whether this process has a controlling terminal (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

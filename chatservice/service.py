@@ -26,8 +26,7 @@ from chatservice.doors.console import open_console
 from chatservice.doors.factory import PARTING_MOST, ChatFactory
 from chatservice.journal.events import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
-from chatservice.logs import NAME, log_file
-from chatservice.signals import Signals
+from chatservice.logs import NAME, Signals, log_file
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""

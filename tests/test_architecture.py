@@ -20,7 +20,6 @@ MAY_IMPORT = {
     "clock": set(),
     "leftovers": set(),
     "logs": set(),
-    "signals": {"logs"},
     "options": {"leftovers"},
     "messages": set(),
     "text": {"messages"},
@@ -29,7 +28,7 @@ MAY_IMPORT = {
     "core": {"journal", "limits", "messages", "text"},
     "doors": {"core", "journal", "limits", "messages", "text"},
     "cluster": {"core", "journal", "limits", "messages", "text"},
-    "service": {"__init__", "doors", "journal", "leftovers", "logs", "signals"},
+    "service": {"__init__", "doors", "journal", "leftovers", "logs"},
     "tap": {
         "clock",
         "cluster",

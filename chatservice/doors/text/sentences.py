@@ -62,11 +62,6 @@ def _notice(zone: str, reply: Notice | Error | Replaced) -> str:
     return _lines(reply.text)
 
 
-def _ok(zone: str, reply: Ok) -> str:
-    done = _DONE.get(reply.to)
-    return _lines(done.format(name=directed(reply.name or ""))) if done is not None else ""
-
-
 def _entered(zone: str, reply: Entered) -> str:
     company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
     return _lines(
@@ -128,7 +123,9 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     Error: _notice,
     Replaced: _notice,
     NotDone: lambda zone, reply: _lines(": ".join(filter(None, (reply.error.text, reply.hint)))),
-    Ok: _ok,
+    Ok: lambda zone, reply: (
+        _lines(_DONE[reply.to].format(name=directed(reply.name or ""))) if reply.to in _DONE else ""
+    ),
     Entered: _entered,
     Turned: lambda zone, reply: _lines(
         f"you are in #{reply.room.room} {'already' if reply.already else 'now'}"
