@@ -42,9 +42,6 @@ class OneLineOptions(Options):
     program: ClassVar[str]
     """The word before that line."""
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options, and check all that can be checked before anything starts.
 

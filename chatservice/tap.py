@@ -61,7 +61,7 @@ class Options(OneLineOptions):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
         self["room"] = []
 
@@ -120,8 +120,7 @@ class Options(OneLineOptions):
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        endpoint, _ = parted(description)
-        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", endpoint)
+        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", parted(description)[0])
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
         Listener(None, description)

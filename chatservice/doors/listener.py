@@ -24,7 +24,6 @@ OPTIONS: Final = ("telnet",)
 
 _PARTS: Final = re.compile(rf"(.*?)((?: +(?:{'|'.join(OPTIONS)}))* *)", re.DOTALL)
 _OPTION: Final = re.compile("[A-Za-z0-9_=,-]+")
-_PROXIED: Final = "haproxy"
 
 
 def parted(description: str) -> tuple[str, bool]:
@@ -88,7 +87,7 @@ class Listener:
 def _made(reactor: Any, text: str) -> tuple[Any, bool]:
     """Make an endpoint of Twisted's, and tell whether it is behind a proxy."""
     kind, _, rest = text.partition(":")
-    proxied = kind.lower() == _PROXIED
+    proxied = kind.lower() == "haproxy"
     if proxied and rest.partition(":")[0].lower() == "ssl":
         # Twisted would look for the header inside TLS, where no proxy puts it.
         raise ValueError("behind a proxy, TLS is 'tls:'")

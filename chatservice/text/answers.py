@@ -67,8 +67,10 @@ def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -
         ("idle", durations.say(answer.idle)),
         *([("away", answer.away or "yes")] if answer.away is not None else []),
     ]
-    operator = " (operator)" if answer.operator else ""
-    return [f"{directed(answer.name)}{operator}", *table([*rows, *more])]
+    return [
+        f"{directed(answer.name)}{' (operator)' if answer.operator else ''}",
+        *table([*rows, *more]),
+    ]
 
 
 def up(answer: Up, moment: Callable[[str], str]) -> list[str]:

@@ -35,7 +35,7 @@ def directed(name: str) -> str:
 
     Without a letter that is written from left to right, it needs marks.
     """
-    plain = any(unicodedata.bidirectional(character) == "L" for character in name)
+    plain = "L" in map(unicodedata.bidirectional, name)
     return name if plain else f"{MARK}{name}{MARK}"
 
 

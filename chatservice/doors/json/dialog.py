@@ -105,9 +105,11 @@ class ProgramDialog(MemberDialog):
         """Tell whether who has a token has another connection of the same address."""
         session = None if token is None else self._chat.tokens.find(token)
         member = None if session is None else self._chat.sessions.get(session.origin)
-        if member is None or member.outlet.closed:
-            return False
-        return member.outlet.site == self._connection.site
+        return (
+            member is not None
+            and not member.outlet.closed
+            and member.outlet.site == self._connection.site
+        )
 
     def _refused(self, request: messages.Hello, failure: Failure) -> None:
         failure.trap(*REFUSALS)
