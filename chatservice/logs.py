@@ -27,10 +27,10 @@ log = Logger()
 
 
 class LogFile(logfile.LogFile):
-    """Twistd's log file, but each line goes to its end, wherever that is by now.
+    """Twistd's log file that always appends, also after somebody has moved or emptied the file.
 
-    What twistd opens writes on behind the place where it was, also in a file that was emptied
-    (``copytruncate`` of logrotate), and fills it with NULs up to there; and it keeps all old logs.
+    Twistd's own goes on at the offset where it was. In a file that was emptied (``copytruncate`` of
+    logrotate) it leaves NULs up to there. It also keeps all old logs.
     """
 
     def _openFile(self) -> None:
@@ -44,9 +44,9 @@ class LogFile(logfile.LogFile):
         self.size = self._file.tell()
 
     def reopen(self) -> None:
-        """Open what is there under the name by now, or begin it.
+        """Open the file that has the name now, or create it.
 
-        :raises OSError: if that can't be; it goes on in the file that was open.
+        :raises OSError: if it can't be opened; the log goes on in the file that was open.
         """
         before = self._file
         self._openFile()
@@ -68,9 +68,9 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
 
 
 class Signals:
-    """Takes SIGHUP and SIGUSR1.
+    """Handles SIGHUP and SIGUSR1.
 
-    :param log_file: None if the log is no file.
+    :param log_file: the log file; None if the log is no file.
     """
 
     def __init__(self, reactor: Any, log_file: LogFile | None) -> None:
@@ -79,7 +79,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def start(self) -> None:
-        """Take them from now on."""
+        """Handle the signals from now on."""
         # A process that nohup has started is not to end with the terminal.
         self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
         for number in (signal.SIGHUP, signal.SIGUSR1):
@@ -91,7 +91,7 @@ class Signals:
             )
 
     def stop(self) -> None:
-        """Let them do what they did before."""
+        """Restore the handlers of before."""
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()

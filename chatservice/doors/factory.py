@@ -94,7 +94,13 @@ class ChatFactory(ServerFactory):
         )
         self._strangers = Deadlines[str](clock, REMEMBERED, lambda site: None)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
-        self.unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self.unnamed = Deadlines[ChatProtocol](
+            clock,
+            limits.login_timeout,
+            lambda protocol: protocol.part(
+                "that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time"
+            ),
+        )
         self._closing: dict[ChatProtocol, float] = {}
         # Those who were never let in and are closing; the last of them that may take their time.
         self._parting: dict[ChatProtocol, None] = {}
@@ -143,7 +149,7 @@ class ChatFactory(ServerFactory):
         self._ungreeted.add(protocol)
 
     def _silent(self, protocol: ChatProtocol) -> None:
-        """Greet who was silent for a moment, or later who may be a stranger that is late."""
+        """Greet a silent peer; later, if its address has just spoken HTTP or TLS."""
         if self.admit(protocol):
             if protocol.silent and protocol.site in self._strangers:
                 self._awaited.add(protocol)
@@ -151,13 +157,13 @@ class ChatFactory(ServerFactory):
                 protocol.greet()
 
     def typed(self, protocol: ChatProtocol) -> None:
-        """Somebody sent an empty line: a person, if nothing follows in a moment."""
+        """Note an empty line: its peer is a person if nothing follows in a moment."""
         if protocol in self._awaited:
             self._awaited.discard(protocol)
             self._ungreeted.add(protocol)
 
     def met_stranger(self, protocol: ChatProtocol) -> None:
-        """Remember from where a connection came that speaks something else."""
+        """Remember the address of a peer that spoke HTTP or TLS."""
         if protocol.address:
             self._strangers.add(counted(protocol.address))
             if len(self._strangers) > MOST_REMEMBERED:
@@ -230,9 +236,10 @@ class ChatFactory(ServerFactory):
         return False
 
     def closing(self, protocol: ChatProtocol) -> None:
-        """Our half of a connection is closed: see to it that the other follows.
+        """Note that our half of a connection is closed, and see that the other half follows.
 
-        It takes no place any more; of those that were never let in, only so many may stay.
+        The connection gives up its place. Of connections that were never let in, only the last
+        :data:`PARTING_MOST` may take their time.
         """
         self._count(protocol, None)
         if not protocol.has_member and self._gone is None:
@@ -266,9 +273,6 @@ class ChatFactory(ServerFactory):
 
     # Timeouts
 
-    def _too_slow(self, protocol: ChatProtocol) -> None:
-        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time")
-
     def _unshaken(self, protocol: ChatProtocol) -> None:
         self.note(protocol, "no TLS handshake in time")
         self._abort(protocol)
@@ -281,7 +285,7 @@ class ChatFactory(ServerFactory):
             transport.connectionLost(Failure(ConnectionAborted()))
 
     def _sweep(self) -> None:
-        """End the connections that have stalled, and those whose peer has read all and stays."""
+        """End stalled connections, and closing ones whose peer has read all and does not close."""
         now = self.clock.seconds()
         self._sweeping.start(SWEEP)
         for protocol, since in list(self._closing.items()):
@@ -304,9 +308,9 @@ class ChatFactory(ServerFactory):
     # Stopping
 
     def stop(self, *why: str) -> Deferred[None]:
-        """Let everyone go: who has a name when it has read what was said, the others at once.
+        """Close all connections: members when they have read what was said, the others at once.
 
-        Lines that were read and only waited for their pace are handled now.
+        Lines that only waited for their pace are handled now.
 
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """

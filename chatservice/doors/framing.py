@@ -81,8 +81,7 @@ class LineFramer(LineReceiver):
                 pass
         finally:
             self._busy = False
-            self._buffer = self._buffer[self._at :]
-            self._at = 0
+            self._keep(self._buffer[self._at :])
         if self._holds:
             return
         if not self._ended:

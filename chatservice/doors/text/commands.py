@@ -32,7 +32,7 @@ from chatservice.text.slash import LooksLikeCommand, from_slash
 from chatservice.text.times import OFF, STAMPS
 
 WORD_SHOWN: Final = 24
-"""Characters of a word that is no command, of which is made anything."""
+"""Characters of an unknown command that are shown and compared with commands."""
 
 HISTORY_USUAL: Final = 20
 """Lines that ``/history`` shows unless it is told how many."""
@@ -40,11 +40,11 @@ HISTORY_USUAL: Final = 20
 ON: Final = "on"
 
 _ZONES: Final = {name.lower(): name for name in available_timezones()}
-"""Looked up at the start: to look for each that somebody types takes a dozen files."""
+"""Time zones by lower-case name, read once at the start: a look-up reads a dozen files."""
 
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
-    """Do what a line from a member says.
+    """Say a member's line in its room, or obey the command in it.
 
     :param line: safe to show, as :func:`.sanitising.safe` makes it.
     :returns: a Deferred if the next line has to wait until this one is done.
@@ -60,7 +60,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     except (LooksLikeCommand, Refusal) as error:
         member.tell(str(error))
         return None
-    # A command finds done what the same member asked for before: /who after /join, say.
+    # A command waits for the member's requests before it: /who sees the /join that was typed first.
     command = slashed[1:].strip()
     settled = chat.settled(member)
     if settled is None:
@@ -69,7 +69,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
 
 
 def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
-    if member.gone:  # It was sent away while what it had asked for before was done.
+    if member.gone:  # Kicked while the command waited.
         return None
     word, _, typed = line.partition(" ")
     try:
@@ -160,14 +160,14 @@ SETTINGS: Final[
     "zone": (_zone, lambda view: str(view.zone)),
     "joins": (_moves, lambda view: ON if view.moves else OFF),
 }
-"""By name: what makes a view one that is set so, and what tells how a view is set."""
+"""Settings by name, each with a function that changes a view and one that shows its value."""
 
 _shared = lru_cache(maxsize=1000)(TextView)
-"""Equal views are one, so that those who see the same share what is rendered."""
+"""Makes equal views one object, so that their readers share what is rendered."""
 
 
 def set_view(chat: Chat, member: Member, what: str, value: str) -> None:
-    """Show how somebody sees the chat, and change it if that is asked for."""
+    """Show the settings of a member's view, after changing one if it was named."""
     view = member.view
     assert isinstance(view, TextView)
     if what:

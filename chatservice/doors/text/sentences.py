@@ -1,4 +1,4 @@
-"""What people are told when they ask for something, in sentences that fit forty columns."""
+"""The sentences that answer what people ask for, made to fit forty columns."""
 
 from __future__ import annotations
 
@@ -50,8 +50,7 @@ _DONE: Final = {
     "ignore": "you see no more of {name}",
     "unignore": "you see {name} again",
 }
-"""What an ``ok`` is to people who have asked for that; other things are told by what comes of them.
-"""
+"""The sentence for an ``ok``, by the request. Other requests show people their effect instead."""
 
 
 def _lines(*told: str) -> str:
@@ -92,9 +91,14 @@ def _ignoring(zone: str, reply: Ignoring) -> str:
 
 
 def _profile(zone: str, reply: Profile) -> str:
-    more = [("from", reply.address or "this machine")] if reply.address is not None else []
-    more += [("muted", reply.muted)] if reply.muted is not None else []
-    return _lines(*answers.about(reply.about, _moment, *more))
+    return _lines(
+        *answers.about(
+            reply.about,
+            _moment,
+            *([("from", reply.address or "this machine")] if reply.address is not None else []),
+            *([("muted", reply.muted)] if reply.muted is not None else []),
+        )
+    )
 
 
 def _moment(at: str) -> str:
@@ -150,7 +154,7 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     TimeOfDay: _time_of_day,
     Figures: lambda zone, reply: _lines(*table(reply.rows)),
 }
-"""What is said for a reply, to somebody in a time zone."""
+"""The function that makes the text of each reply, of the reader's time zone and the reply."""
 
 
 def _company(reply: Company, there: Iterable[Person]) -> list[str]:
@@ -178,4 +182,4 @@ LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
     Crowd: _crowd,
     Overview: _overview,
 }
-"""The lines of an answer in parts."""
+"""The function that makes the lines of each answer that is given in parts."""
