@@ -60,11 +60,10 @@ def clear_socket(path: str) -> None:
     :raises OSError: if they can't be removed.
     """
     try:
-        with socket.socket(socket.AF_UNIX) as probe:
+        with socket.socket(socket.AF_UNIX) as probe, suppress(FileNotFoundError):
             probe.setblocking(False)
             probe.connect(path)
-    except FileNotFoundError:
-        pass
+            return  # Somebody listens there.
     except ConnectionRefusedError:
         # So it is told of a file of another kind, too.
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -72,8 +71,6 @@ def clear_socket(path: str) -> None:
         os.remove(path)
         log.warn("removed {path}: nobody listens there any more", path=path)
     except OSError:
-        return
-    else:
         return
     lock = f"{path}.lock"
     if os.path.islink(lock):

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 def _limit(default: int, doc: str, least: int = 0) -> int:
     """Declare a limit: its default, what it bounds (with the unit), and its least value."""
-    value: int = field(default=default, metadata={"doc": doc, "least": least})
-    return value
+    return field(default=default, metadata={"doc": doc, "least": least})
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,20 @@
-"""The log where it is a file: others may move or empty it, and it does not grow for ever."""
+"""The log where it is a file, and the signals by which others have it opened again or rotated.
+
+Others may move or empty the file, and it does not grow for ever. SIGHUP has two meanings: it tells
+a process with a terminal that the terminal is gone, and a daemon to open its log again, since that
+was moved (credentials(7), logrotate(8)). Twisted leaves SIGHUP and SIGUSR1 to their default, which
+is to end the process at once.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
+from twisted.logger import Logger
 from twisted.python import logfile
 
 KEPT: Final = 10
@@ -15,16 +23,15 @@ KEPT: Final = 10
 NAME: Final = "twistd.log"
 """How twistd calls the log of a daemon."""
 
+log = Logger()
+
 
 class LogFile(logfile.LogFile):
-    """Twistd's log file, but each line goes to its end, wherever that is by now.
+    """Twistd's log file that always appends, also after somebody has moved or emptied the file.
 
-    What twistd opens writes on behind the place where it was, also in a file that was emptied
-    (``copytruncate`` of logrotate), and fills it with NULs up to there; and it keeps all old logs.
+    Twistd's own goes on at the offset where it was. In a file that was emptied (``copytruncate`` of
+    logrotate) it leaves NULs up to there. It also keeps all old logs.
     """
-
-    def __init__(self, name: str, directory: str) -> None:
-        super().__init__(name, directory, maxRotatedFiles=KEPT)  # type: ignore[no-untyped-call]
 
     def _openFile(self) -> None:
         super()._openFile()  # type: ignore[no-untyped-call]
@@ -37,9 +44,9 @@ class LogFile(logfile.LogFile):
         self.size = self._file.tell()
 
     def reopen(self) -> None:
-        """Open what is there under the name by now, or begin it.
+        """Open the file that has the name now, or create it.
 
-        :raises OSError: if that can't be; it goes on in the file that was open.
+        :raises OSError: if it can't be opened; the log goes on in the file that was open.
         """
         before = self._file
         self._openFile()
@@ -54,5 +61,62 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
     name, in_front = twistd.get("logfile"), twistd.get("nodaemon") or twistd.get("debug")
     if twistd.get("syslog") or twistd.get("logger") or name == "-" or (in_front and not name):
         return None
-    opened: LogFile = LogFile.fromFullPath(name or NAME)  # type: ignore[no-untyped-call]
+    opened: LogFile = LogFile.fromFullPath(  # type: ignore[no-untyped-call]
+        name or NAME, maxRotatedFiles=KEPT
+    )
     return opened
+
+
+class Signals:
+    """Handles SIGHUP and SIGUSR1.
+
+    :param log_file: the log file; None if the log is no file.
+    """
+
+    def __init__(self, reactor: Any, log_file: LogFile | None) -> None:
+        self._reactor = reactor
+        self._log_file = log_file
+        self._before: dict[int, Any] = {}
+
+    def start(self) -> None:
+        """Handle the signals from now on."""
+        # A process that nohup has started is not to end with the terminal.
+        self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            self._before[number] = signal.signal(
+                number,
+                lambda number, frame: self._reactor.callFromThread(
+                    self._handle, signal.Signals(number)
+                ),
+            )
+
+    def stop(self) -> None:
+        """Restore the handlers of before."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before.clear()
+
+    def _handle(self, number: signal.Signals) -> None:
+        if number == signal.SIGHUP and self._on_terminal and not _has_terminal():
+            log.info("the terminal is gone")
+            self._reactor.sigTerm(number)
+        elif self._log_file is None:
+            log.info("{signal}: the log is no file", signal=number.name)
+        elif number == signal.SIGHUP:
+            try:
+                self._log_file.reopen()
+            except OSError as error:
+                log.critical("the log can't be opened again: {why}", why=error.strerror)
+            else:
+                log.info("the log was opened again")
+        else:
+            self._log_file.rotate()  # type: ignore[no-untyped-call]
+
+
+def _has_terminal() -> bool:
+    """Tell whether this process has a controlling terminal (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

@@ -42,9 +42,6 @@ class OneLineOptions(Options):
     program: ClassVar[str]
     """The word before that line."""
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options, and check all that can be checked before anything starts.
 
@@ -73,5 +70,7 @@ def _check_twistd(options: Mapping[str, Any]) -> None:
     except OSError as error:
         raise UsageError(f"--pidfile {pid_file}: {error.strerror}") from None
     if not os.access(os.path.dirname(os.path.abspath(pid_file)), os.W_OK | os.X_OK):
-        why = "nothing can be written there: give another, or none (--pidfile=)"
-        raise UsageError(f"--pidfile {pid_file}: {why}")
+        raise UsageError(
+            f"--pidfile {pid_file}: nothing can be written there:"
+            " give another, or none (--pidfile=)"
+        )

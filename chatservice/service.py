@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import signal
 import socket
@@ -20,14 +21,12 @@ from twisted.logger import ILogObserver, Logger, textFileLogObserver
 from twisted.python.failure import Failure
 
 from chatservice import __version__
-from chatservice.daemon import Starter
 from chatservice.doors.closing_log import shown
 from chatservice.doors.console import open_console
 from chatservice.doors.factory import PARTING_MOST, ChatFactory
 from chatservice.journal.events import JournalError
 from chatservice.leftovers import clear_socket, hold_pid_file
-from chatservice.logs import NAME, log_file
-from chatservice.signals import Signals
+from chatservice.logs import NAME, Signals, log_file
 
 BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
@@ -56,6 +55,33 @@ class StartError(SystemExit, Exception):
         log.critical("the chat can't start: {why}", why=why)
         if sys.__stderr__ is not None:
             print(self, file=sys.__stderr__)
+
+
+class Starter:
+    """The standard error of the process that starts a daemon, for the daemon until it has started.
+
+    After the fork a daemon has no standard error of its own, and its parent shows only the
+    beginning of an error, as bytes. So the daemon writes the error here. The text of its parent,
+    which names the exception, is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._before = sys.__stderr__
+        self._file = os.dup(2)
+        sys.__stderr__ = self  # type: ignore[assignment,misc]
+
+    def write(self, text: str) -> None:
+        """Write a text, unless it repeats the exception."""
+        if StartError.__name__ not in text:
+            os.write(self._file, text.encode(errors="replace"))
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept back."""
+
+    def close(self) -> None:
+        """Close the file: the process that started the daemon may wait for its end."""
+        sys.__stderr__ = self._before  # type: ignore[misc]
+        os.close(self._file)
 
 
 class ChatService(Service):
@@ -96,7 +122,7 @@ class ChatService(Service):
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
         if self._twistd and not self._twistd.get("nodaemon"):
             with suppress(OSError):  # Whoever starts it has none either.
-                self._starter = Starter(StartError.__name__)
+                self._starter = Starter()
         try:
             file = log_file(self._twistd)
         except OSError as error:
@@ -204,13 +230,10 @@ class ChatService(Service):
         """Allow as many open files as the system lets us, and say so if they are too few."""
         wanted = self.factory.limits.max_connections
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for most in (max(hard, wanted + SPARE_FILES), hard):
-            try:
+        for most in (hard, max(hard, wanted + SPARE_FILES)):  # The second one as root.
+            with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-            except (OSError, ValueError):
-                continue
-            soft = most
-            break
+                soft = most
         if soft < wanted + SPARE_FILES or not wanted:
             self.factory.most = max(1, soft - SPARE_FILES)  # 0 would be any number
         if soft < wanted + SPARE_FILES:

@@ -21,7 +21,7 @@ from chatservice.core.chat import Chat
 from chatservice.core.rekeying import revise, revise_alone
 from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
-from chatservice.doors.listener import Listener
+from chatservice.doors.listener import Listener, parted
 from chatservice.journal.events import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
@@ -61,7 +61,7 @@ class Options(OneLineOptions):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
         self["room"] = []
 
@@ -82,9 +82,9 @@ class Options(OneLineOptions):
             **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
         )
         self["keep"] = self._number("keep", 0)
-        self.brokers = None
-        if self["cluster"]:
-            self.brokers = settings.brokers(self, self._number, self.limits)
+        self.brokers = (
+            settings.brokers(self, self._number, self.limits) if self["cluster"] else None
+        )
         if self["console"]:
             self._have_terminal()
         for description in self["listen"]:
@@ -120,11 +120,10 @@ class Options(OneLineOptions):
 def _check_endpoint(description: str) -> None:
     """Try an endpoint out, up to its certificates, without listening and without the reactor."""
     try:
-        listener = Listener.parse(description)
-        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", listener.endpoint)
+        folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", parted(description)[0])
         if folder:
             _check_certificates(re.sub(r"\\(.)", r"\1", folder[1]))
-        listener.open(None)
+        Listener(None, description)
     except Exception as error:
         raise UsageError(f"--listen {description}: {why_no_endpoint(error)}") from None
 
@@ -199,7 +198,7 @@ def makeService(options: Options) -> IService:
     return ChatService(
         reactor,
         ChatFactory(reactor, chat, options.limits),
-        [(text, Listener.parse(text).open(reactor)) for text in options["listen"]],
+        [(text, Listener(reactor, text)) for text in options["listen"]],
         bool(options["console"]),
         options.parent if options.parent is not None else {},
     )

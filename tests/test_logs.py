@@ -16,7 +16,8 @@ class LogFileTests(TestCase):
         self.log = self.open()
 
     def open(self) -> LogFile:
-        log: LogFile = LogFile.fromFullPath(str(self.path))  # type: ignore[no-untyped-call]
+        log = log_file({"logfile": str(self.path)})
+        assert log is not None
         self.addCleanup(log.close)
         return log
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from chatservice.doors.text.commands import COMMANDS
-from chatservice.doors.text.commands.viewing import SETTINGS
+from chatservice.doors.text.commands import COMMANDS, SETTINGS
 from chatservice.limits import LOGIN_TRIES, Limits
 from chatservice.tap import Options
 

@@ -24,7 +24,7 @@ from chatservice import __version__
 from chatservice import service as service_module
 from chatservice.doors.connection import ChatProtocol
 from chatservice.limits import Limits
-from chatservice.service import BACKLOG, GARBAGE_AT, ChatService, StartError
+from chatservice.service import BACKLOG, GARBAGE_AT, ChatService, Starter, StartError
 from chatservice.tap import Options, makeService
 from tests.integration.support import TWISTD, eventually, run
 from tests.journal.support import folder_for, run_python
@@ -349,3 +349,32 @@ class FailedStartTests(TestCase):
             reason = f"the chat can't start: {why}\n"
             eventually(lambda log=log, reason=reason: reason in log.read_text(), "the reason")
             eventually(lambda: not (self.folder / "pid").exists(), "the pid file to go")
+
+
+class StarterTests(TestCase):
+    def setUp(self) -> None:
+        self.reading, writing = os.pipe()
+        self.addCleanup(os.close, self.reading)
+        before = os.dup(2)
+        os.dup2(writing, 2)
+        try:
+            self.starter = Starter()
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            os.close(writing)
+
+    def test_the_reason_is_said_once_and_by_the_daemon(self) -> None:
+        before = self.starter._before
+        print("chat: the port is in use", file=sys.__stderr__, flush=True)
+        print("An error has occurred: b'x.StartError: chat: the po'", file=sys.__stderr__)
+        self.starter.close()
+        self.assertIs(sys.__stderr__, before)
+        # It ends: nobody holds it any more.
+        self.assertEqual(os.read(self.reading, 1000), b"chat: the port is in use\n\n")
+        self.assertEqual(os.read(self.reading, 1000), b"")
+
+    def test_what_else_went_wrong_is_said(self) -> None:
+        print("An error has occurred: b'x.OtherError'", file=sys.__stderr__)
+        self.starter.close()
+        self.assertEqual(os.read(self.reading, 1000), b"An error has occurred: b'x.OtherError'\n")

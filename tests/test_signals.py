@@ -9,9 +9,8 @@ from typing import Any
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from chatservice import signals
-from chatservice.logs import LogFile
-from chatservice.signals import Signals
+from chatservice import logs
+from chatservice.logs import LogFile, Signals
 from tests.journal.support import folder_for
 
 
@@ -37,7 +36,7 @@ class SignalsTests(TestCase):
     def setUp(self) -> None:
         self.reactor = Reactor()
         self.terminal = True
-        self.patch(signals, "_has_terminal", lambda: self.terminal)
+        self.patch(logs, "_has_terminal", lambda: self.terminal)
         for number in (signal.SIGHUP, signal.SIGUSR1):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
             signal.signal(number, signal.SIG_DFL)
@@ -107,5 +106,5 @@ class TerminalTests(TestCase):
         child = os.fork()
         if not child:
             os.setsid()
-            os._exit(signals._has_terminal())
+            os._exit(logs._has_terminal())
         self.assertEqual(os.waitpid(child, 0)[1], 0)

@@ -75,7 +75,7 @@ class Options(OneLineOptions):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self["rooms"] = []
 
     def getSynopsis(self) -> str:

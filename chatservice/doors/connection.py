@@ -16,7 +16,6 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -28,7 +27,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from chatservice.core.deadlines import Deadlines
+from chatservice.core.deadlines import Deadlines, Timer
 from chatservice.core.feed.ticker import Ticker
 from chatservice.doors.first_bytes import (
     PREAMBLE_MOST,
@@ -182,7 +181,7 @@ class ChatProtocol(Outbox, LineFramer):
     """Whether what comes is not handled any more."""
 
     _next_line_at = 0.0
-    _share_due: IDelayedCall | None = None
+    _share: Timer | None = None
     _told_to_wait = False
 
     _half_closed = False
@@ -382,21 +381,19 @@ class ChatProtocol(Outbox, LineFramer):
 
     def wait_until(self, due: float) -> None:
         """See :meth:`.Outlet.wait_until`; it is told why, once."""
-        if self._share_due is not None:
-            self._share_due.cancel()
-        clock = self.factory.clock
-        wait = max(0.0, due - clock.seconds())
+        if self._share is None:
+            self._share = Timer(self.factory.clock, self.wait_no_more)
+        wait = max(0.0, due - self.factory.clock.seconds())
         if wait >= NOTICEABLE and not self._told_to_wait:
             self._told_to_wait = True
             self.dialog.tell("much is said from your address: what you say waits for its turn")
         self.hold(SHARE)
-        self._share_due = clock.callLater(wait, self.wait_no_more)
+        self._share.start(wait)
 
     def wait_no_more(self) -> None:
         """Handle the next line, whatever the share of its address is."""
-        due, self._share_due = self._share_due, None
-        if due is not None and due.active():
-            due.cancel()
+        if self._share is not None:
+            self._share.stop()
         self.release(SHARE)
 
     def telnet_answer(self, answer: bytes) -> None:

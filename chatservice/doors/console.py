@@ -109,5 +109,4 @@ def open_console(reactor: Any, factory: ChatFactory, stdin: int = 0, stdout: int
     console.factory = factory
     console.files = (stdin, stdout)
     on_terminal = os.isatty(stdin) and os.isatty(stdout) and os.environ.get("TERM") != "dumb"
-    kind = Terminal if on_terminal else _StandardIO
-    kind(console, stdin, stdout, reactor)
+    (Terminal if on_terminal else _StandardIO)(console, stdin, stdout, reactor)

@@ -13,12 +13,12 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
-from chatservice.core.deadlines import Deadlines
+from chatservice.core.deadlines import Deadlines, Timer
 from chatservice.core.networks import counted
 from chatservice.doors.closing_log import Closings
 from chatservice.doors.connection import PACE, STOPPING, ChatProtocol
@@ -94,7 +94,13 @@ class ChatFactory(ServerFactory):
         )
         self._strangers = Deadlines[str](clock, REMEMBERED, lambda site: None)
         self._handshaking = Deadlines[ChatProtocol](clock, limits.handshake_timeout, self._unshaken)
-        self.unnamed = Deadlines[ChatProtocol](clock, limits.login_timeout, self._too_slow)
+        self.unnamed = Deadlines[ChatProtocol](
+            clock,
+            limits.login_timeout,
+            lambda protocol: protocol.part(
+                "that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time"
+            ),
+        )
         self._closing: dict[ChatProtocol, float] = {}
         # Those who were never let in and are closing; the last of them that may take their time.
         self._parting: dict[ChatProtocol, None] = {}
@@ -103,14 +109,14 @@ class ChatFactory(ServerFactory):
         self._waiting: Counter[str] = Counter()
         self.progress = Progress()
         self.closings = Closings(clock)
-        self._sweep_due: IDelayedCall | None = None
+        self._sweeping = Timer(clock, self._sweep)
         self._next_look = 0.0
         # Fires, while the house closes, when all are gone.
         self._gone: Deferred[None] | None = None
 
     def start(self) -> None:
         """Begin to look after the connections."""
-        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        self._sweeping.start(SWEEP)
 
     # What connections tell
 
@@ -122,10 +128,7 @@ class ChatFactory(ServerFactory):
         """Take a new connection; the silence that makes it a person runs once TLS is up."""
         self.connections[protocol] = None
         prepare(protocol.transport, self.limits.stall_timeout)
-        if handshake:
-            self._handshaking.add(protocol)
-        else:
-            self._ungreeted.add(protocol)
+        (self._handshaking if handshake else self._ungreeted).add(protocol)
         if self._gone is not None:
             protocol.part("the server is going down")
         elif self.most and len(self.connections) - len(self._parting) > self.most:
@@ -146,7 +149,7 @@ class ChatFactory(ServerFactory):
         self._ungreeted.add(protocol)
 
     def _silent(self, protocol: ChatProtocol) -> None:
-        """Greet who was silent for a moment, or later who may be a stranger that is late."""
+        """Greet a silent peer; later, if its address has just spoken HTTP or TLS."""
         if self.admit(protocol):
             if protocol.silent and protocol.site in self._strangers:
                 self._awaited.add(protocol)
@@ -154,13 +157,13 @@ class ChatFactory(ServerFactory):
                 protocol.greet()
 
     def typed(self, protocol: ChatProtocol) -> None:
-        """Somebody sent an empty line: a person, if nothing follows in a moment."""
+        """Note an empty line: its peer is a person if nothing follows in a moment."""
         if protocol in self._awaited:
             self._awaited.discard(protocol)
             self._ungreeted.add(protocol)
 
     def met_stranger(self, protocol: ChatProtocol) -> None:
-        """Remember from where a connection came that speaks something else."""
+        """Remember the address of a peer that spoke HTTP or TLS."""
         if protocol.address:
             self._strangers.add(counted(protocol.address))
             if len(self._strangers) > MOST_REMEMBERED:
@@ -208,8 +211,7 @@ class ChatFactory(ServerFactory):
         """
         if protocol.counted_in is not self._waiting:
             return True
-        full = self._places[protocol.site] >= self.limits.max_per_address
-        if full and not instead:
+        if not instead and self._places[protocol.site] >= self.limits.max_per_address:
             return self._crowded(protocol)
         self._count(protocol, self._places)
         return True
@@ -234,9 +236,10 @@ class ChatFactory(ServerFactory):
         return False
 
     def closing(self, protocol: ChatProtocol) -> None:
-        """Our half of a connection is closed: see to it that the other follows.
+        """Note that our half of a connection is closed, and see that the other half follows.
 
-        It takes no place any more; of those that were never let in, only so many may stay.
+        The connection gives up its place. Of connections that were never let in, only the last
+        :data:`PARTING_MOST` may take their time.
         """
         self._count(protocol, None)
         if not protocol.has_member and self._gone is None:
@@ -270,9 +273,6 @@ class ChatFactory(ServerFactory):
 
     # Timeouts
 
-    def _too_slow(self, protocol: ChatProtocol) -> None:
-        protocol.part("that took too long, goodbye", code=Code.TOO_SLOW, cause="no name in time")
-
     def _unshaken(self, protocol: ChatProtocol) -> None:
         self.note(protocol, "no TLS handshake in time")
         self._abort(protocol)
@@ -285,9 +285,9 @@ class ChatFactory(ServerFactory):
             transport.connectionLost(Failure(ConnectionAborted()))
 
     def _sweep(self) -> None:
-        """End the connections that have stalled, and those whose peer has read all and stays."""
+        """End stalled connections, and closing ones whose peer has read all and does not close."""
         now = self.clock.seconds()
-        self._sweep_due = self.clock.callLater(SWEEP, self._sweep)
+        self._sweeping.start(SWEEP)
         for protocol, since in list(self._closing.items()):
             stalled = self.progress.stalled(protocol, now)
             if stalled is None and now - since >= SWEEP:
@@ -308,9 +308,9 @@ class ChatFactory(ServerFactory):
     # Stopping
 
     def stop(self, *why: str) -> Deferred[None]:
-        """Let everyone go: who has a name when it has read what was said, the others at once.
+        """Close all connections: members when they have read what was said, the others at once.
 
-        Lines that were read and only waited for their pace are handled now.
+        Lines that only waited for their pace are handled now.
 
         The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
         """
@@ -331,23 +331,23 @@ class ChatFactory(ServerFactory):
                 self._abort(protocol)
             elif not protocol.has_member and protocol not in self._closing:
                 protocol.part(*why)
-        end = self.clock.callLater(CLOSING_TIMEOUT, self._abort_all)
+        end = Timer(self.clock, self._abort_all)
+        end.start(CLOSING_TIMEOUT)
         if self.connections:
             await self._gone
-        for timer in (end, self._sweep_due):
-            if timer is not None and timer.active():
-                timer.cancel()
-        for deadlines in (
-            self.paced,
-            self.lingering,
-            self._ungreeted,
-            self._awaited,
-            self._handshaking,
-            self.unnamed,
-            self._strangers,
+        for stop in (
+            end.stop,
+            self._sweeping.stop,
+            self.paced.stop,
+            self.lingering.stop,
+            self._ungreeted.stop,
+            self._awaited.stop,
+            self._handshaking.stop,
+            self.unnamed.stop,
+            self._strangers.stop,
+            self.closings.stop,
         ):
-            deadlines.stop()
-        self.closings.stop()
+            stop()
 
     def _abort_all(self) -> None:
         for protocol in list(self.connections):

@@ -18,8 +18,6 @@ _HTTP_ANSWER: Final = (
     b"This is a line-based chat, not a web site: try telnet to this port.\n"
 )
 _PREAMBLE: Final = re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n\0])*")
-_BEGUN_MARK: Final = (b"", b"\xef", b"\xef\xbb")
-_TLS_HANDSHAKE: Final = b"\x16"
 _TLS_ALERT: Final = b"\x15\x03\x01\x00\x02\x02\x28"
 """A fatal ``handshake_failure`` (RFC 8446, section 6)."""
 
@@ -30,7 +28,7 @@ def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
     :param first: the first bytes of a connection, or its first line.
     :returns: None if the peer may be one for a line-based chat.
     """
-    if first.startswith(_TLS_HANDSHAKE):
+    if first.startswith(b"\x16"):  # A handshake record of TLS.
         return "a TLS hello on a port without TLS", _TLS_ALERT
     if _HTTP.match(first):
         return "an HTTP request", _HTTP_ANSWER
@@ -46,7 +44,7 @@ def after_preamble(first: bytes) -> bytes:
     :returns: nothing if there was nothing else yet, or only half a byte order mark.
     """
     rest = _PREAMBLE.sub(b"", first, count=1)
-    return b"" if rest in _BEGUN_MARK else rest
+    return b"" if rest in (b"\xef", b"\xef\xbb") else rest
 
 
 def door_for(first: bytes, doors: Sequence[Door]) -> Door | None:

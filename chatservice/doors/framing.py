@@ -81,16 +81,14 @@ class LineFramer(LineReceiver):
                 pass
         finally:
             self._busy = False
-            self._buffer = self._buffer[self._at :]
-            self._at = 0
+            self._keep(self._buffer[self._at :])
         if self._holds:
             return
-        if self._ended:
-            if not self._end_told:
-                self._end_told = True
-                self.input_ended()
-        else:
+        if not self._ended:
             self._read_on()
+        elif not self._end_told:
+            self._end_told = True
+            self.input_ended()
 
     def _read_on(self) -> None:
         if self.paused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from chatservice.text.layout import width
 from chatservice.text.sanitising import edited, safe
@@ -27,18 +27,6 @@ _KEYS: Final = re.compile(
 
 _END: Final = "\x04"
 _EDITING: Final = "\b\x7f\x15\x17"
-
-
-class Typed(NamedTuple):
-    """What a key did.
-
-    :ivar echo: is to be written to the terminal.
-    :ivar line: what was typed, with its end, if that was Enter; ``b""`` if it was Ctrl-D with
-        nothing typed, which ends the input; None else.
-    """
-
-    echo: bytes
-    line: bytes | None = None
 
 
 class LineEditor:
@@ -66,22 +54,27 @@ class LineEditor:
         self._free = data.endswith(b"\n")
         return before + data + self._drawn()
 
-    def typed(self, data: bytes) -> Iterator[Typed]:
-        """Take what the keys sent."""
+    def typed(self, data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+        """Take the bytes that keys sent.
+
+        :returns: for each key the bytes to write to the terminal, and the line with its end if the
+            key was Enter; ``b""`` if it was Ctrl-D with nothing typed, which ends the input; else
+            None.
+        """
         keys = self._begun + self._decoder.decode(data)
         self._begun = ""
         for found in _KEYS.finditer(keys):
             key = found["key"]
             if found["run"]:
-                yield Typed(self._changed(self._text + found["run"]))
+                yield self._changed(self._text + found["run"]), None
             elif found["begun"]:
                 self._begun = found["begun"]
             elif key in ("\r", "\n"):
                 yield self._entered()
             elif key == _END and not self._text:
-                yield Typed(b"", b"")
+                yield b"", b""
             elif key and key in _EDITING:
-                yield Typed(self._changed(edited(self._text + key)))
+                yield self._changed(edited(self._text + key)), None
 
     def _changed(self, text: str) -> bytes:
         self._text = text
@@ -92,13 +85,13 @@ class LineEditor:
             return shown[len(before) :].encode()
         return self._erased() + self._drawn()
 
-    def _entered(self) -> Typed:
+    def _entered(self) -> tuple[bytes, bytes]:
         text, self._text = self._text, ""
         # All of it, so that what was said can be read: it is text above the line from now on.
         before = b"" if self._shown == safe(text) else self._erased() + safe(text).encode()
         self._shown = ""
         self._free = True
-        return Typed(before + b"\n", text.encode() + b"\n")
+        return before + b"\n", text.encode() + b"\n"
 
     def _erased(self) -> bytes:
         shown, self._shown = self._shown, ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -25,42 +24,39 @@ OPTIONS: Final = ("telnet",)
 
 _PARTS: Final = re.compile(rf"(.*?)((?: +(?:{'|'.join(OPTIONS)}))* *)", re.DOTALL)
 _OPTION: Final = re.compile("[A-Za-z0-9_=,-]+")
-_PROXIED: Final = "haproxy"
 
 
-@dataclass(frozen=True)
+def parted(description: str) -> tuple[str, bool]:
+    """Part an endpoint from its options: the last words, as far as they are known.
+
+    Other words with blanks before them belong to the endpoint: a path may have some.
+
+    :param description: the text of one ``--listen``.
+    :returns: the endpoint, in Twisted's words, and whether its connections speak telnet.
+    """
+    found = _PARTS.fullmatch(description)
+    assert found is not None
+    return found[1], bool(found[2].strip())
+
+
+@implementer(IStreamServerEndpoint)
 class Listener:
-    """What stands in one ``--listen``.
+    """An endpoint that listens for a chat.
 
-    :ivar endpoint: the endpoint, in Twisted's words.
-    :ivar options: which of :data:`OPTIONS` stand behind it.
+    :param reactor: None to try whether the description is one.
+    :param description: the text of one ``--listen``.
+    :raises ValueError: if it is no endpoint, like other exceptions of the parts of one.
     """
 
-    endpoint: str
-    options: frozenset[str]
-
-    @classmethod
-    def parse(cls, description: str) -> Listener:
-        """Part an endpoint from its options: the last words, as far as they are known.
-
-        Other words with blanks before them belong to the endpoint: a path may have some.
-        """
-        found = _PARTS.fullmatch(description)
-        assert found is not None
-        return cls(found[1], frozenset(found[2].split()))
-
-    def open(self, reactor: Any) -> IStreamServerEndpoint:
-        """Make the endpoint; it does not listen yet.
-
-        :param reactor: may be None to try whether it is one.
-        :raises ValueError: if it is none, like other exceptions of the parts of an endpoint.
-        """
+    def __init__(self, reactor: Any, description: str) -> None:
+        text, self._telnet = parted(description)
         try:
-            return self._open(reactor, self.endpoint)
+            # Twisted's own wrappers have this name for the endpoint inside.
+            self._wrappedEndpoint, self._proxied = _made(reactor, text)
         except Exception:
-            first, *words = self.endpoint.split(" ")
+            first, *words = text.split(" ")
             try:
-                self._open(reactor, first)
+                _made(reactor, first)
             except Exception:
                 words = []
             for word in words:
@@ -69,30 +65,6 @@ class Listener:
                         f"'{word}' is no option of a listener: there is {', '.join(OPTIONS)}"
                     ) from None
             raise
-
-    def _open(self, reactor: Any, text: str) -> IStreamServerEndpoint:
-        kind, _, rest = text.partition(":")
-        proxied = kind.lower() == _PROXIED
-        if proxied and rest.partition(":")[0].lower() == "ssl":
-            # Twisted would look for the header inside TLS, where no proxy puts it.
-            raise ValueError("behind a proxy, TLS is 'tls:'")
-        try:
-            endpoint: Any = serverFromString(reactor, rest if proxied else text)
-        except LookupError:
-            raise ValueError("systemd passed no such socket") from None
-        if not 0 <= getattr(endpoint, "_port", 0) < 1 << 16:
-            raise ValueError("a port is a number from 0 to 65535")
-        return _Endpoint(endpoint, "telnet" in self.options, proxied)
-
-
-@implementer(IStreamServerEndpoint)
-@dataclass(frozen=True)
-class _Endpoint:
-    """An endpoint that listens for a chat."""
-
-    _wrappedEndpoint: Any  # Under the name that Twisted's own wrappers have for it.
-    _telnet: bool
-    _proxied: bool
 
     def listen(self, factory: ChatFactory) -> Deferred[IListeningPort]:  # type: ignore[override]
         """See :meth:`.IStreamServerEndpoint.listen`."""
@@ -110,6 +82,22 @@ class _Endpoint:
             made = ProxyFactory(factory, made)
         listening: Deferred[IListeningPort] = endpoint.listen(made)
         return listening
+
+
+def _made(reactor: Any, text: str) -> tuple[Any, bool]:
+    """Make an endpoint of Twisted's, and tell whether it is behind a proxy."""
+    kind, _, rest = text.partition(":")
+    proxied = kind.lower() == "haproxy"
+    if proxied and rest.partition(":")[0].lower() == "ssl":
+        # Twisted would look for the header inside TLS, where no proxy puts it.
+        raise ValueError("behind a proxy, TLS is 'tls:'")
+    try:
+        endpoint: Any = serverFromString(reactor, rest if proxied else text)
+    except LookupError:
+        raise ValueError("systemd passed no such socket") from None
+    if not 0 <= getattr(endpoint, "_port", 0) < 1 << 16:
+        raise ValueError("a port is a number from 0 to 65535")
+    return endpoint, proxied
 
 
 class _Negotiating(ServerFactory):

@@ -42,8 +42,9 @@ def prepare(transport: Any, stall_timeout: int) -> None:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
         for option, share in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2 * PROBES)):
-            seconds = min(max(1, stall_timeout // share), LONGEST)
-            handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
+            handle.setsockopt(
+                socket.IPPROTO_TCP, option, min(max(1, stall_timeout // share), LONGEST)
+            )
 
 
 def _socket(transport: Any) -> socket.socket | None:

@@ -142,8 +142,7 @@ def parse(header: bytes) -> ProxyInfo:
     """
     if header.startswith(_TEXT):
         # Twisted wants a blank behind each word, and "PROXY UNKNOWN" may end there.
-        line = header.removesuffix(b"\r\n") + b" "
-        info = V1Parser.parse(line)
+        info = V1Parser.parse(header.removesuffix(b"\r\n") + b" ")
     else:
         info = V2Parser.parse(header)
     host = getattr(info.source, "host", None)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from chatservice.messages import About, NameList, Person, RoomSeen, Up
 from chatservice.text import durations
-from chatservice.text.directions import directed
 from chatservice.text.layout import COLUMNS, WIDTH, grid, listed, table, wrap
-from chatservice.text.listing import people
+from chatservice.text.listing import directed, people
 
 
 def who(room: str, there: Iterable[Person], count: int) -> list[str]:
@@ -40,19 +39,20 @@ def names(answer: NameList, columns: int = COLUMNS) -> list[str]:
     ]
 
 
-def rooms(shown: Sequence[RoomSeen], more: int, yours: Container[str], here: str) -> list[str]:
+def rooms(shown: Sequence[RoomSeen], more: int, yours: Iterable[str], here: str) -> list[str]:
     """List rooms, as they are given, and how many more there are."""
     if not shown:
         return ["there are no rooms"]
     columns = max(len(f"{room.people:,}") for room in shown)
-    rows = []
-    for room in shown:
-        mark = " (yours)" if room.room in yours else ""
-        if room.room == here:
-            mark = " (you are here)"
-        locked = " (locked)" if room.locked else ""
-        rows.append(f"{room.people:>{columns},}  #{room.room}{mark}{locked}")
-    return rows + ([f"and {more:,} more"] if more > 0 else [])
+    marks = {**dict.fromkeys(yours, " (yours)"), here: " (you are here)"}
+    return [
+        *(
+            f"{room.people:>{columns},}  #{room.room}{marks.get(room.room, '')}"
+            f"{' (locked)' if room.locked else ''}"
+            for room in shown
+        ),
+        *([f"and {more:,} more"] if more > 0 else []),
+    ]
 
 
 def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -> list[str]:
@@ -65,11 +65,12 @@ def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -
         ("in", ", ".join(f"#{room}" for room in answer.rooms) or "no room"),
         ("since", moment(answer.since)),
         ("idle", durations.say(answer.idle)),
+        *([("away", answer.away or "yes")] if answer.away is not None else []),
     ]
-    if answer.away is not None:
-        rows.append(("away", answer.away or "yes"))
-    operator = " (operator)" if answer.operator else ""
-    return [f"{directed(answer.name)}{operator}", *table([*rows, *more])]
+    return [
+        f"{directed(answer.name)}{' (operator)' if answer.operator else ''}",
+        *table([*rows, *more]),
+    ]
 
 
 def up(answer: Up, moment: Callable[[str], str]) -> list[str]:

@@ -83,9 +83,10 @@ def grid(entries: Sequence[str], first: str = "", room: int = WIDTH) -> list[str
         columns = [max(widths[place::count]) for place in range(count)]
         if sum(columns) + count * len(_BETWEEN) <= free:
             break
-    starts = range(0, len(entries), len(columns) or 1)
-    rows = [entries[start : start + len(columns)] for start in starts]
-    return [(first + _BETWEEN.join(map(pad, row, columns))).rstrip() for row in rows]
+    return [
+        (first + _BETWEEN.join(map(pad, entries[start : start + len(columns)], columns))).rstrip()
+        for start in range(0, len(entries), len(columns) or 1)
+    ]
 
 
 def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]:

@@ -1,13 +1,22 @@
-"""Names and numbers of people, as one would say them."""
+"""Names and numbers of people, as one would say them among other words.
+
+A terminal that knows scripts from right to left orders a line by its letters (UAX #9): text behind
+a name in Hebrew that begins with a sign or a digit would be shown before the name, as if somebody
+else had said it. So such a name has an invisible mark on either side, which counts as a letter from
+left to right. Text that people type has none of these marks (:func:`.sanitising.safe`).
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
-from chatservice.text.directions import directed
+MARK: Final = "\u200e"
+
+_FROM_RIGHT: Final = frozenset(("R", "AL", "AN"))
 
 NAMES_A_PAGE: Final = 100
 
@@ -18,6 +27,26 @@ _DIGITS: Final = re.compile(r"\d+")
 
 FACES: Final = 20
 """So many names are shown where people come, go or are met; of the rest, the count."""
+
+
+@lru_cache(4096)
+def directed(name: str) -> str:
+    """Return a name of somebody as it is to be shown before or behind other words.
+
+    Without a letter that is written from left to right, it needs marks.
+    """
+    plain = "L" in map(unicodedata.bidirectional, name)
+    return name if plain else f"{MARK}{name}{MARK}"
+
+
+@lru_cache(4096)
+def directed_room(room: str) -> str:
+    """Return the name of a room in the same way.
+
+    A name always follows it, so digits alone need no marks.
+    """
+    plain = _FROM_RIGHT.isdisjoint(map(unicodedata.bidirectional, room))
+    return room if plain else f"{MARK}{room}{MARK}"
 
 
 def faces(names: Sequence[str], total: int = 0) -> str:
@@ -46,6 +75,7 @@ def alphabetical(name: str) -> tuple[str, str]:
     """
     plain = name.casefold()
     if not plain.isascii():
-        parts = unicodedata.normalize("NFKD", plain)
-        plain = "".join(one for one in parts if not unicodedata.combining(one))
+        plain = "".join(
+            one for one in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(one)
+        )
     return _DIGITS.sub(lambda found: found[0].zfill(DIGITS), plain), name

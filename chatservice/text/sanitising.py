@@ -23,7 +23,6 @@ three. More are a flood (UTS #39, section 5.4, finds more than four of the kind 
 suspicious), which on a terminal runs into the lines of others.
 """
 
-_TAB: Final = "    "
 _REPLACEMENT: Final = "\ufffd"
 
 # Letters, ideographs, punctuation, symbols and emoji that are safe in whatever order they come: no
@@ -47,7 +46,7 @@ _INVISIBLE: Final = re.compile(
 
 _VISUALISED: Final[dict[int, str]] = {
     **{control: chr(0x2400 + control) for control in range(0x20)},
-    0x09: _TAB,
+    0x09: "    ",
     0x7F: "\u2421",
     **dict.fromkeys(range(0x80, 0xA0), _REPLACEMENT),
     **dict.fromkeys((0x2028, 0x2029), " "),
@@ -62,8 +61,6 @@ _VISUALISED: Final[dict[int, str]] = {
 _CHARACTER: Final = re.compile(
     "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,7}\U000e007f|.", re.DOTALL
 )
-
-_LAST_TAG: Final = "\U000e007f"
 
 _JOINERS: Final = frozenset("\u200c\u200d")
 
@@ -208,7 +205,7 @@ def _in_context(text: str) -> str:
     marks = base = 0
     category_of, newer = unicodedata.category, characters.newer
     # Hardly any line has a flag with tags, and to look for them takes a fifth of the time.
-    for character in _CHARACTER.findall(text) if _LAST_TAG in text else text:
+    for character in _CHARACTER.findall(text) if "\U000e007f" in text else text:
         if character in _JOINERS:
             if joinable and not waiting_joiner:
                 waiting_joiner = character

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import deque
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -16,7 +16,7 @@ from chatservice.core.actions import not_done
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
-from chatservice.doors.json.dialog import do
+from chatservice.doors.json.dialog import ProgramDialog
 from chatservice.doors.json.view import JSON
 from tests.core.support import House, HouseTestCase, RecordingOutlet
 
@@ -39,6 +39,7 @@ class Program:
         self.outlet.drained = self._drained
         self.outlet.replaced = self._replaced
         self.member: Member | None = None
+        self._dialog = ProgramDialog(house.chat, cast(Any, self.outlet))
         self.token = ""
         self.since = 0
         self._lines: deque[str] = deque()
@@ -78,7 +79,7 @@ class Program:
 
     def _go_on(self) -> None:
         while self._lines and not self._doing and self.member and not self.member.gone:
-            doing = do(self.house.chat, self.member, self._lines.popleft().encode())
+            doing = self._dialog.inside(self.member, self._lines.popleft().encode())
             if doing is not None:
                 self._wait_for(doing)
 

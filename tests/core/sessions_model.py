@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
@@ -22,7 +22,7 @@ from chatservice.core.actions import not_done
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
-from chatservice.doors.json.dialog import do
+from chatservice.doors.json.dialog import ProgramDialog
 from chatservice.doors.json.view import JSON
 from chatservice.journal.events import (
     DID,
@@ -405,7 +405,8 @@ class Wire:
         seat, seq = self.seat, asked.get("seq")
         mark = len(self.outlet.received)
         wanted = self.world.handles(self, asked)
-        doing = maybeDeferred(do, self.house.chat, self.member, json.dumps(asked).encode())
+        dialog = ProgramDialog(self.house.chat, cast(Any, self.outlet))
+        doing = maybeDeferred(dialog.inside, self.member, json.dumps(asked).encode())
         if not self.world.dead:
             assert seat.accepting is None, f"{asked} is not accepted"
             if seq is not None:

@@ -32,7 +32,7 @@ from chatservice.doors.factory import ChatFactory
 from chatservice.doors.framing import LineFramer
 from chatservice.journal.memory import MemoryJournal
 from chatservice.limits import LOGIN_TRIES, Limits
-from chatservice.text.directions import MARK, directed
+from chatservice.text.listing import MARK, directed
 from chatservice.text.sanitising import edited, safe
 from chatservice.text.slash import LOOKS_LIKE
 from tests.doors.support import (

@@ -8,31 +8,29 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial import unittest
 
-from chatservice.doors.listener import Listener
+from chatservice.doors.listener import Listener, parted
 from chatservice.doors.proxy import ProxyFactory
 from tests.doors.support import House
 
 ADDRESS = IPv4Address("TCP", "192.0.2.1", 50000)
-NONE: frozenset[str] = frozenset()
-TELNET = frozenset(("telnet",))
 
 
 class ListenerTests(unittest.TestCase):
     def test_options_follow_the_endpoint(self) -> None:
-        for description, endpoint, options in (
-            ("tcp:23", "tcp:23", NONE),
-            ("tcp:23 telnet", "tcp:23", TELNET),
-            ("tcp:23   telnet ", "tcp:23", TELNET),
-            ("tcp:23 telnet telnet", "tcp:23", TELNET),
-            ("haproxy:tcp:23 telnet", "haproxy:tcp:23", TELNET),
-            ("unix:/a b/c", "unix:/a b/c", NONE),
-            ("unix:/a b/c telnet", "unix:/a b/c", TELNET),
-            ("unix:/a telnet/c", "unix:/a telnet/c", NONE),
-            ("unix:/a telnet:mode=600", "unix:/a telnet:mode=600", NONE),
-            ("telnet", "telnet", NONE),
-            ("", "", NONE),
+        for description, endpoint, telnet in (
+            ("tcp:23", "tcp:23", False),
+            ("tcp:23 telnet", "tcp:23", True),
+            ("tcp:23   telnet ", "tcp:23", True),
+            ("tcp:23 telnet telnet", "tcp:23", True),
+            ("haproxy:tcp:23 telnet", "haproxy:tcp:23", True),
+            ("unix:/a b/c", "unix:/a b/c", False),
+            ("unix:/a b/c telnet", "unix:/a b/c", True),
+            ("unix:/a telnet/c", "unix:/a telnet/c", False),
+            ("unix:/a telnet:mode=600", "unix:/a telnet:mode=600", False),
+            ("telnet", "telnet", False),
+            ("", "", False),
         ):
-            self.assertEqual(Listener.parse(description), Listener(endpoint, options), description)
+            self.assertEqual(parted(description), (endpoint, telnet), description)
 
     def test_an_unknown_option_is_named(self) -> None:
         for description, unknown in (
@@ -43,24 +41,24 @@ class ListenerTests(unittest.TestCase):
             ("haproxy:tcp:23 TELNET", "TELNET"),
         ):
             with self.assertRaises(ValueError) as caught:
-                Listener.parse(description).open(None)
+                Listener(None, description)
             self.assertEqual(
                 str(caught.exception), f"'{unknown}' is no option of a listener: there is telnet"
             )
 
     def test_a_path_may_have_blanks(self) -> None:
         for description in ("unix:/a b/c", "unix:/a b/c telnet", "haproxy:unix:/a b/c telnet"):
-            Listener.parse(description).open(None)
+            Listener(None, description)
 
     def test_tls_behind_a_proxy_is_of_one_kind(self) -> None:
         for description in ("haproxy:ssl:7008", "haproxy:ssl:7008 telnet"):
             with self.assertRaisesRegex(ValueError, "behind a proxy, TLS is 'tls:'"):
-                Listener.parse(description).open(None)
+                Listener(None, description)
 
     def test_what_is_wrong_with_an_endpoint_is_still_told(self) -> None:
         for description in ("tcp:seven telnet", "tcp:seven of nine", "unix:/a b/c:mode=x"):
             with self.assertRaisesRegex(ValueError, "invalid literal for int"):
-                Listener.parse(description).open(None)
+                Listener(None, description)
 
 
 class ListeningTests(unittest.TestCase):
@@ -70,7 +68,7 @@ class ListeningTests(unittest.TestCase):
     def listening(self, description: str) -> Any:
         """Give the factory that listens."""
         reactor = MemoryReactorClock()
-        Listener.parse(description).open(reactor).listen(self.factory)
+        Listener(reactor, description).listen(self.factory)
         return reactor.tcpServers[0][1]
 
     def test_without_options_the_chat_itself_listens(self) -> None:

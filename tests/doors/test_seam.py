@@ -202,7 +202,7 @@ class RealTests(unittest.TestCase):
         telnet = shutil.which("inetutils-telnet") or shutil.which("telnet")
         if telnet is None:
             raise unittest.SkipTest("there is no telnet")
-        endpoint = Listener.parse("tcp:0:interface=127.0.0.1 telnet").open(reactor)
+        endpoint = Listener(reactor, "tcp:0:interface=127.0.0.1 telnet")
         port = await endpoint.listen(self.factory)
         self.addCleanup(port.stopListening)
         terminal = Terminal()
@@ -243,7 +243,7 @@ class RealTests(unittest.TestCase):
         self.assertIsNone(await self.certificate(lambda server: server.client))
 
     async def test_who_comes_without_tls_has_none(self) -> None:
-        port = await Listener.parse("tcp:0:interface=127.0.0.1").open(reactor).listen(self.factory)
+        port = await Listener(reactor, "tcp:0:interface=127.0.0.1").listen(self.factory)
         self.addCleanup(port.stopListening)
         tcp = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
         peer = await connectProtocol(tcp, Collector())

@@ -21,8 +21,7 @@ from chatservice.journal.events import (
     Event,
 )
 from chatservice.messages.shown import Sent
-from chatservice.text.directions import MARK, directed, directed_room
-from chatservice.text.listing import faces
+from chatservice.text.listing import MARK, directed, directed_room, faces
 from chatservice.text.names import nickname, room_name
 from chatservice.text.sanitising import safe
 

@@ -18,9 +18,9 @@ from chatservice.client.screen.rendering import LOCAL, zone_name
 from chatservice.client.screen.views import View
 from chatservice.client.stored.state import BELLS, STAMPS
 from chatservice.text import answers, names, wording
-from chatservice.text.directions import directed
 from chatservice.text.grammar import PEOPLE, SHORT, Row, Unclear
 from chatservice.text.layout import listed, table, wrap
+from chatservice.text.listing import directed
 from chatservice.text.sanitising import safe
 from chatservice.text.slash import LOOKS_LIKE, LooksLikeCommand, from_slash
 

@@ -26,9 +26,8 @@ from chatservice import messages
 from chatservice.client.screen.mentions import mentions
 from chatservice.client.stored.state import Bell, Settings
 from chatservice.text import names
-from chatservice.text.directions import directed, directed_room
 from chatservice.text.layout import width
-from chatservice.text.listing import FACES, faces
+from chatservice.text.listing import FACES, directed, directed_room, faces
 from chatservice.text.times import OFF, STAMPS
 
 Text = list[tuple[str, str]]

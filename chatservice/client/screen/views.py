@@ -9,7 +9,7 @@ from typing import Final
 
 from chatservice.client.screen.rendering import Line, counted, rule
 from chatservice.text import names
-from chatservice.text.directions import directed
+from chatservice.text.listing import directed
 
 KEPT: Final = 500
 """So many lines of a view are kept."""

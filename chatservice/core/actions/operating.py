@@ -29,7 +29,7 @@ from chatservice.messages.typed import (
     Unmute,
 )
 from chatservice.text import durations, wording
-from chatservice.text.directions import directed
+from chatservice.text.listing import directed
 from chatservice.text.names import key
 
 BANS_MOST: Final = 1000

@@ -30,7 +30,6 @@ from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core.actions import not_done, perform
-from chatservice.core.chat import Chat
 from chatservice.core.members import Member
 from chatservice.core.refusals import REFUSALS
 from chatservice.core.resume import Arrival
@@ -98,16 +97,19 @@ class ProgramDialog(MemberDialog):
             return None
         if chat.held_up:
             self.tell(chat.held_up)
-        entering = chat.returns.enter(Arrival(request, connection, JSON))
-        return self.come_in(entering, partial(self._refused, request))
+        return self.come_in(
+            chat.returns.enter(Arrival(request, connection, JSON)), partial(self._refused, request)
+        )
 
     def _replaces(self, token: str | None) -> bool:
         """Tell whether who has a token has another connection of the same address."""
         session = None if token is None else self._chat.tokens.find(token)
         member = None if session is None else self._chat.sessions.get(session.origin)
-        if member is None or member.outlet.closed:
-            return False
-        return member.outlet.site == self._connection.site
+        return (
+            member is not None
+            and not member.outlet.closed
+            and member.outlet.site == self._connection.site
+        )
 
     def _refused(self, request: messages.Hello, failure: Failure) -> None:
         failure.trap(*REFUSALS)
@@ -119,41 +121,35 @@ class ProgramDialog(MemberDialog):
 
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
         """Do what a program asks for. See :meth:`.MemberDialog.inside`."""
-        return do(self._chat, member, line)
+        chat = self._chat
+        assert member.session is not None
+        chat.returns.hear(member.session)
+        try:
+            request = messages.request(line)
+            # Clients ask by themselves whether anybody is there.
+            if type(request) is not messages.Ping:
+                member.active = chat.clock.seconds()
+            request = _fit(request, chat.limits.max_line)
+        except BadMessage as bad:
+            member.reply(bad.error)
+            return None
+        settled = None if type(request) in _AT_ONCE else chat.settled(member)
+        if settled is None:
+            return None if member.gone else perform(chat, member, request)
+        outlet = member.outlet
+
+        def go_on(_: None) -> Deferred[None] | None:
+            # Another connection that has taken the place asks for what it wants itself.
+            meant = member.outlet is outlet and not member.gone
+            return perform(chat, member, request) if meant else None
+
+        return settled.addCallback(go_on)
 
 
-def do(chat: Chat, member: Member, line: bytes) -> Deferred[None] | None:
-    """Do what a line of a program asks for.
-
-    :returns: a Deferred if the next line has to wait until this one is done.
-    """
-    assert member.session is not None
-    chat.returns.hear(member.session)
-    try:
-        request = messages.request(line)
-        # Clients ask by themselves whether anybody is there.
-        if type(request) is not messages.Ping:
-            member.active = chat.clock.seconds()
-        request = _fit(chat, request)
-    except BadMessage as bad:
-        member.reply(bad.error)
-        return None
-    settled = None if type(request) in _AT_ONCE else chat.settled(member)
-    if settled is None:
-        return None if member.gone else perform(chat, member, request)
-    outlet = member.outlet
-
-    def go_on(_: None) -> Deferred[None] | None:
-        # Another connection that has taken the place asks for what it wants itself.
-        meant = member.outlet is outlet and not member.gone
-        return perform(chat, member, request) if meant else None
-
-    return settled.addCallback(go_on)
-
-
-def _fit(chat: Chat, request: messages.Request) -> messages.Request:
+def _fit(request: messages.Request, most: int) -> messages.Request:
     """Return a request with its text, if it has one, as that is to be shown.
 
+    :param most: characters that a text may have.
     :raises BadMessage: if the text is too long, or no single line.
     """
     text = getattr(request, "text", None)
@@ -161,8 +157,9 @@ def _fit(chat: Chat, request: messages.Request) -> messages.Request:
         return request
     if "\n" in text or "\r" in text:
         raise BadMessage(messages.refusal(request, Code.BAD_FIELD, "a text is one line"))
-    if len(text) > chat.limits.max_line:
-        why = wording.TOO_LONG.format(most=chat.limits.max_line)
-        raise BadMessage(messages.refusal(request, Code.TOO_LONG, why))
+    if len(text) > most:
+        raise BadMessage(
+            messages.refusal(request, Code.TOO_LONG, wording.TOO_LONG.format(most=most))
+        )
     shown = safe(text)
     return request if shown == text else replace(request, text=shown)

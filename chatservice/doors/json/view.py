@@ -60,9 +60,13 @@ class JsonView:
         asked = _ASKED.get(event.kind)
         if asked is None:
             return self.event(event, True)
-        seq = event.seq if event.seq > 0 else None
         return messages.encode(
-            messages.Ok(to=asked, id=event.id, at=messages.moment(event.at), seq=seq)
+            messages.Ok(
+                to=asked,
+                id=event.id,
+                at=messages.moment(event.at),
+                seq=event.seq if event.seq > 0 else None,
+            )
         )
 
     def past(self, event: Event, before: int) -> bytes:

@@ -93,8 +93,12 @@ class PersonDialog(MemberDialog):
             self.too_long()
             return None
         try:
-            name = names.nickname(text, chat.limits.max_name)
-            entering = chat.attendance.enter(name, connection, TEXT, operator=connection.operator)
+            entering = chat.attendance.enter(
+                names.nickname(text, chat.limits.max_name),
+                connection,
+                TEXT,
+                operator=connection.operator,
+            )
         except (names.BadName, Refusal) as error:
             self._ask_again(str(error))
             return None

@@ -1,4 +1,4 @@
-"""What people are told when they ask for something, in sentences that fit forty columns."""
+"""The sentences that answer what people ask for, made to fit forty columns."""
 
 from __future__ import annotations
 
@@ -40,9 +40,8 @@ from chatservice.messages.shown import (
     Turned,
 )
 from chatservice.text import answers, durations, wording
-from chatservice.text.directions import directed, directed_room
 from chatservice.text.layout import listed, table
-from chatservice.text.listing import faces
+from chatservice.text.listing import directed, directed_room, faces
 
 ROOMS_LISTED: Final = 100
 
@@ -51,8 +50,7 @@ _DONE: Final = {
     "ignore": "you see no more of {name}",
     "unignore": "you see {name} again",
 }
-"""What an ``ok`` is to people who have asked for that; other things are told by what comes of them.
-"""
+"""The sentence for an ``ok``, by the request. Other requests show people their effect instead."""
 
 
 def _lines(*told: str) -> str:
@@ -63,23 +61,12 @@ def _notice(zone: str, reply: Notice | Error | Replaced) -> str:
     return _lines(reply.text)
 
 
-def _not_done(zone: str, reply: NotDone) -> str:
-    return _lines(f"{reply.error.text}: {reply.hint}" if reply.hint else reply.error.text)
-
-
-def _ok(zone: str, reply: Ok) -> str:
-    done = _DONE.get(reply.to)
-    return _lines(done.format(name=directed(reply.name or ""))) if done is not None else ""
-
-
 def _entered(zone: str, reply: Entered) -> str:
     company = f" with {faces(reply.others, reply.count)}" if reply.others else ": no one else yet"
-    topic = [f"the topic: {reply.topic}"] if reply.topic else []
-    return _lines(f"you are in #{directed_room(reply.room)}{company}", *topic)
-
-
-def _turned(zone: str, reply: Turned) -> str:
-    return _lines(f"you are in #{reply.room.room} {'already' if reply.already else 'now'}")
+    return _lines(
+        f"you are in #{directed_room(reply.room)}{company}",
+        *([f"the topic: {reply.topic}"] if reply.topic else []),
+    )
 
 
 def _left(zone: str, reply: Left) -> str:
@@ -92,20 +79,9 @@ def _look_back(zone: str, reply: LookBack) -> str:
     return _lines(f"{lines} of #{reply.room}, times in {zone}:")
 
 
-def _is_away(zone: str, reply: IsAway) -> str:
-    shown = directed(reply.name)
-    return _lines(f"{shown} is away: {reply.why}" if reply.why else f"{shown} is away")
-
-
 def _topic_is(zone: str, reply: TopicIs) -> str:
     none = "the topic is gone" if reply.new else f"#{reply.room} has no topic"
     return _lines(f"the topic: {reply.topic}" if reply.topic else none)
-
-
-def _named(zone: str, reply: Named) -> str:
-    if reply.already:
-        return _lines(f"you are {reply.name} already")
-    return _lines(wording.RENAMED.format(name=reply.name))
 
 
 def _ignoring(zone: str, reply: Ignoring) -> str:
@@ -115,9 +91,14 @@ def _ignoring(zone: str, reply: Ignoring) -> str:
 
 
 def _profile(zone: str, reply: Profile) -> str:
-    more = [("from", reply.address or "this machine")] if reply.address is not None else []
-    more += [("muted", reply.muted)] if reply.muted is not None else []
-    return _lines(*answers.about(reply.about, _moment, *more))
+    return _lines(
+        *answers.about(
+            reply.about,
+            _moment,
+            *([("from", reply.address or "this machine")] if reply.address is not None else []),
+            *([("muted", reply.muted)] if reply.muted is not None else []),
+        )
+    )
 
 
 def _moment(at: str) -> str:
@@ -145,16 +126,26 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     Notice: _notice,
     Error: _notice,
     Replaced: _notice,
-    NotDone: _not_done,
-    Ok: _ok,
+    NotDone: lambda zone, reply: _lines(": ".join(filter(None, (reply.error.text, reply.hint)))),
+    Ok: lambda zone, reply: (
+        _lines(_DONE[reply.to].format(name=directed(reply.name or ""))) if reply.to in _DONE else ""
+    ),
     Entered: _entered,
-    Turned: _turned,
+    Turned: lambda zone, reply: _lines(
+        f"you are in #{reply.room.room} {'already' if reply.already else 'now'}"
+    ),
     Left: _left,
     LookBack: _look_back,
     Sent: lambda zone, reply: f"[you -> {directed(reply.to)}] {reply.text}\r\n",
-    IsAway: _is_away,
+    IsAway: lambda zone, reply: _lines(
+        directed(reply.name) + (f" is away: {reply.why}" if reply.why else " is away")
+    ),
     TopicIs: _topic_is,
-    Named: _named,
+    Named: lambda zone, reply: _lines(
+        f"you are {reply.name} already"
+        if reply.already
+        else wording.RENAMED.format(name=reply.name)
+    ),
     Goodbye: lambda zone, reply: _lines(wording.GOODBYE.format(name=reply.name)),
     Ignoring: _ignoring,
     Profile: _profile,
@@ -163,7 +154,7 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     TimeOfDay: _time_of_day,
     Figures: lambda zone, reply: _lines(*table(reply.rows)),
 }
-"""What is said for a reply, to somebody in a time zone."""
+"""The function that makes the text of each reply, of the reader's time zone and the reply."""
 
 
 def _company(reply: Company, there: Iterable[Person]) -> list[str]:
@@ -178,8 +169,12 @@ def _crowd(reply: Crowd, names: Iterable[str]) -> list[str]:
 
 def _overview(reply: Overview, rooms: Iterable[RoomSeen]) -> list[str]:
     locked = [RoomSeen(room=room, people=0, locked=True) for room in reply.locked[:ROOMS_LISTED]]
-    shown = [*islice(rooms, ROOMS_LISTED), *locked]
-    return answers.rooms(shown, reply.count - ROOMS_LISTED, reply.yours, reply.here)
+    return answers.rooms(
+        [*islice(rooms, ROOMS_LISTED), *locked],
+        reply.count - ROOMS_LISTED,
+        reply.yours,
+        reply.here,
+    )
 
 
 LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
@@ -187,4 +182,4 @@ LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
     Crowd: _crowd,
     Overview: _overview,
 }
-"""The lines of an answer in parts."""
+"""The function that makes the lines of each answer that is given in parts."""

@@ -9,9 +9,10 @@ line, so none of these can be forged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
+from functools import partial
 from typing import Any, Final
 
 from chatservice.core.answers import AT_ONCE
@@ -30,8 +31,7 @@ from chatservice.journal.events import (
     Event,
 )
 from chatservice.messages import Reply
-from chatservice.text.directions import directed, directed_room
-from chatservice.text.listing import faces
+from chatservice.text.listing import directed, directed_room, faces
 from chatservice.text.times import FULL, OFF, SHORT, STAMPS
 
 _FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
@@ -78,7 +78,8 @@ class TextView:
 
     def _stamp(self, at: int, stamps: str) -> str:
         local = self._local(at)
-        if stamps == FULL and _comes_twice(local):
+        # Whether there are two moments of this time of day, before and after a change.
+        if stamps == FULL and local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
             return local.strftime(_FULL_OF_TWO)
         return local.strftime(STAMPS[stamps])
 
@@ -91,20 +92,15 @@ class TextView:
         if event.kind == PRIVATE:
             return f"[{directed(event.author)} -> you] {event.text}\r\n"
         where = "" if here else f"#{directed_room(event.room)}: "
-        return f"-- {where}{_happened(event)}\r\n"
+        return f"-- {where}{_HAPPENED[event.kind](event)}\r\n"
 
     def _local(self, at: int) -> datetime:
         """Turn a time, in milliseconds since 1970, into the reader's own."""
         return datetime.fromtimestamp(at / 1000, self.zone)
 
-    @property
-    def zone_name(self) -> str:
-        """What the reader calls its time zone."""
-        return str(self.zone)
-
     def reply(self, reply: Reply) -> bytes:
         """See :meth:`.View.reply`."""
-        return sentences.SAID[type(reply)](self.zone_name, reply).encode()
+        return sentences.SAID[type(reply)](str(self.zone), reply).encode()
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
         """See :meth:`.View.parts`: it is laid out in one step, and told line by line."""
@@ -114,26 +110,25 @@ class TextView:
             yield f"-- {line}\r\n".encode()
 
 
+def _moved(verb: str, event: Event) -> str:
+    words = f" ({event.text})" if event.text else ""
+    return f"{faces(event.author.split(' '))} {verb}{words}"
+
+
+def _topic(event: Event) -> str:
+    words = f"set the topic: {event.text}" if event.text else "took the topic away"
+    return f"{directed(event.author)} {words}"
+
+
+_HAPPENED: Final[dict[str, Callable[[Event], str]]] = {
+    JOINED: partial(_moved, "joined"),
+    LEFT: partial(_moved, "left"),
+    RENAMED: lambda event: f"{directed(event.author)} is now {directed(event.text)}",
+    TOPIC: _topic,
+    ANNOUNCED: lambda event: f"{directed(event.author)} announces: {event.text}",
+    ACTED: lambda event: f"{directed(event.author)} {event.text}",
+}
+"""The text of each kind of event that begins with ``-- ``."""
+
+
 TEXT: Final = TextView()
-
-
-def _comes_twice(local: datetime) -> bool:
-    """Tell whether there are two moments of this time of day, before and after a change."""
-    return local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
-
-
-def _happened(event: Event) -> str:
-    if event.kind in (JOINED, LEFT):
-        verb = {JOINED: "joined", LEFT: "left"}[event.kind]
-        words = f" ({event.text})" if event.text else ""
-        return f"{faces(event.author.split(' '))} {verb}{words}"
-    author = directed(event.author)
-    if event.kind == RENAMED:
-        return f"{author} is now {directed(event.text)}"
-    if event.kind == TOPIC:
-        words = f"set the topic: {event.text}" if event.text else "took the topic away"
-        return f"{author} {words}"
-    if event.kind == ANNOUNCED:
-        return f"{author} announces: {event.text}"
-    assert event.kind == ACTED
-    return f"{author} {event.text}"

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD
-from chatservice.doors.text.commands import COMMANDS
-from chatservice.doors.text.commands.viewing import HISTORY_USUAL
+from chatservice.doors.text.commands import COMMANDS, HISTORY_USUAL
 from chatservice.doors.text.sentences import ROOMS_LISTED
 from chatservice.messages import Do
 from chatservice.text.grammar import Row

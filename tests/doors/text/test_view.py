@@ -163,10 +163,6 @@ class TextViewTests(unittest.TestCase):
         for kind in (SAID, DID, RENAMED, TOPIC, ANNOUNCED, ACTED, PRIVATE):
             self.assertNotEqual(view.event(event(kind, text="hi"), True), b"")
 
-    def test_zones_have_names(self) -> None:
-        self.assertEqual(TEXT.zone_name, "UTC")
-        self.assertEqual(TextView(zone=ZoneInfo("Asia/Kolkata")).zone_name, "Asia/Kolkata")
-
     def test_equal_views_are_interchangeable(self) -> None:
         self.assertEqual(TextView(SHORT, ZoneInfo("CET")), TextView(SHORT, ZoneInfo("CET")))
         self.assertEqual(hash(TextView()), hash(TEXT))

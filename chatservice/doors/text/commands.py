@@ -1,36 +1,50 @@
 """Handle a line: a line that shows a ``/`` first is a command, any other line is said.
 
-What a command takes, and what is asked for by it, is in its row (:mod:`.grammar`); what concerns
-only how somebody sees the chat is done here.
+What a command takes, and what is asked for by it, is in its row (:mod:`.grammar`). Commands that
+concern only how somebody sees the chat, and what was said before, are done here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timezone
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
 
 from twisted.internet.defer import Deferred
 
 from chatservice.core.actions import perform
 from chatservice.core.actions.meant import current_room
+from chatservice.core.actions.rooms import HISTORY_MOST
 from chatservice.core.actions.talking import say_here
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.core.permissions import check_operator
+from chatservice.core.permissions import check_in_room, check_operator
 from chatservice.core.refusals import Refusal
-from chatservice.doors.text.commands.viewing import history, set_view
-from chatservice.text.grammar import OPERATORS, PEOPLE, SHORT, Row, Unclear
+from chatservice.doors.text.view import TextView
+from chatservice.text.grammar import OPERATORS, PEOPLE, SHORT, Row, Unclear, number
 from chatservice.text.layout import table, wrap
 from chatservice.text.slash import LooksLikeCommand, from_slash
+from chatservice.text.times import OFF, STAMPS
 
 WORD_SHOWN: Final = 24
-"""Characters of a word that is no command, of which is made anything."""
+"""Characters of an unknown command that are shown and compared with commands."""
+
+HISTORY_USUAL: Final = 20
+"""Lines that ``/history`` shows unless it is told how many."""
+
+ON: Final = "on"
+
+_ZONES: Final = {name.lower(): name for name in available_timezones()}
+"""Time zones by lower-case name, read once at the start: a look-up reads a dozen files."""
 
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
-    """Do what a line from a member says.
+    """Say a member's line in its room, or obey the command in it.
 
     :param line: safe to show, as :func:`.sanitising.safe` makes it.
     :returns: a Deferred if the next line has to wait until this one is done.
@@ -46,7 +60,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     except (LooksLikeCommand, Refusal) as error:
         member.tell(str(error))
         return None
-    # A command finds done what the same member asked for before: /who after /join, say.
+    # A command waits for the member's requests before it: /who sees the /join that was typed first.
     command = slashed[1:].strip()
     settled = chat.settled(member)
     if settled is None:
@@ -55,7 +69,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
 
 
 def _command(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
-    if member.gone:  # It was sent away while what it had asked for before was done.
+    if member.gone:  # Kicked while the command waited.
         return None
     word, _, typed = line.partition(" ")
     try:
@@ -104,8 +118,66 @@ def _help(chat: Chat, member: Member, word: str) -> None:
     row = _find(word.removeprefix("/"))
     if row is None:
         raise _no_such(word.removeprefix("/"))
-    lines = (f"{row.usage}: {row.does}", f"for example: {row.example}")
-    member.tell(*(part for line in lines for part in wrap(line.split())))
+    member.tell(
+        *wrap(f"{row.usage}: {row.does}".split()), *wrap(f"for example: {row.example}".split())
+    )
+
+
+def history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
+    """Show the last things said in the current room."""
+    count = number(typed, HISTORY_USUAL)
+    if count is None:
+        raise Unclear(f"usage: /history [N], N up to {HISTORY_MOST:,}")
+    return chat.look_back(member, check_in_room(member), min(count, HISTORY_MOST))
+
+
+def _stamps(view: TextView, value: str) -> TextView:
+    if value.lower() not in STAMPS:
+        raise Unclear(f"timestamps are {', '.join(STAMPS)}")
+    return replace(view, stamps=value.lower())
+
+
+def _zone(view: TextView, value: str) -> TextView:
+    name = value.lower()
+    if name == "utc":
+        return replace(view, zone=timezone.utc)
+    # It is none, or the files of the system have changed.
+    with suppress(KeyError, ValueError, OSError):
+        return replace(view, zone=ZoneInfo(_ZONES[name]))
+    raise Unclear("there is no such time zone: one is Europe/Berlin, or UTC")
+
+
+def _moves(view: TextView, value: str) -> TextView:
+    if value.lower() not in (ON, OFF):
+        raise Unclear(f"joins are {ON} or {OFF}")
+    return replace(view, moves=value.lower() == ON)
+
+
+SETTINGS: Final[
+    dict[str, tuple[Callable[[TextView, str], TextView], Callable[[TextView], str]]]
+] = {
+    "timestamps": (_stamps, lambda view: view.stamps),
+    "zone": (_zone, lambda view: str(view.zone)),
+    "joins": (_moves, lambda view: ON if view.moves else OFF),
+}
+"""Settings by name, each with a function that changes a view and one that shows its value."""
+
+_shared = lru_cache(maxsize=1000)(TextView)
+"""Makes equal views one object, so that their readers share what is rendered."""
+
+
+def set_view(chat: Chat, member: Member, what: str, value: str) -> None:
+    """Show the settings of a member's view, after changing one if it was named."""
+    view = member.view
+    assert isinstance(view, TextView)
+    if what:
+        setting = SETTINGS.get(what.lower())
+        if setting is None or not value:
+            raise Unclear(f"usage: /set [WHAT] [TO], WHAT is {', '.join(SETTINGS)}")
+        view = setting[0](view, value)
+        view = _shared(view.stamps, view.zone, view.moves)
+        member.turn_to(member.current, view)
+    member.tell(*table([(name, shown(view)) for name, (_, shown) in SETTINGS.items()]))
 
 
 _OWN: Final[dict[str, Callable[..., Deferred[None] | None]]] = {
