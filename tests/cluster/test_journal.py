@@ -4,6 +4,7 @@ import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -288,6 +289,21 @@ class StartTests(ClusterJournalTestCase):
         self.running = False
         self.assertEqual(str(refusal.exception), "the brokers have no JetStream")
         self.assertEqual(self.open_files(), [])
+
+    def test_so_is_one_in_which_a_newer_node_is_met_at_once(self) -> None:
+        begin = self.log.open
+
+        def begin_and_read(follower: Any) -> None:
+            begin(follower)
+            self.log.find()
+            self.log.entries.append(b'[%d,"","b1",1,[],[]]' % (VERSION + 1))
+            self.turn()
+
+        self.patch(self.log, "open", begin_and_read)
+        with self.assertRaises(JournalError) as refusal:
+            self.node.follow()
+        self.running = False
+        self.assertTrue(str(refusal.exception).startswith("the log is of version"))
 
     def test_so_is_one_of_another_chat(self) -> None:
         self.successResultOf(self.file.commit([said("old")]))
