@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
+from twisted.internet.interfaces import IReactorTime
 
 from chatservice import messages
+from chatservice.clock import Timer
 
 PACE: Final = 1.0
 """Seconds between two times that it is kept only because more was received."""
@@ -37,14 +39,13 @@ class Bookmark:
 
     def __init__(
         self,
-        reactor: Any,
+        reactor: IReactorTime,
         name: str | None,
         remembered: Remembered | None,
         keep: Callable[[Remembered], object],
     ) -> None:
-        self._reactor = reactor
         self._keep = keep
-        self._later: Any = None
+        self._soon = Timer(reactor, self._keep_now)
         self.name = name
         self.place = remembered
         if name is None and remembered is not None:
@@ -79,12 +80,12 @@ class Bookmark:
 
     def keep_soon(self) -> None:
         """Keep what is known then, within a second."""
-        if self._later is None:
-            self._later = self._reactor.callLater(PACE, self._keep_now)
+        if not self._soon.running:
+            self._soon.start(PACE)
 
     def close(self) -> None:
         """Keep what is not kept yet."""
-        if self._later is not None:
+        if self._soon.running:
             self._keep_now()
 
     def _change(self, now: Remembered) -> None:
@@ -95,9 +96,7 @@ class Bookmark:
             self.keep_soon()
 
     def _keep_now(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
+        self._soon.stop()
         if self.place is not None:
             self._keep(self.place)
 
@@ -157,17 +156,16 @@ class RoomsSeen:
 
         :param live: it is not counted in what was said of the rooms before.
         """
-        if event.room is None:
+        seen = self.seen.get(event.room or "")
+        if seen is None:
             return
         if event.type == "topic":
-            self._change(event.room, topic=event.text or "")
+            self._change(seen.room, topic=event.text or "")
         elif event.type in ("joined", "left") and live and event.names is not None:
             count = event.count if event.count is not None else len(event.names)
             others = count - (own_name in event.names)
-            seen = self.seen.get(event.room)
-            if seen is not None:
-                people = seen.people + (others if event.type == "joined" else -others)
-                self._change(event.room, people=max(people, 1))
+            people = seen.people + (others if event.type == "joined" else -others)
+            self._change(seen.room, people=max(people, 1))
 
     def _change(self, room: str, **changes: object) -> None:
         if room in self.seen:

@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from chatservice.clock import Timer
+
 FIRST_PAUSE: Final = 1.0
 """Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
 
@@ -33,7 +35,7 @@ _NO_TLS: Final = re.compile(
 )
 """Messages of OpenSSL where the other side talks no TLS; a port of ours answers with an alert."""
 
-_TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
+TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 """The first bytes of an alert and of a handshake in TLS (RFC 8446, section 5.1)."""
 
 
@@ -45,6 +47,7 @@ class Dialler:
 
     :param make: makes the protocol of the next connection.
     :param failed: is told why there is no connection.
+    :ivar was_of_use: something new came of the connection.
     """
 
     def __init__(
@@ -63,54 +66,41 @@ class Dialler:
         self._failures = 0
         self._pause = 0.0
         self._welcomed_at: float | None = None
-        self._was_of_use = False
+        self.was_of_use = False
         self._connecting: Deferred[IProtocol] | None = None
-        self._later: Any = None
+        self._later = Timer(reactor, self.dial)
 
     def dial(self) -> None:
         """Connect now, if that is not being done anyway."""
-        if self._connecting is not None:
-            return
-        self._cancel_later()
-        self._connecting = connecting = self._endpoint.connect(self._factory)
-        connecting.addCallbacks(self._reached, self._not_reached)
+        if self._connecting is None:
+            self._later.stop()
+            self._connecting = connecting = self._endpoint.connect(self._factory)
+            connecting.addCallbacks(self._reached, self._not_reached)
 
     def dial_later(self) -> float:
         """Connect after a pause; return its seconds."""
-        if self._was_of_use or self._has_lasted():
+        since = self._welcomed_at
+        lasted = since is not None and self._reactor.seconds() - since >= self._pause
+        if self.was_of_use or lasted:
             self._failures = 0
             self._pause = random.uniform(*SHORT_PAUSE)
         else:
             self._pause = self._backoff(self._failures)
             self._failures += 1
-        self._was_of_use, self._welcomed_at = False, None
-        self._cancel_later()
-        self._later = self._reactor.callLater(self._pause, self.dial)
+        self.was_of_use, self._welcomed_at = False, None
+        self._later.start(self._pause)
         return self._pause
 
     def welcomed(self) -> None:
         """Note that the server has let one in: from now on it counts how long that lasts."""
         self._welcomed_at = self._reactor.seconds()
 
-    def of_use(self) -> None:
-        """Note that something new came of the connection."""
-        self._was_of_use = True
-
-    def _has_lasted(self) -> bool:
-        since = self._welcomed_at
-        return since is not None and self._reactor.seconds() - since >= self._pause
-
     def stop(self) -> None:
         """Make no connection any more."""
-        self._cancel_later()
+        self._later.stop()
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
-
-    def _cancel_later(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
 
     def _reached(self, protocol: IProtocol) -> None:
         self._connecting = None
@@ -123,11 +113,6 @@ class Dialler:
 
 class TalksTLS(Exception):
     """The other side talks TLS, and this one does not."""
-
-
-def begins_tls(data: bytes) -> bool:
-    """Tell whether the first bytes of the other side are TLS."""
-    return data.startswith(_TLS_RECORDS)
 
 
 def wrong_with(failure: Failure) -> str | None:
