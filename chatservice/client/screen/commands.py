@@ -73,16 +73,12 @@ def obey(typist: Conversation, text: str) -> None:
         _, word, _ = _taken_apart(line)
         if word is not None and _is_meant(word):
             raise Refused(f"one of these lines begins with /{word[:24]}: type that by itself")
+    if not typist.came:
+        raise Refused("there was no connection yet: try it again when there is")
     if typist.here is None:
         raise Refused(wording.NOWHERE)
     for line in [first] if len(lines) == 1 else lines:
         typist.say(line)
-
-
-def is_command(text: str) -> bool:
-    """Tell whether what somebody typed is to be said to nobody."""
-    said, word, _ = _taken_apart(safe(text.partition("\n")[0]))
-    return said is None or word is not None
 
 
 def _taken_apart(line: str) -> tuple[str | None, str | None, str]:

@@ -49,6 +49,7 @@ class Conversation(Listener):
     :ivar correspondent: the talk with who wrote privately last.
     :ivar came: whether one was ever welcomed.
     :ivar naming: a name is asked for.
+    :ivar rooms: the rooms that one is in.
     :ivar longest: how many characters a line may have; None if that is not known.
     """
 
@@ -96,16 +97,12 @@ class Conversation(Listener):
         self._missed = 0
         self._last_renaming: tuple[str | None, str | None] = (None, None)
         self.session = sit(self)
+        self.rooms: Mapping[str, messages.RoomSeen] = self.session.rooms
 
     @property
     def name(self) -> str:
         """One's own name."""
         return self.session.name or ""
-
-    @property
-    def rooms(self) -> Mapping[str, messages.RoomSeen]:
-        """The rooms that one is in."""
-        return self.session.rooms
 
     @property
     def room(self) -> str | None:
@@ -378,20 +375,17 @@ class Conversation(Listener):
         if view.room is not None and (self.together or view.entered):
             self.session.ask(messages.Who(room=view.room)).addCallbacks(self._there, _ignore)
         if not self.together:
-            self._look_at(view)
+            self._paper.turn()
+            self._paper.put(view.heading)
+            if view.room is not None and not view.entered:
+                self._enter(view, view.room, None)
+            self._paper.put(*view.last())
         elif view.room is not None:
             self.tell(f"you are in #{view.room} now")
         else:
             self.tell(f"you write to {directed(view.label)} now")
         view.unread = 0
         self._desk.refresh()
-
-    def _look_at(self, view: View) -> None:
-        self._paper.turn()
-        self._paper.put(view.heading)
-        if view.room is not None and not view.entered:
-            self._enter(view, view.room, None)
-        self._paper.put(*view.last())
 
     def go_everywhere(self) -> None:
         """Look at all in one view; what is typed goes where it went."""

@@ -17,6 +17,11 @@ from twisted.python.failure import Failure
 
 from chatservice.clock import Timer
 
+
+class TalksTLS(Exception):
+    """The other side talks TLS, and this one does not."""
+
+
 FIRST_PAUSE: Final = 1.0
 """Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
 
@@ -25,6 +30,17 @@ LONGEST_PAUSE: Final = 60.0
 
 SHORT_PAUSE: Final = (0.1, 1.0)
 """Seconds after a connection that was of use: it only has to be made again."""
+
+_REASONS: Final = {
+    ConnectionDone: "the server closed it",
+    ConnectionLost: "it broke off",
+    DNSLookupError: "there is no such host",
+    TimeoutError: "no answer",
+    TalksTLS: "it talks TLS",
+}
+"""The words for the reasons that an exception names by its type alone."""
+
+_SILENT: Final = " without a word (if it talks TLS, write tls:HOST:PORT)"
 
 _VERIFIERS: Final = ("OpenSSL", "service_identity")
 """The modules whose errors mean that a certificate, or TLS, is not what it should be."""
@@ -111,10 +127,6 @@ class Dialler:
             self._failed(failure)
 
 
-class TalksTLS(Exception):
-    """The other side talks TLS, and this one does not."""
-
-
 def wrong_with(failure: Failure) -> str | None:
     """Tell what is wrong with a server, if that is TLS: at the beginning, it stays so.
 
@@ -140,19 +152,13 @@ def reason_of(failure: Failure, silent: bool = False) -> str:
     :param silent: it is without TLS, and the server has sent no byte. So do some that talk TLS,
         ours among them, when they are not met by TLS.
     """
-    error: Any = failure.value
-    if failure.check(ConnectionDone, ConnectionLost):
-        hint = " without a word (if it talks TLS, write tls:HOST:PORT)" if silent else ""
-        return ("the server closed it" if failure.check(ConnectionDone) else "it broke off") + hint
-    if failure.check(DNSLookupError):
-        return "there is no such host"
-    if failure.check(TimeoutError):
-        return "no answer"
-    if failure.check(TalksTLS):
-        return "it talks TLS"
+    kind = failure.check(*_REASONS)
+    if kind is not None:
+        closed = kind in (ConnectionDone, ConnectionLost)
+        return _REASONS[kind] + _SILENT * (closed and silent)
     if _is_of_tls(failure):
-        return _verdict(error)
-    number = getattr(error, "osError", None)
+        return _verdict(failure.value)
+    number = getattr(failure.value, "osError", None)
     return os.strerror(number) if isinstance(number, int) else failure.getErrorMessage()
 
 
