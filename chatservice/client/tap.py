@@ -163,7 +163,10 @@ class ChatClient(Service):
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
         self._at_end(self._close)
-        self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self._handler = signal.signal(
+            signal.SIGINT,
+            lambda number, frame: self.reactor.callFromThread(self._talker.interrupt),
+        )
         self._talker.done.addCallback(self._ended)
         self.reactor.callWhenRunning(self._start)
 
@@ -175,9 +178,6 @@ class ChatClient(Service):
 
     def _at_end(self, call: Callable[..., object], *arguments: object) -> None:
         self.reactor.addSystemEventTrigger("after", "shutdown", call, *arguments)
-
-    def _interrupted(self, number: int, frame: object) -> None:
-        self.reactor.callFromThread(self._talker.interrupt)
 
     def _ended(self, status: int) -> int:
         self.status = status

@@ -279,11 +279,8 @@ def _topic(typist: Conversation, text: str) -> None:
 def _history(typist: Conversation, typed: str) -> None:
     if typed and not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= HISTORY_MOST):
         raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
-    limit = int(typed) if typed else HISTORY_USUAL
-    typist.ask(
-        messages.History(room=typist.room or "", limit=limit),
-        typist.look_back,
-    )
+    limit = int(typed or HISTORY_USUAL)
+    typist.ask(messages.History(room=typist.room or "", limit=limit), typist.look_back)
 
 
 def _ignore(typist: Conversation, typed: str) -> None:

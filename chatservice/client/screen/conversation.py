@@ -35,8 +35,6 @@ QUOTED: Final = 30
 KEYS: Final = 10
 """From this number on there is no key for a view."""
 
-ASK_NAME: Final = "name: "
-
 
 class Conversation(Listener):
     """The conversation of one person.
@@ -263,7 +261,7 @@ class Conversation(Listener):
         """Ask for a name."""
         self.naming = True
         self._paper.flush()
-        self._desk.prompt(ASK_NAME)
+        self._desk.prompt("name: ")
 
     def ended(self, why: str | None) -> None:
         """Say goodbye, and end."""

@@ -21,7 +21,6 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.defaults import create_input
 from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
@@ -206,12 +205,10 @@ class Editor:
         keys.add("c-z")(lambda event: event.app.suspend_to_background())
         for key in ("c-c", "c-d"):
             keys.add(key, filter=editing & empty)(lambda event: self._screen.interrupt())
-        for number in range(10):
-
-            def turn(event: KeyPressEvent, number: int = number) -> None:
-                self._screen.turn_page(number)
-
-            keys.add("escape", str(number), filter=editing)(turn)
+        for digit in "0123456789":
+            keys.add("escape", digit, filter=editing)(
+                lambda event: self._screen.turn_page(int(event.data))
+            )
         return keys
 
     def _keys_of_question(self) -> KeyBindings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime, timezone
 from typing import Any, Final, Protocol
 
 from chatservice.client.screen.rendering import QUIET, Line, Text, Times, Weight, day, wrap
@@ -131,8 +131,7 @@ class Paper:
         """Give the line, below that of its day if it is the first of it."""
         if line.at is not None:
             of = self._times.local(line.at).date()
-            before = self._day or self._times.today().date()
-            if of != before:
+            if of != (self._day or self._times.local(datetime.now(timezone.utc)).date()):
                 yield day(of)
             self._day = of
         yield line

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from datetime import date, datetime, timezone, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -268,10 +268,6 @@ class Times(NamedTuple):
             return at.astimezone(_zone(self.wanted.zone))
         except (ValueError, OverflowError, OSError):
             return at  # The first year, or the last one, say.
-
-    def today(self) -> datetime:
-        """Return the time that it is."""
-        return self.local(datetime.now(timezone.utc))
 
     def stamp(self, at: datetime | None) -> str:
         """Return what stands in front of what happened then.

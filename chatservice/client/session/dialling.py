@@ -40,8 +40,6 @@ _REASONS: Final = {
 }
 """The words for the reasons that an exception names by its type alone."""
 
-_SILENT: Final = " without a word (if it talks TLS, write tls:HOST:PORT)"
-
 _VERIFIERS: Final = ("OpenSSL", "service_identity")
 """The modules whose errors mean that a certificate, or TLS, is not what it should be."""
 
@@ -154,8 +152,9 @@ def reason_of(failure: Failure, silent: bool = False) -> str:
     """
     kind = failure.check(*_REASONS)
     if kind is not None:
-        closed = kind in (ConnectionDone, ConnectionLost)
-        return _REASONS[kind] + _SILENT * (closed and silent)
+        hint = " without a word (if it talks TLS, write tls:HOST:PORT)"
+        wordless = silent and kind in (ConnectionDone, ConnectionLost)
+        return _REASONS[kind] + hint * wordless
     if _is_of_tls(failure):
         return _verdict(failure.value)
     number = getattr(failure.value, "osError", None)
