@@ -359,9 +359,8 @@ class Inbox(Listener):
             self._keep(remembered)
 
     def _pause_or_resume(self) -> None:
-        awaited = bool(self._unanswered or self._quits)
         most = HALF_EMPTY if self._paused else FULL
-        paused = len(self._events) >= most and not awaited and not self._over
+        paused = len(self._events) >= most and not (self._unanswered or self._quits or self._over)
         if paused != self._paused:
             self._paused = paused
             if paused:

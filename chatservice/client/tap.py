@@ -252,8 +252,11 @@ def _login() -> str:
 def _has_screen() -> bool:
     """Tell whether there is a terminal that can more than print, and what it takes to use it."""
     term = os.environ.get("TERM", "").lower()
-    able = os.isatty(1) and term not in ("", "dumb", "unknown")
-    return able and importlib.util.find_spec("prompt_toolkit") is not None
+    return (
+        os.isatty(1)
+        and term not in ("", "dumb", "unknown")
+        and importlib.util.find_spec("prompt_toolkit") is not None
+    )
 
 
 def makeService(options: Options) -> ChatClient:

@@ -140,8 +140,7 @@ def _pass_on(command: Row, typist: Conversation, *words: str) -> None:
     if isinstance(request, messages.Talk):
         typist.talk(request)
     else:
-        shown = _ANSWERS[command.name]
-        typist.ask(request, lambda reply: typist.tell(*shown(typist, reply)))
+        typist.ask(request, lambda reply: typist.tell(*_ANSWERS[command.name](typist, reply)))
 
 
 def row_of(word: str) -> Row | None:

@@ -81,7 +81,6 @@ class Conversation(Listener):
         self._desk = desk
         self.done: Deferred[int] = Deferred()
         self._paper = Paper(reactor, desk, settings)
-        self._times = Times(settings)
         self._wanted = room
         self._known: dict[int, None] = {}
         self._opened = False
@@ -356,7 +355,7 @@ class Conversation(Listener):
     def moment(self, at: str) -> str:
         """Write out a time that the server tells."""
         try:
-            return f"{self._times.local(messages.time_of(at)):%Y-%m-%d %H:%M}"
+            return f"{Times(self.settings).local(messages.time_of(at)):%Y-%m-%d %H:%M}"
         except ValueError:
             return at
 
@@ -508,9 +507,9 @@ class Conversation(Listener):
             return
         self.leaving = True
         self.session.quit(text)
-        unsent = len(self.session.unstored)
         if self._status is None and not self.session.connected:
-            self.tell(f"{counted(unsent)} not sent yet: Ctrl-D again leaves without")
+            unsent = counted(len(self.session.unstored))
+            self.tell(f"{unsent} not sent yet: Ctrl-D again leaves without")
         self._desk.refresh()
 
     def end(self, status: int, why: str | None = None) -> None:

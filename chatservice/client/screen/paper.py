@@ -59,7 +59,6 @@ class Paper:
     def __init__(self, reactor: Any, desk: Desk, settings: Settings) -> None:
         self._reactor = reactor
         self._desk = desk
-        self._settings = settings
         self._times = Times(settings)
         self._lines: deque[Line] = deque()
         self._held: list[Line] | None = None
@@ -120,7 +119,7 @@ class Paper:
         for _ in range(min(len(self._lines), AT_ONCE)):
             for shown in self._dated(self._lines.popleft()):
                 text += [*self._laid_out(shown, columns), ("", "\n")]
-        ring, self._weight = self._weight.rings(self._settings.bell), Weight.NONE
+        ring, self._weight = self._weight.rings(self._times.wanted.bell), Weight.NONE
         self._printed = self._reactor.seconds()
         if text or ring:
             self._desk.show(text, ring)

@@ -56,8 +56,7 @@ class People:
 
     def came(self, room: str, people: Iterable[str]) -> None:
         """Note people who are in a room."""
-        there = self._present.setdefault(room, {})
-        there.update((names.key(name), name) for name in people)
+        self._present.setdefault(room, {}).update((names.key(name), name) for name in people)
 
     def went(self, room: str, people: Iterable[str]) -> None:
         """Note people who are not there any more."""

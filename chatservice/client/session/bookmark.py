@@ -143,7 +143,7 @@ class RoomsSeen:
         elif isinstance(reply, messages.WhoIs):
             self._change(reply.room, people=reply.count)
         elif isinstance(reply, messages.RoomList):
-            self.heard_of = [room.room for room in reply.rooms]
+            self.heard_of[:] = [room.room for room in reply.rooms]
             self.seen.update((room.room, room) for room in reply.rooms if room.room in self.seen)
 
     def stored(self, talk: messages.Request) -> None:

@@ -151,10 +151,10 @@ def reason_of(failure: Failure, silent: bool = False) -> str:
         ours among them, when they are not met by TLS.
     """
     kind = failure.check(*_REASONS)
+    if silent and kind in (ConnectionDone, ConnectionLost):
+        return f"{_REASONS[kind]} without a word (if it talks TLS, write tls:HOST:PORT)"
     if kind is not None:
-        hint = " without a word (if it talks TLS, write tls:HOST:PORT)"
-        wordless = silent and kind in (ConnectionDone, ConnectionLost)
-        return _REASONS[kind] + hint * wordless
+        return _REASONS[kind]
     if _is_of_tls(failure):
         return _verdict(failure.value)
     number = getattr(failure.value, "osError", None)

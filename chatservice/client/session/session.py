@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -120,6 +120,7 @@ class Session:
     :param rooms: to be in, from the beginning; without any, the first of the house.
     :param keep: is called with what has to outlive the process, whenever that changed.
     :ivar rooms: the rooms that it is in, by their names; kept up to date.
+    :ivar rooms_heard_of: the rooms that there were when that was asked last.
     :ivar connected: whether there is a connection, and the server has welcomed.
     :ivar latency: seconds to the server and back, at the last ping; None before there was one.
     """
@@ -142,6 +143,7 @@ class Session:
         self._bookmark = Bookmark(reactor, name, remembered, keep)
         self._rooms = RoomsSeen(rooms)
         self.rooms = self._rooms.seen
+        self.rooms_heard_of = self._rooms.heard_of
         self._outgoing = Outgoing()
         self._dialler = Dialler(reactor, endpoint, lambda: Lines(reactor, self), self._not_there)
         self._lines: Lines | None = None
@@ -158,11 +160,6 @@ class Session:
     def name(self) -> str | None:
         """The name that it has, or is to have."""
         return self._bookmark.name
-
-    @property
-    def rooms_heard_of(self) -> Sequence[str]:
-        """The rooms that there were when that was asked last."""
-        return self._rooms.heard_of
 
     @property
     def unstored(self) -> Sequence[Sent]:
@@ -305,9 +302,11 @@ class Session:
         """Do what a message means, and send what has been waiting for it."""
         if isinstance(reply, messages.Notice):
             self._noticed(reply)
-        elif isinstance(reply, messages.Replaced) or _has_code(reply, messages.FINAL_CODES):
+        elif isinstance(reply, messages.Replaced) or (
+            isinstance(reply, messages.Error) and reply.code in messages.FINAL_CODES
+        ):
             self._end(reply.text)
-        elif _has_code(reply, _CLOSING_CODES):
+        elif isinstance(reply, messages.Error) and reply.code in _CLOSING_CODES:
             self._hang_up(reply.text)
         elif self.connected:
             place = self._bookmark.place
@@ -441,8 +440,8 @@ class Session:
             asked.answer.callback(replace(reply, ref=asked.ref))
         else:
             why = f"the answer to {asked.request.type} was {reply.type}"
-            wrong = messages.refusal(asked.request, messages.Code.WENT_WRONG, why)
-            asked.answer.errback(Refused(wrong))
+            error = messages.refusal(asked.request, messages.Code.WENT_WRONG, why)
+            asked.answer.errback(Refused(error))
 
     def _flush(self) -> None:
         """Send what may be sent now, and take leave behind all else."""
@@ -503,7 +502,6 @@ class Lines(LineReceiver):
         self._reactor = reactor
         self._session = session
         self._look = Timer(reactor, self._look_whether_it_lasts)
-        self._heard_at = reactor.seconds()
 
     # Sending
 
@@ -644,10 +642,6 @@ def _safe(thing: Any) -> Any:
         values = {name: _safe(getattr(thing, name)) for name in thing.__struct_fields__}
         return replace(thing, **values)
     return thing
-
-
-def _has_code(reply: messages.Reply, codes: Sequence[messages.Code]) -> TypeGuard[messages.Error]:
-    return isinstance(reply, messages.Error) and reply.code in codes
 
 
 def _over(why: str | None) -> messages.Error:

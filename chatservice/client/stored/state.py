@@ -300,8 +300,9 @@ class Entrance:
         try:
             self._lock = lock(found.path)
         except BlockingIOError:
-            who = f"{found.name} at {self._server}"
-            self._memory.tell(f"another chat-client is {who}: this one is somebody else")
+            self._memory.tell(
+                f"another chat-client is {found.name} at {self._server}: this one is somebody else"
+            )
             self._taken = True
             return None
         except OSError as error:
