@@ -410,7 +410,7 @@ class Inbox(Listener):
         return ChatError(self._why or "the chat is over")
 
     def ended(self, why: str | None) -> None:
-        """Fail all that waits, or end it if that was wanted (``why`` is None)."""
+        """End all that waits: with a :class:`ChatError`, unless that was wanted."""
         if self._over:
             return
         self._over, self._why = True, why

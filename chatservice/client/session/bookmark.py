@@ -12,16 +12,16 @@ from chatservice import messages
 from chatservice.clock import Timer
 
 PACE: Final = 1.0
-"""Seconds between two times that it is kept only because more was received."""
+"""Seconds between two saves of the place when only ``since`` has changed."""
 
 
 class Remembered(NamedTuple):
     """The place at which a session goes on, maybe in another process.
 
-    :ivar name: under which one was known last.
-    :ivar token: whose session it is: who has it, has the name.
-    :ivar journal: which journal ``since`` is an id of.
-    :ivar since: the last id that was given to whoever listens.
+    :ivar name: the last name of the session.
+    :ivar token: the secret of the session: its owner has the name.
+    :ivar journal: the journal that ``since`` is an id of.
+    :ivar since: the id of the last event that was given to the listener.
     """
 
     name: str
@@ -31,9 +31,9 @@ class Remembered(NamedTuple):
 
 
 class Bookmark:
-    """The session as it is now; whatever of it changes is kept, ``since`` a little later.
+    """The place of a session: each change is kept at once, that of ``since`` within a second.
 
-    :ivar name: the one that it has, or is to have.
+    :ivar name: the name that the session has, or is to have.
     :ivar place: None while there is no session.
     """
 
@@ -52,12 +52,12 @@ class Bookmark:
             self.name = remembered.name
 
     def hello(self, rooms: list[str] | None) -> messages.Hello:
-        """Introduce oneself, with all that is known."""
+        """Return the hello, with the name and the place of the session as far as known."""
         known = {} if self.place is None else self.place._asdict()
         return messages.Hello(**{**known, "name": self.name, "rooms": rooms})
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Note which session it is, and where its stream begins."""
+        """Note the session that the server names, and where its stream begins."""
         since, before = welcome.since, self.place
         if before is not None and before.journal == welcome.journal and welcome.resumed:
             # After a gap, ids that were given once may be those of something else.
@@ -70,7 +70,7 @@ class Bookmark:
             self._change(self.place._replace(name=name))
 
     def is_new(self, number: int) -> bool:
-        """Tell whether an event was not given yet."""
+        """Tell whether the event with this id was not given yet."""
         return self.place is None or number > self.place.since
 
     def reached(self, number: int) -> None:
@@ -79,12 +79,12 @@ class Bookmark:
             self._change(self.place._replace(since=number))
 
     def keep_soon(self) -> None:
-        """Keep what is known then, within a second."""
+        """Keep the place within a second."""
         if not self._soon.running:
             self._soon.start(PACE)
 
     def close(self) -> None:
-        """Keep what is not kept yet."""
+        """Keep the place now if it still waits to be kept."""
         if self._soon.running:
             self._keep_now()
 

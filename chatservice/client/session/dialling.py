@@ -56,12 +56,12 @@ TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 class Dialler:
     """Makes connections, one at a time.
 
-    Pauses grow whatever the cause is that a connection does not last. One was of use if something
-    came of it, or if it lasted at least as long as the pause before it.
+    Pauses grow whenever a connection does not last. After a connection that was of use, or lasted
+    at least as long as the pause before it, they start again from the shortest.
 
     :param make: makes the protocol of the next connection.
     :param failed: is told why there is no connection.
-    :ivar was_of_use: something new came of the connection.
+    :ivar was_of_use: whether this connection has brought something new.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Dialler:
         return self._pause
 
     def welcomed(self) -> None:
-        """Note that the server has let one in: from now on it counts how long that lasts."""
+        """Note that the server has welcomed: the connection starts to last now."""
         self._welcomed_at = self._reactor.seconds()
 
     def stop(self) -> None:

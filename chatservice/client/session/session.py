@@ -276,7 +276,7 @@ class Session:
             self._dial_again(f"{self._where} is not there: {reason_of(failure)}")
 
     def lost(self, why: str, wrong: str | None) -> None:
-        """The connection is no more: make another, if there is something to make it for.
+        """Note that the connection is lost; make another one if the session goes on.
 
         :param wrong: see :func:`.wrong_with`.
         """
@@ -299,7 +299,7 @@ class Session:
     # Replies
 
     def heard(self, reply: messages.Reply) -> None:
-        """Do what a message means, and send what has been waiting for it."""
+        """Handle a message, and send the requests that have waited for it."""
         if isinstance(reply, messages.Notice):
             self._noticed(reply)
         elif isinstance(reply, messages.Replaced) or (
@@ -320,9 +320,10 @@ class Session:
         self._flush()
 
     def _noticed(self, notice: messages.Notice) -> None:
-        """Pass on what is for people, but for the question that the hello has answered already.
+        """Pass on a sentence for people, except the question for a name.
 
-        Over TLS, who is banned is told so before it is known that it is a program.
+        The hello has answered that. Over TLS a ban is told in such a sentence, before the server
+        knows that this is a program.
         """
         if notice.gap:
             self._listener.gapped()
@@ -378,7 +379,7 @@ class Session:
             self._hang_up(error.text)
 
     def _told(self, reply: messages.Reply) -> None:
-        """Do what a message means once the server has welcomed."""
+        """Handle a message that comes behind the welcome."""
         if isinstance(reply, messages.Event):
             self._happened(reply)
         elif isinstance(reply, messages.Error):
