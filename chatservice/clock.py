@@ -1,4 +1,4 @@
-"""The clock by which everything that lasts is measured.
+"""The clock by which everything that lasts is measured, and a timer on it.
 
 Twisted's reactors go by the wall clock (:func:`time.time`), that of asyncio as well. When it is
 set, by NTP or by hand, their timers come too early or too late by as much. The wall clock is right
@@ -8,7 +8,10 @@ for what is shown and what is stored, and for nothing else.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 def go_by_monotonic(reactor: Any) -> None:
@@ -32,3 +35,38 @@ def go_by_monotonic(reactor: Any) -> None:
     for call in reactor.getDelayedCalls():
         # A timer that is reset later asks the clock that it was made with.
         call.seconds = seconds
+
+
+class Timer:
+    """One call that comes later, or does not come.
+
+    :param call: called when the time has come; it may start the timer again.
+    """
+
+    __slots__ = ("_call", "_clock", "_due")
+
+    def __init__(self, clock: IReactorTime, call: Callable[[], None]) -> None:
+        self._clock = clock
+        self._call = call
+        self._due: IDelayedCall | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the call is still to come."""
+        return self._due is not None
+
+    def start(self, seconds: float) -> None:
+        """Have the call come in so many seconds, whenever it was to come before."""
+        if self._due is not None:
+            self._due.cancel()
+        self._due = self._clock.callLater(seconds, self._over)
+
+    def stop(self) -> None:
+        """Have the call not come."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _over(self) -> None:
+        self._due = None
+        self._call()

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "text": {"messages"},
     "journal": set(),
     "client": {"__init__", "clock", "messages", "options", "text"},
-    "core": {"journal", "limits", "messages", "text"},
+    "core": {"clock", "journal", "limits", "messages", "text"},
     "doors": {"core", "journal", "limits", "messages", "text"},
     "cluster": {"core", "journal", "limits", "messages", "text"},
     "service": {"__init__", "doors", "journal", "leftovers", "logs"},

@@ -69,25 +69,23 @@ class Chat(AsyncIterator[messages.Event]):
     All that returns a Deferred fails with :class:`ChatError` if it is not done.
     """
 
-    def __init__(self, session: Session, inbox: Inbox) -> None:
-        self._session = session
+    def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
 
     @property
     def name(self) -> str:
         """The name that it has."""
-        assert self._session.name is not None
-        return self._session.name
+        return self._inbox.session.name or ""
 
     @property
     def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that it is in, by their names."""
-        return self._session.rooms
+        return self._inbox.session.rooms
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection just now; without one, all that is asked waits."""
-        return self._session.connected
+        return self._inbox.session.connected
 
     @property
     def gaps(self) -> int:
@@ -256,7 +254,7 @@ def connect(
         trigger = reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down)
         inbox.at_end = partial(reactor.removeSystemEventTrigger, trigger)
     inbox.session.start()
-    return inbox.welcome.addCallback(lambda _: Chat(inbox.session, inbox))
+    return inbox.welcome.addCallback(lambda _: Chat(inbox))
 
 
 def _nothing(answer: object) -> None:
@@ -344,7 +342,7 @@ class Inbox(Listener):
 
     def stop(self) -> None:
         """Hang up."""
-        self._finish(None)
+        self.ended(None)
 
     def shut_down(self) -> None:
         """Hang up, as the reactor stops."""
@@ -361,9 +359,8 @@ class Inbox(Listener):
             self._keep(remembered)
 
     def _pause_or_resume(self) -> None:
-        awaited = bool(self._unanswered or self._quits)
         most = HALF_EMPTY if self._paused else FULL
-        paused = len(self._events) >= most and not awaited and not self._over
+        paused = len(self._events) >= most and not (self._unanswered or self._quits or self._over)
         if paused != self._paused:
             self._paused = paused
             if paused:
@@ -401,22 +398,19 @@ class Inbox(Listener):
         if self._patient or self.welcome.called:
             self.log.warn("{why}; trying again in {pause:.1f} s", why=why, pause=pause)
         else:
-            self._finish(why)
+            self.ended(why)
 
     def name_refused(self, why: str) -> None:
         """End: there is nobody to think of another name."""
-        self._finish(f"the name was refused: {why}")
-
-    def ended(self, why: str | None) -> None:
-        """End."""
-        self._finish(why)
+        self.ended(f"the name was refused: {why}")
 
     # The end
 
     def _closed(self) -> ChatError:
         return ChatError(self._why or "the chat is over")
 
-    def _finish(self, why: str | None) -> None:
+    def ended(self, why: str | None) -> None:
+        """End all that waits: with a :class:`ChatError`, unless that was wanted."""
         if self._over:
             return
         self._over, self._why = True, why
@@ -426,11 +420,11 @@ class Inbox(Listener):
         if not self.welcome.called:
             self.welcome.errback(self._closed())
         for leaving in self._quits:
-            self._finish_one(leaving)
+            self._finish(leaving)
         while self._takers:
-            self._finish_one(self._takers.popleft())
+            self._finish(self._takers.popleft())
 
-    def _finish_one(self, waiting: Deferred[Any]) -> None:
+    def _finish(self, waiting: Deferred[Any]) -> None:
         if self._why is None:
             waiting.callback(None)
         else:

@@ -39,8 +39,6 @@ from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
 from chatservice.text.sanitising import decode, safe
 
-_REACTOR: Final = "twisted.internet.reactor"
-
 _FOR_LINES: Final = "--batch and --tail are for lines that are piped"
 
 _TAIL_MOST: Final = 10_000
@@ -116,7 +114,11 @@ class Options(OneLineOptions):
         if self["json"] and (self["batch"] or self["tail"] is not None):
             raise UsageError(_FOR_LINES)
         if self["tail"] is not None:
-            self["tail"] = _count(self["tail"])
+            if not re.fullmatch("[0-9]{1,5}", self["tail"]) or not (
+                0 < int(self["tail"]) <= _TAIL_MOST
+            ):
+                raise UsageError(f"--tail {self['tail']}: N is a number from 1 to {_TAIL_MOST:,}")
+            self["tail"] = int(self["tail"])
         if self.parent is None:
             return
         if not self.parent.get("nodaemon", True) and not self.parent.get("debug"):
@@ -126,12 +128,6 @@ class Options(OneLineOptions):
         if self.parent.get("pidfile") == "twistd.pid":
             # A server may run in the same folder, or another client.
             self.parent["pidfile"] = ""
-
-
-def _count(argument: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", argument) or not 0 < int(argument) <= _TAIL_MOST:
-        raise UsageError(f"--tail {argument}: N is a number from 1 to {_TAIL_MOST:,}")
-    return int(argument)
 
 
 def _line(argument: str) -> str:
@@ -167,7 +163,10 @@ class ChatClient(Service):
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
         self._at_end(self._close)
-        self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self._handler = signal.signal(
+            signal.SIGINT,
+            lambda number, frame: self.reactor.callFromThread(self._talker.interrupt),
+        )
         self._talker.done.addCallback(self._ended)
         self.reactor.callWhenRunning(self._start)
 
@@ -179,9 +178,6 @@ class ChatClient(Service):
 
     def _at_end(self, call: Callable[..., object], *arguments: object) -> None:
         self.reactor.addSystemEventTrigger("after", "shutdown", call, *arguments)
-
-    def _interrupted(self, number: int, frame: object) -> None:
-        self.reactor.callFromThread(self._talker.interrupt)
 
     def _ended(self, status: int) -> int:
         self.status = status
@@ -199,10 +195,11 @@ def make_client(options: Options) -> ChatClient:
         raise SystemExit("chat-client: it needs a standard input and a standard output")
     person = not options["json"] and os.isatty(0)
     drawn = person and not options["plain"] and _has_screen()
-    if drawn and _REACTOR not in sys.modules:
+    if drawn:
         from twisted.internet import asyncioreactor
 
-        asyncioreactor.install()
+        if "twisted.internet.reactor" not in sys.modules:
+            asyncioreactor.install()
     from twisted.internet import reactor
 
     go_by_monotonic(reactor)
@@ -220,7 +217,7 @@ def make_client(options: Options) -> ChatClient:
     entrance = Entrance(reactor, endpoint, address, memory, person, bool(options["new"]))
     if person:
         desk: Plain | Editor = Plain(reactor)
-        if drawn and _is_asyncios(reactor):
+        if drawn and isinstance(reactor, asyncioreactor.AsyncioSelectorReactor):
             from chatservice.client.screen.editor import Editor
 
             desk = Editor(memory.history())
@@ -255,14 +252,11 @@ def _login() -> str:
 def _has_screen() -> bool:
     """Tell whether there is a terminal that can more than print, and what it takes to use it."""
     term = os.environ.get("TERM", "").lower()
-    able = os.isatty(1) and term not in ("", "dumb", "unknown")
-    return able and importlib.util.find_spec("prompt_toolkit") is not None
-
-
-def _is_asyncios(reactor: object) -> bool:
-    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-
-    return isinstance(reactor, AsyncioSelectorReactor)
+    return (
+        os.isatty(1)
+        and term not in ("", "dumb", "unknown")
+        and importlib.util.find_spec("prompt_toolkit") is not None
+    )
 
 
 def makeService(options: Options) -> ChatClient:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.core.deadlines import Timer
+from chatservice.clock import Timer
 from chatservice.core.outlet import Outlet, View
 from chatservice.messages import Reply
 

@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatservice.clock import Timer
 from chatservice.core.answers import Answers
 from chatservice.core.commits import Commits
-from chatservice.core.deadlines import Timer
 from chatservice.core.members import Member, Replay, Room
 from chatservice.core.peers import Alone, Peers
 from chatservice.core.permissions import check_heard

@@ -1,51 +1,18 @@
-"""Timers: one call that comes later, and the timeouts of many things on one timer."""
+"""The timeouts of many things on one timer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from chatservice.clock import Timer
 
 _T = TypeVar("_T")
 
 log = Logger()
-
-
-class Timer:
-    """One call that comes later, or does not come.
-
-    :param call: called when the time has come; it may start the timer again.
-    """
-
-    __slots__ = ("_call", "_clock", "_due")
-
-    def __init__(self, clock: IReactorTime, call: Callable[[], None]) -> None:
-        self._clock = clock
-        self._call = call
-        self._due: IDelayedCall | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether the call is still to come."""
-        return self._due is not None
-
-    def start(self, seconds: float) -> None:
-        """Have the call come in so many seconds, whenever it was to come before."""
-        if self._due is not None:
-            self._due.cancel()
-        self._due = self._clock.callLater(seconds, self._over)
-
-    def stop(self) -> None:
-        """Have the call not come."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-
-    def _over(self) -> None:
-        self._due = None
-        self._call()
 
 
 class Deadlines(Generic[_T]):

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatservice.core.deadlines import Timer
+from chatservice.clock import Timer
 from chatservice.journal.events import FILE, Fact
 from chatservice.text import durations
 

@@ -13,6 +13,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.application.service import IService
+from twisted.internet import asyncioreactor, reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
@@ -20,7 +21,6 @@ from zope.interface.verify import verifyObject
 
 from chatservice import __version__
 from chatservice.client import __main__ as command
-from chatservice.client import tap
 from chatservice.client.screen.app import Screen
 from chatservice.client.screen.editor import Editor
 from chatservice.client.screen.plain import Plain
@@ -152,7 +152,7 @@ class MakeTests(TestCase):
         self.streams_are(0, 1)
         # This reactor can't have one.
         self.assert_plain()
-        self.patch(tap, "_is_asyncios", lambda reactor: True)
+        self.patch(asyncioreactor, "AsyncioSelectorReactor", type(reactor))
         for term in ("", "dumb", "unknown"):
             os.environ["TERM"] = term
             self.assert_plain()
@@ -162,7 +162,7 @@ class MakeTests(TestCase):
 
     def test_with_the_reactor_of_asyncio_a_person_has_a_screen(self) -> None:
         self.streams_are(0, 1)
-        self.patch(tap, "_is_asyncios", lambda reactor: True)
+        self.patch(asyncioreactor, "AsyncioSelectorReactor", type(reactor))
         with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
             screen = self.talker("--room", "ops")
         self.assertIsInstance(screen, Screen)

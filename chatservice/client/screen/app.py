@@ -49,9 +49,7 @@ class Screen(Conversation):
         self.end(status)
         if not self._opened:
             self._closed(None)
-        stopped: Deferred[int] = Deferred()
-        self.done.addCallback(_pass_on, stopped)
-        return stopped
+        return self.done
 
     def interrupt(self) -> None:
         """Leave: that was Ctrl-D, or Ctrl-C, be that a key or a signal."""
@@ -66,8 +64,6 @@ class Screen(Conversation):
         elif not text.strip():
             # Pressing Enter tells that one has seen all lines.
             self.read_until(math.inf)
-        elif not self.came and not commands.is_command(text):
-            self.tell("there was no connection yet: try it again when there is")
         else:
             try:
                 commands.obey(self, text)
@@ -161,8 +157,3 @@ class Screen(Conversation):
         if self._why is not None:
             complain(self._why)
         self.done.callback(1 if self._status is None else self._status)
-
-
-def _pass_on(status: int, waiting: Deferred[int]) -> int:
-    waiting.callback(status)
-    return status

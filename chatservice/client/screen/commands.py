@@ -73,16 +73,12 @@ def obey(typist: Conversation, text: str) -> None:
         _, word, _ = _taken_apart(line)
         if word is not None and _is_meant(word):
             raise Refused(f"one of these lines begins with /{word[:24]}: type that by itself")
+    if not typist.came:
+        raise Refused("there was no connection yet: try it again when there is")
     if typist.here is None:
         raise Refused(wording.NOWHERE)
     for line in [first] if len(lines) == 1 else lines:
         typist.say(line)
-
-
-def is_command(text: str) -> bool:
-    """Tell whether what somebody typed is to be said to nobody."""
-    said, word, _ = _taken_apart(safe(text.partition("\n")[0]))
-    return said is None or word is not None
 
 
 def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
@@ -144,8 +140,7 @@ def _pass_on(command: Row, typist: Conversation, *words: str) -> None:
     if isinstance(request, messages.Talk):
         typist.talk(request)
     else:
-        shown = _ANSWERS[command.name]
-        typist.ask(request, lambda reply: typist.tell(*shown(typist, reply)))
+        typist.ask(request, lambda reply: typist.tell(*_ANSWERS[command.name](typist, reply)))
 
 
 def row_of(word: str) -> Row | None:
@@ -283,11 +278,8 @@ def _topic(typist: Conversation, text: str) -> None:
 def _history(typist: Conversation, typed: str) -> None:
     if typed and not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= HISTORY_MOST):
         raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
-    limit = int(typed) if typed else HISTORY_USUAL
-    typist.ask(
-        messages.History(room=typist.room or "", limit=limit),
-        typist.look_back,
-    )
+    limit = int(typed or HISTORY_USUAL)
+    typist.ask(messages.History(room=typist.room or "", limit=limit), typist.look_back)
 
 
 def _ignore(typist: Conversation, typed: str) -> None:

@@ -34,8 +34,6 @@ QUOTED: Final = 30
 KEYS: Final = 10
 """From this number on there is no key for a view."""
 
-ASK_NAME: Final = "name: "
-
 
 class Conversation(Listener):
     """The conversation of one person.
@@ -48,6 +46,7 @@ class Conversation(Listener):
     :ivar correspondent: the talk with who wrote privately last.
     :ivar came: whether one was ever welcomed.
     :ivar naming: a name is asked for.
+    :ivar rooms: the rooms that one is in.
     :ivar longest: how many characters a line may have; None if that is not known.
     """
 
@@ -81,7 +80,6 @@ class Conversation(Listener):
         self._desk = desk
         self.done: Deferred[int] = Deferred()
         self._paper = Paper(reactor, desk, settings)
-        self._times = Times(settings)
         self._wanted = room
         self._known: dict[int, None] = {}
         self._opened = False
@@ -95,16 +93,12 @@ class Conversation(Listener):
         self._missed = 0
         self._last_renaming: tuple[str | None, str | None] = (None, None)
         self.session = sit(self)
+        self.rooms: Mapping[str, messages.RoomSeen] = self.session.rooms
 
     @property
     def name(self) -> str:
         """One's own name."""
         return self.session.name or ""
-
-    @property
-    def rooms(self) -> Mapping[str, messages.RoomSeen]:
-        """The rooms that one is in."""
-        return self.session.rooms
 
     @property
     def room(self) -> str | None:
@@ -265,7 +259,7 @@ class Conversation(Listener):
         """Ask for a name."""
         self.naming = True
         self._paper.flush()
-        self._desk.prompt(ASK_NAME)
+        self._desk.prompt("name: ")
 
     def ended(self, why: str | None) -> None:
         """Say goodbye, and end."""
@@ -360,7 +354,7 @@ class Conversation(Listener):
     def moment(self, at: str) -> str:
         """Write out a time that the server tells."""
         try:
-            return f"{self._times.local(messages.time_of(at)):%Y-%m-%d %H:%M}"
+            return f"{Times(self.settings).local(messages.time_of(at)):%Y-%m-%d %H:%M}"
         except ValueError:
             return at
 
@@ -377,20 +371,17 @@ class Conversation(Listener):
         if view.room is not None and (self.together or view.entered):
             self.session.ask(messages.Who(room=view.room)).addCallbacks(self._there, _ignore)
         if not self.together:
-            self._look_at(view)
+            self._paper.turn()
+            self._paper.put(view.heading)
+            if view.room is not None and not view.entered:
+                self._enter(view, view.room, None)
+            self._paper.put(*view.last())
         elif view.room is not None:
             self.tell(f"you are in #{view.room} now")
         else:
             self.tell(f"you write to {view.shown} now")
         view.unread = 0
         self._desk.refresh()
-
-    def _look_at(self, view: View) -> None:
-        self._paper.turn()
-        self._paper.put(view.heading)
-        if view.room is not None and not view.entered:
-            self._enter(view, view.room, None)
-        self._paper.put(*view.last())
 
     def go_everywhere(self) -> None:
         """Look at all in one view; what is typed goes where it went."""
@@ -515,9 +506,9 @@ class Conversation(Listener):
             return
         self.leaving = True
         self.session.quit(text)
-        unsent = len(self.session.unstored)
         if self._status is None and not self.session.connected:
-            self.tell(f"{counted(unsent)} not sent yet: Ctrl-D again leaves without")
+            unsent = counted(len(self.session.unstored))
+            self.tell(f"{unsent} not sent yet: Ctrl-D again leaves without")
         self._desk.refresh()
 
     def end(self, status: int, why: str | None = None) -> None:

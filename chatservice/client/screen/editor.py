@@ -21,7 +21,6 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.defaults import create_input
 from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
@@ -200,25 +199,16 @@ class Editor:
         editing = has_focus(self._buffer)
         empty = Condition(lambda: not self._buffer.text)
 
-        def paste(event: KeyPressEvent) -> None:
-            # Terminals differ in what they make of the end of a line.
-            self._paste(event.data.replace("\r\n", "\n").replace("\r", "\n"))
-
-        def suspend(event: KeyPressEvent) -> None:
-            event.app.suspend_to_background()
-
         keys.add("enter", filter=editing)(lambda event: self._enter())
-        keys.add(Keys.BracketedPaste, filter=editing)(paste)
+        keys.add(Keys.BracketedPaste, filter=editing)(lambda event: self._paste(event.data))
         keys.add("c-c", filter=editing & ~empty)(lambda event: self._buffer.reset())
-        keys.add("c-z")(suspend)
+        keys.add("c-z")(lambda event: event.app.suspend_to_background())
         for key in ("c-c", "c-d"):
             keys.add(key, filter=editing & empty)(lambda event: self._screen.interrupt())
-        for number in range(10):
-
-            def turn(event: KeyPressEvent, number: int = number) -> None:
-                self._screen.turn_page(number)
-
-            keys.add("escape", str(number), filter=editing)(turn)
+        for digit in "0123456789":
+            keys.add("escape", digit, filter=editing)(
+                lambda event: self._screen.turn_page(int(event.data))
+            )
         return keys
 
     def _keys_of_question(self) -> KeyBindings:
@@ -313,6 +303,8 @@ class Editor:
 
     def _paste(self, text: str) -> None:
         """Insert what is pasted, or ask about it if it is long."""
+        # Terminals differ in what they make of the end of a line.
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         document = self._buffer.document
         whole = f"{document.text_before_cursor}{text}{document.text_after_cursor}"
         if self._screen.naming or not is_long(text):

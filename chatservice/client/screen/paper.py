@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime, timezone
 from typing import Any, Final, Protocol
 
 from chatservice.client.screen.rendering import QUIET, Line, Text, Times, Weight, day, wrap
 from chatservice.client.stored.state import Settings
+from chatservice.clock import Timer
 
 PAUSE: Final = 1 / 30
 """Seconds from one print to the next, at least: nobody reads faster, and the line that is typed
@@ -58,13 +59,12 @@ class Paper:
     def __init__(self, reactor: Any, desk: Desk, settings: Settings) -> None:
         self._reactor = reactor
         self._desk = desk
-        self._settings = settings
         self._times = Times(settings)
         self._lines: deque[Line] = deque()
         self._held: list[Line] | None = None
         self._day: date | None = None
         self._printed = -PAUSE
-        self._later: Any = None
+        self._soon = Timer(reactor, self._print)
         self._weight = Weight.NONE
 
     def put(self, *lines: Line) -> None:
@@ -98,9 +98,8 @@ class Paper:
             self._print_soon()
 
     def _print_soon(self) -> None:
-        if self._later is None:
-            pause = self._printed + PAUSE - self._reactor.seconds()
-            self._later = self._reactor.callLater(max(0, pause), self._print)
+        if not self._soon.running:
+            self._soon.start(max(0, self._printed + PAUSE - self._reactor.seconds()))
 
     def turn(self) -> None:
         """Print all that waits now; what comes is printed on an empty screen."""
@@ -114,36 +113,29 @@ class Paper:
             self._print()
 
     def _print(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
+        self._soon.stop()
         columns = self._desk.columns
         text: Text = []
         for _ in range(min(len(self._lines), AT_ONCE)):
-            line = self._lines.popleft()
-            for shown in self._dated(line):
-                text += self._laid_out(shown, columns)
-                text.append(("", "\n"))
-        ring, self._weight = self._weight.rings(self._settings.bell), Weight.NONE
+            for shown in self._dated(self._lines.popleft()):
+                text += [*self._laid_out(shown, columns), ("", "\n")]
+        ring, self._weight = self._weight.rings(self._times.wanted.bell), Weight.NONE
         self._printed = self._reactor.seconds()
         if text or ring:
             self._desk.show(text, ring)
         if self._lines:
-            self._later = self._reactor.callLater(0, self._print)
+            self._soon.start(0)
 
     def _dated(self, line: Line) -> Iterable[Line]:
         """Give the line, below that of its day if it is the first of it."""
         if line.at is not None:
             of = self._times.local(line.at).date()
-            before = self._day or self._times.today().date()
-            if of != before:
+            if of != (self._day or self._times.local(datetime.now(timezone.utc)).date()):
                 yield day(of)
             self._day = of
         yield line
 
     def _laid_out(self, line: Line, columns: int | None) -> Text:
-        fragments = line.fragments
         stamp = self._times.stamp(line.at) if line.timed else ""
-        if stamp:
-            fragments = [(QUIET, stamp), *fragments]
+        fragments = [(QUIET, stamp), *line.fragments] if stamp else line.fragments
         return wrap(fragments, columns, line.indent(columns, len(stamp))) if columns else fragments

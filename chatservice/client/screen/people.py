@@ -56,9 +56,7 @@ class People:
 
     def came(self, room: str, people: Iterable[str]) -> None:
         """Note people who are in a room."""
-        there = self._present.setdefault(room, {})
-        for name in people:
-            there[names.key(name)] = name
+        self._present.setdefault(room, {}).update((names.key(name), name) for name in people)
 
     def went(self, room: str, people: Iterable[str]) -> None:
         """Note people who are not there any more."""
@@ -77,8 +75,7 @@ class People:
 
     def all_in(self, room: str, people: Iterable[str]) -> None:
         """Note that these people are in a room, and no others."""
-        self._present[room] = {}
-        self.came(room, people)
+        self._present[room] = {names.key(name): name for name in people}
 
     def left(self, room: str) -> None:
         """Forget the people of a room that one is not in any more."""

@@ -58,8 +58,7 @@ class Plain(LineReceiver):
 
     def show(self, text: Text, ring: bool) -> None:
         """Print lines."""
-        words = "".join(part for _, part in text)
-        self.transport.write((words + "\a" * ring).encode())
+        self.transport.write(("".join(part for _, part in text) + "\a" * ring).encode())
 
     def turn(self) -> None:
         """Go on below: there is no other page."""

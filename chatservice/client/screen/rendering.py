@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from datetime import date, datetime, timezone, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -181,10 +181,10 @@ def _moved(event: messages.Event, text: str, me: str) -> Text | None:
     count = (event.count or 0) - (len(event.names or ()) - len(others))
     if not others:
         return None
-    words = f" ({text})" if text else ""
+    moved = f" {event.type} ({text})" if text else f" {event.type}"
     if len(others) == 1 and count <= 1:
-        return [_name(others[0]), (QUIET, f" {event.type}{words}")]
-    return [(QUIET, f"{_faces(others, count)} {event.type}{words}")]
+        return [_name(others[0]), (QUIET, moved)]
+    return [(QUIET, f"{_faces(others, count)}{moved}")]
 
 
 def _faces(people: Sequence[str], count: int) -> str:
@@ -256,31 +256,26 @@ def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> li
     return lines
 
 
-class Times:
+class Times(NamedTuple):
     """Shows times as they are wanted, whatever times they are."""
 
-    def __init__(self, wanted: Settings) -> None:
-        self._wanted = wanted
+    wanted: Settings
 
     def local(self, at: datetime) -> datetime:
         """Turn a moment into one of the time zone, if there is such there."""
         try:
-            return at.astimezone(_zone(self._wanted.zone))
+            return at.astimezone(_zone(self.wanted.zone))
         except (ValueError, OverflowError, OSError):
             return at  # The first year, or the last one, say.
-
-    def today(self) -> datetime:
-        """Return the time that it is."""
-        return self.local(datetime.now(timezone.utc))
 
     def stamp(self, at: datetime | None) -> str:
         """Return what stands in front of what happened then.
 
         :param at: None if that can't be read.
         """
-        if self._wanted.timestamps == OFF:
+        if self.wanted.timestamps == OFF:
             return ""
-        return UNKNOWN if at is None else self.local(at).strftime(STAMPS[self._wanted.timestamps])
+        return UNKNOWN if at is None else self.local(at).strftime(STAMPS[self.wanted.timestamps])
 
 
 def zone_name(typed: str) -> str | None:

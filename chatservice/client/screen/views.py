@@ -67,8 +67,7 @@ class View:
         first = min(place, max(0, len(lines) - SHOWN))
         if not self.unread:
             return lines[first:]
-        new = rule(counted(self.unread, "new line"))
-        return [*lines[first:place], new, *lines[place:]]
+        return [*lines[first:place], rule(counted(self.unread, "new line")), *lines[place:]]
 
 
 class Views:

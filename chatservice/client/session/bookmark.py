@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
+from twisted.internet.interfaces import IReactorTime
 
 from chatservice import messages
+from chatservice.clock import Timer
 
 PACE: Final = 1.0
-"""Seconds between two times that it is kept only because more was received."""
+"""Seconds between two saves of the place when only ``since`` has changed."""
 
 
 class Remembered(NamedTuple):
     """The place at which a session goes on, maybe in another process.
 
-    :ivar name: under which one was known last.
-    :ivar token: whose session it is: who has it, has the name.
-    :ivar journal: which journal ``since`` is an id of.
-    :ivar since: the last id that was given to whoever listens.
+    :ivar name: the last name of the session.
+    :ivar token: the secret of the session: its owner has the name.
+    :ivar journal: the journal that ``since`` is an id of.
+    :ivar since: the id of the last event that was given to the listener.
     """
 
     name: str
@@ -29,34 +31,33 @@ class Remembered(NamedTuple):
 
 
 class Bookmark:
-    """The session as it is now; whatever of it changes is kept, ``since`` a little later.
+    """The place of a session: each change is kept at once, that of ``since`` within a second.
 
-    :ivar name: the one that it has, or is to have.
+    :ivar name: the name that the session has, or is to have.
     :ivar place: None while there is no session.
     """
 
     def __init__(
         self,
-        reactor: Any,
+        reactor: IReactorTime,
         name: str | None,
         remembered: Remembered | None,
         keep: Callable[[Remembered], object],
     ) -> None:
-        self._reactor = reactor
         self._keep = keep
-        self._later: Any = None
+        self._soon = Timer(reactor, self._keep_now)
         self.name = name
         self.place = remembered
         if name is None and remembered is not None:
             self.name = remembered.name
 
     def hello(self, rooms: list[str] | None) -> messages.Hello:
-        """Introduce oneself, with all that is known."""
+        """Return the hello, with the name and the place of the session as far as known."""
         known = {} if self.place is None else self.place._asdict()
         return messages.Hello(**{**known, "name": self.name, "rooms": rooms})
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Note which session it is, and where its stream begins."""
+        """Note the session that the server names, and where its stream begins."""
         since, before = welcome.since, self.place
         if before is not None and before.journal == welcome.journal and welcome.resumed:
             # After a gap, ids that were given once may be those of something else.
@@ -69,7 +70,7 @@ class Bookmark:
             self._change(self.place._replace(name=name))
 
     def is_new(self, number: int) -> bool:
-        """Tell whether an event was not given yet."""
+        """Tell whether the event with this id was not given yet."""
         return self.place is None or number > self.place.since
 
     def reached(self, number: int) -> None:
@@ -78,13 +79,13 @@ class Bookmark:
             self._change(self.place._replace(since=number))
 
     def keep_soon(self) -> None:
-        """Keep what is known then, within a second."""
-        if self._later is None:
-            self._later = self._reactor.callLater(PACE, self._keep_now)
+        """Keep the place within a second."""
+        if not self._soon.running:
+            self._soon.start(PACE)
 
     def close(self) -> None:
-        """Keep what is not kept yet."""
-        if self._later is not None:
+        """Keep the place now if it still waits to be kept."""
+        if self._soon.running:
             self._keep_now()
 
     def _change(self, now: Remembered) -> None:
@@ -95,9 +96,7 @@ class Bookmark:
             self.keep_soon()
 
     def _keep_now(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
+        self._soon.stop()
         if self.place is not None:
             self._keep(self.place)
 
@@ -144,7 +143,7 @@ class RoomsSeen:
         elif isinstance(reply, messages.WhoIs):
             self._change(reply.room, people=reply.count)
         elif isinstance(reply, messages.RoomList):
-            self.heard_of = [room.room for room in reply.rooms]
+            self.heard_of[:] = [room.room for room in reply.rooms]
             self.seen.update((room.room, room) for room in reply.rooms if room.room in self.seen)
 
     def stored(self, talk: messages.Request) -> None:
@@ -157,17 +156,16 @@ class RoomsSeen:
 
         :param live: it is not counted in what was said of the rooms before.
         """
-        if event.room is None:
+        seen = self.seen.get(event.room or "")
+        if seen is None:
             return
         if event.type == "topic":
-            self._change(event.room, topic=event.text or "")
+            self._change(seen.room, topic=event.text or "")
         elif event.type in ("joined", "left") and live and event.names is not None:
             count = event.count if event.count is not None else len(event.names)
             others = count - (own_name in event.names)
-            seen = self.seen.get(event.room)
-            if seen is not None:
-                people = seen.people + (others if event.type == "joined" else -others)
-                self._change(event.room, people=max(people, 1))
+            people = seen.people + (others if event.type == "joined" else -others)
+            self._change(seen.room, people=max(people, 1))
 
     def _change(self, room: str, **changes: object) -> None:
         if room in self.seen:

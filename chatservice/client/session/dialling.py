@@ -15,6 +15,13 @@ from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from chatservice.clock import Timer
+
+
+class TalksTLS(Exception):
+    """The other side talks TLS, and this one does not."""
+
+
 FIRST_PAUSE: Final = 1.0
 """Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
 
@@ -23,6 +30,15 @@ LONGEST_PAUSE: Final = 60.0
 
 SHORT_PAUSE: Final = (0.1, 1.0)
 """Seconds after a connection that was of use: it only has to be made again."""
+
+_REASONS: Final = {
+    ConnectionDone: "the server closed it",
+    ConnectionLost: "it broke off",
+    DNSLookupError: "there is no such host",
+    TimeoutError: "no answer",
+    TalksTLS: "it talks TLS",
+}
+"""The words for the reasons that an exception names by its type alone."""
 
 _VERIFIERS: Final = ("OpenSSL", "service_identity")
 """The modules whose errors mean that a certificate, or TLS, is not what it should be."""
@@ -33,18 +49,19 @@ _NO_TLS: Final = re.compile(
 )
 """Messages of OpenSSL where the other side talks no TLS; a port of ours answers with an alert."""
 
-_TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
+TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 """The first bytes of an alert and of a handshake in TLS (RFC 8446, section 5.1)."""
 
 
 class Dialler:
     """Makes connections, one at a time.
 
-    Pauses grow whatever the cause is that a connection does not last. One was of use if something
-    came of it, or if it lasted at least as long as the pause before it.
+    Pauses grow whenever a connection does not last. After a connection that was of use, or lasted
+    at least as long as the pause before it, they start again from the shortest.
 
     :param make: makes the protocol of the next connection.
     :param failed: is told why there is no connection.
+    :ivar was_of_use: whether this connection has brought something new.
     """
 
     def __init__(
@@ -63,54 +80,41 @@ class Dialler:
         self._failures = 0
         self._pause = 0.0
         self._welcomed_at: float | None = None
-        self._was_of_use = False
+        self.was_of_use = False
         self._connecting: Deferred[IProtocol] | None = None
-        self._later: Any = None
+        self._later = Timer(reactor, self.dial)
 
     def dial(self) -> None:
         """Connect now, if that is not being done anyway."""
-        if self._connecting is not None:
-            return
-        self._cancel_later()
-        self._connecting = connecting = self._endpoint.connect(self._factory)
-        connecting.addCallbacks(self._reached, self._not_reached)
+        if self._connecting is None:
+            self._later.stop()
+            self._connecting = connecting = self._endpoint.connect(self._factory)
+            connecting.addCallbacks(self._reached, self._not_reached)
 
     def dial_later(self) -> float:
         """Connect after a pause; return its seconds."""
-        if self._was_of_use or self._has_lasted():
+        since = self._welcomed_at
+        lasted = since is not None and self._reactor.seconds() - since >= self._pause
+        if self.was_of_use or lasted:
             self._failures = 0
             self._pause = random.uniform(*SHORT_PAUSE)
         else:
             self._pause = self._backoff(self._failures)
             self._failures += 1
-        self._was_of_use, self._welcomed_at = False, None
-        self._cancel_later()
-        self._later = self._reactor.callLater(self._pause, self.dial)
+        self.was_of_use, self._welcomed_at = False, None
+        self._later.start(self._pause)
         return self._pause
 
     def welcomed(self) -> None:
-        """Note that the server has let one in: from now on it counts how long that lasts."""
+        """Note that the server has welcomed: the connection starts to last now."""
         self._welcomed_at = self._reactor.seconds()
-
-    def of_use(self) -> None:
-        """Note that something new came of the connection."""
-        self._was_of_use = True
-
-    def _has_lasted(self) -> bool:
-        since = self._welcomed_at
-        return since is not None and self._reactor.seconds() - since >= self._pause
 
     def stop(self) -> None:
         """Make no connection any more."""
-        self._cancel_later()
+        self._later.stop()
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
-
-    def _cancel_later(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
 
     def _reached(self, protocol: IProtocol) -> None:
         self._connecting = None
@@ -119,15 +123,6 @@ class Dialler:
         if self._connecting is not None:
             self._connecting = None
             self._failed(failure)
-
-
-class TalksTLS(Exception):
-    """The other side talks TLS, and this one does not."""
-
-
-def begins_tls(data: bytes) -> bool:
-    """Tell whether the first bytes of the other side are TLS."""
-    return data.startswith(_TLS_RECORDS)
 
 
 def wrong_with(failure: Failure) -> str | None:
@@ -155,19 +150,14 @@ def reason_of(failure: Failure, silent: bool = False) -> str:
     :param silent: it is without TLS, and the server has sent no byte. So do some that talk TLS,
         ours among them, when they are not met by TLS.
     """
-    error: Any = failure.value
-    if failure.check(ConnectionDone, ConnectionLost):
-        hint = " without a word (if it talks TLS, write tls:HOST:PORT)" if silent else ""
-        return ("the server closed it" if failure.check(ConnectionDone) else "it broke off") + hint
-    if failure.check(DNSLookupError):
-        return "there is no such host"
-    if failure.check(TimeoutError):
-        return "no answer"
-    if failure.check(TalksTLS):
-        return "it talks TLS"
+    kind = failure.check(*_REASONS)
+    if silent and kind in (ConnectionDone, ConnectionLost):
+        return f"{_REASONS[kind]} without a word (if it talks TLS, write tls:HOST:PORT)"
+    if kind is not None:
+        return _REASONS[kind]
     if _is_of_tls(failure):
-        return _verdict(error)
-    number = getattr(error, "osError", None)
+        return _verdict(failure.value)
+    number = getattr(failure.value, "osError", None)
     return os.strerror(number) if isinstance(number, int) else failure.getErrorMessage()
 
 

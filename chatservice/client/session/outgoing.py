@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -88,35 +87,28 @@ class Outgoing:
     """A queue whose first are sent, and stay until they are answered.
 
     Answers to talk are known by its ``seq``, all others by the ``ref``.
+
+    :ivar unstored: own talk that is not stored yet.
+    :ivar in_flight: requests that were sent and are not answered.
     """
 
     def __init__(self) -> None:
-        self._unstored: deque[Sent] = deque()
+        self.unstored: deque[Sent] = deque()
         self._waiting: deque[Sent] = deque()
-        self._flight: list[Sent] = []
+        self.in_flight: list[Sent] = []
         self._refs = count(1)
         self._numbered = 0
         self._sent = 0
 
-    @property
-    def unstored(self) -> Sequence[Sent]:
-        """Own talk that is not stored yet."""
-        return self._unstored
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether something was sent and not answered."""
-        return bool(self._flight)
-
     def __bool__(self) -> bool:
         """Tell whether anything is left to be answered."""
-        return bool(self._flight or self._waiting)
+        return bool(self.in_flight or self._waiting)
 
     def talk(self, request: messages.Talk) -> Sent:
         """Append something to say, under the next number."""
         self._numbered += 1
         sent = Sent(replace(request, seq=self._numbered), Deferred())
-        self._unstored.append(sent)
+        self.unstored.append(sent)
         self._waiting.append(sent)
         return sent
 
@@ -139,13 +131,13 @@ class Outgoing:
         Of two changes of the same the second waits. Of one alone it is safe to ask for it again:
         who went in and out would do so twice.
         """
-        if not self._waiting or len(self._flight) >= WINDOW:
+        if not self._waiting or len(self.in_flight) >= WINDOW:
             return None
         changes = self._waiting[0].changes
-        if changes is not None and any(other.changes == changes for other in self._flight):
+        if changes is not None and any(other.changes == changes for other in self.in_flight):
             return None
         item = self._waiting.popleft()
-        self._flight.append(item)
+        self.in_flight.append(item)
         self._sent = max(self._sent, item.seq)
         return item.request
 
@@ -155,17 +147,17 @@ class Outgoing:
         :param seq: the number of the talk that is answered.
         :param ref: of the question that is answered, if it is none of talk.
         """
-        for item in self._flight:
+        for item in self.in_flight:
             meant = item.seq == seq if item.seq else item.request.ref == ref
             if meant:
-                self._flight.remove(item)
+                self.in_flight.remove(item)
                 if item.seq:
-                    self._unstored.remove(item)
+                    self.unstored.remove(item)
                 return item
         return None
 
     def _drop(self, item: Sent) -> None:
-        for queue in (self._flight, self._waiting, self._unstored):
+        for queue in (self.in_flight, self._waiting, self.unstored):
             if item in queue:
                 queue.remove(item)
 
@@ -173,10 +165,10 @@ class Outgoing:
 
     def lost(self) -> None:
         """Put what is unanswered back to the front: the connection is no more."""
-        for item in self._flight:
+        for item in self.in_flight:
             item.again = True
-        self._waiting.extendleft(reversed(self._flight))
-        self._flight.clear()
+        self._waiting.extendleft(reversed(self.in_flight))
+        self.in_flight.clear()
 
     def resumed(self, seq: int) -> None:
         """Go on in the same session: talk that the server has stored is not sent again.
@@ -186,7 +178,7 @@ class Outgoing:
         :param seq: the highest that is stored.
         """
         stored = min(seq, self._sent)
-        self._flight += [item for item in self._waiting if 0 < item.seq <= stored]
+        self.in_flight += [item for item in self._waiting if 0 < item.seq <= stored]
         self._waiting = deque(item for item in self._waiting if not 0 < item.seq <= stored)
         self._number_from(seq)
 
@@ -196,7 +188,7 @@ class Outgoing:
         It may have been refused when the answer was lost, or be stored where nothing can be told
         of any more; the answer to the same once more says which.
         """
-        return [item.request for item in self._flight if 0 < item.seq <= seq]
+        return [item.request for item in self.in_flight if 0 < item.seq <= seq]
 
     def begin_again(self, seq: int, known: bool) -> list[Sent]:
         """Go on in another session.
@@ -205,7 +197,7 @@ class Outgoing:
         :param known: it is the same journal, so what was sent earlier may be stored there already.
         :return: what nobody can tell of whether it is stored; it is not sent again.
         """
-        doubtful = [sent for sent in self._unstored if known and sent.seq <= self._sent]
+        doubtful = [sent for sent in self.unstored if known and sent.seq <= self._sent]
         for sent in doubtful:
             self._drop(sent)
         self._sent = 0
@@ -215,15 +207,15 @@ class Outgoing:
     def _number_from(self, seq: int) -> None:
         """Number what was never sent in this session: behind what was, and what is stored."""
         self._numbered = max(seq, self._sent)
-        for sent in self._unstored:
+        for sent in self.unstored:
             if sent.seq > self._sent:
                 self._numbered += 1
                 sent.request = replace(sent.request, seq=self._numbered)
 
     def fail(self, error: messages.Error) -> None:
         """Fail all: there will be no answer. Unstored talk stays unstored."""
-        items = [*self._flight, *self._waiting]
-        self._flight.clear()
+        items = [*self.in_flight, *self._waiting]
+        self.in_flight.clear()
         self._waiting.clear()
         for item in items:
             if not item.answer.called:

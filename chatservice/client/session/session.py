@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeGuard, TypeVar, cast
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,13 +23,14 @@ from zope.interface import implementer
 from chatservice import messages
 from chatservice.client.session.bookmark import Bookmark, Remembered, RoomsSeen
 from chatservice.client.session.dialling import (
+    TLS_RECORDS,
     Dialler,
     TalksTLS,
-    begins_tls,
     reason_of,
     wrong_with,
 )
 from chatservice.client.session.outgoing import OVER, Outgoing, Refused, Sent, error_in
+from chatservice.clock import Timer
 from chatservice.text import wording
 from chatservice.text.sanitising import decode, safe
 
@@ -118,6 +119,8 @@ class Session:
     :param name: None if it is remembered, or given later (:meth:`introduce`).
     :param rooms: to be in, from the beginning; without any, the first of the house.
     :param keep: is called with what has to outlive the process, whenever that changed.
+    :ivar rooms: the rooms that it is in, by their names; kept up to date.
+    :ivar rooms_heard_of: the rooms that there were when that was asked last.
     :ivar connected: whether there is a connection, and the server has welcomed.
     :ivar latency: seconds to the server and back, at the last ping; None before there was one.
     """
@@ -139,6 +142,8 @@ class Session:
         self._listener = listener
         self._bookmark = Bookmark(reactor, name, remembered, keep)
         self._rooms = RoomsSeen(rooms)
+        self.rooms = self._rooms.seen
+        self.rooms_heard_of = self._rooms.heard_of
         self._outgoing = Outgoing()
         self._dialler = Dialler(reactor, endpoint, lambda: Lines(reactor, self), self._not_there)
         self._lines: Lines | None = None
@@ -157,16 +162,6 @@ class Session:
         return self._bookmark.name
 
     @property
-    def rooms(self) -> dict[str, messages.RoomSeen]:
-        """The rooms that it is in, by their names; kept up to date."""
-        return self._rooms.seen
-
-    @property
-    def rooms_heard_of(self) -> Sequence[str]:
-        """The rooms that there were when that was asked last."""
-        return self._rooms.heard_of
-
-    @property
     def unstored(self) -> Sequence[Sent]:
         """Own talk that is not stored yet."""
         return self._outgoing.unstored
@@ -174,7 +169,7 @@ class Session:
     @property
     def unanswered(self) -> bool:
         """Whether something was sent on this connection and not answered yet."""
-        return self._outgoing.in_flight or self._left
+        return bool(self._outgoing.in_flight) or self._left
 
     # Requests
 
@@ -245,17 +240,15 @@ class Session:
 
     def pauseProducing(self) -> None:
         """Tell nothing for now: the server waits, and unanswered requests do too."""
-        if not self._paused:
-            self._paused = True
-            if self._lines is not None:
-                self._lines.pauseProducing()
+        self._paused = True
+        if self._lines is not None:
+            self._lines.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Go on."""
-        if self._paused:
-            self._paused = False
-            if self._lines is not None:
-                self._lines.resumeProducing()
+        self._paused = False
+        if self._lines is not None:
+            self._lines.resumeProducing()
 
     def stopProducing(self) -> None:
         """Whoever consumes it is gone; that is not the end of it, unless somebody says so."""
@@ -283,7 +276,7 @@ class Session:
             self._dial_again(f"{self._where} is not there: {reason_of(failure)}")
 
     def lost(self, why: str, wrong: str | None) -> None:
-        """The connection is no more: make another, if there is something to make it for.
+        """Note that the connection is lost; make another one if the session goes on.
 
         :param wrong: see :func:`.wrong_with`.
         """
@@ -306,18 +299,20 @@ class Session:
     # Replies
 
     def heard(self, reply: messages.Reply) -> None:
-        """Do what a message means, and send what has been waiting for it."""
+        """Handle a message, and send the requests that have waited for it."""
         if isinstance(reply, messages.Notice):
             self._noticed(reply)
-        elif isinstance(reply, messages.Replaced) or _has_code(reply, messages.FINAL_CODES):
+        elif isinstance(reply, messages.Replaced) or (
+            isinstance(reply, messages.Error) and reply.code in messages.FINAL_CODES
+        ):
             self._end(reply.text)
-        elif _has_code(reply, _CLOSING_CODES):
+        elif isinstance(reply, messages.Error) and reply.code in _CLOSING_CODES:
             self._hang_up(reply.text)
         elif self.connected:
             place = self._bookmark.place
             self._told(reply)
             if self._bookmark.place != place:
-                self._dialler.of_use()
+                self._dialler.was_of_use = True
         elif isinstance(reply, messages.Welcome) and self._lines is not None:
             self._welcomed(self._lines, reply)
         elif isinstance(reply, messages.Error):
@@ -325,9 +320,10 @@ class Session:
         self._flush()
 
     def _noticed(self, notice: messages.Notice) -> None:
-        """Pass on what is for people, but for the question that the hello has answered already.
+        """Pass on a sentence for people, except the question for a name.
 
-        Over TLS, who is banned is told so before it is known that it is a program.
+        The hello has answered that. Over TLS a ban is told in such a sentence, before the server
+        knows that this is a program.
         """
         if notice.gap:
             self._listener.gapped()
@@ -368,8 +364,11 @@ class Session:
             self._listener.noticed(error.text)
 
     def _not_welcomed(self, error: messages.Error) -> None:
-        if error.code in _NAME_CODES:
-            self._name_refused(error.text)
+        if error.code in _NAME_CODES and self._quitting is not None:
+            self._end(error.text if self.unstored else None)
+        elif error.code in _NAME_CODES:
+            self._nameless = True
+            self._listener.name_refused(error.text)
         elif error.code == messages.Code.UNKNOWN_TOKEN and self._bookmark.place is not None:
             self._bookmark.place = None
             if self._lines is not None:
@@ -379,15 +378,8 @@ class Session:
         else:
             self._hang_up(error.text)
 
-    def _name_refused(self, why: str) -> None:
-        if self._quitting is None:
-            self._nameless = True
-            self._listener.name_refused(why)
-        else:
-            self._end(why if self.unstored else None)
-
     def _told(self, reply: messages.Reply) -> None:
-        """Do what a message means once the server has welcomed."""
+        """Handle a message that comes behind the welcome."""
         if isinstance(reply, messages.Event):
             self._happened(reply)
         elif isinstance(reply, messages.Error):
@@ -400,11 +392,10 @@ class Session:
             self._answered(reply)
 
     def _happened(self, event: messages.Event) -> None:
-        if not self._bookmark.is_new(event.id):
-            return
-        self._bookmark.reached(event.id)
-        self._rooms.happened(event, self.name, not self._catching_up)
-        self._listener.happened(event)
+        if self._bookmark.is_new(event.id):
+            self._bookmark.reached(event.id)
+            self._rooms.happened(event, self.name, not self._catching_up)
+            self._listener.happened(event)
 
     def _stored(self, seq: int, number: int, at: str | None) -> None:
         # Talk that was stored before the connection may be told of again, out of its place.
@@ -420,9 +411,14 @@ class Session:
         sent = self._outgoing.answered(error.seq, error.ref)
         if sent is None:
             self._listener.noticed(error.text)
-        elif sent.again and _is_done(sent.request, error):
-            room = getattr(sent.request, "room", None)
-            sent.answer.callback(messages.Ok(to=sent.request.type, room=room, ref=sent.ref))
+        elif (
+            sent.again
+            and isinstance(sent.request, messages.Leave)
+            and error.code == messages.Code.NOT_IN_ROOM
+        ):
+            # The answer of the first time was lost.
+            done = messages.Ok(to=messages.Leave.type, room=sent.request.room, ref=sent.ref)
+            sent.answer.callback(done)
         else:
             sent.answer.errback(Refused(replace(error, ref=sent.ref)))
 
@@ -445,8 +441,8 @@ class Session:
             asked.answer.callback(replace(reply, ref=asked.ref))
         else:
             why = f"the answer to {asked.request.type} was {reply.type}"
-            wrong = messages.refusal(asked.request, messages.Code.WENT_WRONG, why)
-            asked.answer.errback(Refused(wrong))
+            error = messages.refusal(asked.request, messages.Code.WENT_WRONG, why)
+            asked.answer.errback(Refused(error))
 
     def _flush(self) -> None:
         """Send what may be sent now, and take leave behind all else."""
@@ -496,8 +492,7 @@ class Lines(LineReceiver):
     transport: Any
 
     _session: Session | None
-    _look: Any = None
-    _longest_request: int | None = None
+    _longest: int | None = None
     _asked: float | None = None
     _pings = 0
     _pinged = 0.0
@@ -507,16 +502,20 @@ class Lines(LineReceiver):
     def __init__(self, reactor: Any, session: Session) -> None:
         self._reactor = reactor
         self._session = session
-        self._heard_at = reactor.seconds()
+        self._look = Timer(reactor, self._look_whether_it_lasts)
 
     # Sending
 
     def send(self, request: messages.Request) -> None:
         """Send a request; the server counts as lost if a ``hello`` is met by silence."""
-        line = messages.encode(request)
-        if self._longest_request is not None and len(line) > self._longest_request:
+        line, most = messages.encode(request), self._longest
+        if most is not None and len(line) > (
+            messages.LINE_OVERHEAD + messages.BYTES_A_CHARACTER * most
+        ):
             # The server would not read it, and so could not say which one it was.
-            self._reactor.callLater(0, self._give, self._too_long(request))
+            why = wording.TOO_LONG.format(most=most)
+            error = messages.refusal(request, messages.Code.TOO_LONG, why)
+            self._reactor.callLater(0, self._give, error)
             return
         if isinstance(request, messages.Hello):
             self._asked = self._reactor.seconds()
@@ -528,23 +527,19 @@ class Lines(LineReceiver):
         self._asked = self._pinged = self._reactor.seconds()
         self.send(messages.Ping(ref=f"ping {self._pings}"))
 
-    def _too_long(self, request: messages.Request) -> messages.Error:
-        why = wording.TOO_LONG.format(most=self._longest_text)
-        return messages.refusal(request, messages.Code.TOO_LONG, why)
-
     # Receiving
 
     def connectionMade(self) -> None:
         """Tell that there is a connection, and begin to look whether it lasts."""
         self._heard_at = self._reactor.seconds()
-        self._look = self._reactor.callLater(LOOK, self._look_whether_it_lasts)
+        self._look.start(LOOK)
         if self._session is not None:
             self._session.reached(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, whatever they are a part of: somebody is there."""
         self._heard_at = self._reactor.seconds()
-        if self._silent and begins_tls(data):
+        if self._silent and data.startswith(TLS_RECORDS):
             self._lose(Failure(TalksTLS()))
             return
         self._silent = False
@@ -573,11 +568,8 @@ class Lines(LineReceiver):
                     self._session.latency = now - self._pinged
         elif isinstance(reply, messages.Welcome):
             self._asked = None
-            self._longest_text = reply.longest
-            self._longest_request = (
-                messages.LINE_OVERHEAD + messages.BYTES_A_CHARACTER * reply.longest
-            )
-        elif isinstance(reply, messages.Error) and self._longest_request is None:
+            self._longest = reply.longest
+        elif isinstance(reply, messages.Error) and self._longest is None:
             # It is the answer to the hello, or comes instead of one.
             self._asked = None
         self._give(reply)
@@ -594,14 +586,14 @@ class Lines(LineReceiver):
 
     def _look_whether_it_lasts(self) -> None:
         now = self._reactor.seconds()
-        self._look = self._reactor.callLater(LOOK, self._look_whether_it_lasts)
+        self._look.start(LOOK)
         if self._stopped or self._session is None:
             return
         if self._asked is not None:
             # A server that says something else is there too: it may read much before the ping.
             if now - max(self._asked, self._heard_at) >= PATIENCE:
                 self._lose(Failure(TimeoutError()))
-        elif self._longest_request is not None and now - self._heard_at >= (
+        elif self._longest is not None and now - self._heard_at >= (
             LOOK if self._session.unanswered else IDLE
         ):
             self.ping()
@@ -637,36 +629,22 @@ class Lines(LineReceiver):
 
     def _let_go(self) -> Session | None:
         session, self._session = self._session, None
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
+        self._look.stop()
         return session
 
 
-_Thing = TypeVar("_Thing")
-
-
-def _safe(thing: _Thing) -> _Thing:
+def _safe(thing: Any) -> Any:
     """Return a message with all its text, at any depth, safe to show."""
     if isinstance(thing, str):
-        return cast("_Thing", safe(thing))
+        return safe(thing)
     if isinstance(thing, list):
-        return cast("_Thing", [_safe(one) for one in thing])
+        return [_safe(one) for one in thing]
     if isinstance(thing, Struct):
         values = {name: _safe(getattr(thing, name)) for name in thing.__struct_fields__}
-        return cast("_Thing", replace(thing, **values))
+        return replace(thing, **values)
     return thing
-
-
-def _has_code(reply: messages.Reply, codes: Sequence[messages.Code]) -> TypeGuard[messages.Error]:
-    return isinstance(reply, messages.Error) and reply.code in codes
 
 
 def _over(why: str | None) -> messages.Error:
     """Say why a question has no answer."""
     return messages.Error(code=OVER, text=why or "the chat is over")
-
-
-def _is_done(request: messages.Request, error: messages.Error) -> bool:
-    """Tell whether what is asked for again was done the first time."""
-    return isinstance(request, messages.Leave) and error.code == messages.Code.NOT_IN_ROOM

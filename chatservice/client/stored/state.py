@@ -46,8 +46,7 @@ def state_folder() -> Path | None:
 
 def server_at(address: str) -> str:
     """Return what a server is called that was named on the command line."""
-    plain = re.fullmatch(r"[\w.-]+", address)
-    return f"{address}:{PORT}".lower() if plain else address
+    return f"{address}:{PORT}".lower() if re.fullmatch(r"[\w.-]+", address) else address
 
 
 class Memory:
@@ -226,11 +225,6 @@ class Kept(Struct):
     since: int
     person: bool = False
 
-    @property
-    def remembered(self) -> Remembered:
-        """The place at which the session goes on."""
-        return Remembered(self.name, self.token, self.journal, self.since)
-
 
 class Entrance:
     """The way to a session at one server, with what is remembered of it.
@@ -306,8 +300,9 @@ class Entrance:
         try:
             self._lock = lock(found.path)
         except BlockingIOError:
-            who = f"{found.name} at {self._server}"
-            self._memory.tell(f"another chat-client is {who}: this one is somebody else")
+            self._memory.tell(
+                f"another chat-client is {found.name} at {self._server}: this one is somebody else"
+            )
             self._taken = True
             return None
         except OSError as error:
@@ -315,7 +310,8 @@ class Entrance:
             return None
         self._path = found.path
         # The client that had it until now may have written it after it was read.
-        return (self._memory.session_in(found.path) or found).remembered
+        now = self._memory.session_in(found.path) or found
+        return Remembered(now.name, now.token, now.journal, now.since)
 
     def _forget_all(self, name: str | None) -> None:
         """Forget what would be recalled, unless another client has it."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chatservice import messages
 from chatservice.client.session.bookmark import Remembered
-from chatservice.client.session.outgoing import OVER, Sent
+from chatservice.client.session.outgoing import OVER
 from chatservice.client.session.session import Session
 from chatservice.client.stored.state import Entrance
 from chatservice.client.streams.backlog import Backlog
@@ -111,16 +111,19 @@ class JsonLines(Program):
     def _say(self, session: Session, talk: messages.Talk) -> None:
         sent = session.talk(talk)
 
-        def stored(sent: Sent) -> None:
+        def answer(reply: messages.Ok | messages.Error) -> None:
             seq = sent.seq if talk.seq is None else talk.seq
-            self.tell(messages.Ok(to=talk.type, id=sent.id, at=sent.at, seq=seq, ref=talk.ref))
+            self.tell(replace(reply, seq=seq, ref=talk.ref))
 
         def refused(error: messages.Error) -> None:
             if error.code != OVER:
-                seq = sent.seq if talk.seq is None else talk.seq
-                self.tell(replace(error, seq=seq, ref=talk.ref))
+                answer(error)
 
-        self.awaited(sent.answer, stored, refused)
+        self.awaited(
+            sent.answer,
+            lambda _: answer(messages.Ok(to=talk.type, id=sent.id, at=sent.at)),
+            refused,
+        )
 
     def readConnectionLost(self) -> None:
         """The input ended; if there was no hello in it, so does all else."""

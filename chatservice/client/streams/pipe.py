@@ -86,8 +86,9 @@ class Pipe(Program):
         if self._room is None and not self._joining and self.session is not None:
             if self._rooms:
                 self._joining = True
-                joining = self.session.ask(messages.Join(room=self._rooms[0]))
-                joining.addCallbacks(self._joined, self._not_let_in)
+                self.session.ask(messages.Join(room=self._rooms[0])).addCallbacks(
+                    self._joined, self._not_let_in
+                )
             elif welcome.rooms:
                 self._room = welcome.rooms[0].room
                 self.ready = True

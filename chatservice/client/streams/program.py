@@ -154,7 +154,11 @@ class Program(Protocol, Listener):
     def go_on(self) -> None:
         """Take what may be taken now; then read on, wait, or leave."""
         emptied = False
-        while self._may_take() and not emptied:
+        while (
+            self.ready
+            and self._unanswered < self._window
+            and not (self.ending or self._leaving or emptied)
+        ):
             line = self.next_line()
             if line is None:
                 emptied = True
@@ -168,10 +172,6 @@ class Program(Protocol, Listener):
                 self.session.quit()
         else:
             self._pause_or_resume(not emptied and self._backlog.size >= self._may_wait)
-
-    def _may_take(self) -> bool:
-        may = self.ready and self._unanswered < self._window
-        return may and not (self.ending or self._leaving)
 
     def _pause_or_resume(self, pause: bool) -> None:
         if pause != self._paused:

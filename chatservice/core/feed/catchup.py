@@ -22,8 +22,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.clock import Timer
 from chatservice.core.answers import CHUNK, PIECES_A_LINE, SLICE, others_turn
-from chatservice.core.deadlines import Timer
 from chatservice.core.feed.history import Past, Search
 from chatservice.core.members import Cursor, Member, Replay
 from chatservice.core.outlet import Outlet, View

@@ -14,7 +14,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from chatservice.core.deadlines import Timer
+from chatservice.clock import Timer
 
 SEND_COST: Final = 50e-6
 LONGEST_PACE: Final = 0.1

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatservice.core.deadlines import Timer
+from chatservice.clock import Timer
 from chatservice.core.feed.batch import Batch, Presence, reworded
 from chatservice.core.feed.pace import Pace
 from chatservice.journal.events import Committed, Fact, Journal, JournalUnavailable
