@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "journal": set(),
     "client": {"__init__", "clock", "messages", "options", "text"},
     "core": {"clock", "journal", "limits", "messages", "text"},
-    "doors": {"core", "journal", "limits", "messages", "text"},
+    "doors": {"clock", "core", "journal", "limits", "messages", "text"},
     "cluster": {"core", "journal", "limits", "messages", "text"},
     "service": {"__init__", "doors", "journal", "leftovers", "logs"},
     "tap": {

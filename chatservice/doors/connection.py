@@ -27,7 +27,8 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from chatservice.core.deadlines import Deadlines, Timer
+from chatservice.clock import Timer
+from chatservice.core.deadlines import Deadlines
 from chatservice.core.feed.ticker import Ticker
 from chatservice.doors.first_bytes import (
     PREAMBLE_MOST,

@@ -17,8 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
+from chatservice.clock import Timer
 from chatservice.core.chat import Chat
-from chatservice.core.deadlines import Deadlines, Timer
+from chatservice.core.deadlines import Deadlines
 from chatservice.core.networks import counted
 from chatservice.doors.closing_log import Closings
 from chatservice.doors.connection import PACE, STOPPING, ChatProtocol

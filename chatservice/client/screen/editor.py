@@ -265,9 +265,9 @@ class Editor:
         self._go_on()
 
     def turn(self) -> None:
-        """Let all scroll out, and begin at the top."""
+        """Let all scroll out, and go on at the foot."""
         self._begin()
-        self._output.write_raw("\n" * (self._output.get_size().rows - 1) + "\x1b[H")
+        self._output.write_raw("\n" * (self._output.get_size().rows - 1))
         self._go_on()
 
     def _begin(self) -> None:

@@ -41,7 +41,7 @@ class Desk(Protocol):
         """Print lines, and ring the bell."""
 
     def turn(self) -> None:
-        """Go on at the top of an empty screen; what was on it has scrolled out."""
+        """Go on at the foot of an empty screen; what was on it has scrolled out."""
 
     def refresh(self) -> None:
         """Draw anew what has changed around the line that is typed."""

@@ -150,7 +150,8 @@ class Desk:
     @property
     def page(self) -> list[str]:
         """What is on the screen above the line that is typed."""
-        return [row.rstrip() for row in self.cells.display][: self._input]
+        rows = [row.rstrip() for row in self.cells.display][: self._input]
+        return list(dropwhile(lambda row: not row, rows))
 
     @property
     def _input(self) -> int:
