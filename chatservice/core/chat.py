@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.core.answers import Answers
@@ -54,8 +54,6 @@ class Chat(State):
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
 
-    _shutting_down: IDelayedCall | None = None
-
     def __init__(
         self,
         clock: IReactorTime,
@@ -85,6 +83,7 @@ class Chat(State):
         self.called = "the server"
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
+        self._shutting_down = Timer(clock, lambda: self.shutdown(self._reason))
         self.peers = peers(self)
 
     def start(self) -> None:
@@ -135,15 +134,14 @@ class Chat(State):
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
-        self.call_off()
-        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
+        self._reason = reason
+        self._shutting_down.start(wait)
 
     def call_off(self) -> bool:
         """Let the service go on after all; tell whether it was to be stopped."""
-        if self._shutting_down is None or not self._shutting_down.active():
-            return False
-        self._shutting_down.cancel()
-        return True
+        was_to_stop = self._shutting_down.running
+        self._shutting_down.stop()
+        return was_to_stop
 
     # Saying something, and looking back
 

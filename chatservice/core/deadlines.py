@@ -32,13 +32,12 @@ class Timer:
         return self._due is not None
 
     def start(self, seconds: float) -> None:
-        """Have the call come in so many seconds, whenever it was to come before."""
-        if self._due is not None:
-            self._due.cancel()
+        """Make the call in so many seconds, and not when it was due before."""
+        self.stop()
         self._due = self._clock.callLater(seconds, self._over)
 
     def stop(self) -> None:
-        """Have the call not come."""
+        """Cancel the call, if it is still to come."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
