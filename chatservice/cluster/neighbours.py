@@ -195,7 +195,7 @@ class Neighbours:
                 and claim.boot not in journal.outgoing.boots
             ):
                 # It was claimed, but nobody came in under it any more.
-                chat.claims.release(name)
+                chat.peers.claims.release(name)
 
     def _see_off(self, people: list[Member]) -> None:
         """Show people as left, so many with each commit."""

@@ -22,7 +22,7 @@ from chatservice.core.moderation import BAN
 from chatservice.core.presence import Attendance
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.events import HOUSE, JOINED, ROOM, Committed, Event, Fact
+from chatservice.journal.events import HOUSE, JOINED, ROOM, TALK, Committed, Event, Fact
 from chatservice.messages.shown import Entered
 from chatservice.text.listing import FACES
 
@@ -52,6 +52,7 @@ class Commits:
         # Each commit is a look at the clock: none stores a time that nobody checks.
         state.wall.now()
         state.past.append(events)
+        state.talked += sum(event.kind in TALK for event in events)
         # Facts first: joins and leaves below show topics, and may remove them.
         if facts:
             with log.failuresHandled("what holds from now on failed"):

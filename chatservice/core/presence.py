@@ -79,7 +79,7 @@ class Attendance:
         unheard = holder is not None and holder.session is not None and not holder.session.heard
         if holder is not None and holder is not member and holder.outlet.closed and unheard:
             self.quit(holder)
-        return self._state.claims.claim(name, member)
+        return self._state.peers.claims.claim(name, member)
 
     def rename(self, member: Member, name: str) -> Deferred[None]:
         """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
@@ -94,7 +94,7 @@ class Attendance:
             refused = member.gone or member.remote or self._state.standing.muted(old) is not None
             if names.key(old) != names.key(name):
                 # Else it is one name, written in another way.
-                self._state.claims.release(name if refused else old)
+                self._state.peers.claims.release(name if refused else old)
             if refused:
                 check_heard(self._state.standing, old)
                 return
@@ -208,7 +208,7 @@ class Attendance:
         del self._state.sessions[member.origin]
         self._state.ignorers.pop(member, None)
         self._state.peers.leaves(member)
-        self._state.claims.release(member.name)
+        self._state.peers.claims.release(member.name)
         memberships = member.rooms()
         for membership in memberships:
             membership.leaving = True

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.core import ignoring
-from chatservice.core.members import Cursor, Member, over, reads
+from chatservice.core.deadlines import Timer
+from chatservice.core.members import Cursor, Member, over
 from chatservice.core.outlet import NOWHERE, UNSEEN, Outlet, View
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
@@ -69,7 +69,7 @@ class Returns:
         self._attendance = attendance
         self._coming: dict[Member, _Coming] = {}
         self._claiming: dict[int, Member] = {}
-        self._due: IDelayedCall | None = None
+        self._tending = Timer(state.clock, self._tend)
 
     # Coming in
 
@@ -125,8 +125,8 @@ class Returns:
             name = names.nickname(hello.name, state.limits.max_name)
             if names.key(name) != names.key(session.name):
                 check_heard(state.standing, session.name)
-        known = session.rooms if session.rooms is not None else session.reading.rooms
-        rooms = list(known) or state.permanent[:1]
+        rooms = session.rooms if session.rooms is not None else list(session.reading.rooms)
+        rooms = rooms or state.permanent[:1]
         return await self._appear(session, name, rooms, arrival, hello.token)
 
     def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
@@ -155,8 +155,7 @@ class Returns:
         if new:
             state.shares.check_name(outlet.site)
         now, active = state.now(), state.clock.seconds()
-        member = Member(name, outlet, arrival.view, now=now, session=session, active=active)
-        member.lost = True
+        member = Member(name, outlet, arrival.view, False, now, session, active, lost=True)
         welcomed: Deferred[Member] = Deferred()
         self._claiming[member.origin] = member
         self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
@@ -173,7 +172,6 @@ class Returns:
         if session.name != name:
             session.name, session.was = name, ""
         state.tokens.here(session)
-        self._look_after()
         state.sessions[member.origin] = member
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
@@ -226,10 +224,12 @@ class Returns:
         member.outlet, member.view, member.lost = outlet, view, False
         session.site = outlet.site
         since, gap = self._since(session, hello, resumed, began)
+        # It may have been connected already, and still read some of them.
+        known = {(membership.room.name, membership.until) for membership in member.memberships}
         member.memberships += [
             over(member, period.room, period.since, period.until)
             for period in session.reading.periods
-            if period.until > since and not reads(member, period.room, period.until)
+            if period.until > since and (period.room, period.until) not in known
         ]
         member.cursor = Cursor(member, since)
         if resumed:
@@ -254,9 +254,9 @@ class Returns:
         )
         member.tell(*(state.motd if not resumed else ()))
         if session.was and hello.name != member.name:
-            was = session.was
             member.tell(
-                f"you are {member.name} now: {was} can't be your name any more, or is another's"
+                f"you are {member.name} now:"
+                f" {session.was} can't be your name any more, or is another's"
             )
         state.readers.ready(member.cursor)
 
@@ -303,25 +303,20 @@ class Returns:
                 now=state.now(),
                 session=session,
                 active=state.clock.seconds(),
+                lost=True,
             )
-            member.lost = True
             state.sessions[member.origin] = member
             self._attendance.claim(member.name, member)
             for name, since in session.reading.rooms.items():
                 self._rooms.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             self._attendance.absences.add(member)
-        self._look_after()
-
-    def _look_after(self) -> None:
-        if self._due is None and self._state.tokens:
-            self._due = self._state.clock.callLater(TEND_EVERY, self._tend)
+        self._tending.start(TEND_EVERY)
 
     def _tend(self) -> None:
         """Forget expired tokens, and note which numbers are stored."""
         state = self._state
-        self._due = None
-        self._look_after()
+        self._tending.start(TEND_EVERY)
         if state.wall.believed:
             for fact in state.tokens.forget_expired():
                 state.ticker.batch.hold(fact)
@@ -335,6 +330,5 @@ class Returns:
             state.ticker.wake()
 
     def stop(self) -> None:
-        """Look after nothing any more."""
-        if self._due is not None:
-            self._due.cancel()
+        """Forget no more tokens, and note no more numbers."""
+        self._tending.stop()

@@ -801,7 +801,7 @@ class ComingAndGoingMeanwhileTests(HouseTestCase):
         self.assertEqual(self.in_the_lobby(), [*names])
         self.assertEqual(sorted(chat.rooms), ["lobby"])
         self.assertEqual(chat.rooms["lobby"].population, len(names))
-        self.assertEqual(sorted(chat.claims._holders), sorted(names))
+        self.assertEqual(sorted(chat.peers.claims._holders), sorted(names))
 
     def test_who_comes_is_told_at_once_and_is_in_the_room_when_it_takes_again(self) -> None:
         cy = self.house.arrive("cy")

@@ -796,7 +796,7 @@ class Machine(MortalWorld):
             assert set(there.members) == members
             assert there.population == len(members)
         assert {s.member for s in self.sessions} == set(chat.members)
-        assert set(chat.claims._holders) == {names.key(s.name) for s in self.sessions}
+        assert set(chat.peers.claims._holders) == {names.key(s.name) for s in self.sessions}
 
     # Dying
 

@@ -16,16 +16,16 @@ class PeopleTests(HouseTestCase):
 
     def test_who_has_claimed_a_name_and_is_no_member_is_not_found(self) -> None:
         house = self.open()
-        house.chat.claims.claim("ana", object())
+        house.chat.peers.claims.claim("ana", object())
         self.assertIsNone(house.chat.find("ana"))
 
     def test_a_name_is_held_however_it_is_written_since_and_the_one_before_is_free(self) -> None:
         house = self.open()
         (ana,) = house.gather("ana")
         ana.tries("/nick Ana")
-        self.failureResultOf(house.chat.claims.claim("aNA", object()), NameTaken)
+        self.failureResultOf(house.chat.peers.claims.claim("aNA", object()), NameTaken)
         ana.tries("/nick anna")
-        self.successResultOf(house.chat.claims.claim("ana", object()))
+        self.successResultOf(house.chat.peers.claims.claim("ana", object()))
 
     def test_an_operator_lands_among_operators_too(self) -> None:
         house = self.open()

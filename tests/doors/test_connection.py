@@ -288,9 +288,9 @@ class NamingTests(unittest.TestCase):
     def test_a_name_that_is_granted_after_the_connection_closed_is_given_back(self) -> None:
         for close in (Peer.lose, lambda peer: peer.protocol.part("goodbye")):
             gate: Deferred[None] = Deferred()
-            claim = self.house.chat.claims.claim
+            claim = self.house.chat.peers.claims.claim
             self.patch(
-                self.house.chat.claims,
+                self.house.chat.peers.claims,
                 "claim",
                 lambda *args, gate=gate, claim=claim: gate.addCallback(lambda _: claim(*args)),
             )
@@ -300,7 +300,7 @@ class NamingTests(unittest.TestCase):
             gate.callback(None)
             self.house.run(1)
             self.assertEqual(self.house.people(), [])
-            del self.house.chat.claims.claim
+            del self.house.chat.peers.claims.claim
             ana = self.house.enter("ana")
             ana.say("/quit")
             self.house.run(1)

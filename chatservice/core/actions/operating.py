@@ -186,7 +186,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
             ("members", f"{len(chat.members):,}"),
             ("behind", f"{behind:,}"),
             ("rooms", f"{len(chat.rooms):,}"),
-            ("lines", f"{chat.past.talked:,}"),
+            ("lines", f"{chat.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
             *chat.peers.stats(),

@@ -35,7 +35,6 @@ class Past:
     """The recent events of the whole house, in memory, with the journal behind them.
 
     :param recent: how many events are kept in memory; 0 for all.
-    :ivar talked: how many things were said and done since the start.
     :ivar floor: every event after this id is in memory.
     """
 
@@ -46,14 +45,12 @@ class Past:
         self._rooms: dict[str, list[Event]] = {}
         self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
-        self.talked = 0
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
         events = self._journal.recent(self._recent)
         self.floor = events[0].id - 1 if events else self._journal.head
         self.append(events)
-        self.talked = 0
 
     def begin(self, floor: int) -> None:
         """Begin at an id: nothing was committed yet, and nothing will be up to it."""
@@ -73,7 +70,6 @@ class Past:
         """Remember events that were committed, and forget the oldest for them."""
         self._events += events
         for event in events:
-            self.talked += event.kind in TALK
             try:
                 self._rooms[event.room].append(event)
             except KeyError:
@@ -110,12 +106,10 @@ class Past:
 
     def _begin_anew(self, events: Sequence[Event]) -> None:
         """Remember these events, and no others."""
-        talked = self.talked
         self._events.clear()
         self._rooms.clear()
         self._numbered.clear()
         self.append(events)
-        self.talked = talked
 
     def _forget(self, count: int) -> None:
         """Forget the first events."""

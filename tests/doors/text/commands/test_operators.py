@@ -595,7 +595,7 @@ class StatsTests(CrewTestCase):
 
     def test_it_is_narrow_also_if_it_is_doing_much(self) -> None:
         self.house.chat.connections = lambda: 1_234_567
-        self.house.chat.past.talked = 10**12
+        self.house.chat.talked = 10**12
         self.house.chat.ticker.times.extend([123.456] * 1000)
         self.assertNarrow(self.eve.tries("/stats"))
 
