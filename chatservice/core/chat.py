@@ -17,14 +17,14 @@ from twisted.logger import Logger
 from chatservice.core.answers import Answers
 from chatservice.core.commits import Commits
 from chatservice.core.deadlines import Timer
-from chatservice.core.members import Member, Replay, Room
+from chatservice.core.members import Member, Replay
 from chatservice.core.peers import Alone, Peers
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
 from chatservice.core.resume import Returns
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, Journal, inbox
+from chatservice.journal.events import TALK, Journal
 from chatservice.limits import Limits
 
 PRUNE_EVERY: Final = 60.0
@@ -145,10 +145,6 @@ class Chat(State):
 
     # Saying something, and looking back
 
-    def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
-        """Let a member write to another privately; see :meth:`say`."""
-        self.say(member, inbox(to.origin), PRIVATE, text, seq)
-
     def be_away(self, member: Member, why: str | None) -> None:
         """Note that a member is away, or with None is not any more.
 
@@ -159,11 +155,6 @@ class Chat(State):
         member.away = why
         member.told = frozenset()
         self.note(member)
-
-    def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
-        """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
-        self.say(member, room.name, TOPIC, text, seq)
-        self.ticker.batch.hold(Fact(TOPIC, room.name, text))
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         """Let a member say or do something in a room, or for whom that stands for.

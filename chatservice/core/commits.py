@@ -86,10 +86,9 @@ class Commits:
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""
-        tokens = self._state.tokens
         for event in events:
             if event.seq > 0:
-                session = tokens.of(event.origin)
+                session = self._state.tokens.of(event.origin)
                 if session is not None:
                     session.seq = max(session.seq, event.seq)
                     session.unstored.pop(event.seq, None)

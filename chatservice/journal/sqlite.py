@@ -34,7 +34,6 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatservice.journal.events import (
     FILE,
@@ -276,11 +275,10 @@ class SqliteJournal(SqliteReading):
             self._run_checkpoint(self._pass)
 
     def _run_checkpoint(self, checkpoint: Callable[[], None]) -> Deferred[None]:
-        def failed(failure: Failure) -> None:
-            # The next commit that finds the log too long tries again.
-            log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
-
-        return self._checkpointing.run(self._in_thread, checkpoint).addErrback(failed)
+        # If it fails, the next commit that finds the log too long tries again.
+        return self._checkpointing.run(self._in_thread, checkpoint).addErrback(
+            lambda failure: log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
+        )
 
     def _pass(self) -> None:
         self._keep_log(True)

@@ -127,10 +127,7 @@ def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
     )
-    for fact in last.values():
-        if fact.kind == ROOM and fact.value:
-            # Each event is found by one of the indexes.
-            for only in (TALK_ONLY, REST_ONLY):
-                connection.execute(
-                    f"UPDATE events SET room = ? WHERE room = ? AND {only}", (fact.value, fact.name)
-                )
+    called = [(f.value, f.name) for f in last.values() if f.kind == ROOM and f.value]
+    # Each event is found by one of the indexes.
+    for only in (TALK_ONLY, REST_ONLY):
+        connection.executemany(f"UPDATE events SET room = ? WHERE room = ? AND {only}", called)

@@ -177,14 +177,13 @@ def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
 
 def stats(chat: Chat, member: Member, request: Stats) -> Figures:
     """Tell how the server is doing."""
-    behind = sum(other.cursor is not None for other in chat.members)
     times = sorted(chat.ticker.times) or [0.0]
     median, most = times[len(times) // 2] * 1000, times[-1] * 1000
     return Figures(
         rows=[
             ("connections", f"{chat.connections():,}"),
             ("members", f"{len(chat.members):,}"),
-            ("behind", f"{behind:,}"),
+            ("behind", f"{sum(other.cursor is not None for other in chat.members):,}"),
             ("rooms", f"{len(chat.rooms):,}"),
             ("lines", f"{chat.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),

@@ -71,6 +71,12 @@ class _RoomBatch:
     leaves: Presence | None = None
     left: set[int | str] = field(default_factory=set)
 
+    def add_sealed(self, entry: Draft | Presence) -> None:
+        """Add what stays behind all that is there, and in front of all that comes later."""
+        self.seal()
+        self.drafts.append(entry)
+        self.seal()
+
     def seal(self) -> None:
         if self.leaves is not None:
             self.drafts.append(self.leaves)
@@ -125,10 +131,7 @@ class Batch:
 
     def rename(self, draft: Draft) -> None:
         """Add a change of name."""
-        room = self._room(draft.room, len(draft.text))
-        room.seal()
-        room.drafts.append(draft)
-        room.seal()
+        self._room(draft.room, len(draft.text)).add_sealed(draft)
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
@@ -154,11 +157,9 @@ class Batch:
         """Add a member who leaves a room; with parting words it is an event of its own."""
         room = self._room(membership.room.name, len(words))
         if words:
-            room.seal()
             parting = self._presence(LEFT, membership, words)
             parting.add(membership)
-            room.drafts.append(parting)
-            room.seal()
+            room.add_sealed(parting)
             return
         if room.leaves is None:
             room.leaves = self._presence(LEFT, membership)

@@ -96,9 +96,8 @@ class Readers:
 
     def turn(self) -> None:
         """Let those who are in line read, for a slice of time."""
-        if self._timer.running:
-            # One slice in a turn of the reactor: this is it.
-            self._timer.start(0)
+        # One slice in a turn of the reactor: this is it.
+        self._timer.stop()
         end = self._clock.seconds() + SLICE
         while cursor := self._next():
             cursor.queued = False
@@ -111,7 +110,7 @@ class Readers:
                 cursor.member.outlet.finish()
             if self._clock.seconds() > end:
                 break
-        if (self._near or self._far) and not self._timer.running:
+        if self._near or self._far:
             self._timer.start(0)
 
     def _next(self) -> Cursor | None:
