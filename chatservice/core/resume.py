@@ -125,8 +125,8 @@ class Returns:
             name = names.nickname(hello.name, state.limits.max_name)
             if names.key(name) != names.key(session.name):
                 check_heard(state.standing, session.name)
-        rooms = session.rooms if session.rooms is not None else list(session.reading.rooms)
-        rooms = rooms or state.permanent[:1]
+        known = session.rooms if session.rooms is not None else session.reading.rooms
+        rooms = list(known) or state.permanent[:1]
         return await self._appear(session, name, rooms, arrival, hello.token)
 
     def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
