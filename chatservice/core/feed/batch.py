@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -110,7 +111,7 @@ class Batch:
         self.drafts: list[Draft] = []
         self.presences: dict[int, Presence] = {}
         self.records: dict[Record, tuple[str, bool]] = {}
-        self._rooms: dict[str, _RoomBatch] = {}
+        self._rooms: defaultdict[str, _RoomBatch] = defaultdict(_RoomBatch)
         self._noted: dict[Record, None] = {}
 
     def add(self, draft: Draft) -> None:
@@ -169,10 +170,7 @@ class Batch:
     def _room(self, name: str, size: int) -> _RoomBatch:
         self.count += 1
         self.size += size
-        room = self._rooms.get(name)
-        if room is None:
-            room = self._rooms[name] = _RoomBatch()
-        return room
+        return self._rooms[name]
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
         # Numbers above 0 are those that a program gives to its own words.
@@ -202,8 +200,7 @@ class Batch:
                 for membership in presence.memberships:
                     record = membership.member.record
                     if record is not None and record in changed:
-                        reading = changed[record]
-                        changed[record] = membership.moved(presence.kind, event.id, reading)
+                        changed[record] = membership.moved(presence.kind, event.id, changed[record])
         return self.held + [
             record.fact(reading, *self.records[record]) for record, reading in changed.items()
         ]

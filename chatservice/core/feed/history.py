@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence, Set
 from itertools import chain, islice
 from operator import attrgetter
@@ -46,7 +46,7 @@ class Past:
         self._journal = journal
         self._recent = recent
         self._events: list[Event] = []
-        self._rooms: dict[str, list[Event]] = {}
+        self._rooms: defaultdict[str, list[Event]] = defaultdict(list)
         self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
 
@@ -74,15 +74,12 @@ class Past:
         """Remember events that were committed, and forget the oldest for them."""
         self._events += events
         for event in events:
-            try:
-                self._rooms[event.room].append(event)
-            except KeyError:
-                self._rooms[event.room] = [event]
+            self._rooms[event.room].append(event)
             if event.seq > 0:
                 self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
                 # Its author has it among its own: a program, for its receipt.
-                self._rooms.setdefault(inbox(event.origin), []).append(event)
+                self._rooms[inbox(event.origin)].append(event)
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
@@ -101,8 +98,9 @@ class Past:
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""
         last = self.head
-        first = next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
-        self._forget(first)
+        self._forget(
+            next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
+        )
         # Where the clock was set back, old ones may stand among new ones.
         kept = [event for event in self._events if event.at >= before or event.id == last]
         if len(kept) < len(self._events):
@@ -150,8 +148,9 @@ class Past:
         """
         if position < self.floor:
             return self._journal.after(position, rooms, min(upto, self.floor), talk)
-        stretches = [self._after(room, position, upto) for room in (*rooms, *addressed)]
-        events = sorted(chain(*stretches), key=_id)[:READ_EVENTS]
+        events = sorted(
+            chain(*(self._after(room, position, upto) for room in (*rooms, *addressed))), key=_id
+        )[:READ_EVENTS]
         reached = events[-1].id if len(events) == READ_EVENTS else upto
         return Stretch([e for e in events if e.kind in TALK] if talk else events, reached)
 
