@@ -142,12 +142,11 @@ class Commits:
         member, room = membership.member, membership.room
         if member.lost:
             return
-        first = islice(room.members, FACES + 2)
-        others = [other.name for other in first if other is not member][: FACES + 1]
+        others = [o.name for o in islice(room.members, FACES + 2) if o is not member]
         member.reply(
             Entered(
                 room=room.name,
-                others=others,
+                others=others[: FACES + 1],
                 count=len(room.members) - 1,
                 topic=self._state.standing.topics.get(room.name, ""),
             )

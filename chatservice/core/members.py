@@ -285,11 +285,6 @@ class Room:
     population: int = 0
 
 
-def over(member: Member, room: str, since: int, until: int) -> Membership:
-    """Return what a member was in, and has left."""
-    return Membership(member, Room(room), since, until, leaving=True)
-
-
 @dataclass(slots=True, eq=False)
 class Replay:
     """A look into the past of one room: the last ``count`` things said or done, up to an id.

@@ -76,8 +76,13 @@ class Attendance:
         A program that was lost before it can have learned its token has to give way.
         """
         holder = self._state.find(name)
-        unheard = holder is not None and holder.session is not None and not holder.session.heard
-        if holder is not None and holder is not member and holder.outlet.closed and unheard:
+        if (
+            holder is not None
+            and holder is not member
+            and holder.outlet.closed
+            and holder.session is not None
+            and not holder.session.heard
+        ):
             self.quit(holder)
         return self._state.peers.claims.claim(name, member)
 

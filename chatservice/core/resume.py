@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from chatservice import messages
 from chatservice.core import ignoring
 from chatservice.core.deadlines import Timer
-from chatservice.core.members import Cursor, Member, over
+from chatservice.core.members import Cursor, Member, Membership, Room
 from chatservice.core.outlet import NOWHERE, UNSEEN, Outlet, View
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
@@ -135,8 +135,9 @@ class Returns:
         Before it is stored what it did when it was here before, nobody can tell what is for it.
         """
         welcomed: Deferred[Member] = Deferred()
-        waiting = [*self._coming[member].welcomed, welcomed]
-        self._coming[member] = _Coming(arrival, self._state.past.head, waiting)
+        self._coming[member] = _Coming(
+            arrival, self._state.past.head, [*self._coming[member].welcomed, welcomed]
+        )
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
@@ -154,8 +155,15 @@ class Returns:
         new = token != arrival.hello.token or names.key(name) != names.key(session.name)
         if new:
             state.shares.check_name(outlet.site)
-        now, active = state.now(), state.clock.seconds()
-        member = Member(name, outlet, arrival.view, False, now, session, active, lost=True)
+        member = Member(
+            name,
+            outlet,
+            arrival.view,
+            now=state.now(),
+            session=session,
+            active=state.clock.seconds(),
+            lost=True,
+        )
         welcomed: Deferred[Member] = Deferred()
         self._claiming[member.origin] = member
         self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
@@ -227,7 +235,7 @@ class Returns:
         # It may have been connected already, and still read some of them.
         known = {(membership.room.name, membership.until) for membership in member.memberships}
         member.memberships += [
-            over(member, period.room, period.since, period.until)
+            Membership(member, Room(period.room), period.since, period.until, leaving=True)
             for period in session.reading.periods
             if period.until > since and (period.room, period.until) not in known
         ]
@@ -273,8 +281,7 @@ class Returns:
         if other or hello.since > head:
             return head, True
         least = max(state.past.start, session.reading.forgotten)
-        missing = hello.since < max(least, state.journal.unbroken)
-        return max(hello.since, least), missing
+        return max(hello.since, least), hello.since < max(least, state.journal.unbroken)
 
     def hear(self, session: Session) -> None:
         """A program shows that it has its token: nobody else is to take its name."""

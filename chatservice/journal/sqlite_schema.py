@@ -64,9 +64,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     :raises JournalError: if the file is no journal, or one of a newer version.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    mark = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and mark != APPLICATION_ID:
+    if tables and connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError("it is a database of something else")
     if version > SCHEMA_VERSION:
         raise JournalError(f"it was written by a newer version (schema {version})")
@@ -90,8 +89,10 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     hold(connection, revision.facts)
     (head,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-    events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
-    connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
+    connection.executemany(
+        "INSERT INTO events VALUES (?,?,?,?,?,?,?,?)",
+        [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)],
+    )
     connection.execute("COMMIT")
 
 
@@ -122,8 +123,10 @@ def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
     The events of a room go with its name.
     """
     last = {(fact.kind, fact.name): fact for fact in facts}
-    over = [key for key, fact in last.items() if not fact.value]
-    connection.executemany("DELETE FROM facts WHERE kind = ? AND name = ?", over)
+    connection.executemany(
+        "DELETE FROM facts WHERE kind = ? AND name = ?",
+        [key for key, fact in last.items() if not fact.value],
+    )
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
     )
