@@ -266,8 +266,8 @@ class SqliteJournal(SqliteReading):
             return
         if size > self.truncate_at:
             if self._checkpoint is None:
-                self._checkpoint = Deferred()
-                self._run_checkpoint(self._truncate).addBoth(self._truncated)
+                self._checkpoint = done = Deferred[None]()
+                self._run_checkpoint(self._truncate).addBoth(self._truncated, done)
         elif size < self._passed:
             self._passed = 0
         elif size > self._passed + self.passive_at:
@@ -300,9 +300,8 @@ class SqliteJournal(SqliteReading):
             self._keeper.execute("BEGIN")
             self._keeper.execute("SELECT checkpoints FROM journal").fetchone()
 
-    def _truncated(self, _: None) -> None:
-        done, self._checkpoint = self._checkpoint, None
-        assert done is not None
+    def _truncated(self, _: None, done: Deferred[None]) -> None:
+        self._checkpoint = None
         done.callback(None)
 
     # Reading
