@@ -223,8 +223,7 @@ class Attendance:
             # Remembered for as long as its token can be used.
             member.session.rooms = [membership.room.name for membership in memberships]
             self.absences.discard(member)
-            for fact in self._state.tokens.left(member.session):
-                self._state.ticker.batch.hold(fact)
+            self._state.ticker.batch.hold(*self._state.tokens.left(member.session))
             self._state.note(member)
         if memberships:
             self._state.ask(member)

@@ -325,8 +325,7 @@ class Returns:
         state = self._state
         self._tending.start(TEND_EVERY)
         if state.wall.believed:
-            for fact in state.tokens.forget_expired():
-                state.ticker.batch.hold(fact)
+            state.ticker.batch.hold(*state.tokens.forget_expired())
         # Before the events that tell them can be forgotten.
         for session in state.tokens.unnoted():
             member = state.sessions.get(session.origin)

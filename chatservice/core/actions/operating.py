@@ -42,8 +42,7 @@ def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     chat.say(member, OPERATORS, ACTED, text)
     # Terms that are over go first: one of them may be to hold again.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
-    for fact in (*over, *facts):
-        chat.ticker.batch.hold(fact)
+    chat.ticker.batch.hold(*over, *facts)
     chat.ticker.batch.then.append(lambda: member.tell(f"you {text}"))
 
 

@@ -118,11 +118,11 @@ class Batch:
         """Add what a member said or did."""
         self._room(draft.room, len(draft.text)).drafts.append(draft)
 
-    def hold(self, fact: Fact) -> None:
-        """Add what holds from then on."""
-        self.held.append(fact)
-        self.count += 1
-        self.size += len(fact.value)
+    def hold(self, *facts: Fact) -> None:
+        """Add facts that hold once this is committed."""
+        self.held += facts
+        self.count += len(facts)
+        self.size += sum(len(fact.value) for fact in facts)
 
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""

@@ -89,8 +89,7 @@ class Readers:
 
     def _queue(self, cursor: Cursor) -> None:
         cursor.queued = True
-        near = self._past.head - cursor.position <= NEAR
-        (self._near if near else self._far).append(cursor)
+        (self._near if self._past.head - cursor.position <= NEAR else self._far).append(cursor)
 
     def turn(self) -> None:
         """Let those who are in line read, for a slice of time."""
