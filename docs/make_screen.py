@@ -177,15 +177,15 @@ def play(port: int, folder: Path) -> pyte.Screen:
             (bob, "ana: can you look at it? https://ci.example/1234 has the log", "1234"),
             (ana, "on it, give me ten minutes", "on it"),
             (kobayashi, "/me makes more coffee", "makes more"),
-            (cleo, "the fix is in, please review", "review"),
-            (bob, "/msg ana lunch at one?", "lunch"),
+            (cleo, "the fix is in, please review", "#dev (1)"),
+            (bob, "/msg ana lunch at one?", "bob writes"),
             (kobayashi, "ありがとう、Ana 👍", "👍"),
         ):
             who.type(f"{text}\r")
             ana.wait_for(shown)
         ana.type("green again, it was a clock in the te")
         ana.wait_for("in the te")
-        ana.wait_for("unread elsewhere")
+        ana.wait_for("bob (1)")
         return ana.screen
     finally:
         for who in (*others, *filter(None, [ana])):

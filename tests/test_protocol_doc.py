@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.lines import IDLE, PATIENCE
+from chatservice.client.session.session import IDLE, PATIENCE
 from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD, ROOMS_TOLD
 from chatservice.core.feed.history import CHARACTERS_MOST
 from chatservice.core.sessions import PERIODS_MOST

@@ -74,6 +74,16 @@ def small_capital(character: str) -> str:
     return letter.lower() if before == "LATIN LETTER SMALL CAPITAL" and len(letter) == 1 else ""
 
 
+def reading(character: str) -> str:
+    """Return what a character looks like, if a bar is a capital I, as it is in most scripts.
+
+    But a Latin letter that is made of an l and of something else has an l.
+    """
+    seen = prototype(character)
+    made_of_l = "Latn" in script_extension(character) and seen.strip("l")
+    return seen if made_of_l else seen.replace("l", "I")
+
+
 def look(character: str, small: dict[str, str]) -> str:
     """Return what a character looks like in one of its two cases.
 
@@ -81,14 +91,13 @@ def look(character: str, small: dict[str, str]) -> str:
     """
     if character in small:
         return small[character]
-    seen = prototype(character)
+    seen = reading(character)
     lower = small.get(folded(seen), folded(seen))
     if seen.isascii() or folded(seen) in small:
         return lower
-    capital = prototype(character.upper())
-    if capital.isascii() and len(character.upper()) == 1:
-        # Its own small letter is no l, so what looks like a bar is a capital I.
-        return capital.casefold() if capital != "l" else "i"
+    capital = character.upper()
+    if len(capital) == 1 and reading(capital).isascii():
+        return reading(capital).casefold()
     return lower
 
 
@@ -119,32 +128,35 @@ def look_alikes() -> dict[str, str]:
     return {part: as_ for part, as_ in looks.items() if part != as_}
 
 
-def shapes(looks: dict[str, str]) -> dict[str, str]:
-    """Return what letters look like in ASCII as they are shown, and not as they are compared.
+def shapes() -> dict[str, str]:
+    """Return what letters and digits look like in ASCII as they are shown.
 
-    Only of scripts in which that makes a difference: a capital looks like one letter, and its
-    small letter like another. A bar may be an I, an l or a 1 in both, a circle an O or a 0.
+    Where there is but one case, what looks like any other Latin letter is among them. A bar is an
+    l, so what it looks like has another key than it has; but a capital is an I if its small letter
+    is no bar. What is written from right to left is left out: who reads it does not read Latin.
     """
-    alike = str.maketrans("i10", "llo")
     found = {}
-    differ: set[str] = set()
     for letter in sorted(KNOWN):
+        if letter.isascii() or unicode.category(letter)[0] not in "LN":
+            continue
+        if unicode.bidirectional(letter) in ("R", "AL", "AN"):
+            continue
+        if {unicode.normalize(form, letter) for form in ("NFKC", "NFD")} != {letter}:
+            continue
         shape = prototype(letter)
-        if (
-            not letter.isascii()
-            and unicode.category(letter)[0] == "L"
-            and unicode.normalize("NFKC", letter) == letter
-            and shape
-            and shape.isascii()
-        ):
-            small = folded(letter)
-            if shape == "l" and small != letter:
-                shape = "I"
+        if "l" not in prototype(folded(letter)):
+            shape = shape.replace("l", "I")
+        one_case = letter.upper() == letter.lower()
+        if not shape:
+            continue
+        if shape.isascii() or (one_case and is_latin(shape) and not is_latin(letter)):
             found[letter] = shape
-            key = looks.get(small, small)
-            if key.translate(alike) != shape.casefold().translate(alike):
-                differ |= script_extension(letter)
-    return {letter: s for letter, s in found.items() if differ & script_extension(letter)}
+    return found
+
+
+def is_latin(text: str) -> bool:
+    """Tell whether all of a text could be part of a Latin one."""
+    return all(script_extension(character) & {"Latn", "Zyyy", "Zinh"} for character in text)
 
 
 # Ranges
@@ -279,8 +291,8 @@ from typing import Final
         mapping("LOOK_ALIKES", grouped(looks), "What stands for all that look like it, in keys."),
         mapping(
             "SHAPES",
-            grouped(shapes(looks)),
-            "What looks like ASCII as it is shown, in scripts where the case makes a difference.",
+            grouped(shapes()),
+            "What looks like ASCII, or else Latin, as it is shown.",
         ),
         listing("PLAIN", plain(), "What is safe to show in whatever order it comes."),
         listing("MARKS", marks(), "Combining marks, but those that are ignored by default."),

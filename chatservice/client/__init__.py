@@ -3,9 +3,8 @@
 What a program needs stands here; see :func:`connect`.
 """
 
-from chatservice.client.bookmark import Remembered
-from chatservice.client.inbox import ChatError
-from chatservice.client.library import Chat, connect
+from chatservice.client.library import Chat, ChatError, connect
+from chatservice.client.session.bookmark import Remembered
 from chatservice.messages import About, Event, NameList, Past, Person, RoomList, RoomSeen, Up, WhoIs
 
 __all__ = [

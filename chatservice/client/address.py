@@ -1,4 +1,4 @@
-"""Where the server is: what stands on the command line becomes an endpoint."""
+"""The address of the server: words of the command line become an endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from chatservice.options import why_no_endpoint
 
 PORT: Final = 7007
-"""Where the service listens, unless it is told otherwise."""
+"""The port on which the service listens by default."""
 
 _PORTS: Final = "a port is a number from 1 to 65535"
 

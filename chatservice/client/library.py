@@ -23,20 +23,40 @@ logged.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorCore, IStreamClientEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatservice import messages
 from chatservice.client.address import BadAddress, endpoint_at
-from chatservice.client.bookmark import Remembered
-from chatservice.client.inbox import ChatError, Inbox
-from chatservice.client.seat import Seat
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.outgoing import OVER, error_in
+from chatservice.client.session.session import Listener, Session
 from chatservice.clock import go_by_monotonic
 
-_Answer = TypeVar("_Answer", bound=messages.Reply)
+FULL: Final = 4096
+"""Events that wait until nothing more is read …"""
+
+HALF_EMPTY: Final = 2048
+"""… before there are so few again."""
+
+
+class ChatError(Exception):
+    """Something was not done, or the chat is over; ``str()`` is a sentence.
+
+    :ivar code: for a program, if it is the server that says so
+        (:class:`chatservice.messages.Code`).
+    """
+
+    def __init__(self, sentence: str, code: str | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Chat(AsyncIterator[messages.Event]):
@@ -49,29 +69,29 @@ class Chat(AsyncIterator[messages.Event]):
     All that returns a Deferred fails with :class:`ChatError` if it is not done.
     """
 
-    def __init__(self, seat: Seat, inbox: Inbox) -> None:
-        self._seat = seat
+    def __init__(self, session: Session, inbox: Inbox) -> None:
+        self._session = session
         self._inbox = inbox
 
     @property
     def name(self) -> str:
         """The name that it has."""
-        assert self._seat.name is not None
-        return self._seat.name
+        assert self._session.name is not None
+        return self._session.name
 
     @property
     def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that it is in, by their names."""
-        return self._seat.rooms
+        return self._session.rooms
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection just now; without one, all that is asked waits."""
-        return self._seat.connected
+        return self._session.connected
 
     @property
     def gaps(self) -> int:
-        """How many times something that was missed could not be told any more."""
+        """The number of times that missed events could not be told any more."""
         return self._inbox.gaps
 
     def __aiter__(self) -> Chat:
@@ -127,7 +147,7 @@ class Chat(AsyncIterator[messages.Event]):
 
     def join(self, room: str) -> Deferred[messages.RoomSeen]:
         """Go into a room, and see how it looks."""
-        return self._ask(messages.Join(room=room), messages.Ok).addCallback(
+        return self._inbox.ask(messages.Join(room=room)).addCallback(
             lambda ok: messages.RoomSeen(
                 room=ok.room or room, people=ok.people or 1, topic=ok.topic or ""
             )
@@ -135,50 +155,44 @@ class Chat(AsyncIterator[messages.Event]):
 
     def leave(self, room: str) -> Deferred[None]:
         """Go out of a room."""
-        return self._ask(messages.Leave(room=room), messages.Ok).addCallback(_nothing)
+        return self._inbox.ask(messages.Leave(room=room)).addCallback(_nothing)
 
     def nick(self, name: str) -> Deferred[str]:
         """Take another name; fires with it."""
-        return self._ask(messages.Nick(name=name), messages.Ok).addCallback(lambda _: self.name)
+        return self._inbox.ask(messages.Nick(name=name)).addCallback(lambda _: self.name)
 
     def away(self, text: str = "") -> Deferred[None]:
         """Be shown as away until something is said.
 
         :param text: why.
         """
-        return self._ask(messages.Away(text=text), messages.Ok).addCallback(_nothing)
+        return self._inbox.ask(messages.Away(text=text)).addCallback(_nothing)
 
     def who(self, room: str) -> Deferred[messages.WhoIs]:
         """Ask who is in a room."""
-        return self._ask(messages.Who(room=room), messages.WhoIs)
+        return self._inbox.ask(messages.Who(room=room))
 
     def list_names(self, page: int = 1) -> Deferred[messages.NameList]:
         """Ask who is here, in whatever rooms, or in none: a page of 500, from 1 on."""
-        return self._ask(messages.Names(page=page), messages.NameList)
+        return self._inbox.ask(messages.Names(page=page))
 
     def list_rooms(self) -> Deferred[messages.RoomList]:
         """Ask which rooms there are."""
-        return self._ask(messages.Rooms(), messages.RoomList)
+        return self._inbox.ask(messages.Rooms())
 
     def whois(self, name: str) -> Deferred[messages.About]:
         """Ask about one person."""
-        return self._ask(messages.LookUp(name=name), messages.About)
+        return self._inbox.ask(messages.LookUp(name=name))
 
     def uptime(self) -> Deferred[messages.Up]:
         """Ask since when the server runs."""
-        return self._ask(messages.Uptime(), messages.Up)
+        return self._inbox.ask(messages.Uptime())
 
     def history(
         self, room: str, before: int | None = None, after: int | None = None, limit: int = 50
     ) -> Deferred[messages.Past]:
         """Ask what was said in a room: the last before an id, or the first after one."""
-        return self._ask(
-            messages.History(room=room, before=before, after=after, limit=limit), messages.Past
-        )
-
-    def _ask(self, request: messages.Request, kind: type[_Answer]) -> Deferred[_Answer]:
-        """Ask; that the answer is of its kind was looked at where it came in."""
-        return cast("Deferred[_Answer]", self._inbox.ask(request))
+        return self._inbox.ask(messages.History(room=room, before=before, after=after, limit=limit))
 
     # The end
 
@@ -227,7 +241,7 @@ def connect(
     except BadAddress as error:
         return fail(ChatError(str(error)))
     inbox = Inbox(keep, patient)
-    inbox.seat = Seat(
+    inbox.session = Session(
         reactor,
         endpoint,
         where if isinstance(where, str) else "the server",
@@ -238,14 +252,191 @@ def connect(
         inbox.keep,
     )
     if IReactorCore.providedBy(reactor):
-        # What is kept is then right to the last event.
-        inbox.call_at_end(
-            reactor.removeSystemEventTrigger,
-            reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down),
-        )
-    inbox.seat.start()
-    return inbox.welcome.addCallback(lambda _: Chat(inbox.seat, inbox))
+        # Then the remembered place is right to the last event.
+        trigger = reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down)
+        inbox.at_end = partial(reactor.removeSystemEventTrigger, trigger)
+    inbox.session.start()
+    return inbox.welcome.addCallback(lambda _: Chat(inbox.session, inbox))
 
 
 def _nothing(answer: object) -> None:
     """Forget an answer that says no more than that it is one."""
+
+
+class Inbox(Listener):
+    """The events of a program, until it takes them.
+
+    While somebody waits for an answer, events that come before it are read, and wait here.
+
+    :param keep: see :func:`connect`.
+    :param patient: whether a server that is not there is waited for at the beginning.
+    :ivar welcome: fires at the first welcome.
+    :ivar at_end: is called when it is over.
+    :ivar gaps: how many times something could not be told any more.
+    """
+
+    session: Session
+    log = Logger()
+
+    def __init__(self, keep: Callable[[Remembered], None] | None, patient: bool) -> None:
+        self._keep = keep
+        self._patient = patient
+        self.welcome: Deferred[None] = Deferred(lambda _: self.stop())
+        self.gaps = 0
+        self._events: deque[messages.Event] = deque()
+        self._taken: messages.Event | None = None
+        self._takers: deque[Deferred[messages.Event | None]] = deque()
+        self._unanswered = 0
+        self._quits: list[Deferred[None]] = []
+        self._paused = False
+        self._over = False
+        self._why: str | None = None
+        self.at_end: Callable[[], object] | None = None
+
+    # The program
+
+    def next(self) -> Deferred[messages.Event | None]:
+        """Give the next event, when there is one; None when it is over."""
+        if self._taken is not None:
+            self._taken = None
+            self.session.keep_soon()
+        if self._events:
+            event = self._taken = self._events.popleft()
+            self._pause_or_resume()
+            return succeed(event)
+        if self._over:
+            return succeed(None) if self._why is None else fail(self._closed())
+        taker: Deferred[messages.Event | None] = Deferred(self._takers.remove)
+        self._takers.append(taker)
+        return taker
+
+    def talk(self, request: messages.Talk) -> Deferred[int]:
+        """Say something; fires with its id when it is stored."""
+        if self._over:
+            return fail(self._closed())
+        return self._awaited(self.session.talk(request).answer).addCallback(lambda sent: sent.id)
+
+    def ask(self, request: messages.Request) -> Deferred[Any]:
+        """Ask something."""
+        if self._over:
+            return fail(self._closed())
+        return self._awaited(self.session.ask(request))
+
+    def _awaited(self, answer: Deferred[Any]) -> Deferred[Any]:
+        self._unanswered += 1
+        self._pause_or_resume()
+        return answer.addBoth(self._answered).addErrback(_refusal)
+
+    def _answered(self, answer: object) -> object:
+        self._unanswered -= 1
+        self._pause_or_resume()
+        return answer
+
+    def quit(self, text: str) -> Deferred[None]:
+        """Leave; fires when that is done."""
+        if self._over:
+            return succeed(None)
+        leaving: Deferred[None] = Deferred()
+        self._quits.append(leaving)
+        self._pause_or_resume()
+        self.session.quit(text)
+        return leaving
+
+    def stop(self) -> None:
+        """Hang up."""
+        self._finish(None)
+
+    def shut_down(self) -> None:
+        """Hang up, as the reactor stops."""
+        # A trigger that has fired is not to be removed.
+        self.at_end = None
+        self.stop()
+
+    def keep(self, remembered: Remembered) -> None:
+        """Keep as received what the program has taken, and not what waits for it."""
+        if self._keep is not None:
+            first = self._taken or next(iter(self._events), None)
+            if first is not None:
+                remembered = remembered._replace(since=min(remembered.since, first.id - 1))
+            self._keep(remembered)
+
+    def _pause_or_resume(self) -> None:
+        awaited = bool(self._unanswered or self._quits)
+        most = HALF_EMPTY if self._paused else FULL
+        paused = len(self._events) >= most and not awaited and not self._over
+        if paused != self._paused:
+            self._paused = paused
+            if paused:
+                self.session.pauseProducing()
+            else:
+                self.session.resumeProducing()
+
+    # The session
+
+    def welcomed(self, welcome: messages.Welcome) -> None:
+        """Tell that there is a connection, the first time."""
+        if not self.welcome.called:
+            self.welcome.callback(None)
+
+    def happened(self, event: messages.Event) -> None:
+        """Give an event to the one who waits for it, or have it wait."""
+        if self._takers:
+            self._taken = event
+            self._takers.popleft().callback(event)
+        else:
+            self._events.append(event)
+            self._pause_or_resume()
+
+    def noticed(self, text: str) -> None:
+        """Log what is for people."""
+        self.log.info("the server says: {text}", text=text)
+
+    def gapped(self) -> None:
+        """Count it."""
+        self.gaps += 1
+        self.log.warn("something that was missed can't be told any more")
+
+    def lost(self, why: str, pause: float) -> None:
+        """Log it; if there never was a connection, that may be all there is to say."""
+        if self._patient or self.welcome.called:
+            self.log.warn("{why}; trying again in {pause:.1f} s", why=why, pause=pause)
+        else:
+            self._finish(why)
+
+    def name_refused(self, why: str) -> None:
+        """End: there is nobody to think of another name."""
+        self._finish(f"the name was refused: {why}")
+
+    def ended(self, why: str | None) -> None:
+        """End."""
+        self._finish(why)
+
+    # The end
+
+    def _closed(self) -> ChatError:
+        return ChatError(self._why or "the chat is over")
+
+    def _finish(self, why: str | None) -> None:
+        if self._over:
+            return
+        self._over, self._why = True, why
+        self.session.stop()
+        if self.at_end is not None:
+            self.at_end()
+        if not self.welcome.called:
+            self.welcome.errback(self._closed())
+        for leaving in self._quits:
+            self._finish_one(leaving)
+        while self._takers:
+            self._finish_one(self._takers.popleft())
+
+    def _finish_one(self, waiting: Deferred[Any]) -> None:
+        if self._why is None:
+            waiting.callback(None)
+        else:
+            waiting.errback(self._closed())
+
+
+def _refusal(failure: Failure) -> Any:
+    error = error_in(failure)
+    raise ChatError(error.text, None if error.code == OVER else error.code) from None

@@ -20,22 +20,21 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.stdio import StandardIO
 from twisted.python.usage import UsageError
 
 from chatservice import __version__
 from chatservice.client.address import BadAddress, endpoint_at, joined
-from chatservice.client.entrance import Entrance
-from chatservice.client.jsonlines import JsonLines
-from chatservice.client.pipe import Pipe
-from chatservice.client.state import Memory, server_at, state_folder
-from chatservice.client.stdio import complain
-from chatservice.client.terminal import Terminal
+from chatservice.client.screen.app import Screen
+from chatservice.client.screen.plain import Plain
+from chatservice.client.stored.state import Entrance, Memory, server_at, state_folder
+from chatservice.client.streams.jsonlines import JsonLines
+from chatservice.client.streams.pipe import Pipe
+from chatservice.client.streams.program import Program, complain
 from chatservice.clock import go_by_monotonic
 from chatservice.options import OneLineOptions
 from chatservice.text.sanitising import decode, safe
@@ -139,18 +138,6 @@ def _line(argument: str) -> str:
     return safe(decode(os.fsencode(argument)))
 
 
-class Talker(Protocol):
-    """Who talks, in whatever way."""
-
-    done: Deferred[int]
-
-    def stop(self) -> Deferred[int] | None:
-        """End now, from without."""
-
-    def interrupt(self) -> None:
-        """End because of Ctrl-C."""
-
-
 class ChatClient(Service):
     """Has somebody talk on the standard streams, and stops the reactor when that is over.
 
@@ -164,9 +151,9 @@ class ChatClient(Service):
     def __init__(
         self,
         reactor: Any,
-        talker: Talker,
+        talker: Screen | Program,
         start: Callable[[], object],
-        close: Callable[[], object] | None = None,
+        close: Callable[[], object],
     ) -> None:
         self.reactor = reactor
         self._talker = talker
@@ -176,11 +163,10 @@ class ChatClient(Service):
     def startService(self) -> None:
         """Begin to talk; from now on Ctrl-C ends that, and all with it."""
         super().startService()  # type: ignore[no-untyped-call]
-        # Whoever else has the terminal open, a shell say, does not expect it not to block.
+        # Other programs that have the terminal open, a shell say, expect it to block.
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
-        if self._close is not None:
-            self._at_end(self._close)
+        self._at_end(self._close)
         self._handler = signal.signal(signal.SIGINT, self._interrupted)
         self._talker.done.addCallback(self._ended)
         self.reactor.callWhenRunning(self._start)
@@ -212,8 +198,8 @@ def make_client(options: Options) -> ChatClient:
     if sys.__stdin__ is None or sys.__stdout__ is None:
         raise SystemExit("chat-client: it needs a standard input and a standard output")
     person = not options["json"] and os.isatty(0)
-    on_screen = person and not options["plain"] and _has_screen()
-    if on_screen and _REACTOR not in sys.modules:
+    drawn = person and not options["plain"] and _has_screen()
+    if drawn and _REACTOR not in sys.modules:
         from twisted.internet import asyncioreactor
 
         asyncioreactor.install()
@@ -225,24 +211,35 @@ def make_client(options: Options) -> ChatClient:
         endpoint = endpoint_at(reactor, address)
     except BadAddress as error:
         raise SystemExit(f"chat-client: {error}") from None
+    name, rooms = options["name"], options["rooms"]
     if person and (options["batch"] or options["tail"] is not None):
         raise SystemExit(f"chat-client: {_FOR_LINES}")
-    if on_screen and _is_asyncios(reactor):
-        return _on_screen(reactor, endpoint, options)
-    if person:
-        terminal = Terminal(reactor, endpoint, address, options["name"], options["rooms"])
-        return ChatClient(reactor, terminal, lambda: StandardIO(terminal, reactor=reactor))
-    if not options["json"] and len(options["rooms"]) > 1:
+    if not (person or options["json"]) and len(rooms) > 1:
         raise SystemExit("chat-client: a pipe talks in one room")
     memory = Memory(state_folder(), complain)
-    entrance = Entrance(reactor, endpoint, address, memory, anew=options["new"])
+    entrance = Entrance(reactor, endpoint, address, memory, person, bool(options["new"]))
+    if person:
+        desk: Plain | Editor = Plain(reactor)
+        if drawn and _is_asyncios(reactor):
+            from chatservice.client.screen.editor import Editor
+
+            desk = Editor(memory.history())
+        screen = Screen(
+            reactor,
+            address,
+            memory.settings,
+            desk,
+            lambda listener: entrance.session(listener, name, rooms),
+            rooms[0] if rooms else None,
+        )
+        memory.tell = screen.noticed
+        return ChatClient(reactor, screen, lambda: screen.start(desk.open), entrance.close)
     program: JsonLines | Pipe
     if options["json"]:
-        program = JsonLines(entrance, options["name"], options["rooms"])
+        program = JsonLines(entrance, name, rooms)
     else:
-        name = options["name"] or memory.name_at(server_at(address)) or _login()
-        batch, tail = options["batch"], options["tail"]
-        program = Pipe(entrance, name, options["rooms"], batch=bool(batch), tail=tail)
+        name = name or memory.name_at(server_at(address)) or _login()
+        program = Pipe(entrance, name, rooms, batch=bool(options["batch"]), tail=options["tail"])
     return ChatClient(
         reactor, program, lambda: StandardIO(program, reactor=reactor), entrance.close
     )
@@ -256,29 +253,16 @@ def _login() -> str:
 
 
 def _has_screen() -> bool:
-    """Tell whether there is a terminal, and what it takes to use it."""
-    there = os.isatty(1) and bool(os.environ.get("TERM"))
-    return there and importlib.util.find_spec("prompt_toolkit") is not None
+    """Tell whether there is a terminal that can more than print, and what it takes to use it."""
+    term = os.environ.get("TERM", "").lower()
+    able = os.isatty(1) and term not in ("", "dumb", "unknown")
+    return able and importlib.util.find_spec("prompt_toolkit") is not None
 
 
 def _is_asyncios(reactor: object) -> bool:
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
     return isinstance(reactor, AsyncioSelectorReactor)
-
-
-def _on_screen(reactor: Any, endpoint: IStreamClientEndpoint, options: Options) -> ChatClient:
-    from chatservice.client.screen.app import Screen
-
-    address = options["address"]
-    memory = Memory(state_folder(), complain)
-    entrance = Entrance(reactor, endpoint, address, memory, person=True, anew=options["new"])
-    rooms = options["rooms"]
-    room = rooms[0] if rooms else None
-    screen = Screen(reactor, address, memory.settings, memory.history(), room=room)
-    screen.attach(entrance.seat(screen, options["name"], rooms))
-    memory.tell = screen.noticed
-    return ChatClient(reactor, screen, screen.start, entrance.close)
 
 
 def makeService(options: Options) -> ChatClient:

@@ -56,8 +56,9 @@ log = Logger()
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""
 
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What no line has that anybody is shown."""
+_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no line has that anybody is shown: controls, other ends of a line, and overrides of the
+direction in which it is read."""
 
 _LATEST: Final = 253_402_300_799_999
 """When the year 9999 ends, in milliseconds since 1970: there is no date behind it."""

@@ -22,7 +22,7 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.json import Decoder
@@ -145,6 +145,16 @@ _PIECES: Final = (
 )
 
 
+class _Head(msgspec.Struct, array_like=True):
+    """The beginning of an entry of any version. Nothing is made of what follows it."""
+
+    version: int
+    mark: msgspec.Raw = msgspec.Raw(b'""')
+
+
+_HEADS: Final = Decoder(_Head)
+
+
 def mark_of(identity: str, base: int) -> str:
     """Return what tells a log from others: an entry that gets into another one is void there.
 
@@ -225,12 +235,12 @@ def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _
 def _look_for_newer(line: bytes) -> None:
     """Raise :exc:`NewerEntry` if a line that can't be read is of a newer version."""
     try:
-        values = msgspec.json.decode(line, type=list[Any])
+        head = _HEADS.decode(line)
     except (msgspec.DecodeError, RecursionError):
         return
-    version, mark = (*values, None, None)[:2]
-    if type(version) is int and version > VERSION:
-        raise NewerEntry(version, mark if isinstance(mark, str) else "")
+    if head.version > VERSION:
+        mark = bytes(head.mark)
+        raise NewerEntry(head.version, mark.strip(b'"').decode() if mark[:1] == b'"' else "")
 
 
 def _expanded(data: bytes) -> bytes:

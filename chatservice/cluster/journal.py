@@ -174,6 +174,8 @@ class ClusterJournal:
         """
         try:
             self._log.open(self)
+            if self.ended:
+                raise LogError(self.unreachable)
         except LogError as error:
             self._replica.stop()
             raise JournalError(str(error)) from None

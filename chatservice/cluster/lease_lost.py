@@ -72,7 +72,7 @@ class Reclaiming:
             assert member.record is not None
             known = self._journal.registry.known.get(member.origin)
             origin = f"{member.origin:x}"
-            facts.append(Fact(TAKE, origin, known.boot if known is not None else ""))
+            facts.append(Fact(TAKE, origin, known.who.boot if known is not None else ""))
             facts.append(Fact(NAME, names.key(member.name), origin))
             facts.append(member.record.fact(member.record.reading))
         effective = await self._journal.say(facts, first=True)

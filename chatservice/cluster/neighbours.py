@@ -66,7 +66,7 @@ class Neighbours:
     def reappear(self, origin: int) -> None:
         """Somebody was let go here, but is with another node by now."""
         known = self._journal.registry.known.get(origin)
-        if known is not None and known.boot and not self._journal.decides(origin):
+        if known is not None and known.who.boot and not self._journal.decides(origin):
             self._come(known.fact, known.who, True)
 
     def _come(self, fact: Fact, who: Somebody, here: bool) -> None:
@@ -190,7 +190,7 @@ class Neighbours:
         for name, claim in journal.registry.names.items():
             known = journal.registry.known.get(claim.origin)
             if (
-                (known is None or not known.boot or known.name != name)
+                (known is None or not known.who.boot or known.name != name)
                 and journal.holds(claim)
                 and claim.boot not in journal.outgoing.boots
             ):

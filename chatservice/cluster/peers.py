@@ -108,9 +108,9 @@ class Nodes:
                 await settled
             known = self._journal.registry.known.get(session.origin)
             # Of who was adopted it is said anew, or the node that lost them would take them back.
-            if known is None or known.boot in (self._journal.boot, NOBODY):
+            if known is None or known.who.boot in (self._journal.boot, NOBODY):
                 return session
-            await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.boot)])
+            await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.who.boot)])
         raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
 
     def hold(self, facts: Sequence[Fact]) -> None:

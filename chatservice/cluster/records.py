@@ -133,11 +133,6 @@ class Known(NamedTuple):
     who: Somebody
     fact: Fact
 
-    @property
-    def boot(self) -> str:
-        """With which boot they are."""
-        return self.who.boot
-
 
 class Outcome(NamedTuple):
     """What an entry does.

@@ -176,7 +176,7 @@ class Registry:
     def owner_of(self, origin: int) -> str | None:
         """Return the boot with which somebody is; None if nobody knows them."""
         known = self.known.get(origin)
-        return None if known is None else self.owner(known.boot)
+        return None if known is None else self.owner(known.who.boot)
 
     # What an entry does
 
@@ -248,12 +248,12 @@ class Registry:
             if not lease.heir and boot != entry.boot:
                 lease.heir = ENDED
                 facts.append(lease.fact(boot))
-        here = [known.fact for known in self.known.values() if known.boot != NOBODY]
-        left = [known.fact for known in self.known.values() if known.boot == NOBODY]
+        here = [known.fact for known in self.known.values() if known.who.boot != NOBODY]
+        left = [known.fact for known in self.known.values() if known.who.boot == NOBODY]
         settled = self._settle(rekeying.settle(here, left, self._standing()))
         before, self.names, self._held = self.names, {}, {}
         for key, origin in settled.holders.items():
-            facts.append(self._give(key, origin, self.known[origin].boot))
+            facts.append(self._give(key, origin, self.known[origin].who.boot))
         facts += [Fact(NAME, name, "") for name in sorted(before.keys() - self.names.keys())]
         for origin, known in self.known.items():
             self.known[origin] = known._replace(name=names.key(known.who.name))
@@ -315,7 +315,7 @@ class Registry:
         if draft.seq > 0:
             return draft  # Each is stored once, whoever says it.
         known = self.known.get(draft.origin)
-        mine = known is None or known.boot == boot or self.owner(known.boot) == boot
+        mine = known is None or known.who.boot == boot or self.owner(known.who.boot) == boot
         return draft if mine else None
 
     def _holds(self, boot: str, name: str) -> bool:
@@ -334,7 +334,7 @@ class Registry:
             for name, lease in self.leases.items()
             if lease.heir and lease.position < position - FORGOTTEN_AFTER
         ]
-        used = {known.boot for known in self.known.values()} if old else set()
+        used = {known.who.boot for known in self.known.values()} if old else set()
         used |= {claim.boot for claim in self.names.values()} if old else set()
         used |= {lease.heir for lease in self.leases.values()} if old else set()
         forgotten = [name for name in old if name not in used]
@@ -396,7 +396,7 @@ class Registry:
     def _take(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
         origin = int(fact.name, 16)
         known = self.known.get(origin)
-        if known is None or known.boot != fact.value or known.boot in (boot, NOBODY):
+        if known is None or known.who.boot != fact.value or known.who.boot in (boot, NOBODY):
             return None
         kept = self._keep(known.fact, known.who, boot)
         claim = self.names.get(known.name)

@@ -333,7 +333,7 @@ def _nearest(
     """
     room = max(longest, len(name))
     spoilt = "".join(
-        "_" if character in names.FORBIDDEN or not scripts(character) else character
+        "_" if names.is_sign(character) or not scripts(character) else character
         for character in name
     )
     for text in (spoilt, f"_{spoilt}", spoilt.lower()):

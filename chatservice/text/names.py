@@ -18,7 +18,7 @@ from precis_i18n.profile import Profile
 from chatservice.text.characters import LOOK_ALIKES, SHAPES, script_name, scripts
 from chatservice.text.sanitising import MARKS_PER_CHARACTER
 
-RULES: Final = 2
+RULES: Final = 3
 """The version of the rules by which :func:`key` compares. It is stored beside keys that are stored,
 for by other rules other names are one."""
 
@@ -40,13 +40,16 @@ FORBIDDEN: Final = frozenset("<>#/,[]()!@:?*{}")
 _NOT_FIRST: Final = frozenset("-.")
 # Signs of rank, and of rooms.
 _NOT_FIRST_OF_PEOPLE: Final = _NOT_FIRST | frozenset("&+~%")
-# It is a letter, but it looks like a colon.
-_NOT_LAST: Final = "\u02d0"
+
+_NEEDED: Final = frozenset("\u0903\u0a83Ꭾꭾᐳᐷᐸᑀᑁᑄᑅᔌノ\u06f0")
+"""What looks like such a sign, but no language of today can be written without it: a name may have
+it that does not look like a Latin one."""
 
 _CASE_PRESERVED: Final = get_profile("UsernameCasePreserved")
 _CASE_MAPPED: Final = get_profile("UsernameCaseMapped")
 
 _ANY_SCRIPT: Final = frozenset(("Zyyy", "Zinh"))
+_LATIN: Final = _ANY_SCRIPT | {"Latn"}
 
 # UTS #39, section 5.1: writing systems that are made of several scripts.
 _AUGMENTED: Final = {
@@ -63,9 +66,6 @@ _AUGMENTED: Final = {
 _SECOND_DOT: Final = re.compile(
     "([ij\u0249\u0268\u029d\u03f3\u0456\u0458][\u0316-\u0319\u0321-\u0328\u032d-\u0338]*)\u0307+"
 )
-
-# In capitals, what is shown as a bar or as a circle.
-_SAME: Final = str.maketrans("i10", "llo")
 
 _JOINERS: Final = re.compile("[\u200c\u200d]")
 
@@ -128,7 +128,8 @@ def key(name: str) -> str:
     so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter;
     and of that the skeleton (UTS #39, section 4), so that one who holds ``ace`` is not to be
     mistaken for another ``асе``. A letter that looks like one of ASCII in but one of its two cases
-    counts as that. But ASCII itself stays: ``ana1`` and ``anal``, ``tom`` and ``torn`` are two.
+    counts as that, and a bar as an ``i``. But ASCII itself stays: ``ana1`` and ``anal``, ``tom``
+    and ``torn`` are two.
 
     Two processes of the same :data:`RULES` give a name the same key, whatever their Pythons are.
 
@@ -204,35 +205,59 @@ def _check_script(name: str, what: str) -> None:
 
 def _check_first(name: str, what: str, forbidden: frozenset[str]) -> None:
     """:raises BadName: if the name begins as none may."""
-    if name[0] in forbidden:
+    if key(name[0])[:1] in forbidden and name[0] not in _NEEDED:
         raise BadName(f"{what} can't begin with {_shown(name[0])}")
 
 
 def _check_shape(name: str, folded: str) -> None:
-    """:raises BadName: if the name as it is shown looks like another one in ASCII.
+    """:raises BadName: if the name as it is shown looks like another one in Latin letters.
 
     Names are compared without case, but a few letters look like one letter when they are small
-    and like another one when they are not: ``νικα`` is like ``vika``, ``ΝΙΚΑ`` like ``NIKA``.
+    and like another one when they are not: ``νικα`` is like ``vika``, ``ΝΙΚΑ`` like ``NIKA``. And a
+    bar looks like an I and like an l.
 
     :param folded: the key of the name.
     """
-    if not name.isascii():
-        shape = name.translate(SHAPES)
-        if shape.isascii() and key(shape).translate(_SAME) != folded.translate(_SAME):
-            raise BadName(f"a name can't look like another: this one looks like '{shape}'")
+    if name.isascii():
+        return
+    shape = _shape(name)
+    if _unmarked(key(shape)) != _unmarked(folded):
+        like = f": this one looks like '{shape}'" if shape.isascii() else ""
+        raise BadName(f"a name can't look like another{like}")
+
+
+def _shape(name: str) -> str:
+    """Return what a name looks like as it is shown, without marks, if that could all be Latin.
+
+    :return: the name itself, if it does not look like a Latin one.
+    """
+    shape = _unmarked(_decomposed(name).translate(SHAPES))
+    return shape if all(not _LATIN.isdisjoint(scripts(character)) for character in shape) else name
+
+
+def is_sign(character: str) -> bool:
+    """Tell whether a character is one of :data:`FORBIDDEN`, or looks like one and is not needed."""
+    return character not in _NEEDED and not FORBIDDEN.isdisjoint(key(character))
 
 
 def _check_markup(name: str, what: str) -> None:
     """:raises BadName: if the name could be taken for markup or for something else that the service
     says.
     """
-    for character in name:
-        if character in FORBIDDEN:
-            raise BadName(f"{_shown(character)} can't be part of {what}")
-    if name[-1] == _NOT_LAST:
-        raise BadName(f"{what} can't end with {_shown(name[-1])}")
+    if not FORBIDDEN.isdisjoint(_decomposed(key(name))):
+        _check_signs(name, what)
     if not any(unicodedata.category(character)[0] in "LN" for character in name):
         raise BadName(f"{what} has at least one letter or digit")
+
+
+def _check_signs(name: str, what: str) -> None:
+    """:raises BadName: for the first sign, or what looks like one, that no such name has."""
+    like_markup = not FORBIDDEN.isdisjoint(_shape(name))
+    for character in name:
+        if is_sign(character):
+            raise BadName(f"{_shown(character)} can't be part of {what}")
+        if like_markup and character in _NEEDED:
+            raise BadName(f"{_shown(character)} can't be part of {what} that looks like Latin")
 
 
 def _check_marks(name: str, what: str) -> None:
@@ -255,6 +280,11 @@ def _check_marks(name: str, what: str) -> None:
 
 def _decomposed(text: str) -> str:
     return unicodedata.normalize("NFD", text)
+
+
+def _unmarked(text: str) -> str:
+    """:return: the text in NFD, without combining marks."""
+    return "".join(c for c in _decomposed(text) if unicodedata.category(c)[0] != "M")
 
 
 def _single_dotted(text: str) -> str:

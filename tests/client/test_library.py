@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import client, messages
 from chatservice.client import Chat, ChatError, Event, Remembered, connect
-from chatservice.client.inbox import FULL, HALF_EMPTY
+from chatservice.client.library import FULL, HALF_EMPTY
 from tests.client.machine import Endpoint, House, Link, Member
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from prompt_toolkit.application import create_app_session
@@ -21,13 +21,14 @@ from zope.interface.verify import verifyObject
 from chatservice import __version__
 from chatservice.client import __main__ as command
 from chatservice.client import tap
-from chatservice.client.bookmark import Remembered
-from chatservice.client.jsonlines import JsonLines
-from chatservice.client.pipe import Pipe
 from chatservice.client.screen.app import Screen
-from chatservice.client.state import Memory
+from chatservice.client.screen.editor import Editor
+from chatservice.client.screen.plain import Plain
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.stored.state import Entrance, Memory
+from chatservice.client.streams.jsonlines import JsonLines
+from chatservice.client.streams.pipe import Pipe
 from chatservice.client.tap import ChatClient, Options, make_client, makeService
-from chatservice.client.terminal import Terminal
 from tests.integration.support import folder_for
 
 
@@ -136,20 +137,28 @@ class MakeTests(TestCase):
         self.assertIsInstance(self.talker("--json"), JsonLines)
         for terminals in ((0,), (0, 1)):
             self.streams_are(*terminals)
-            self.assertIsInstance(self.talker("--plain", "--room", "ops"), Terminal)
+            self.assert_plain("--plain", "--room", "ops")
             self.assertIsInstance(self.talker("--json"), JsonLines)
+
+    def assert_plain(self, *arguments: str) -> None:
+        """See that a person reads and types lines, and takes part in the same conversation."""
+        talker = self.talker(*arguments)
+        self.assertIsInstance(talker, Screen)
+        self.assertIsInstance(talker._desk, Plain)
 
     def test_without_a_screen_a_person_has_lines(self) -> None:
         self.streams_are(0)
-        self.assertIsInstance(self.talker(), Terminal)
+        self.assert_plain()
         self.streams_are(0, 1)
         # This reactor can't have one.
-        self.assertIsInstance(self.talker(), Terminal)
-        os.environ["TERM"] = ""
-        self.assertIsInstance(self.talker(), Terminal)
+        self.assert_plain()
+        self.patch(tap, "_is_asyncios", lambda reactor: True)
+        for term in ("", "dumb", "unknown"):
+            os.environ["TERM"] = term
+            self.assert_plain()
         os.environ["TERM"] = "xterm"
         with patch.dict(sys.modules, {"prompt_toolkit": None}):
-            self.assertIsInstance(self.talker(), Terminal)
+            self.assert_plain()
 
     def test_with_the_reactor_of_asyncio_a_person_has_a_screen(self) -> None:
         self.streams_are(0, 1)
@@ -157,7 +166,8 @@ class MakeTests(TestCase):
         with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
             screen = self.talker("--room", "ops")
         self.assertIsInstance(screen, Screen)
-        self.assertEqual(screen.seat.name, "ana")
+        self.assertEqual(screen.session.name, "ana")
+        self.assertIsInstance(screen._desk, Editor)
         self.assertEqual([path.name for path in self.folder.glob("*/*")], ["history"])
 
     def test_the_name_of_a_pipe_is_the_last_one_or_the_login(self) -> None:
@@ -169,7 +179,7 @@ class MakeTests(TestCase):
         why = "chat-client: there is no name: give one with --name"
         self.assertEqual(str(refusal.exception), why)
         memory = Memory(self.folder / "chatservice", self.fail)
-        place = memory.recall("h:7", None, person=True)
+        place = Entrance(None, None, "h:7", memory, person=True)
         place.keep(Remembered("ana", "t", "j", 1))
         place.close()
         self.assertEqual(self.name_of_pipe(), "ana")
@@ -270,7 +280,7 @@ class ServiceTestCase(TestCase):
         self.calls: list[str] = []
         self.client = ChatClient(
             self.reactor,
-            self.talker,
+            cast("Any", self.talker),
             lambda: self.calls.append("start"),
             lambda: self.calls.append("close"),
         )

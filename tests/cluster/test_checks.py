@@ -156,7 +156,14 @@ class CheckTests(TestCase):
 
     def test_so_are_events_of_no_kind_or_that_nobody_may_be_shown(self) -> None:
         good = Draft("lobby", JOINED, "ana", "", 1, -1)
-        for bad in ({"kind": "danced"}, {"text": "\x1b[2J"}, {"author": "a\r"}, {"room": "\x00"}):
+        for bad in (
+            {"kind": "danced"},
+            {"text": "\x1b[2J"},
+            {"author": "a\r"},
+            {"room": "\x00"},
+            {"text": "a\u2028b"},
+            {"text": "a\u202eb"},
+        ):
             with self.assertRaises(BadEntry, msg=bad):
                 check(Entry("b1", 1, [good, good._replace(**bad)], []))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import tracemalloc
 import zlib
 
 from hypothesis import given
@@ -54,6 +55,21 @@ class EntriesTests(TestCase):
     def test_an_entry_is_the_same_after_its_way(self, entry: Entry, times: int) -> None:
         entry = entry._replace(drafts=[d for d in entry.drafts for _ in range(times)])
         self.assertEqual(decode(encode(entry)), entry)
+
+    def test_one_that_expands_takes_little_more_than_its_bytes(self) -> None:
+        for head, refused in (
+            (b"[", BadEntry),
+            (b'[2,"","b",1,[', BadEntry),
+            (b"[99,[", NewerEntry),
+        ):
+            opened = head.count(b"[")
+            data = zlib.compress(head + b"[]," * 1_000_000 + b"0" + b"]" * opened)
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            self.assertRaises(refused, decode, data)
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            self.assertLess(most, 16 << 20, head)
 
     def test_a_short_one_can_be_read_by_people(self) -> None:
         entry = Entry("b1", 7, [Draft("lobby", "said", "zoë", "hi", 5, -1)], [Fact("a", "b", "c")])

@@ -506,7 +506,7 @@ class Machine(RuleBasedStateMachine):
             assert len(registry.names) == len(held), registry.names
             for member in node.chat.members:
                 assert node.journal.decides(member.origin) is not member.remote
-            known = {o for o, k in registry.known.items() if k.boot}
+            known = {o for o, k in registry.known.items() if k.who.boot}
             same(known, set(here))
 
     def _who_is_where(self, events: Sequence[Event]) -> None:

@@ -450,7 +450,7 @@ class AdoptionTests(RegistryTestCase):
         self.log.adopts("b2", "b1")
         self.assert_holds(self.log.has("b2", name("ana", ANA), person(ANA, "ana")), True, True)
         self.assertEqual(self.registry.names["ana"], Claim(ANA, "b2"))
-        self.assertEqual(self.registry.known[ANA].boot, "b2")
+        self.assertEqual(self.registry.known[ANA].who.boot, "b2")
 
     def test_one_that_was_adopted_comes_back_as_another_and_takes_who_was_with_it(self) -> None:
         self.log.adopts("b2", "b1")

@@ -93,7 +93,7 @@ class ClaimsTests(TestCase):
         self.gets(self.ana, "ana")
 
     def test_names_that_look_alike_have_one_holder(self) -> None:
-        for one, other in (("ace", "асе"), ("ꓮꓠꓮ", "ana")):
+        for one, other in (("ace", "асе"), ("ꓮꓠꓮ", "ana"), ("Ірина", "Ӏрина")):
             self.gets(self.ana, one)
             self.is_refused(self.bob, other)
             self.claims.release(other)

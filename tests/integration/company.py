@@ -13,7 +13,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
-from chatservice.client.outgoing import Sent
+from chatservice.client.session.outgoing import Sent
 from chatservice.journal.events import LEFT, SAID, Event
 from tests.integration.brokers import Brokers
 from tests.integration.cluster import (

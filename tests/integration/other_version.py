@@ -1,7 +1,7 @@
 """Runs ``twistd`` as a node of another version: ``other_version.py VERSION ...``.
 
 - ``1`` writes entries as nodes did before there were versions, and allows the names of then;
-- ``3`` has rules by which a nought in a name is the letter o, and no name has a ``=``.
+- ``4`` has rules by which a nought in a name is the letter o, and no name has a ``=``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ version = names.RULES = int(sys.argv.pop(1))
 if version == 1:
     names.FORBIDDEN -= frozenset("!@:?*{}")  # type: ignore[misc]
 
-if version > 2:
+if version > 3:
     names.FORBIDDEN |= {"="}  # type: ignore[misc]
     key = names.key
     names.key = lambda name: key(name).replace("0", "o")  # type: ignore[assignment]

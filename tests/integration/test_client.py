@@ -135,7 +135,7 @@ class EachWay:
         self.serve()
         bob = Client(self, self.server.address, "bob")
         ana = self.sit_down(self.where)
-        ana.expect_exact("-- welcome! what is your name?")
+        ana.expect_exact("name: ")
         ana.sendline("ana")
         ana.expect("-- hello ana!.*\r\n-- you are in #lobby with bob\r\n")
         ana.sendline("hi bob")
@@ -160,8 +160,8 @@ class EachWay:
         where = f"localhost:{lasting_ports(1)[0]}"
         why = f"{where} is not there: Connection refused"
         self.assertEqual(self.assert_fails(why, "--name", "bot", where), "")
-        ana = self.sit_down(where)
-        ana.expect(rf"chat-client: {why}; trying again in \d s\r\n")
+        ana = self.sit_down("--name", "ana", where)
+        ana.expect_exact(f"-- {why}\r\n")
         ana.sendeof()
         self.assert_exits(ana)
 
@@ -173,7 +173,7 @@ class EachWay:
         self.serve()
         ana = self.come_in()
         ana.sendintr()
-        self.assertEqual(self.assert_exits(ana).replace("^C", ""), "")
+        self.assertEqual(self.assert_exits(ana).replace("^C", ""), "-- goodbye, ana\r\n")
         bob = self.see()
         bot = self.program("--name", "bot", self.where)
         bob.read_until("-- bot joined\r\n")
@@ -194,7 +194,7 @@ class EachWay:
         self.serve()
         ana = self.sit_down("--name", "ana", self.where, script='"$@" | head -1')
         shown = self.assert_exits(ana)
-        self.assertEqual(shown, "-- welcome! what is your name?\r\n")
+        self.assertEqual(shown, "-- hello ana! /help shows the commands\r\n")
 
 
 class CommandTests(EachWay, ClientTestCase):
@@ -239,7 +239,7 @@ class TerminalTests(ClientTestCase):
         self.serve()
         Client(self, self.server.address, "ana")
         ana = self.sit_down("--name", "ana", self.where)
-        ana.expect_exact("another name, please?\r\n")
+        ana.expect_exact("-- the name ana is taken\r\nname: ")
         ana.sendline("cleo")
         ana.expect_exact("-- hello cleo!")
 
@@ -249,24 +249,54 @@ class TerminalTests(ClientTestCase):
         ana.sendline("/nick anna")
         ana.expect_exact("-- you are anna now\r\n")
         self.server.kill()
-        where = re.escape(self.where)
-        ana.expect(
-            rf"chat-client: the connection to {where} was lost: .*; trying again in \d s\r\n"
-        )
+        ana.expect(rf"-- the connection to {re.escape(self.where)} was lost: .*\r\n")
         ana.sendline("anybody there?")
-        ana.expect_exact("chat-client: there is no connection: that was not sent\r\n")
-        ana.expect(rf"chat-client: {where} is not there: .*; trying again in \d s\r\n")
-
-        again = Server(self, listen=(f"tcp:{self.server.port}:interface=127.0.0.1",))
+        again = Server(
+            self,
+            listen=(f"tcp:{self.server.port}:interface=127.0.0.1",),
+            folder=self.server.folder,
+        )
         bob = Client(self, again.address, "bob")
-        ana.expect_exact("-- hello anna!")
-        bob.read_until("-- anna joined\r\n")
-        ana.sendline("I am back")
-        bob.read_until("<anna> I am back\r\n")
-        bob.say("so you are")
-        ana.expect_exact("<bob> so you are\r\n")
+        ana.expect(r"\[\d\d:\d\d\] -- bob joined\r\n")
+        bob.read_until("<anna> anybody there?\r\n")
+        bob.say("I am")
+        ana.expect_exact("<bob> I am\r\n")
         ana.sendline("/quit")
+        self.assertIn("-- goodbye, anna\r\n", self.assert_exits(ana))
+
+    def test_rooms_and_private_talks_are_in_one_view(self):
+        self.serve()
+        bob = self.see()
+        bob.ask("/join dev", until="-- you are in #dev: no one else yet\r\n")
+        ana = self.sit_down("--name", "ana", "--room", "lobby", "--room", "dev", self.where)
+        ana.expect_exact("-- you are also in #dev\r\n")
+        bob.say("hi", "/msg ana psst")
+        ana.expect_exact("#dev <bob> hi\r\n")
+        ana.expect_exact("[bob -> you] psst\r\n")
+        for typed, told, text in (
+            ("/go 2", "-- you are in #dev now", "<ana> hi bob"),
+            ("/go bob", "-- you write to bob now", "[ana -> you] yes?"),
+            ("/go lobby", "-- you are in #lobby now", "#lobby <ana> back"),
+        ):
+            ana.sendline(typed)
+            ana.expect_exact(f"{told}\r\n")
+            ana.sendline(text.split("> ")[-1].split("] ")[-1])
+            bob.read_until(f"{text}\r\n")
+        ana.sendeof()
         self.assert_exits(ana)
+
+    def test_a_terminal_that_can_do_nothing_and_an_extra_that_is_missing_are_no_hindrance(self):
+        self.serve()
+        hidden = "import sys; sys.modules.update(prompt_toolkit=None, platformdirs=None)\n"
+        main = "from chatservice.client.__main__ import main; main()"
+        for way, term in ((COMMAND, "dumb"), ((sys.executable, "-c", hidden + main), "xterm")):
+            self.way, self.environ["TERM"] = way, term
+            ana = self.sit_down("--name", "ana", self.where, plain=False)
+            ana.expect_exact("-- you are in #lobby: no one else yet\r\n")
+            ana.sendline("/join #dev")
+            ana.expect_exact("-- you are in #dev: no one else yet\r\n")
+            ana.sendline("/quit")
+            self.assertNotIn("\x1b", self.assert_exits(ana))
 
     def test_the_terminal_is_left_as_it_was(self):
         self.serve()
@@ -283,11 +313,12 @@ class TerminalTests(ClientTestCase):
     def test_a_hostile_server_can_not_harm_the_terminal(self):
         listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listening.close)
-        ana = self.sit_down(f"127.0.0.1:{listening.getsockname()[1]}")
+        where = f"127.0.0.1:{listening.getsockname()[1]}"
+        ana = self.sit_down("--name", "ana", where)
         server, _ = listening.accept()
         self.addCleanup(server.close)
         server.sendall(b"\x1b]0;owned\x07\x9b2J\xff\r\n")
-        ana.expect_exact("\u241b]0;owned\u2407\ufffd2J\ufffd\r\n")
+        ana.expect_exact("-- \u241b]0;owned\u2407\ufffd2J\ufffd\r\n")
 
 
 class PipeTests(ClientTestCase):
@@ -740,9 +771,9 @@ class PlaceTests(ClientTestCase):
         bot.type("hi\n")
         ana.expect_exact("<bot> hi\r\n")
         self.server.kill()
-        lost = f"chat-client: the connection to {re.escape(self.where)} was lost: "
-        ana.expect(rf"{lost}[^\n]*; trying again in \d s\r\n")
-        self.assertRegex(bot.read_line(), rf"\A{lost}.*; trying again\Z")
+        lost = f"the connection to {re.escape(self.where)} was lost: "
+        ana.expect(rf"-- {lost}[^\n]*\r\n")
+        self.assertRegex(bot.read_line(), rf"\Achat-client: {lost}.*; trying again\Z")
 
     def test_a_port_of_the_other_kind_is_named(self):
         certificate = Certificate(self.folder)

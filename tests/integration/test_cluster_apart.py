@@ -344,16 +344,16 @@ class VersionTests(OwnBrokerTestCase):
         older = await self.start(2)
         bots = [await Direct.come(older[0].port, name, [ROOM]) for name in ("bob", "b0b", "zoe")]
         reader = await Reader.come(older[1].port, "ana", [ROOM])
-        newer = await deferToThread(self.node, **of_version(3))
+        newer = await deferToThread(self.node, **of_version(4))
         # Those that know less say so, and end. What they say behind that place is void.
         for node in older:
             self.assertEqual(node.wait(), 0)
-            self.assertIn(f"the log is of version 3, and this node knows {VERSION}", node.log)
+            self.assertIn(f"the log is of version 4, and this node knows {VERSION}", node.log)
         await reader.gone
         self.assertTrue(reader.has(f"-- {ENDS}"))
         status, why = await deferToThread(older[0].in_vain)
         self.assertEqual(status, 1)
-        self.assertRegex(why, f"^chat: the log is of version 3, and this node knows {VERSION}: ")
+        self.assertRegex(why, f"^chat: the log is of version 4, and this node knows {VERSION}: ")
         # Programs come back, each with its session; one of two has another name for it.
         again = [
             Direct(bot.name, [ROOM], token=bot.welcome.token, since=bot.welcome.since)
@@ -368,7 +368,7 @@ class VersionTests(OwnBrokerTestCase):
         await thief.reach(newer.port)
         thief.say("B0B")
         await thief.until(lambda: thief.has("-- the name B0B is taken"), "a refusal")
-        upgraded = await deferToThread(older[0].again, self, **of_version(3))
+        upgraded = await deferToThread(older[0].again, self, **of_version(4))
         events = await same_history(self, [newer, upgraded])
         renamed = [(e.author, e.text) for e in events if e.kind == RENAMED]
         self.assertEqual(renamed, [("b0b", "b0b2")])
@@ -434,7 +434,7 @@ class VersionTests(OwnBrokerTestCase):
         bots = [await Direct.come(node.port, f"bot{n}", ["a=b"]) for n, node in enumerate(older)]
         bots[0].say("a=b", "before")
         await all_of(bots, lambda one: one.saw("before"), "what is said before")
-        newer = [await deferToThread(self.node, **of_version(3)) for _ in range(2)]
+        newer = [await deferToThread(self.node, **of_version(4)) for _ in range(2)]
         for node in older:
             self.assertEqual(node.wait(), 0)
         again = [
@@ -483,5 +483,5 @@ class VersionTests(OwnBrokerTestCase):
         joined = {n for e in events if e.kind == JOINED for n in e.author.split(" ")}
         self.assertEqual(joined, {"ana", "bob", "zoe"})
         for node in nodes:
-            self.assertIn("it is of version 1, and the log of 2", node.log)
+            self.assertIn(f"it is of version 1, and the log of {VERSION}", node.log)
         await again.hang_up()

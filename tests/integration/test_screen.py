@@ -135,7 +135,7 @@ class PrivateTests(ScreenTestCase):
         ana = self.come_in()
         zoe = Client(self, self.server.address, "zoe")
         zoe.say("/msg ana hi")
-        ana.until_shown("[zoe -> you] hi")
+        ana.until_shown("zoe writes to you: Alt-2 or /go zoe shows it")
         zoe.say("/nick zed")
         ana.until_shown("zoe is now zed")
         ana.type("/reply hi zed\r")
@@ -155,17 +155,19 @@ class PrivateTests(ScreenTestCase):
         self.serve(listen=listen)
         ana = self.come_in()
         Client(self, self.server.address, "zoe").say("/msg ana hi")
-        ana.until_shown("[zoe -> you] hi")
+        ana.until_shown("zoe writes to you")
+        ana.type("/go zoe\r")
+        ana.until_shown("-- private, with zoe --", "[zoe -> you] hi")
         self.server.kill()
         ana.until_shown("no connection")
-        ana.type("/reply secret\r")
+        ana.type("secret\r")
         ana.until_shown("… secret", "1 unsent")
         self.serve(listen=listen, folder=self.server.folder)
         stranger = Client(self, self.server.address, "zoe")
         ana.until_shown("who wrote to you last is not here any more; not said: secret")
         stranger.say("/msg ana who are you?")
         ana.until_shown("[zoe -> you] who are you?")
-        ana.type("/reply ana\r")
+        ana.type("ana\r")
         self.assertNotIn("secret", stranger.read_until("[ana -> you] ana\r\n"))
 
 
@@ -201,7 +203,7 @@ class CommandTests(ScreenTestCase):
         bob = Client(self, self.server.address, "bob")
         ana = self.come_in()
         bob.say("hello", "/msg ana psst")
-        ana.until_shown("<bob> hello", "[bob -> you] psst")
+        ana.until_shown("<bob> hello", "bob writes to you")
         ana.type("/ignore bob\r")
         ana.until_shown("-- you see no more of bob")
         bob.say("hidden", "/msg ana secret")
@@ -239,17 +241,29 @@ class CommandTests(ScreenTestCase):
         ana.until(lambda: shown.search("\n".join(ana.everything)), "the full time")
         self.assertNotIn("cleo", "\n".join(ana.everything))
 
-    def test_what_is_elsewhere_is_read_in_passing(self) -> None:
+    def test_what_is_elsewhere_is_read_where_it_is(self) -> None:
         self.serve()
         bob = Client(self, self.server.address, "bob")
         ana = self.sit_down("--name", "ana", "--room", "lobby", "--room", "dev")
         ana.until_shown("you are also in #dev")
         bob.ask("/join dev", until="with ana\r\n")
         bob.say("hello", "/msg ana psst")
-        ana.until_shown("#dev <bob> hello", "#dev 1")
-        ana.type("x")
-        ana.until_gone("#dev 1")
-        self.assertIn("#lobby", ana.cells.rows[-1])
+        ana.until_shown("2 #dev (1)", "bob writes to you")
+        self.assertNotIn("hello", "\n".join(ana.everything[:-1]).replace("-- hello ana!", ""))
+        ana.type("\x1b2")
+        ana.until_shown("-- #dev --", "<bob> hello")
+        ana.until(lambda: ana.cells.rows[-1].startswith(" #dev "), "the status of #dev")
+        ana.type("in dev\r")
+        bob.read_until("<ana> in dev\r\n")
+        ana.type("\x1b3")
+        ana.until_shown("[bob -> you] psst")
+        ana.until_gone("(1)")
+        self.assertNotIn("hello", "\n".join(ana.cells.rows))
+        ana.type("in private\r")
+        bob.read_until("[ana -> you] in private\r\n")
+        ana.type("\x1b0")
+        ana.until_shown("-- all rooms and private talks --", "#dev <bob> hello")
+        ana.until(lambda: ana.cells.rows[-1].startswith(" all, to bob"), "the status of all")
 
 
 class NarrowCommandTests(CommandTests):
@@ -434,6 +448,18 @@ class ResizeTests(ScreenTestCase):
                 return [row.partition("> ")[2] for row in rows] == said
 
             eventually(are_there, f"each line of {said[0]} to {said[-1]} once")
+
+    def test_nor_where_little_was_said_so_far(self) -> None:
+        self.serve()
+        for number, typed in enumerate(self.TYPED):
+            where = f"localhost:{self.server.port}"
+            tmux = Tmux(self, (*COMMAND, "--name", f"ana{number}", where))
+            tmux.until(lambda rows: any("you are in #lobby" in row for row in rows), "the lobby")
+            tmux.type(typed)
+            step = self.columns // 8
+            for columns in (self.columns - step * n for n in range(1, 4)):
+                tmux.resize(columns, self.rows)
+                self.assert_whole(tmux, columns, typed)
 
 
 class NarrowResizeTests(ResizeTests):

@@ -20,8 +20,9 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client import Chat
-from chatservice.client.dialling import LONGEST_PAUSE
-from chatservice.client.seat import Seat, Sent
+from chatservice.client.session.dialling import LONGEST_PAUSE
+from chatservice.client.session.outgoing import OVER, Refused, Sent
+from chatservice.client.session.session import Listener, Session
 from chatservice.journal.events import (
     ANNOUNCED,
     DID,
@@ -111,8 +112,8 @@ class Watched:
                 one[1].callback(None)
 
 
-class Sitter(Watched):
-    """A listener of a :class:`.Seat`, which writes down what it is told.
+class Sitter(Watched, Listener):
+    """A listener of a :class:`.Session`, which writes down what it is told.
 
     :ivar seen: events, and own words at their places.
     :ivar lost_nameless: connections that were lost before the first welcome.
@@ -126,7 +127,7 @@ class Sitter(Watched):
     ) -> None:
         super().__init__()
         self.name = name
-        self.seat = Seat(reactor, endpoint, where, self, name, rooms)
+        self.seat = Session(reactor, endpoint, where, self, name, rooms)
         self.seen: list[Seen] = []
         self._texts: set[str] = set()
         self.said: list[Sent] = []
@@ -148,7 +149,18 @@ class Sitter(Watched):
         """Say something."""
         sent = self.seat.talk(request)
         self.said.append(sent)
+        sent.answer.addCallbacks(self._stored, self._refused, errbackArgs=(sent,))
         return sent
+
+    def _stored(self, sent: Sent) -> None:
+        if sent.id is None or sent not in self.said:
+            self.wrong.append(f"stored as {sent.id}: {sent}")
+        self._see(Seen(sent.id or 0, OWN, "", "", sent.text))
+
+    def _refused(self, failure: Failure, sent: Sent) -> None:
+        if failure.check(Refused) and failure.value.error.code != OVER:
+            self.wrong.append(f"refused: {sent}: {failure.value.error}")
+            self.changed()
 
     def say(self, room: str, text: str) -> Sent:
         """Say something in a room."""
@@ -165,26 +177,15 @@ class Sitter(Watched):
 
     # The seat
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
+    def welcomed(self, welcome: messages.Welcome) -> None:
         self.welcomes.append(welcome)
-        if missed != welcome.resumed:
-            self.wrong.append(f"missed is {missed} at {welcome}")
         self.changed()
 
-    def caught_up(self, missed: int) -> None:
+    def caught_up(self) -> None:
         self.changed()
 
     def happened(self, event: messages.Event) -> None:
         self._see(seen(event))
-
-    def stored(self, sent: Sent, id: int) -> None:
-        if sent.id != id or sent not in self.said:
-            self.wrong.append(f"stored as {id}: {sent}")
-        self._see(Seen(id, OWN, "", "", sent.request.text))
-
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        self.wrong.append(f"refused: {sent}: {error}")
-        self.changed()
 
     def noticed(self, text: str) -> None:
         self.notices.append(text)

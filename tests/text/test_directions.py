@@ -53,7 +53,7 @@ def on_the_screen(type: str, author: str, text: str) -> str:
     told = messages.Event(
         type=type, id=1, at=messages.moment(0), room="lobby", author=author, text=text, session="1"
     )
-    line = happened(told, "lobby", "eve")
+    line = happened(told, "eve")
     assert line is not None
     return "".join(fragment[1] for fragment in line.fragments)
 

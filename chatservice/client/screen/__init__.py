@@ -1,5 +1,6 @@
-"""The client on a terminal: what comes in goes above the line that is being typed.
+"""A person on a terminal: lines come in above the one that is being typed.
 
-It needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing outside of this
-folder imports. :class:`chatservice.client.screen.app.Screen` is what there is to start.
+That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing but
+:mod:`.editor` and :mod:`.output` imports. Without it, and on a terminal that can do no more, the
+same conversation is printed by :mod:`.plain`.
 """

@@ -1,24 +1,28 @@
-"""What a line that is typed does: it is said, or, if it shows to begin with ``/``, it is a command.
+"""The effect of a typed line: it is said, or, if it shows to begin with ``/``, it is a command.
 
 What a command takes, and what completes it, is in its row (:mod:`.grammar`), as for the service.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, Final
 
 from chatservice import messages
-from chatservice.client.screen.command import Refused, Typist
-from chatservice.client.screen.ignoring import MOST as IGNORED_MOST
-from chatservice.client.screen.times import LOCAL, zone_name
-from chatservice.client.state import BELLS, STAMPS
+from chatservice.client.screen.conversation import Conversation
+from chatservice.client.screen.people import IGNORED_MOST
+from chatservice.client.screen.rendering import LOCAL, zone_name
+from chatservice.client.screen.views import View
+from chatservice.client.stored.state import BELLS, STAMPS
 from chatservice.text import answers, names, wording
-from chatservice.text.grammar import NO_TOPIC, PEOPLE, SHORT, Row, Unclear
+from chatservice.text.directions import directed
+from chatservice.text.grammar import PEOPLE, SHORT, Row, Unclear
 from chatservice.text.layout import listed, table, wrap
 from chatservice.text.sanitising import safe
-from chatservice.text.slash import LooksLikeCommand, from_slash
+from chatservice.text.slash import LOOKS_LIKE, LooksLikeCommand, from_slash
 
 HISTORY_USUAL: Final = 50
 HISTORY_MOST: Final = 1000
@@ -32,64 +36,68 @@ SETTINGS: Final[dict[str, tuple[str, ...]]] = {
     "joins": (ON, OFF),
     "bell": BELLS,
 }
-"""What can be set, and to what; there are more zones."""
+"""The settings with their values; there are more zones."""
+
+ALL: Final = "all"
+"""The view of all rooms and private talks."""
 
 NAME_MOST: Final = 200
 """Characters of a room's name; how many it may have is for the server to say."""
 
 
-def obey(typist: Typist, text: str, longest: int | None = None) -> None:
+class Refused(Exception):
+    """A line can't be obeyed; ``str()`` says why."""
+
+
+def obey(typist: Conversation, text: str) -> None:
     """Do what somebody typed, or pasted: each line of it is one message.
 
-    :param longest: how many characters a line may have; None if that is not known.
     :raises Refused: if nothing of it was done.
     """
     lines = [line for line in map(safe, text.split("\n")) if line]
+    longest = typist.longest
     for line in lines:
         if longest is not None and len(line) > longest:
             raise Refused(f"a line has at most {longest:,} characters; that one has {len(line):,}")
     if not lines:
         return
-    try:
-        slashed = from_slash(lines[0])
-    except LooksLikeCommand as error:
-        raise Refused(str(error)) from None
-    word, typed = _taken_apart(slashed)
+    first, word, typed = _taken_apart(lines[0])
+    if first is None:
+        raise Refused(LOOKS_LIKE)
     if word is not None and (len(lines) == 1 or _is_meant(word)):
         _command(typist, word, [typed, *lines[1:]])
         return
     # Of a text of many lines, one that begins with a slash is no command. It may have been meant
     # as one, and then it is not for everybody.
     for line in lines[1:]:
-        word, _ = _taken_apart(_from_slash_if_any(line))
+        _, word, _ = _taken_apart(line)
         if word is not None and _is_meant(word):
             raise Refused(f"one of these lines begins with /{word[:24]}: type that by itself")
-    escaped = slashed[1:] if slashed is not None and len(lines) == 1 else None
-    for line in lines:
-        _say(typist, _here(typist), escaped or line)
+    if typist.here is None:
+        raise Refused(wording.NOWHERE)
+    for line in [first] if len(lines) == 1 else lines:
+        typist.say(line)
 
 
 def is_command(text: str) -> bool:
     """Tell whether what somebody typed is to be said to nobody."""
+    said, word, _ = _taken_apart(safe(text.partition("\n")[0]))
+    return said is None or word is not None
+
+
+def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
+    """Return what a line says; the word of the command that it is, and what stands behind that.
+
+    :return: None for what it says if that can't be told; None for the word if it is no command.
+    """
     try:
-        return from_slash(safe(text.partition("\n")[0])) is not None
+        slashed = from_slash(line)
     except LooksLikeCommand:
-        return True
-
-
-def _from_slash_if_any(line: str) -> str | None:
-    try:
-        return from_slash(line)
-    except LooksLikeCommand:
-        return None
-
-
-def _taken_apart(slashed: str | None) -> tuple[str | None, str]:
-    """Return the word of a command, and what stands behind it; None if it is none."""
+        return None, None, ""
     if slashed is None or slashed.startswith("//"):
-        return None, ""
+        return line if slashed is None else slashed[1:], None, ""
     word, _, typed = slashed[1:].lstrip().partition(" ")
-    return word, typed.strip()
+    return line, word, typed.strip()
 
 
 def _is_meant(word: str) -> bool:
@@ -104,33 +112,40 @@ def usage_of(typed: str) -> str | None:
     return f"{command.usage}: {command.does}" if command is not None and space else None
 
 
-def _command(typist: Typist, word: str, typed: list[str]) -> None:
+def _command(typist: Conversation, word: str, typed: list[str]) -> None:
     if not word:
         raise Refused("/help shows what you can do")
     command = _find(word)
     if len(typed) > 1 and command.name not in _OF_LINES:
         raise Refused(f"/{command.name} takes one line, and these are {len(typed)}")
-    words = command.arguments(typed[0])
-    if words is None:
-        raise Refused(command.wanted)
-    if command.name in _ANSWERS:
-        _ask(typist, command, words)
-    elif len(typed) == 1:
-        _RUN[command.name](typist, *words)
-    else:
-        for text in filter(None, [words[-1], *typed[1:]]):
-            _RUN[command.name](typist, *words[:-1], text)
-
-
-def _ask(typist: Typist, command: Row, words: list[str]) -> None:
-    """Ask the server what a command asks for, and show what it answers."""
-    assert command.makes is not None
-    answer = _ANSWERS[command.name]
+    here = typist.here
     try:
-        asked = command.makes("", *words)
+        words = command.words("" if here is None else here.label, typed[0])
     except Unclear as error:
         raise Refused(str(error)) from None
-    typist.ask(asked, lambda reply: typist.tell(*answer(typist, reply)))
+    needs_room = command.nowhere and not ("ROOM" in command.kinds and words[0])
+    if needs_room and here is not None and here.room is None and command.name != "leave":
+        raise Refused(f"this is private, with {here.shown}: /go ROOM first")
+    run = _RUN.get(command.name, partial(_pass_on, command))
+    if len(typed) == 1:
+        run(typist, *words)
+    else:
+        for text in filter(None, [words[-1], *typed[1:]]):
+            run(typist, *words[:-1], text)
+
+
+def _pass_on(command: Row, typist: Conversation, *words: str) -> None:
+    """Say, or ask the server for, what a command makes; show what is answered."""
+    assert command.makes is not None
+    try:
+        request = command.makes(typist.room or "", *words)
+    except Unclear as error:
+        raise Refused(str(error)) from None
+    if isinstance(request, messages.Talk):
+        typist.talk(request)
+    else:
+        shown = _ANSWERS[command.name]
+        typist.ask(request, lambda reply: typist.tell(*shown(typist, reply)))
 
 
 def row_of(word: str) -> Row | None:
@@ -147,12 +162,6 @@ def _find(word: str) -> Row:
     return command
 
 
-def _here(typist: Typist) -> str:
-    if typist.room is None:
-        raise Refused(wording.NOWHERE)
-    return typist.room
-
-
 def _room(typed: str) -> str:
     """Bring a room's name into its one form, to find it among those that one is in."""
     try:
@@ -161,155 +170,149 @@ def _room(typed: str) -> str:
         raise Refused(str(error)) from None
 
 
-def _own_room(typist: Typist, typed: str) -> str:
+def _own_room(typist: Conversation, typed: str) -> str:
     """Return the name of a room that one is in; without one, of the current one."""
-    if not typed:
-        return _here(typist)
-    name = _room(typed)
-    if name not in typist.rooms:
+    name = _room(typed) if typed else typist.room
+    if name is None or name not in typist.rooms:
         raise Refused(f"you are not in #{name}: /join it first")
     return name
 
 
-def _say(typist: Typist, room: str, text: str) -> None:
-    typist.talk(messages.Say(room=room, text=text))
-
-
-def _help(typist: Typist, word: str) -> None:
+def _help(typist: Conversation, word: str) -> None:
     if word:
         command = _find(word)
         lines = (f"{command.usage}: {command.does}", f"for example: {command.example}")
         typist.tell(*(part for line in lines for part in wrap(line.split())))
         return
     rows = [(command.usage, command.does) for command in COMMANDS.values()]
-    keys = [("Tab", "complete a name"), ("Up", "what you typed"), ("Ctrl-D", "leave")]
+    keys = [
+        ("Alt-1 … Alt-9", "look there"),
+        ("Alt-0", "look at all in one"),
+        ("Tab", "complete a name"),
+        ("Up", "what you typed"),
+        ("Ctrl-D", "leave"),
+    ]
     typist.tell(*table([*rows, ("//TEXT", "say /TEXT"), *keys]), "/help COMMAND tells more of one")
 
 
-def _join(typist: Typist, typed: str) -> None:
+def _join(typist: Conversation, typed: str) -> None:
     name = _room(typed)
     if name == typist.room:
         typist.tell(f"you are in #{name} already")
-        return
-    if name in typist.rooms:
-        typist.go(name)
-        return
-    typist.ask(
-        messages.Join(room=name), lambda reply: typist.arrive(getattr(reply, "room", None) or name)
-    )
+    elif name in typist.rooms:
+        typist.turn_to(typist.book.of_room(name))
+    else:
+        typist.ask(
+            messages.Join(room=name),
+            lambda reply: typist.arrive(getattr(reply, "room", None) or name),
+        )
 
 
-def _leave(typist: Typist, typed: str) -> None:
+def _leave(typist: Conversation, typed: str) -> None:
+    here = typist.here
+    if not typed and here is not None and here.room is None:
+        typist.left(here)
+        return
     name = _own_room(typist, typed)
-
-    def left(reply: messages.Reply) -> None:
-        typist.left(name)
-        others = [other for other in typist.rooms if other != name]
-        if name != typist.room:
-            typist.tell(f"you left #{name}")
-        elif others:
-            typist.tell(f"you left #{name}")
-            typist.go(others[-1])
-        else:
-            typist.room = None
-            typist.tell(f"you left #{name}; /join another")
-
-    typist.ask(messages.Leave(room=name), left)
+    typist.ask(messages.Leave(room=name), lambda reply: typist.left(typist.book.of_room(name)))
 
 
-def _me(typist: Typist, text: str) -> None:
-    typist.talk(messages.Do(room=_here(typist), text=text))
+def _go(typist: Conversation, typed: str) -> None:
+    if not typed:
+        rows = []
+        for number, view in enumerate(typist.views, 1):
+            unread = f" ({view.unread:,} unread)" if view.unread else ""
+            mark = " (you are here)" if view is typist.here else ""
+            rows.append((f"{number}", f"{view.shown}{unread}{mark}"))
+        typist.tell(*table([*rows, (ALL, "all in one view")]))
+    elif typed.lower() == ALL:
+        typist.go_everywhere()
+    else:
+        typist.go(_view(typist, typed))
 
 
-def _say_in(typist: Typist, room: str, text: str) -> None:
-    _say(typist, _own_room(typist, room), text)
+def _view(typist: Conversation, typed: str) -> View:
+    """Find a view by its number or its name; a talk begins with whoever is here."""
+    views = typist.views
+    if re.fullmatch("[0-9]{1,3}", typed):
+        if not 0 < int(typed) <= len(views):
+            raise Refused(f"there is no view {typed}: /go lists them")
+        return views[int(typed) - 1]
+    if typed.startswith("#"):
+        return typist.book.of_room(_own_room(typist, typed))
+    for view in views:
+        if names.key(view.label.removeprefix("#")) == names.key(typed):
+            return view
+    return typist.book.with_person(_known(typist, typed))
 
 
-def _msg(typist: Typist, name: str, text: str) -> None:
-    if names.key(name) == names.key(typist.name):
+def _known(typist: Conversation, typed: str) -> str:
+    """Return the name of somebody who is here, but for oneself."""
+    wanted = names.key(typed)
+    if wanted == names.key(typist.name):
         raise Refused("that is you")
-    typist.talk(messages.Private(to=name, text=text))
+    for name in typist.people.known(typist.room):
+        if names.key(name) == wanted:
+            return name
+    raise Refused(f"there is no {typed[:24]} here: /who shows who is")
 
 
-def _reply(typist: Typist, text: str) -> None:
+def _say_in(typist: Conversation, room: str, text: str) -> None:
+    typist.talk(messages.Say(room=_own_room(typist, room), text=text))
+
+
+def _reply(typist: Conversation, text: str) -> None:
     to = typist.correspondent
     if to is None:
         raise Refused("nobody wrote to you privately yet")
     if to.session is None:
         # By its name, it might reach a stranger who has that by now.
-        raise Refused(f"this server does not tell whether that is still {to.name}: /msg NAME TEXT")
+        raise Refused(f"this server does not tell whether that is still {to.shown}: /msg NAME TEXT")
     typist.talk(messages.Private(session=to.session, text=text))
 
 
-def _topic(typist: Typist, text: str) -> None:
-    room = _here(typist)
+def _topic(typist: Conversation, text: str) -> None:
     if text:
-        typist.talk(messages.Topic(room=room, text="" if text == NO_TOPIC else text))
+        _pass_on(COMMANDS["topic"], typist, text)
         return
-    seen = typist.rooms.get(room)
+    seen = typist.rooms.get(typist.room or "")
     topic = seen.topic if seen is not None else ""
-    typist.tell(f"the topic: {topic}" if topic else f"#{room} has no topic")
+    typist.tell(f"the topic: {topic}" if topic else f"#{typist.room} has no topic")
 
 
-def _who(typist: Typist, typed: str) -> None:
-    room = _room(typed) if typed else _here(typist)
-
-    def told(reply: messages.Reply) -> None:
-        there = cast("messages.WhoIs", reply)
-        typist.tell(*answers.who(there.room, there.people, there.count))
-
-    typist.ask(messages.Who(room=room), told)
-
-
-def _rooms(typist: Typist) -> None:
-    def told(reply: messages.Reply) -> None:
-        there = cast("messages.RoomList", reply)
-        typist.heard_of(there.rooms)
-        more = there.count - len(there.rooms)
-        typist.tell(*answers.rooms(there.rooms, more, typist.rooms, typist.room or ""))
-
-    typist.ask(messages.Rooms(), told)
-
-
-def _history(typist: Typist, typed: str) -> None:
+def _history(typist: Conversation, typed: str) -> None:
     if typed and not (typed.isascii() and typed.isdigit() and 0 < int(typed[:9]) <= HISTORY_MOST):
         raise Refused(f"usage: /history [N], N from 1 to {HISTORY_MOST:,}")
     limit = int(typed) if typed else HISTORY_USUAL
     typist.ask(
-        messages.History(room=_here(typist), limit=limit),
-        lambda reply: typist.look_back(cast("messages.Past", reply)),
+        messages.History(room=typist.room or "", limit=limit),
+        typist.look_back,
     )
 
 
-def _ignore(typist: Typist, typed: str) -> None:
-    wanted = names.key(typed)
-    if wanted == names.key(typist.name):
-        raise Refused("that is you")
-    known = typist.people.known(typist.room)
-    name = next((name for name in known if names.key(name) == wanted), None)
-    if name is None:
-        raise Refused(f"there is no {typed[:24]} here: /who shows who is")
+def _ignore(typist: Conversation, typed: str) -> None:
+    name = _known(typist, typed)
     if not typist.ignoring.ignore(name):
         raise Refused(f"you ignore {IGNORED_MOST} people already")
-    typist.tell(f"you see no more of {name}")
+    typist.tell(f"you see no more of {directed(name)}")
 
 
-def _unignore(typist: Typist, typed: str) -> None:
+def _unignore(typist: Conversation, typed: str) -> None:
     name = typist.ignoring.heed(typed)
     if name is None:
         raise Refused(f"you don't ignore {typed[:24]}")
     typist.tell(f"you see {name} again")
 
 
-def _ignored(typist: Typist) -> None:
+def _ignored(typist: Conversation) -> None:
     ignored = typist.ignoring.names
     if ignored:
-        typist.tell("you ignore:", *listed(ignored, "  "))
+        typist.tell("you ignore:", *listed([directed(name) for name in ignored], "  "))
     else:
         typist.tell("you ignore nobody")
 
 
-def _set(typist: Typist, what: str, value: str) -> None:
+def _set(typist: Conversation, what: str, value: str) -> None:
     settings = typist.settings
     if what:
         what = what.lower()
@@ -328,7 +331,7 @@ def _set(typist: Typist, what: str, value: str) -> None:
     )
 
 
-def _change(typist: Typist, what: str, value: str) -> None:
+def _change(typist: Conversation, what: str, value: str) -> None:
     choices = SETTINGS[what]
     if what == "zone":
         zone = zone_name(value)
@@ -343,47 +346,46 @@ def _change(typist: Typist, what: str, value: str) -> None:
         typist.settings.change(**{what: value == ON if what == "joins" else value})
 
 
-def _bell(typist: Typist, typed: str) -> None:
+def _bell(typist: Conversation, typed: str) -> None:
     if typed:
         _change(typist, "bell", typed)
     typist.tell(f"bell: {typist.settings.bell}")
 
 
-def _quit(typist: Typist, text: str) -> None:
-    typist.quit(text)
-
-
 _BELL: Final = Row("bell", "[MODE]", "when it rings", f"/bell mentions ({', '.join(BELLS)})")
 
-COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _BELL, PEOPLE[-1])}
+_GO: Final = Row("go", "[VIEW]", "look elsewhere", f"/go dev (or bob, 2, {ALL})")
 
-_ANSWERS: Final[dict[str, Callable[[Typist, Any], list[str]]]] = {
+COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _GO, _BELL, PEOPLE[-1])}
+
+_ANSWERS: Final[dict[str, Callable[[Conversation, Any], list[str]]]] = {
+    "who": lambda typist, reply: answers.who(reply.room, reply.people, reply.count),
+    "rooms": lambda typist, reply: answers.rooms(
+        reply.rooms, reply.count - len(reply.rooms), typist.rooms, typist.room or ""
+    ),
     "names": lambda typist, reply: answers.names(reply, typist.columns),
     "away": lambda typist, reply: ["you are away until you speak"],
     "nick": lambda typist, reply: [f"you are {typist.name} now"],
     "whois": lambda typist, reply: answers.about(reply, typist.moment),
     "uptime": lambda typist, reply: answers.up(reply, typist.moment),
 }
-"""How the answer to each looks that is but a question to the server."""
+"""The look of the answer to each command that only asks the server."""
 
 _RUN: Final[dict[str, Callable[..., None]]] = {
     "help": _help,
     "join": _join,
     "leave": _leave,
-    "rooms": _rooms,
-    "who": _who,
     "history": _history,
-    "me": _me,
     "say": _say_in,
-    "msg": _msg,
     "reply": _reply,
     "topic": _topic,
     "ignore": _ignore,
     "unignore": _unignore,
     "ignored": _ignored,
     "set": _set,
+    "go": _go,
     "bell": _bell,
-    "quit": _quit,
+    "quit": Conversation.quit,
 }
 """The functions of all other commands. Each takes the typist, and a string for each word of its
 usage."""

@@ -1,33 +1,29 @@
-"""What one reads and says: in which room one is, who is there, what is printed in which order."""
+"""A person's conversation: where they are, who is there, what is printed in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from wcwidth import clip
 
 from chatservice import messages
 from chatservice.client.screen import rendering
-from chatservice.client.screen.command import Correspondent
-from chatservice.client.screen.ignoring import Ignoring
-from chatservice.client.screen.paper import Paper
-from chatservice.client.screen.people import People, Unread
-from chatservice.client.screen.rendering import Line, notice, rule
-from chatservice.client.screen.times import Times
-from chatservice.client.screen.unsent import Unsent
-from chatservice.client.seat import Refused, Seat, Sent
-from chatservice.client.session import OVER
-from chatservice.client.state import Settings
-from chatservice.text import names
+from chatservice.client.screen.paper import Desk, Paper
+from chatservice.client.screen.people import Ignoring, People
+from chatservice.client.screen.rendering import Line, Times, counted, notice, rule
+from chatservice.client.screen.views import KEPT, SHOWN, View, Views
+from chatservice.client.session.outgoing import OVER, Refused, Sent, error_in
+from chatservice.client.session.session import Listener, Session
+from chatservice.client.stored.state import Settings, server_at
+from chatservice.text import names, wording
 from chatservice.text.layout import COLUMNS
 from chatservice.text.listing import faces
-
-PAST: Final = 20
-"""So many lines of what was said before are shown when one comes into a room."""
 
 REMEMBERED: Final = 5000
 """So many ids of what was shown are remembered, as the past and the present overlap."""
@@ -35,206 +31,315 @@ REMEMBERED: Final = 5000
 QUOTED: Final = 30
 """Columns of what was not said, when that is told."""
 
+KEYS: Final = 10
+"""From this number on there is no key for a view."""
 
-class Conversation:
+ASK_NAME: Final = "name: "
+
+
+class Conversation(Listener):
     """The conversation of one person.
 
-    :param server: what it is called, where it is remembered who is ignored.
-    :param leave: is called with the parting words.
-    :param echoed: the terminal shows what is typed, so that need not be printed again.
-    :ivar room: the one that goes to what is typed; None if there is none.
-    :ivar correspondent: who wrote privately last.
+    :param where: the server, in words.
+    :param sit: begins the session that it listens to.
+    :param room: to be turned to at the beginning, if one is in several.
+    :ivar book: all views there were.
+    :ivar here: to which view goes what is typed; None if there is none.
+    :ivar correspondent: the talk with who wrote privately last.
     :ivar came: whether one was ever welcomed.
+    :ivar naming: a name is asked for.
+    :ivar longest: how many characters a line may have; None if that is not known.
     """
 
     def __init__(
         self,
-        seat: Seat,
-        paper: Paper,
-        unsent: Unsent,
-        unread: Unread,
+        reactor: Any,
+        where: str,
         settings: Settings,
-        server: str,
-        leave: Callable[[str], None],
-        echoed: bool,
+        desk: Desk,
+        sit: Callable[[Listener], Session],
+        room: str | None = None,
     ) -> None:
-        self._seat = seat
-        self._paper = paper
-        self._unsent = unsent
-        self.unread = unread
+        self.reactor = reactor
+        self.where = where
         self.settings = settings
+        self.people = People()
+        self.book = Views()
+        server = server_at(where)
         self.ignoring = Ignoring(
             settings.ignored.get(server, {}),
             lambda ignored: settings.change(ignored={**settings.ignored, server: ignored}),
         )
-        self._times = Times(settings)
-        self.quit = leave
-        self._echoed = echoed
-        self.room: str | None = None
-        self.correspondent: Correspondent | None = None
-        self._answers: dict[Sent, str] = {}
-        self.people = People()
-        self._rooms_heard_of: dict[str, None] = {}
-        self._shown: dict[int, None] = {}
+        self.here: View | None = None
+        self.correspondent: View | None = None
         self.came = False
-        self._told_of_loss = False
-        # What stands above the lines that are held, and what these wait for.
-        self._past: list[messages.Event] = []
-        self._above: list[Line] = []
+        self.naming = False
+        self.leaving = False
+        self.longest: int | None = None
+        self.again_at: float | None = None
+        self.said_at: dict[Sent, float] = {}
+        self._desk = desk
+        self.done: Deferred[int] = Deferred()
+        self._paper = Paper(reactor, desk, settings)
+        self._times = Times(settings)
+        self._wanted = room
+        self._known: dict[int, None] = {}
+        self._opened = False
+        self._status: int | None = None
+        self._why: str | None = None
+        # The lines to print above those that are held, and the reasons to hold these.
+        self._above: list[tuple[View, list[messages.Event], list[Line]]] = []
         self._heading: list[Line] = []
-        self._elsewhere: list[Line] = []
         self._arriving = 0
         self._catching_up = False
         self._missed = 0
         self._last_renaming: tuple[str | None, str | None] = (None, None)
+        self.session = sit(self)
 
     @property
     def name(self) -> str:
         """One's own name."""
-        return self._seat.name or ""
+        return self.session.name or ""
 
     @property
     def rooms(self) -> Mapping[str, messages.RoomSeen]:
         """The rooms that one is in."""
-        return self._seat.rooms
+        return self.session.rooms
+
+    @property
+    def room(self) -> str | None:
+        """The room that one is in now; None if there is none, or in a private talk."""
+        return None if self.here is None else self.here.room
 
     @property
     def rooms_known(self) -> list[str]:
         """The rooms that were heard of, one's own first."""
-        return list({**dict.fromkeys(self.rooms), **self._rooms_heard_of})
+        return list(dict.fromkeys([*self.rooms, *self.session.rooms_heard_of]))
 
-    # What the server tells
+    @property
+    def views(self) -> list[View]:
+        """All there is to look at."""
+        return self.book.among(self.rooms)
 
-    def welcomed(self, welcome: messages.Welcome, missed: bool) -> None:
-        """There is a connection; show what there is to know before one talks."""
+    @property
+    def together(self) -> bool:
+        """Whether all of it is looked at in one view."""
+        return self.settings.together or self._desk.echoes
+
+    @property
+    def columns(self) -> int:
+        """The width of the terminal; that of the narrowest, if it is not known."""
+        return self._desk.columns or COLUMNS
+
+    # Events: see Listener
+
+    def welcomed(self, welcome: messages.Welcome) -> None:
+        """Show what one has to know before one talks, at a new connection."""
         first, self.came = not self.came, True
-        self._told_of_loss = False
-        wanted = self.room
-        if wanted not in self.rooms:
-            self.room = next(iter(self.rooms), None)
+        self.longest = welcome.longest
+        self.again_at = None
+        if self.naming:
+            self.naming = False
+            self._desk.prompt()
+        if self.here is None or (self.here.room and self.here.room not in self.rooms):
+            room = self._wanted if self._wanted in self.rooms else next(iter(self.rooms), None)
+            self.here = None if room is None else self.book.of_room(room)
         if first:
             self._paper.put(notice(f"hello {self.name}! /help shows the commands"))
-        elif not missed:
+        elif not welcome.resumed:
             self._paper.put(rule("connected again"))
         self._missed = 0
-        self._catching_up = missed
-        if missed:
+        self._catching_up = welcome.resumed
+        if welcome.resumed:
             self._paper.hold()
-        if self.room is not None and (first or not missed):
-            self._enter(self.room, welcome.since + 1)
+        others = [f"#{room}" for room in self.rooms if room != self.room]
+        also = [notice(f"you are also in {faces(others)}")] if first and others else []
+        if self.here is not None and self.here.room and (first or not welcome.resumed):
+            self._enter(self.here, self.here.room, welcome.since + 1, also)
         if first:
-            others = [f"#{room}" for room in self.rooms if room != self.room]
-            if others:
-                self._elsewhere = [notice(f"you are also in {faces(others)}")]
-            asking = self._seat.ask(messages.Rooms())
-            asking.addCallbacks(lambda reply: self.heard_of(reply.rooms), _ignore)
+            self.session.ask(messages.Rooms()).addErrback(_ignore)
+            wanted = self._wanted
             if wanted is not None and wanted not in self.rooms:
                 self.ask(messages.Join(room=wanted), lambda _: self.arrive(wanted))
+        self._desk.refresh()
 
     def caught_up(self) -> None:
         """All that was missed is there: print it, below how much it is."""
         self._catching_up = False
         if self._missed:
-            self._heading = [rendering.missed(self._missed)]
+            self._heading = [rule(f"you were away: {counted(self._missed)}")]
         elif not self._arriving:
             self._heading = [rule("connected again")]
         self._release()
-        # Who was at a server that crashed, and can't come back, is gone without a word.
+        # People at a server that crashed, who can't come back, are gone without a word.
         for room in self.rooms:
             if self.people.knows(room):
-                self._seat.ask(messages.Who(room=room)).addCallbacks(self._missing, _ignore)
+                self.session.ask(messages.Who(room=room)).addCallbacks(self._missing, _ignore)
 
     def happened(self, event: messages.Event) -> None:
         """Print an event, and remember who it was."""
         self.people.hear(event)
-        if event.type == "renamed" and event.author and event.name:
-            self.ignoring.renamed(event.author, event.name, event.id)
+        author, renamed = event.author or "", event.type == "renamed"
+        if renamed and author and event.name:
+            self.ignoring.renamed(author, event.name, event.id)
+            self.book.renamed(author, event.name)
         if self.ignoring.hides(event):
             return
-        if event.type == "private" and event.author:
-            self.correspondent = Correspondent(event.author, event.session)
-        self.unread.came(event, self.room)
-        if event.type == "renamed" and not self._is_told_of(event):
+        view = None if event.room is None else self.book.of_room(event.room)
+        if event.type == "private" and author:
+            view = self.correspondent = self.book.with_person(author)
+            view.session, view.by_name = event.session, False
+        renaming = (event.author, event.name)
+        again = renamed and renaming == self._last_renaming
+        if renamed:
+            self._last_renaming = renaming
+        if (renamed and self.name in renaming) or not self._is_new(event.id):
             return
         if event.type in ("joined", "left") and not self.settings.joins:
             return
-        line = rendering.happened(event, self.room, self.name)
-        if line is not None and self._is_new(event.id):
-            self._missed += 1
-            self._paper.put(line)
+        line = rendering.happened(event, self.name)
+        if line is None:
+            return
+        self._paper.call(line.weight)
+        if view is None:
+            self._put(line)
+        elif renamed and self.together:
+            # It is an event of each room, and shown once.
+            view.lines.append(line)
+            if not again:
+                self._put(line)
+        else:
+            self._came(line, view)
 
-    def _is_told_of(self, event: messages.Event) -> bool:
-        """Tell whether a new name is to be shown: once, though it is an event of each room."""
-        renaming = (event.author, event.name)
-        to = self.correspondent
-        if to is not None and event.author == to.name and event.name:
-            self.correspondent = to._replace(name=event.name)
-        if self.name in renaming or renaming == self._last_renaming:
-            return False
-        self._last_renaming = renaming
-        return True
+    def _came(self, line: Line, view: View) -> None:
+        """Print a line where one looks; else count it, and keep it until one does."""
+        view.lines.append(line)
+        if line.weight and view is not self.here and not self._desk.echoes:
+            view.unread += 1
+            view.came_at = self.reactor.seconds()
+        if self._is_seen(view):
+            self._put(self._as_seen(line, view))
+        elif view.room is None and view.unread == 1:
+            who, number = view.shown, self.views.index(view) + 1
+            keys = f"Alt-{number} or " if number < KEYS else ""
+            self.tell(f"{who} writes to you: {keys}/go {who} shows it")
 
-    def stored(self, sent: Sent, id: int) -> None:
-        """Print what one said oneself, at its place."""
-        name = self._answers.pop(sent, None)
-        if name is not None:
-            sent.request = replace(cast("messages.Private", sent.request), to=name)
-        private = isinstance(sent.request, messages.Private)
-        if self._is_new(id) and (private or not self._echoed):
-            # The clock of this machine may be wrong, or another than that of all other lines.
-            at = sent.time or datetime.now(timezone.utc)
-            self._paper.put(rendering.sent(sent.request, self.room, self.name, at, id))
+    def _put(self, line: Line) -> None:
+        self._missed += 1
+        self._paper.put(line)
 
-    def refused(self, sent: Sent, error: messages.Error) -> None:
-        """Tell that something was not said, and what that was."""
-        self._answers.pop(sent, None)
-        text = sent.request.text
-        quoted = clip(text, 0, QUOTED)
-        self._paper.put(notice(f"{error.text}; not said: {quoted}{'…' * (quoted != text)}"))
+    def _is_seen(self, view: View) -> bool:
+        return self.together or view is self.here
+
+    def _as_seen(self, line: Line, view: View) -> Line:
+        """Put the name of the room in front, where that is not the one that one is in."""
+        room = view.room
+        return line if room is None or view is self.here else line.elsewhere(room)
+
+    def noticed(self, text: str) -> None:
+        """Show a sentence of the server."""
+        self.tell(text)
 
     def gapped(self) -> None:
         """Tell that something can't be told."""
-        self._paper.put(rule("some lines are missing here: they were forgotten"))
+        line = rule("some lines are missing here: they were forgotten")
+        for view in self.views:
+            view.lines.append(line)
+        self._paper.put(line)
 
-    def lost(self, why: str) -> None:
+    def lost(self, why: str, pause: float) -> None:
         """Tell that there is no connection, once; print all that was to be printed after more."""
         self._catching_up = False
         self._release(at_once=True)
-        if not self._told_of_loss:
-            self._told_of_loss = True
-            self._paper.put(notice(why))
+        if self.again_at is None:
+            self.tell(why)
+        self.again_at = self.reactor.seconds() + pause
+        self._desk.refresh()
 
-    # What the person does
+    def name_refused(self, why: str) -> None:
+        """Ask for another name."""
+        self.tell(why)
+        self.ask_name()
+
+    def ask_name(self) -> None:
+        """Ask for a name."""
+        self.naming = True
+        self._paper.flush()
+        self._desk.prompt(ASK_NAME)
+
+    def ended(self, why: str | None) -> None:
+        """Say goodbye, and end."""
+        if why is None and self.came:
+            self.tell(wording.GOODBYE.format(name=self.name))
+        self.end(0 if why is None else 1, why)
+
+    # Talking
 
     def talk(self, request: messages.Talk) -> None:
-        """Say something."""
-        sent = self._seat.talk(request)
-        self._unsent.said(sent)
-        if not isinstance(request, messages.Private):
-            self.unread.read(f"#{getattr(request, 'room', '')}")
-            return
-        name = request.to
-        if name is None and self.correspondent is not None:
-            name = self._answers[sent] = self.correspondent.name
-        self.unread.read(name or "")
+        """Say something. In the view of all, that counts as having read where one says it."""
+        if isinstance(request, messages.Private):
+            view = self._talk_of(request)
+        else:
+            view = self.book.of_room(getattr(request, "room", ""))
+        if self.together:
+            view.unread = 0
+        sent = self.session.talk(request)
+        self.said_at[sent] = self.reactor.seconds()
+        sent.answer.addCallbacks(self._stored, self._not_said, (view,), errbackArgs=(sent,))
 
-    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
+    def _talk_of(self, request: messages.Private) -> View:
+        """Return the talk to which something private belongs."""
+        if request.to is not None:
+            view = self.book.found(request.to) or View(request.to)
+            view.by_name = True
+            return view
+        here = self.here
+        if here is not None and here.session == request.session:
+            return here
+        assert self.correspondent is not None
+        return self.correspondent
+
+    def _stored(self, sent: Sent, view: View) -> None:
+        """Print what one said oneself, at its place, wherever one looks."""
+        del self.said_at[sent]
+        if view.room is None:
+            view = self.book.with_person(view.label)
+        if sent.id is not None and self._is_new(sent.id):
+            # The clock of this machine may be wrong, or another than that of all other lines.
+            at = sent.time or datetime.now(timezone.utc)
+            line = rendering.sent(sent.request, self.name, at, sent.id, view.label)
+            view.lines.append(line)
+            if view.room is None or not self._desk.echoes:
+                self._paper.put(self._as_seen(line, view))
+
+    def _not_said(self, failure: Failure, sent: Sent) -> None:
+        """Tell that something was not said, and what that was."""
+        error = error_in(failure)
+        del self.said_at[sent]
+        quoted = clip(sent.text, 0, QUOTED)
+        if error.code != OVER:
+            self.tell(f"{error.text}; not said: {quoted}{'…' * (quoted != sent.text)}")
+
+    def say(self, text: str) -> None:
+        """Say something where one is."""
+        assert self.here is not None
+        if self.here.room is not None:
+            self.talk(messages.Say(room=self.here.room, text=text))
+        elif self.here.session is not None and not self.here.by_name:
+            self.talk(messages.Private(session=self.here.session, text=text))
+        else:
+            self.talk(messages.Private(to=self.here.label, text=text))
+
+    def ask(self, request: messages.Request, then: Callable[[Any], None]) -> None:
         """Ask for something; tell if it is refused."""
-        if not self._seat.connected:
+        if not self.session.connected:
             self.tell("that waits until there is a connection")
-        answer = self._seat.ask(request)
-        answer.addCallbacks(then, self._refused)
+        self.session.ask(request).addCallbacks(then, self._refused)
 
     def _refused(self, failure: Failure) -> None:
-        failure.trap(Refused)
-        refusal = failure.value
-        if isinstance(refusal, Refused) and refusal.error.code != OVER:
-            self.tell(str(refusal))
-
-    @property
-    def columns(self) -> int:
-        """How wide the terminal is; as narrow as one may be, if that is not known."""
-        return self._paper.columns or COLUMNS
+        error = error_in(failure)
+        if error.code != OVER:
+            self.tell(error.text)
 
     def tell(self, *lines: str) -> None:
         """Answer the person."""
@@ -246,31 +351,11 @@ class Conversation:
         if not lines:
             self.tell(f"nothing was said in #{past.room}")
             return
-        count = "1 line" if len(lines) == 1 else f"{len(lines):,} lines"
         if past.gap:
             self.tell("what was said before this was forgotten")
-        self._paper.put(rule(f"the last {count} of #{past.room}"), *lines, rule("that was it"))
-
-    def go(self, room: str) -> None:
-        """Turn to another room that one is in."""
-        self.room = room
-        self.unread.read(f"#{room}")
-        self.tell(f"you are in #{room} now")
-        self._look_around(room)
-
-    def arrive(self, room: str) -> None:
-        """Turn to a room that one has just come into."""
-        self.room = room
-        self._enter(room, None)
-
-    def left(self, room: str) -> None:
-        """Forget a room that one is not in any more."""
-        self.people.left(room)
-        self.unread.read(f"#{room}")
-
-    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
-        """Note which rooms there are."""
-        self._rooms_heard_of = dict.fromkeys(room.room for room in rooms)
+        self._paper.put(
+            rule(f"the last {counted(len(lines))} of #{past.room}"), *lines, rule("that was it")
+        )
 
     def moment(self, at: str) -> str:
         """Write out a time that the server tells."""
@@ -279,55 +364,114 @@ class Conversation:
         except ValueError:
             return at
 
+    # Where one looks
+
+    def go(self, view: View) -> None:
+        """Look at a room or a talk by itself; what is typed goes there."""
+        self.settings.change(together=False)
+        self.turn_to(view)
+
+    def turn_to(self, view: View) -> None:
+        """Have go to a room or a talk what is typed, and look there."""
+        self.here = view
+        if view.room is not None and (self.together or view.entered):
+            self.session.ask(messages.Who(room=view.room)).addCallbacks(self._there, _ignore)
+        if not self.together:
+            self._look_at(view)
+        elif view.room is not None:
+            self.tell(f"you are in #{view.room} now")
+        else:
+            self.tell(f"you write to {view.shown} now")
+        view.unread = 0
+        self._desk.refresh()
+
+    def _look_at(self, view: View) -> None:
+        self._paper.turn()
+        self._paper.put(view.heading)
+        if view.room is not None and not view.entered:
+            self._enter(view, view.room, None)
+        self._paper.put(*view.last())
+
+    def go_everywhere(self) -> None:
+        """Look at all in one view; what is typed goes where it went."""
+        self.settings.change(together=True)
+        if self._desk.echoes:
+            self.tell("here is but one view, of all")
+            return
+        lines = [(line, view) for view in self.views for line in view.lines if line.id]
+        lines.sort(key=lambda each: each[0].id)
+        shown = max(SHOWN, sum(view.unread for view in self.views))
+        self._paper.turn()
+        self._paper.put(rule("all rooms and private talks"))
+        self._paper.put(*(self._as_seen(*each) for each in lines[-shown:]))
+        self._desk.refresh()
+
+    def read_until(self, then: float) -> None:
+        """Note that somebody has read up to a time what is in one view with all else."""
+        for view in self.views:
+            if self.together and view.came_at <= then:
+                view.unread = 0
+
+    def arrive(self, room: str) -> None:
+        """Turn to a room that one has just come into."""
+        view = self.here = self.book.of_room(room)
+        if not self.together:
+            self._paper.turn()
+        self._enter(view, room, None)
+        self._paper.put(*(() if self.together else view.last()))
+
+    def left(self, view: View) -> None:
+        """Forget a room that one is not in any more, or a talk that is over; look elsewhere."""
+        if view.room is not None:
+            self.people.left(view.room)
+        self.book.close(view)
+        if view is not self.here:
+            self.tell(f"you left {view.shown}")
+            return
+        self.here = None
+        views = self.views
+        if views:
+            self.tell(f"you left {view.shown}")
+            self.turn_to(next((other for other in reversed(views) if other.room), views[-1]))
+        else:
+            self.tell(f"you left {view.shown}; /join another")
+
     # Coming into a room: the past, then who is there, then what happens
 
-    def _enter(self, room: str, before: int | None) -> None:
+    def _enter(self, view: View, room: str, before: int | None, also: Sequence[Line] = ()) -> None:
+        """Have what happens wait for the past of a room, and for who is there."""
+        view.entered = True
         self._paper.hold()
         self._arriving += 1
+        Deferred.fromCoroutine(self._arrive(view, room, before, also))
 
-        def past(reply: Any) -> None:
-            events = cast("messages.Past", reply).events
-            self._past += [event for event in events if self._is_new(event.id)]
-            asking = self._seat.ask(messages.Who(room=room))
-            asking.addCallbacks(there, self._not_told)
-
-        def there(reply: Any) -> None:
-            who = cast("messages.WhoIs", reply)
+    async def _arrive(
+        self, view: View, room: str, before: int | None, also: Sequence[Line]
+    ) -> None:
+        with contextlib.suppress(Refused):
+            asked = messages.History(room=room, before=before, limit=SHOWN)
+            past: messages.Past = await self.session.ask(asked)
+            new = [event for event in past.events if self._is_new(event.id)]
+            self._above.append((view, new, []))
+            who: messages.WhoIs = await self.session.ask(messages.Who(room=room))
             self._there(who)
             others = [person.name for person in who.people if person.name != self.name]
             topic = self.rooms[room].topic if room in self.rooms else ""
-            self._above += rendering.where_one_is(room, others, who.count - 1, topic)
-            self._above += self._elsewhere
-            self._elsewhere = []
-            self._arrived()
-
-        asking = self._seat.ask(messages.History(room=room, before=before, limit=PAST))
-        asking.addCallbacks(past, self._not_told)
-
-    def _seen(self, events: Iterable[messages.Event]) -> list[Line]:
-        return [
-            rendering.past(event, self.name) for event in events if not self.ignoring.hides(event)
-        ]
-
-    def _not_told(self, failure: Failure) -> None:
-        failure.trap(Refused)
-        self._arrived()
-
-    def _arrived(self) -> None:
-        self._arriving = max(0, self._arriving - 1)
+            where = rendering.where_one_is(room, others, who.count - 1, topic)
+            self._above.append((view, [], [*where, *also]))
+        self._arriving -= 1
         self._release()
 
-    def _look_around(self, room: str) -> None:
-        asking = self._seat.ask(messages.Who(room=room))
-        asking.addCallbacks(self._there, _ignore)
+    def _seen(self, events: Iterable[messages.Event]) -> list[Line]:
+        seen = [event for event in events if not self.ignoring.hides(event)]
+        lines = [rendering.happened(event, self.name) for event in seen]
+        return [line for line in lines if line is not None]
 
-    def _there(self, reply: messages.Reply) -> None:
-        who = cast("messages.WhoIs", reply)
+    def _there(self, who: messages.WhoIs) -> None:
         self.people.all_in(who.room, [person.name for person in who.people])
 
-    def _missing(self, reply: messages.Reply) -> None:
-        """Tell who is not there any more, though nobody has seen them leave."""
-        who = cast("messages.WhoIs", reply)
+    def _missing(self, who: messages.WhoIs) -> None:
+        """Name those who are not there any more, though nobody has seen them leave."""
         before = self.people.there(who.room)
         self._there(who)
         if who.count > len(who.people) or not self.settings.joins:
@@ -335,25 +479,54 @@ class Conversation:
         there = {names.key(person.name) for person in who.people}
         gone = [name for name in before if names.key(name) not in there and name != self.name]
         if gone:
-            where = "" if who.room == self.room else f"#{who.room}: "
             verb = "is" if len(gone) == 1 else "are"
-            self.tell(f"{where}{faces(gone)} {verb} not here any more")
+            line = notice(f"{faces(gone)} {verb} not here any more")
+            self._came(line, self.book.of_room(who.room))
 
     def _release(self, at_once: bool = False) -> None:
         if at_once or not (self._arriving or self._catching_up):
             # Only now it is known under which names those are who are ignored.
-            above = [*self._seen(self._past), *self._above, *self._heading]
-            self._past, self._above, self._heading = [], [], []
-            self._paper.release(above)
+            above = []
+            for view, events, lines in self._above:
+                past = self._seen(events)
+                view.lines = deque((*past, *view.lines), KEPT)
+                if self._is_seen(view):
+                    above += [self._as_seen(line, view) for line in (*past, *lines)]
+            self._paper.release([*above, *self._heading])
+            self._above.clear()
+            self._heading = []
 
     def _is_new(self, id: int) -> bool:
-        """Tell whether something was not shown yet, and note that it is now."""
-        if id in self._shown:
+        """Tell whether something was not known yet, and note that it is now."""
+        if id in self._known:
             return False
-        self._shown[id] = None
-        if len(self._shown) > REMEMBERED:
-            del self._shown[next(iter(self._shown))]
+        self._known[id] = None
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         return True
+
+    # Leaving
+
+    def quit(self, text: str) -> None:
+        """Leave when all is stored; the second time, leave at once."""
+        if self.leaving:
+            self.session.stop()
+            self.end(1 if self.session.unstored else 0)
+            return
+        self.leaving = True
+        self.session.quit(text)
+        unsent = len(self.session.unstored)
+        if self._status is None and not self.session.connected:
+            self.tell(f"{counted(unsent)} not sent yet: Ctrl-D again leaves without")
+        self._desk.refresh()
+
+    def end(self, status: int, why: str | None = None) -> None:
+        """End; the first to say so decides the status."""
+        if self._status is None:
+            self._status, self._why = status, why
+            if self._opened:
+                self._paper.flush()
+                self._desk.close()
 
 
 def _ignore(failure: Failure) -> None:

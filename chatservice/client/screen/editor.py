@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import Completer
-from prompt_toolkit.data_structures import Point
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_completions, has_focus
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.defaults import create_input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -33,56 +33,49 @@ from prompt_toolkit.layout import (
     VSplit,
     Window,
 )
-from prompt_toolkit.layout.screen import Char
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
+from wcwidth import clip
 
-from chatservice.client.screen.folding import Folding
-from chatservice.client.screen.keys import Actions, for_line, for_question
-from chatservice.client.screen.output import Output
-from chatservice.client.screen.reflow import folds, rows_above
-from chatservice.client.screen.styles import style_for
-
-PROMPT: Final = "> "
+from chatservice.client.screen.app import Screen
+from chatservice.client.screen.commands import ALL, COMMANDS, SETTINGS, row_of
+from chatservice.client.screen.output import (
+    Drawing,
+    Folding,
+    Output,
+    folds,
+    standard_output,
+    style_for,
+)
+from chatservice.client.screen.paper import PROMPT
+from chatservice.client.screen.rendering import Text, counted
+from chatservice.client.stored.state import BELLS
+from chatservice.text import names
+from chatservice.text.grammar import Row
+from chatservice.text.layout import width
+from chatservice.text.sanitising import safe
 
 EDGE: Final = 10
 """One in so many columns is left empty at the edge. So what is drawn still fits when the terminal
 gets a little narrower, and is where it was."""
 
 
-class Host(Protocol):
-    """Who is told what is typed, and knows what stands around it."""
+_BEFORE_WORD: Final = "@(\"'#/"
+"""Signs that may stand directly before a name, a room or a command."""
 
-    def typed(self, text: str) -> None:
-        """Take what was typed."""
+LINES_MOST: Final = 5
+CHARACTERS_MOST: Final = 2000
+"""More than that, if it is pasted, is shown and asked about before it is sent."""
 
-    def touched(self) -> None:
-        """A key was pressed: somebody is looking."""
-
-    def pasted(self, text: str, whole: str) -> bool:
-        """Look at what is pasted; returns whether it is taken care of, and not to be inserted.
-
-        :param whole: the line as it would be with it.
-        """
-
-    def left(self) -> None:
-        """Leave: that was Ctrl-D, or Ctrl-C."""
-
-    def hung_up(self) -> None:
-        """There is no terminal any more."""
-
-    def status(self, columns: int, typed: str) -> StyleAndTextTuples:
-        """Return the line below."""
-
-    def unsent(self, columns: int) -> list[str]:
-        """Return what is to be shown as not sent yet."""
+SHOWN: Final = 3
+"""So many of the lines that were pasted are shown."""
 
 
 class _Typed(FileHistory):
-    """What was typed, in a file that need not be writable."""
+    """The lines typed before, in a file that need not be writable."""
 
     def store_string(self, string: str) -> None:
         """See :class:`History`."""
@@ -90,92 +83,60 @@ class _Typed(FileHistory):
             super().store_string(string)
 
 
-class _Application(Application[None]):
-    """An application that finds itself again when the size of the terminal has changed."""
-
-    folded = False
-    """Whether the terminal folds what it has no room for."""
-
-    def erase(self) -> None:
-        """Take away what was drawn, wherever that is by now."""
-        screen = self.renderer.last_rendered_screen
-        if self.folded and screen is not None:
-            cursor = self.renderer._cursor_pos
-            rows = [_widths(screen.data_buffer[y]) for y in range(cursor.y + 1)]
-            above = rows_above(rows, cursor.x, self.output.get_size().columns)
-            self.renderer._cursor_pos = Point(x=cursor.x, y=above)
-        self.renderer.erase(leave_alternate_screen=False)
-
-    def find(self) -> None:
-        """Erase what was drawn for another size of the terminal.
-
-        Something else than the signal that tells of a new size may be the first to draw again.
-        """
-        if self.renderer._last_size not in (None, self.output.get_size()):
-            self.erase()
-
-    def _on_resize(self) -> None:
-        self.erase()
-        super()._on_resize()
-
-
 class Editor:
     """The line that is typed.
 
-    :param history: the file of what was typed before.
+    :param history: the file of what was typed before; None to remember that for this time alone.
     :param input: the keyboard, if it is not the standard input.
     :param output: the screen, if it is not the standard output.
-    :ivar echoes: whether what was typed stays where it was typed.
     """
 
     echoes = False
 
+    _screen: Screen
+
     def __init__(
         self,
-        host: Host,
-        completer: Completer,
         history: Path | None = None,
         input: Input | None = None,
         output: Output | None = None,
     ) -> None:
-        self._host = host
         self._prompt = PROMPT
         self._folding = Folding(len(PROMPT))
         self._question = ""
         self._closing = False
-        self._answered: Callable[[bool], None] | None = None
-        self._output = output or _standard_output()
-        self._output.gone = host.hung_up
+        self._pasted: str | None = None
+        self._output = output or standard_output()
         remembered: History = InMemoryHistory() if history is None else _Typed(history)
+        self._completing = Completing()
         self._buffer = Buffer(
-            completer=completer, complete_while_typing=False, history=remembered, multiline=False
+            completer=self._completing,
+            complete_while_typing=False,
+            history=remembered,
+            multiline=False,
         )
         # NO_COLOR and the like.
         depth = ColorDepth.from_env() or self._output.get_default_color_depth()
         self._style = style_for(depth)
-        self.app = _Application(
+        self.app = Drawing(
             layout=self._layout(),
-            key_bindings=for_line(
-                has_focus(self._buffer), Actions(self._enter, self._paste, host.left)
-            ),
+            key_bindings=self._keys(),
             style=self._style,
             color_depth=depth,
             include_default_pygments_style=False,
             erase_when_done=True,
             refresh_interval=1.0,
-            # What is printed waits for it, to be written in one piece with it.
+            # Printed lines wait for it, to be written in one piece with it.
             max_render_postpone_time=None,
             input=input or create_input(),
             output=self._output,
             before_render=lambda _: self.app.find(),
             after_render=lambda _: self._output.release(),
         )
-
         self.app.folded = folds(os.environ)
-        self.app.key_processor.after_key_press += lambda _: host.touched()
 
     def _layout(self) -> Layout:
-        asking = Condition(lambda: self._answered is not None)
+        asking = Condition(lambda: self._pasted is not None)
         search = SearchToolbar(ignore_case=True)
         line = BufferControl(
             self._buffer,
@@ -194,10 +155,10 @@ class Editor:
         question = FormattedTextControl(
             lambda: [("class:prompt", self._question), ("[SetCursorPosition]", "")],
             focusable=True,
-            key_bindings=for_question(self._answer),
+            key_bindings=self._keys_of_question(),
         )
         self._asking = Window(question, height=1)
-        status = FormattedTextControl(lambda: self._host.status(self._room(), self._buffer.text))
+        status = FormattedTextControl(lambda: FormattedText(self._status()))
         rows = HSplit(
             [
                 ConditionalContainer(
@@ -224,14 +185,57 @@ class Editor:
             return [("", " " * len(self._prompt))]
         return [("class:prompt", self._prompt)]
 
+    def _status(self) -> Text:
+        return self._screen.status(self._room(), self._buffer.text)
+
     def _unsent(self) -> StyleAndTextTuples:
-        rows = self._host.unsent(self._room())
-        return [("", "\n".join(rows))] if rows else []
+        room = self._room()
+        rows = [f"… {sent.text}" for sent in self._screen.unsent()[-SHOWN:]]
+        cut = [row if width(row) < room else clip(row, 0, room - 2) + "…" for row in rows]
+        return [("", "\n".join(cut))] if cut else []
 
-    # What it can be told
+    def _keys(self) -> KeyBindings:
+        """Bind the keys that mean something of their own; all others are as in Emacs."""
+        keys = KeyBindings()
+        editing = has_focus(self._buffer)
+        empty = Condition(lambda: not self._buffer.text)
 
-    def open(self) -> Deferred[None]:
+        def paste(event: KeyPressEvent) -> None:
+            # Terminals differ in what they make of the end of a line.
+            self._paste(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+
+        def suspend(event: KeyPressEvent) -> None:
+            event.app.suspend_to_background()
+
+        keys.add("enter", filter=editing)(lambda event: self._enter())
+        keys.add(Keys.BracketedPaste, filter=editing)(paste)
+        keys.add("c-c", filter=editing & ~empty)(lambda event: self._buffer.reset())
+        keys.add("c-z")(suspend)
+        for key in ("c-c", "c-d"):
+            keys.add(key, filter=editing & empty)(lambda event: self._screen.interrupt())
+        for number in range(10):
+
+            def turn(event: KeyPressEvent, number: int = number) -> None:
+                self._screen.turn_page(number)
+
+            keys.add("escape", str(number), filter=editing)(turn)
+        return keys
+
+    def _keys_of_question(self) -> KeyBindings:
+        keys = KeyBindings()
+        for key in ("y", "Y"):
+            keys.add(key)(lambda event: self._answer(True))
+        for key in ("n", "N", "escape", "c-c", "c-d"):
+            keys.add(key)(lambda event: self._answer(False))
+        return keys
+
+    # Drawing
+
+    def open(self, screen: Screen) -> Deferred[None]:
         """Take the terminal; fires when it is given back, as it was."""
+        self._screen = self._completing.screen = screen
+        self._output.gone = screen.hung_up
+        self.app.key_processor.after_key_press += lambda _: screen.touched()
         running = asyncio.ensure_future(
             self.app.run_async(
                 pre_run=self._begun, handle_sigint=False, set_exception_handler=False
@@ -242,9 +246,11 @@ class Editor:
 
     def _torn(self, failure: Failure) -> None:
         failure.trap(EOFError)
-        self._host.hung_up()
+        self._screen.hung_up()
 
     def _begun(self) -> None:
+        # Where there are rows below it, tmux moves the rows above out of reach when it folds them.
+        self._output.cursor_goto(self._output.get_size().rows, 1)
         if self._closing:
             self.app.exit()
 
@@ -255,18 +261,31 @@ class Editor:
             self.app.exit()
 
     @property
-    def columns(self) -> int | None:
-        """How wide the terminal is."""
+    def columns(self) -> int:
+        """The width of the terminal."""
         return self._output.get_size().columns
 
-    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
+    def show(self, text: Text, ring: bool) -> None:
         """Print lines above the line that is typed."""
+        self._begin()
+        shown = FormattedText(text)
+        print_formatted_text(self._output, shown, self._style, color_depth=self.app.color_depth)
+        if ring:
+            self._output.bell()
+        self._go_on()
+
+    def turn(self) -> None:
+        """Let all scroll out, and begin at the top."""
+        self._begin()
+        self._output.write_raw("\n" * (self._output.get_size().rows - 1) + "\x1b[H")
+        self._go_on()
+
+    def _begin(self) -> None:
         # As run_in_terminal() does, but that has the terminal echo what is typed meanwhile.
         self._output.hold()
         self.app.erase()
-        print_formatted_text(self._output, text, self._style, color_depth=self.app.color_depth)
-        if ring:
-            self._output.bell()
+
+    def _go_on(self) -> None:
         if self.app.is_running and not self.app.is_done:
             self.app.invalidate()
         else:
@@ -282,19 +301,7 @@ class Editor:
         self._folding.margin = len(words)
         self.app.invalidate()
 
-    def ask(self, question: str, answered: Callable[[bool], None]) -> None:
-        """Ask something in place of the line, which is kept."""
-        self._question = question
-        self._answered = answered
-        self.app.layout.focus(self._asking)
-        self.app.invalidate()
-
-    def enter(self, text: str) -> None:
-        """Take a text as if it had been typed in place of the line."""
-        self._buffer.document = Document(text)
-        self._enter()
-
-    # What is typed
+    # Typing
 
     def _enter(self) -> None:
         """Empty the line, whatever comes of it: what can't be done is mended with the key Up."""
@@ -302,29 +309,102 @@ class Editor:
         if self._prompt == PROMPT and text.strip():
             self._buffer.append_to_history()
         self._buffer.reset()
-        self._host.typed(text)
+        self._screen.typed(text)
 
     def _paste(self, text: str) -> None:
+        """Insert what is pasted, or ask about it if it is long."""
         document = self._buffer.document
         whole = f"{document.text_before_cursor}{text}{document.text_after_cursor}"
-        if not self._host.pasted(text, whole):
+        if self._screen.naming or not is_long(text):
             self._buffer.insert_text(text)
+            return
+        lines = lines_of(whole)
+        self._screen.tell(*preview(lines, self.columns))
+        self._pasted = whole
+        self._question = f"send {counted(len(lines))}? y/n "
+        self.app.layout.focus(self._asking)
+        self.app.invalidate()
 
     def _answer(self, yes: bool) -> None:
-        answered, self._answered = self._answered, None
+        pasted, self._pasted = self._pasted, None
         self.app.layout.focus(self._typing)
-        if answered is not None:
-            answered(yes)
+        if not yes:
+            self._screen.tell("nothing of it was sent")
+        elif pasted is not None:
+            self._buffer.document = Document(pasted)
+            self._enter()
 
 
-def _widths(row: Mapping[int, Char]) -> list[int]:
-    """List how many columns each character of a row has, up to the last that was drawn."""
-    drawn = [x for x, cell in row.items() if cell.char.strip() or cell.style]
-    cells = (row.get(x) for x in range(max(drawn, default=-1) + 1))
-    return [width for width in (1 if cell is None else cell.width for cell in cells) if width]
+def lines_of(text: str) -> list[str]:
+    """Take a text apart, as it would be said; blank lines don't count."""
+    return [line for line in map(safe, text.replace("\r", "\n").split("\n")) if line]
 
 
-def _standard_output() -> Output:
-    output = Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
-    assert isinstance(output, Output)
-    return output
+def is_long(text: str) -> bool:
+    """Tell whether it is better to ask before this is sent."""
+    return len(lines_of(text)) > LINES_MOST or len(text) > CHARACTERS_MOST
+
+
+def preview(lines: list[str], columns: int) -> list[str]:
+    """Show what was pasted: how much it is, and how it begins."""
+    characters = sum(map(len, lines))
+    shown = [f"  {clip(line, 0, max(8, columns - 5)).rstrip()}" for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        shown.append(f"  … and {len(lines) - SHOWN:,} more")
+    return [f"you pasted {counted(len(lines))}, {characters:,} characters:", *shown]
+
+
+class Completing(Completer):
+    """Completes commands and what they take, rooms, and names: also in the middle of a line."""
+
+    screen: Screen
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """See :class:`Completer`."""
+        before = document.current_line_before_cursor
+        word = before.split(" ")[-1]
+        if not before.startswith("/") or before.startswith("//"):
+            behind = ": " if word == before and not document.text_after_cursor else ""
+            return _offered(word, self.screen.there(), behind)
+        if word == before:
+            commands = [f"{row.name} " if row.takes else row.name for row in COMMANDS.values()]
+            return _offered(word, commands, sign="/")
+        name, _, typed = before[1:].partition(" ")
+        command = row_of(name)
+        return () if command is None else self._arguments(command, typed.lstrip().split(" "))
+
+    def _arguments(self, command: Row, words: list[str]) -> Iterable[Completion]:
+        kinds = command.kinds
+        rest = kinds.index("TEXT") if "TEXT" in kinds else len(kinds)
+        place = min(len(words) - 1, rest)
+        if place >= len(kinds):
+            return ()
+        offers: dict[str, Iterable[str]] = {
+            "NAME": self.screen.everybody(),
+            "TEXT": self.screen.there(),
+            "ROOM": self.screen.rooms_known,
+            "COMMAND": COMMANDS,
+            "MODE": BELLS,
+            "WHAT": SETTINGS,
+            "TO": SETTINGS.get(words[0].lower(), ()),
+            "VIEW": (*(view.room or view.label for view in self.screen.views), ALL),
+        }
+        kind, behind = kinds[place], " " if place + 1 < len(kinds) else ""
+        return _offered(words[-1], offers.get(kind, ()), behind, "#" if kind == "ROOM" else "")
+
+
+def _offered(
+    word: str, offers: Iterable[str], behind: str = "", sign: str = ""
+) -> Iterable[Completion]:
+    """Offer what a word may be the beginning of.
+
+    :param behind: stands behind it then.
+    :param sign: what it is shown with, and may have been typed with.
+    """
+    begun = word.lstrip(_BEFORE_WORD)
+    for offer in offers:
+        if names.key(offer).startswith(names.key(begun)):
+            shown = f"{sign}{offer.strip()}"
+            yield Completion(f"{offer}{behind}", -len(begun), display=shown)

@@ -17,7 +17,7 @@ _UNSPACED: Final = frozenset(
 """Scripts without spaces between words: a name may be anywhere in a text."""
 
 _JOINS: Final = frozenset("-\u2010\u2011.@+~&=")
-"""What makes one word, perhaps another name, of what stands on both sides of it."""
+"""Signs that make one word, perhaps another name, of the letters on both sides."""
 
 _ADDRESS: Final = re.compile(r"(?:[a-z]{2,12}://|www\.)[!-~]+", re.IGNORECASE)
 
@@ -25,7 +25,7 @@ _PARTICLES: Final = re.compile(
     "(?:이|님|씨|군|양|아|야|가|은|는|을|를|와|과|랑|의|도|만|에|에서|에게|에게서|께|께서|한테|한테서"
     "|로|으로|부터|까지|처럼|보다|밖에|마저|조차|라고|라도|나|하고|여|요|네|들){1,4}"
 )
-"""What is written onto the end of a name in Korean: titles, and particles that tell its part."""
+"""Endings that Korean writes onto a name: titles, and particles that tell its part."""
 
 _HANGUL_RUN: Final = re.compile("[가-힣]+")
 
@@ -41,7 +41,7 @@ def mentions(text: str, name: str) -> list[tuple[int, int]]:
     wanted = names.key(name)
     if not wanted or (len(text) <= names.KEYED_MOST and wanted not in names.key(text)):
         return []
-    # What was folded may be longer or shorter, so each character is noted with its place.
+    # Folded text may be longer or shorter, so each character is noted with its place.
     folded = ""
     places: list[int | None] = []
     place = 0
@@ -71,9 +71,7 @@ def mentions(text: str, name: str) -> list[tuple[int, int]]:
     return found
 
 
-@lru_cache(maxsize=4096)
-def _key(character: str) -> str:
-    return names.key(character)
+_key = lru_cache(maxsize=4096)(names.key)
 
 
 def _is_word(text: str, start: int, end: int) -> bool:

@@ -1,25 +1,39 @@
-"""Who is where, who was heard last, and what was not read yet: as far as this client knows."""
+"""The people one could mean, as far as this client knows, and those one does not want to see."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from chatservice import messages
 from chatservice.text import names
 
-MOST_HEARD = 1000
+MOST_HEARD: Final = 1000
 """So many people are remembered whose words were read."""
 
 
+IGNORED_MOST: Final = 100
+"""So many people may be ignored."""
+
+FORMER_MOST: Final = 20
+"""So many names that somebody had before are known, by which they are ignored in the past."""
+
+_PERSONAL: Final = ("said", "did", "private")
+
+Former = Mapping[str, int]
+"""Names that somebody had, each with the id of the event up to which that was."""
+
+
 class People:
-    """Whom one could mean, those first who were heard last."""
+    """The people one could mean, those first who were heard last."""
 
     def __init__(self) -> None:
         self._present: dict[str, dict[str, str]] = {}
         self._heard: dict[str, str] = {}
 
     def hear(self, event: messages.Event) -> None:
-        """Take note of who did something."""
+        """Note the people of an event."""
         room = event.room or ""
         if event.type in ("said", "did", "private", "topic") and event.author:
             self.heard(event.author)
@@ -41,13 +55,13 @@ class People:
             del self._heard[next(iter(self._heard))]
 
     def came(self, room: str, people: Iterable[str]) -> None:
-        """Note who is in a room."""
+        """Note people who are in a room."""
         there = self._present.setdefault(room, {})
         for name in people:
             there[names.key(name)] = name
 
     def went(self, room: str, people: Iterable[str]) -> None:
-        """Note who is not there any more."""
+        """Note people who are not there any more."""
         there = self._present.get(room, {})
         for name in people:
             there.pop(names.key(name), None)
@@ -62,16 +76,16 @@ class People:
             self.heard(new)
 
     def all_in(self, room: str, people: Iterable[str]) -> None:
-        """Note exactly who is in a room."""
+        """Note that these people are in a room, and no others."""
         self._present[room] = {}
         self.came(room, people)
 
     def left(self, room: str) -> None:
-        """Forget who is in a room that one is not in any more."""
+        """Forget the people of a room that one is not in any more."""
         self._present.pop(room, None)
 
     def knows(self, room: str) -> bool:
-        """Tell whether it was told who is in a room."""
+        """Tell whether the people of a room are known."""
         return room in self._present
 
     def there(self, room: str | None) -> list[str]:
@@ -91,45 +105,74 @@ class People:
         return here + [name for key, name in others.items() if key not in seen]
 
 
-class Unread:
-    """How much came that is not of the room one is in, until one looks there.
+class Ignoring:
+    """People, by their names; it follows a change of name, and lasts when they leave.
 
-    What it is of is written as one would type it: ``#dev`` or ``bob``.
-
-    :param seconds: tells the time.
+    :param ignored: their names, and those that each had before, from the times before.
+    :param keep: is called with the same when that changes.
     """
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self.counts: dict[str, int] = {}
-        self._seconds = seconds
-        self._came_at: dict[str, float] = {}
+    def __init__(
+        self, ignored: Mapping[str, Former], keep: Callable[[dict[str, dict[str, int]]], None]
+    ) -> None:
+        self._people = {name: dict(former) for name, former in ignored.items()}
+        self._keep = keep
+        self._until: dict[str, float] = {}
+        self._look_up()
 
-    def came(self, event: messages.Event, here: str | None) -> None:
-        """Count what was said."""
-        if event.type in ("said", "did") and event.room and event.room != here:
-            self._count(f"#{event.room}")
-        elif event.type == "private" and event.author:
-            self._count(event.author)
-        elif event.type == "renamed" and event.author in self.counts and event.name:
-            self.counts[event.name] = self.counts.pop(event.author)
-            self._came_at[event.name] = self._came_at.pop(event.author)
+    @property
+    def names(self) -> Sequence[str]:
+        """List them, as one would look for them."""
+        return sorted(self._people, key=str.casefold)
 
-    def _count(self, label: str) -> None:
-        self.counts[label] = self.counts.get(label, 0) + 1
-        self._came_at[label] = self._seconds()
+    def ignore(self, name: str) -> bool:
+        """Show no more of somebody; return whether that is possible."""
+        if self._called(name) is None:
+            if len(self._people) >= IGNORED_MOST:
+                return False
+            self._people[name] = {}
+            self._changed()
+        return True
 
-    def read(self, label: str) -> None:
-        """All of this was read."""
-        wanted = names.key(label)
-        for other in [other for other in self.counts if names.key(other) == wanted]:
-            del self.counts[other], self._came_at[other]
+    def heed(self, name: str) -> str | None:
+        """Show somebody again; return the name that they have, None if they are not ignored."""
+        heeded = self._called(name)
+        if heeded is not None:
+            del self._people[heeded]
+            self._changed()
+        return heeded
 
-    def read_until(self, then: float) -> None:
-        """All that came up to a time was read; where something came later, nothing was."""
-        for label in [label for label, at in self._came_at.items() if at <= then]:
-            del self.counts[label], self._came_at[label]
+    def renamed(self, old: str, new: str, id: int) -> None:
+        """Follow a change of name.
 
-    def read_all(self) -> None:
-        """There is nothing that was not read."""
-        self.counts.clear()
-        self._came_at.clear()
+        :param id: of the event.
+        """
+        called = self._called(old)
+        if called is not None:
+            former = self._people.pop(called) | {called: id}
+            while len(former) > FORMER_MOST:
+                del former[next(iter(former))]
+            self._people[new] = former
+            self._changed()
+
+    def hides(self, event: messages.Event) -> bool:
+        """Tell whether an event is not to be seen."""
+        if event.type not in _PERSONAL or not self._until:
+            return False
+        return event.id <= self._until.get(names.key(event.author or ""), 0)
+
+    def _called(self, name: str) -> str | None:
+        key = names.key(name)
+        return next((called for called in self._people if names.key(called) == key), None)
+
+    def _changed(self) -> None:
+        self._look_up()
+        self._keep({name: dict(former) for name, former in self._people.items()})
+
+    def _look_up(self) -> None:
+        """Note for each name up to which event it is ignored."""
+        self._until.clear()
+        for name, former in self._people.items():
+            for called, until in (*former.items(), (name, math.inf)):
+                key = names.key(called)
+                self._until[key] = max(until, self._until.get(key, 0))

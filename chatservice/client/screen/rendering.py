@@ -1,27 +1,53 @@
-"""How what happens looks: the same marks as in the chat's own text view, with times and colours.
+"""The look of events: the same marks as in the chat's own text view, with times and colours.
 
 ``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev`` stands
 before what is of another room, and ``-- `` before all that is the service's own. When it was stands
-in front of that (:mod:`.times`) once it is printed.
+in front of that (:class:`Times`) once it is printed.
+
+Lines that are too long for the terminal are folded by columns (:func:`wrap`): with a hanging
+indent, between words. So nothing that somebody wrote ever stands at the beginning of a row, where
+it could be taken for a line of its own.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timezone, tzinfo
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from wcwidth import iter_graphemes
 
 from chatservice import messages
 from chatservice.client.screen.mentions import mentions
-from chatservice.client.screen.styles import of_name
-from chatservice.client.state import Bell
+from chatservice.client.stored.state import Bell, Settings
+from chatservice.text import names
 from chatservice.text.directions import directed, directed_room
+from chatservice.text.layout import width
 from chatservice.text.listing import FACES, faces
+from chatservice.text.times import OFF, STAMPS
 
-MARK: Final = len("-- ")
+Text = list[tuple[str, str]]
+"""Text to show: its parts, each behind its style."""
+
+LEAST: Final = 8
+"""Columns that a row has behind its indent, however narrow the terminal is."""
+
+# An address is left whole, to be clicked and copied. It has no brackets and no spaces, so that it
+# can't look like the beginning of a line either.
+_ADDRESS: Final = re.compile(r"https?://[!#-;=?-Z\\^-z|~]+")
+
+LOCAL: Final = "local"
+"""The zone of this machine."""
+
+UNKNOWN: Final = "[--:--] "
+"""In place of a time that can't be read."""
+
+MARK: Final = "-- "
 
 WIDE: Final = 60
 """From so many columns on, a long line goes on below itself; on fewer, a little to the right."""
@@ -30,9 +56,32 @@ NARROW_INDENT: Final = 2
 
 QUIET: Final = "class:quiet"
 
+PALETTE: Final = (
+    "#d7005f",
+    "#af5f00",
+    "#5f8700",
+    "#008700",
+    "#00875f",
+    "#008787",
+    "#0087af",
+    "#5f5fff",
+    "#875fff",
+    "#af5faf",
+    "#d700af",
+    "#af5f5f",
+)
+"""Colours of names. Each is one of the 256 that terminals have, and its contrast is at least 4 to
+black and to white (WCAG 2, success criterion 1.4.3)."""
+
+
+@lru_cache(maxsize=1000)
+def of_name(name: str) -> str:
+    """Return the style of a name, which is the same each time, on each screen."""
+    return f"fg:{PALETTE[zlib.crc32(names.key(name).encode()) % len(PALETTE)]}"
+
 
 class Weight(IntEnum):
-    """How much somebody may want to be called because of a line."""
+    """The reason that a line gives to call somebody."""
 
     NONE = 0
     TALK = 1
@@ -49,11 +98,11 @@ class Line(NamedTuple):
     :ivar fragments: what it looks like.
     :ivar timed: it is of a time, and that stands in front of it.
     :ivar at: the time; None if that is not known.
-    :ivar weight: whether it may ring the bell.
+    :ivar weight: whether it may ring the bell, and counts as unread.
     :ivar id: of the event, if it is one.
     """
 
-    fragments: StyleAndTextTuples
+    fragments: Text
     timed: bool = False
     at: datetime | None = None
     weight: Weight = Weight.NONE
@@ -65,13 +114,20 @@ class Line(NamedTuple):
         :param stamp: columns of the time in front of it.
         """
         if not self.timed:
-            return MARK
+            return len(MARK)
         return max(stamp, NARROW_INDENT) if columns >= WIDE else NARROW_INDENT
+
+    def elsewhere(self, room: str) -> Line:
+        """Return the same with the name of the room in front, as for one who is in another."""
+        first, *rest = self.fragments
+        if first == (QUIET, MARK):
+            return self._replace(fragments=[(QUIET, f"{MARK}#{directed_room(room)}: "), *rest])
+        return self._replace(fragments=[(QUIET, f"#{directed_room(room)} "), first, *rest])
 
 
 def notice(text: str) -> Line:
     """Render what the service, or the client, has to say."""
-    return Line([(QUIET, "-- "), ("", text)])
+    return Line([(QUIET, MARK), ("", text)])
 
 
 def rule(text: str) -> Line:
@@ -84,37 +140,31 @@ def day(of: date) -> Line:
     return rule(f"{of:%A}, {of.day} {of:%B %Y}")
 
 
-def happened(event: messages.Event, here: str | None, me: str) -> Line | None:
+def happened(event: messages.Event, me: str) -> Line | None:
     """Render an event.
 
-    :param here: the room that one is in now; what is of another has its name in front.
     :param me: one's own name.
     :return: None if there is nothing to be shown.
     """
-    at = event.time
-    room = event.room or ""
-    # Who has another name has it everywhere.
-    elsewhere = bool(room) and room != here and event.type != "renamed"
     author, text = event.author or "", event.text or ""
     weight = Weight.MENTION if mentions(text, me) else Weight.TALK
     if event.type in ("said", "did"):
-        words = _talk(event.type, author, text, me)
-        return _line(at, _room(room, elsewhere), words, weight, event.id)
+        return _line(event.time, _talk(event.type, author, text, me), weight, event.id)
     if event.type == "private":
-        words = [(QUIET, "["), _name(author), (QUIET, " -> "), ("class:me", "you")]
-        return _line(at, words, [(QUIET, "] "), *_marked(text, me)], Weight.MENTION, event.id)
+        words = [(QUIET, "["), _name(author), (QUIET, " -> "), ("class:me", "you"), (QUIET, "] ")]
+        return _line(event.time, [*words, *_marked(text, me)], Weight.MENTION, event.id)
     told = _told(event, author, text, me)
     if told is None:
         return None
-    where: StyleAndTextTuples = [(QUIET, f"-- #{directed_room(room)}: " if elsewhere else "-- ")]
-    return _line(at, where, told, weight if event.type == "announced" else Weight.NONE, event.id)
+    weight = weight if event.type == "announced" else Weight.NONE
+    return _line(event.time, [(QUIET, MARK), *told], weight, event.id)
 
 
 def _name(name: str) -> tuple[str, str]:
     return of_name(name), directed(name)
 
 
-def _told(event: messages.Event, author: str, text: str, me: str) -> StyleAndTextTuples | None:
+def _told(event: messages.Event, author: str, text: str, me: str) -> Text | None:
     who = _name(author)
     if event.type in ("joined", "left"):
         return _moved(event, text, me)
@@ -127,7 +177,7 @@ def _told(event: messages.Event, author: str, text: str, me: str) -> StyleAndTex
     return [who, ("", f" {text}")]
 
 
-def _moved(event: messages.Event, text: str, me: str) -> StyleAndTextTuples | None:
+def _moved(event: messages.Event, text: str, me: str) -> Text | None:
     others = [name for name in event.names or () if name != me]
     count = (event.count or 0) - (len(event.names or ()) - len(others))
     if not others:
@@ -138,58 +188,46 @@ def _moved(event: messages.Event, text: str, me: str) -> StyleAndTextTuples | No
     return [(QUIET, f"{_faces(others, count)} {event.type}{words}")]
 
 
-def _faces(names: Sequence[str], count: int) -> str:
+def _faces(people: Sequence[str], count: int) -> str:
     """List names, and how many more there are of whom no name is known."""
-    more = max(count, len(names)) - min(len(names), FACES)
+    more = max(count, len(people)) - min(len(people), FACES)
     if not more:
-        return faces(names)
-    return f"{', '.join(map(directed, names[:FACES]))} and {more:,} more"
+        return faces(people)
+    return f"{', '.join(map(directed, people[:FACES]))} and {more:,} more"
 
 
-def _topic(text: str) -> StyleAndTextTuples:
+def _topic(text: str) -> Text:
     if not text:
         return [(QUIET, " took the topic away")]
     return [(QUIET, " set the topic: "), ("", text)]
 
 
-def sent(request: messages.Talk, here: str | None, me: str, at: datetime, id: int = 0) -> Line:
-    """Render what one said oneself, once it is stored."""
-    text = request.text
+def sent(request: messages.Request, me: str, at: datetime, id: int = 0, to: str = "") -> Line:
+    """Render what one said oneself, once it is stored.
+
+    :param to: to whom, if it was private.
+    """
+    text = getattr(request, "text", "")
     if isinstance(request, messages.Private):
-        name = request.to or ""
-        words: StyleAndTextTuples = [(QUIET, "["), ("class:me", "you"), (QUIET, " -> ")]
-        return _line(at, words, [_name(name), (QUIET, "] "), ("", text)], id=id)
-    room = getattr(request, "room", "")
-    elsewhere = room != here
+        between = [("class:me", "you"), (QUIET, " -> "), _name(to)]
+        return _line(at, [(QUIET, "["), *between, (QUIET, "] "), ("", text)], id=id)
     if isinstance(request, messages.Topic):
-        where: StyleAndTextTuples = [
-            (QUIET, f"-- #{directed_room(room)}: " if elsewhere else "-- ")
-        ]
-        return _line(at, where, [("class:me", "you"), *_topic(text)], id=id)
-    return _line(at, _room(room, elsewhere), _talk(request.type, me, text, me, own=True), id=id)
+        return _line(at, [(QUIET, MARK), ("class:me", "you"), *_topic(text)], id=id)
+    return _line(at, _talk(request.type, me, text, me), id=id)
 
 
-def past(event: messages.Event, me: str) -> Line:
-    """Render something that was said or done before, in the room that was asked for."""
-    author, text = event.author or "", event.text or ""
-    if event.type == "acted":
-        words: StyleAndTextTuples = [(QUIET, "-- "), (of_name(author), author), ("", f" {text}")]
-    else:
-        words = _talk("did" if event.type == "did" else "said", author, text, me, author == me)
-    return _line(event.time, [], words, id=event.id)
-
-
-def _talk(type: str, author: str, text: str, me: str, own: bool = False) -> StyleAndTextTuples:
+def _talk(type: str, author: str, text: str, me: str) -> Text:
+    own = author == me
     style = "class:me" if own else of_name(author)
-    words: StyleAndTextTuples = [("", text)] if own else _marked(text, me)
+    words: Text = [("", text)] if own else _marked(text, me)
     if type in ("did", "do"):
         return [(QUIET, "* "), (style, directed(author)), ("", " "), *words]
     return [(QUIET, "<"), (style, directed(author)), (QUIET, "> "), *words]
 
 
-def _marked(text: str, me: str) -> StyleAndTextTuples:
+def _marked(text: str, me: str) -> Text:
     """Render what somebody says, with one's own name in it marked."""
-    words: StyleAndTextTuples = []
+    words: Text = []
     place = 0
     for start, end in mentions(text, me):
         words += [("", text[place:start]), ("class:mention", text[start:end])]
@@ -197,25 +235,13 @@ def _marked(text: str, me: str) -> StyleAndTextTuples:
     return [*words, ("", text[place:])]
 
 
-def _room(room: str, elsewhere: bool) -> StyleAndTextTuples:
-    return [(QUIET, f"#{directed_room(room)} ")] if elsewhere else []
+def _line(at: datetime | None, words: Text, weight: Weight = Weight.NONE, id: int = 0) -> Line:
+    return Line([fragment for fragment in words if fragment[1]], True, at, weight, id)
 
 
-def _line(
-    at: datetime | None,
-    before: StyleAndTextTuples,
-    words: StyleAndTextTuples,
-    weight: Weight = Weight.NONE,
-    id: int = 0,
-) -> Line:
-    fragments = [fragment for fragment in (*before, *words) if fragment[1]]
-    return Line(fragments, True, at, weight, id)
-
-
-def missed(count: int) -> Line:
-    """Render what stands above the lines that one missed."""
-    lines = "1 line" if count == 1 else f"{count:,} lines"
-    return rule(f"you were away: {lines}")
+def counted(number: int, what: str = "line") -> str:
+    """Count lines, as one would say it."""
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> list[Line]:
@@ -229,3 +255,113 @@ def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> li
     if topic:
         lines.append(notice(f"the topic: {topic}"))
     return lines
+
+
+class Times:
+    """Shows times as they are wanted, whatever times they are."""
+
+    def __init__(self, wanted: Settings) -> None:
+        self._wanted = wanted
+
+    def local(self, at: datetime) -> datetime:
+        """Turn a moment into one of the time zone, if there is such there."""
+        try:
+            return at.astimezone(_zone(self._wanted.zone))
+        except (ValueError, OverflowError, OSError):
+            return at  # The first year, or the last one, say.
+
+    def today(self) -> datetime:
+        """Return the time that it is."""
+        return self.local(datetime.now(timezone.utc))
+
+    def stamp(self, at: datetime | None) -> str:
+        """Return what stands in front of what happened then.
+
+        :param at: None if that can't be read.
+        """
+        if self._wanted.timestamps == OFF:
+            return ""
+        return UNKNOWN if at is None else self.local(at).strftime(STAMPS[self._wanted.timestamps])
+
+
+def zone_name(typed: str) -> str | None:
+    """Return the name of a time zone that somebody typed; None if there is no such."""
+    return LOCAL if typed.lower() == LOCAL else _zones().get(typed.lower())
+
+
+@lru_cache(maxsize=1)
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in (*available_timezones(), "UTC")}
+
+
+@lru_cache(maxsize=4)
+def _zone(name: str) -> tzinfo | None:
+    return None if name == LOCAL else ZoneInfo(name)
+
+
+def wrap(fragments: Text, columns: int, indent: int) -> Text:
+    """Lay a line out in rows.
+
+    :param fragments: without an end of a line in them.
+    :param columns: how wide the terminal is.
+    :param indent: by how much all rows but the first are indented.
+    :return: the same with ends of lines between the rows; a space there is gone.
+    """
+    text = "".join(part for _, part in fragments)
+    if width(text) <= columns:
+        return fragments
+    indent = max(0, min(indent, columns - LEAST))
+    starts = _starts(text, columns, indent)
+    wrapped: Text = []
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        if wrapped:
+            wrapped.append(("", "\n" + " " * indent))
+        end = start + len(text[start:end].rstrip(" "))
+        place = 0
+        for style, part in fragments:
+            if inside := part[max(0, start - place) : max(0, end - place)]:
+                wrapped.append((style, inside))
+            place += len(part)
+    return wrapped
+
+
+def _starts(text: str, columns: int, indent: int) -> list[int]:
+    """Return where each row begins."""
+    room = columns - indent
+    starts = [0]
+    used = place = 0
+    for word in _words(text):
+        # A word without room in a row of its own begins where it stands; an address is left whole.
+        fits = width(word.rstrip(" ")) <= room or _ADDRESS.search(word)
+        for part in [word] if fits else iter_graphemes(word):
+            needed = width(part.rstrip(" "))
+            if needed and used + needed > columns and place > starts[-1]:
+                starts.append(place)
+                used = indent
+            used += width(part)
+            place += len(part)
+    return starts
+
+
+def _words(text: str) -> list[str]:
+    """Take a text apart where a row may end; it may behind an address, which may have no room."""
+    spans = [found.span() for found in _ADDRESS.finditer(text)]
+    within = {place for start, end in spans for place in range(start + 1, end)}
+    behind = {end for _, end in spans}
+    words = [""]
+    before = ""
+    place = 0
+    for character in iter_graphemes(text):
+        if place in behind or (before and place not in within and _may_break(before, character)):
+            words.append("")
+        words[-1] += character
+        before = character
+        place += len(character)
+    return words
+
+
+def _may_break(before: str, character: str) -> bool:
+    if before == " " or (before == "-" and character.isalpha()):
+        return True
+    # Scripts whose characters are two columns wide have no spaces between words, mostly.
+    return width(before) > 1 or (width(character) > 1 and character.isalpha())

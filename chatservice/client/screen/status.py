@@ -5,13 +5,12 @@ It is shortened until it fits: words go before numbers do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from wcwidth import clip
 
+from chatservice.client.screen.rendering import Text
 from chatservice.text.layout import width
 from chatservice.text.listing import people
 
@@ -21,87 +20,100 @@ BAR: Final = "class:status"
 STRONG: Final = "class:status class:status.strong"
 
 
-@dataclass(frozen=True)
-class State:
-    """What there is to tell.
+class Other(NamedTuple):
+    """A view where one is not now.
 
-    :ivar room: in which one is.
-    :ivar people: how many are in it; None if that is not known.
-    :ivar unread: what waits elsewhere, by where it is.
-    :ivar unsent: own lines that are not stored yet, although they should be.
-    :ivar connected: whether there is a connection, with a name.
-    :ivar latency: of the last ping, in seconds.
-    :ivar pause: seconds until it is tried again to connect; None if that is tried right now.
+    :ivar number: which one it is of all: the key that goes there.
+    :ivar label: as one would type it.
+    :ivar unread: how many lines of it were not seen.
     """
 
-    room: str | None = None
-    people: int | None = None
-    unread: Mapping[str, int] = field(default_factory=dict)
-    unsent: int = 0
-    connected: bool = True
-    latency: float | None = None
-    pause: int | None = None
+    number: int
+    label: str
+    unread: int
 
 
-def status(state: State, columns: int) -> StyleAndTextTuples:
-    """Render it in at most so many columns."""
-    room = f"#{state.room}" if state.room else "no room" if state.connected else ""
-    unsent = f"{state.unsent} unsent" if state.unsent else ""
-    counts = [f"{label} {count:,}" for label, count in reversed(list(state.unread.items()))]
-    crowd = "" if state.people is None or not state.room else people(state.people)
-    number = "" if state.people is None or not state.room else f"{state.people:,}"
-    long, short, shortest = _connection(state)
-    waiting = ", ".join(counts)
-    rest = f"{counts[0]} +{len(counts) - 1}" if len(counts) > 1 else waiting
+def status(
+    here: str,
+    crowd: int | None,
+    others: Sequence[Other],
+    unsent: int,
+    connection: Sequence[str],
+    columns: int,
+) -> Text:
+    """Render it in at most so many columns.
+
+    :param here: where goes what is typed.
+    :param crowd: how many are in that room; None if that is not known, or it is none.
+    :param others: the other views.
+    :param unsent: own lines that are not stored yet, although they should be.
+    :param connection: how it is, see :func:`connected_as`.
+    """
+    there = "" if crowd is None else people(crowd)
+    late = f"{unsent} unsent" if unsent else ""
+    unread = [other for other in others if other.unread]
+    every = _listed("", others)
+    first = _listed("", unread[:1], len(unread) - 1)
+    long, short, shortest = connection
     for parts in (
-        (room, crowd, waiting and f"unread elsewhere: {waiting}", unsent, long),
-        (room, crowd, waiting and f"unread: {waiting}", unsent, long),
-        (room, crowd, waiting, unsent, short),
-        (room, number, waiting, unsent, short),
-        (room, number, rest, unsent, short),
-        (room, "", rest, unsent, shortest),
-        (room, "", "", unsent, shortest),
-        ("", "", "", unsent, shortest),
-        ("", "", "", "", shortest),
+        (here, there, _listed("Alt-", others), late, long),
+        (here, there, every, late, long),
+        (here, there, every, late, short),
+        (here, "", every, late, short),
+        (here, "", _listed("", unread), late, short),
+        (here, "", first, late, shortest),
+        (here, "", [], late, shortest),
+        ("", "", [], late, shortest),
+        ("", "", [], "", shortest),
     ):
-        if width(BETWEEN.join(filter(None, parts))) <= columns - 2:
+        one, count, views, unstored, how = parts
+        texts = [[(STRONG, one)], [(BAR, count)], views, [(STRONG, unstored)], [(BAR, how)]]
+        rendered = _joined(BETWEEN, [text for text in texts if any(part for _, part in text)])
+        if width("".join(part for _, part in rendered)) <= columns - 2:
             break
-    return _rendered(parts, columns)
+    cut = [(style, clip(part, 0, max(1, columns - 2))) for style, part in rendered]
+    return [(BAR, " "), *cut, (BAR, " ")]
 
 
-def hint(text: str, columns: int) -> StyleAndTextTuples:
+def _listed(key: str, others: Sequence[Other], more: int = 0) -> Text:
+    """Render views, each with what brings one there; what calls for being looked at stands out."""
+    parts = []
+    for number, label, unread in others:
+        shown = f"{key}{number} {label}{f' ({unread:,})' if unread else ''}"
+        parts.append([(STRONG if unread else BAR, shown)])
+    return _joined(", ", parts) + ([(BAR, f" +{more}")] if more > 0 else [])
+
+
+def _joined(between: str, parts: Sequence[Text]) -> Text:
+    joined: Text = []
+    for part in parts:
+        joined += [(BAR, between), *part] if joined else part
+    return joined
+
+
+def hint(text: str, columns: int) -> Text:
     """Render something else in its place."""
     return [(BAR, f" {clip(text, 0, max(1, columns - 2))} ")]
 
 
-def _rendered(parts: tuple[str, ...], columns: int) -> StyleAndTextTuples:
-    # What calls for being looked at is the unread and the unsent.
-    styles = (STRONG, BAR, STRONG, STRONG, BAR)
-    rendered: StyleAndTextTuples = [(BAR, " ")]
-    for style, part in zip(styles, parts, strict=True):
-        if part:
-            if len(rendered) > 1:
-                rendered.append((BAR, BETWEEN))
-            # The words before the numbers need not stand out.
-            words, colon, numbers = part.rpartition(": ") if style == STRONG else ("", "", part)
-            if colon:
-                rendered.append((BAR, words + colon))
-            rendered.append((style, clip(numbers, 0, max(1, columns - 2))))
-    return [*rendered, (BAR, " ")]
+def connected_as(
+    connected: bool, latency: float | None = None, pause: int | None = None
+) -> tuple[str, str, str]:
+    """Tell how the connection is: in a sentence, in few words, in fewer.
 
-
-def _connection(state: State) -> tuple[str, str, str]:
-    """Tell how the connection is: in a sentence, in few words, in fewer."""
-    if state.connected:
-        if state.latency is None:
+    :param connected: whether there is one, with a name.
+    :param latency: of the last ping, in seconds.
+    :param pause: seconds until it is tried again to connect; None if that is tried right now.
+    """
+    if connected:
+        if latency is None:
             return "connected", "connected", "on"
-        shown = f"{state.latency * 1000:.0f} ms" if state.latency < 1 else f"{state.latency:.1f} s"
+        shown = f"{latency * 1000:.0f} ms" if latency < 1 else f"{latency:.1f} s"
         return f"connected {shown}", shown, shown
-    if not state.pause:
+    if not pause:
         return "no connection: trying now", "connecting", "offline"
-    seconds = f"{state.pause} s"
     return (
-        f"no connection: trying again in {seconds}",
-        f"no connection: {seconds}",
-        f"offline: {seconds}",
+        f"no connection: trying again in {pause} s",
+        f"no connection: {pause} s",
+        f"offline: {pause} s",
     )

@@ -1,4 +1,4 @@
-"""A person at a desk, all in this process: the real screen and seat, on a terminal of cells."""
+"""A person at a desk, all in this process: the real screen and session, on a terminal of cells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen.app import Screen
+from chatservice.client.screen.editor import Editor
 from chatservice.client.screen.output import Output
-from chatservice.client.seat import Remembered, Seat
-from chatservice.client.state import Memory
+from chatservice.client.session.bookmark import Remembered
+from chatservice.client.session.session import Listener, Session
+from chatservice.client.stored.state import Memory
 from tests.client.machine import Endpoint, Link
 from tests.client.screen.tty import Cells
 
@@ -60,6 +63,7 @@ class Desk:
         room: str | None = None,
         remembered: Remembered | None = None,
         started: bool = True,
+        together: bool = False,
     ) -> None:
         # prompt_toolkit wants to know of a changed size, which asyncio tells by way of this.
         before = signal.set_wakeup_fd(-1)
@@ -75,19 +79,24 @@ class Desk:
         self.clock = Clock()
         self.endpoint = Endpoint()
         self.settings = Memory(None, case.fail).settings
-        self.screen = Screen(
-            self.clock, "chat.example", self.settings, history, self._keys, output, room
-        )
-        self.seat = Seat(
-            self.clock, self.endpoint, "chat.example", self.screen, name, remembered=remembered
-        )
-        self.screen.attach(self.seat)
+        self.settings.change(together=together)
+
+        def sit(listener: Listener) -> Session:
+            where = "chat.example"
+            return Session(self.clock, self.endpoint, where, listener, name, remembered=remembered)
+
+        self.editor = Editor(history, self._keys, output)
+        self.screen = Screen(self.clock, "chat.example", self.settings, self.editor, sit, room)
+        self.session = self.screen.session
         self.statuses: list[int] = []
         self.screen.done.addCallback(self._ended)
         self.id = 100
         if started:
-            self.do(self.screen.start)
+            self.do(self.start)
         case.addCleanup(self._leave)
+
+    def start(self) -> None:
+        self.screen.start(self.editor.open)
 
     def _ended(self, status: int) -> int:
         self.statuses.append(status)
@@ -131,9 +140,17 @@ class Desk:
 
     @property
     def rows(self) -> list[str]:
-        """All rows, but for the line that is typed, and what stands around it."""
+        """All rows, but for the line that is typed, and what stands around it.
+
+        Those above the first are empty: all begins at the foot of the terminal.
+        """
         rows = [row.rstrip() for row in self.cells.display]
-        return self.cells.past + rows[: self._input]
+        return list(dropwhile(lambda row: not row, self.cells.past + rows[: self._input]))
+
+    @property
+    def page(self) -> list[str]:
+        """What is on the screen above the line that is typed."""
+        return [row.rstrip() for row in self.cells.display][: self._input]
 
     @property
     def _input(self) -> int:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import app
-from chatservice.client.seat import Remembered
+from chatservice.client.session.bookmark import Remembered
 from tests.client.screen.desk import AT, Desk
 from tests.integration.support import folder_for
 
@@ -132,7 +132,7 @@ class NameTests(TestCase):
         desk.type("ana\r")
         desk.come_in("bob")
         self.assertEqual(desk.bottom[0], ">")
-        self.assertEqual(desk.seat.name, "ana")
+        self.assertEqual(desk.session.name, "ana")
 
     def test_another_one_is_asked_for(self) -> None:
         desk = Desk(self, name="bob")
@@ -248,38 +248,6 @@ class TalkTests(TestCase):
             self.assertEqual(desk.cells.bells - before, rings, bell)
         self.assertEqual(desk.settings.bell, "off")
 
-    def test_what_is_unread_elsewhere_is_counted_until_it_is_read(self) -> None:
-        desk = self.desk
-        desk.says(
-            desk.event(author="bob", room="dev", text="x"),
-            desk.event(author="bob", room="dev", text="y"),
-            desk.event("private", author="bob", text="z", session="7f3c"),
-        )
-        self.assertIn("unread elsewhere: bob 1, #dev 2", desk.bottom[1])
-        desk.type("/reply yes\r")
-        self.assertIn("unread elsewhere: #dev 2", desk.bottom[1])
-        desk.type("\r")
-        self.assertNotIn("unread", desk.bottom[1])
-        (private,) = desk.got("private")
-        self.assertEqual((private.to, private.session, private.text), (None, "7f3c", "yes"))
-        desk.says(messages.Ok(to="private", id=900, seq=private.seq))
-        self.assertIn("[you -> bob] yes", desk.rows[-1])
-
-    def test_what_is_elsewhere_is_read_by_who_presses_keys_while_it_is_shown(self) -> None:
-        desk = self.desk
-        desk.type("h")
-        desk.says(desk.event(author="bob", room="dev", text="x"))
-        desk.wait(5)
-        self.assertIn("unread elsewhere: #dev 1", desk.bottom[1])
-        desk.type("e")
-        self.assertNotIn("unread", desk.bottom[1])
-        desk.says(desk.event("private", author="bob", text="x", session="7f3c"))
-        desk.type("y")
-        self.assertIn("unread elsewhere: bob 1", desk.bottom[1])
-        desk.wait(1)
-        desk.says(desk.event(author="cleo", room="ops", text="x"))
-        self.assertIn("unread elsewhere: #ops 1", desk.bottom[1])
-
     def test_who_is_ignored_is_not_seen(self) -> None:
         desk = self.desk
         past = desk.event(author="bob", text="earlier")
@@ -391,7 +359,7 @@ class TalkTests(TestCase):
         desk.says(desk.event("private", author="bob", text="z", session="7f3c"))
         desk.says(desk.event("renamed", author="bob", name="bobby"))
         self.assertIn("bob is now bobby", desk.rows[-1])
-        self.assertIn("bobby 1", desk.bottom[1])
+        self.assertIn("Alt-2 bobby (1)", desk.bottom[1])
         desk.type("/reply yes\r")
         (private,) = desk.got("private")
         self.assertEqual((private.to, private.session), (None, "7f3c"))
@@ -427,30 +395,33 @@ class RoomTests(TestCase):
         self.desk.says(messages.Ok(to="join", room=room, topic="", people=1, ref=join.ref))
         self.desk.answer()
 
+    def leave(self, *typed: str) -> None:
+        self.desk.type(f"{' '.join(('/leave', *typed))}\r")
+        (leave,) = self.desk.got("leave")
+        self.desk.says(messages.Ok(to="leave", room=leave.room, ref=leave.ref))
+        self.desk.answer()
+
     def test_going_from_room_to_room(self) -> None:
         desk = self.desk
         self.join("dev")
-        self.assertEqual(desk.rows[-1], "-- you are in #dev: no one else yet")
+        self.assertEqual(desk.page, ["-- you are in #dev: no one else yet"])
         desk.says(desk.event(author="bob", text="in the lobby"))
-        self.assertIn("#lobby <bob> in the lobby", desk.rows[-1])
+        self.assertEqual(len(desk.page), 1)
         desk.type("/join #Lobby\r")
         desk.answer()
-        self.assertEqual(desk.rows[-1], "-- you are in #lobby now")
-        self.assertNotIn("unread", desk.bottom[1])
+        self.assertEqual(texts(desk)[-3:], ["-- #lobby --", "-- 1 new line --", "in the lobby"])
         desk.type("/join lobby\r")
         self.assertEqual(desk.rows[-1], "-- you are in #lobby already")
 
     def test_leaving(self) -> None:
         desk = self.desk
+        desk.says(desk.event(author="bob", text="hi"))
         self.join("dev")
-        desk.type("/leave\r")
-        (leave,) = desk.got("leave")
-        desk.says(messages.Ok(to="leave", room=leave.room, ref=leave.ref))
-        desk.answer()
-        self.assertEqual(desk.rows[-2:], ["-- you left #dev", "-- you are in #lobby now"])
-        desk.type("/leave lobby\r")
-        (leave,) = desk.got("leave")
-        desk.says(messages.Ok(to="leave", room=leave.room, ref=leave.ref))
+        self.leave()
+        self.assertIn("-- you left #dev", desk.rows)
+        self.assertEqual(texts(desk)[-2:], ["-- #lobby --", "hi"])
+        self.assertIn("#lobby · 2 people · connected", desk.bottom[1])
+        self.leave("lobby")
         self.assertEqual(desk.rows[-1], "-- you left #lobby; /join another")
         self.assertIn("no room", desk.bottom[1])
 
@@ -478,6 +449,210 @@ class RoomTests(TestCase):
         (asked,) = desk.got("history")
         desk.says(messages.Past(room="lobby", events=[], more=False, gap=False, ref=asked.ref))
         self.assertEqual(desk.rows[-1], "-- nothing was said in #lobby")
+
+
+class ViewTests(TestCase):
+    """Each room, and each private talk, is looked at by itself, or all of them are in one view."""
+
+    def setUp(self) -> None:
+        self.sit_down()
+
+    def sit_down(self, together: bool = False, columns: int = 80) -> Desk:
+        self.desk = desk = Desk(self, together=together, columns=columns)
+        desk.connect()
+        desk.welcome(LOBBY, DEV)
+        desk.answer(("ana", "bob"))
+        return desk
+
+    def press(self, number: int) -> None:
+        self.desk.type(f"\x1b{number}")
+        self.desk.answer(("ana", "bob"))
+
+    def bob_says(self, text: str, room: str = "lobby") -> None:
+        self.desk.says(self.desk.event(author="bob", room=room, text=text))
+
+    def bob_writes(self, text: str) -> None:
+        self.desk.says(self.desk.event("private", author="bob", text=text, session="7f3c"))
+
+    def said(self) -> list[str]:
+        """Return what is on the page of what was said, by others and oneself."""
+        return [row.split("] ", 1)[1] for row in self.desk.page if row.startswith("[")]
+
+    def test_what_is_elsewhere_is_counted_until_one_looks(self) -> None:
+        desk = self.desk
+        self.bob_says("one", "dev")
+        self.bob_says("two", "dev")
+        desk.says(desk.event("joined", names=["cleo"], room="dev"))
+        self.bob_says("here")
+        self.assertEqual(self.said(), ["<bob> here"])
+        self.assertIn("#lobby · 2 people · Alt-2 #dev (2) · connected", desk.bottom[1])
+        desk.type("\r")
+        desk.wait(5)
+        desk.type("x\x15")
+        self.assertIn("#dev (2)", desk.bottom[1])
+        self.press(2)
+        self.assertEqual(self.said(), ["<bob> one", "<bob> two", "-- cleo joined"])
+        self.assertIn("#dev · 2 people · Alt-1 #lobby · connected", desk.bottom[1])
+
+    def test_a_view_begins_with_what_was_there_before(self) -> None:
+        desk = self.desk
+        past = desk.event(author="bob", room="dev", text="long ago")
+        self.bob_says("one", "dev")
+        desk.type("\x1b2")
+        (asked,) = desk.got("history")
+        self.assertEqual((asked.room, asked.before), ("dev", None))
+        desk.says(messages.Past(room="dev", events=[past], more=False, gap=False, ref=asked.ref))
+        desk.answer(("ana", "bob"))
+        self.assertEqual(
+            [row.split("] ")[-1] for row in without_days(desk.page)],
+            [
+                "-- #dev --",
+                "<bob> long ago",
+                "-- you are in #dev with bob",
+                "-- 1 new line --",
+                "<bob> one",
+            ],
+        )
+        self.press(1)
+        self.press(2)
+        self.assertEqual(self.said(), ["<bob> long ago", "<bob> one"])
+
+    def test_what_is_typed_goes_where_one_looks(self) -> None:
+        desk = self.desk
+        self.press(2)
+        desk.type("hi dev\r")
+        (say,) = desk.store()
+        self.assertEqual((say.room, say.text), ("dev", "hi dev"))
+        self.bob_writes("psst")
+        self.press(3)
+        desk.type("yes?\r")
+        (private,) = desk.store()
+        self.assertEqual((private.session, private.text), ("7f3c", "yes?"))
+        self.assertEqual(self.said(), ["[bob -> you] psst", "[you -> bob] yes?"])
+        self.assertEqual(desk.page[0], "-- private, with bob --")
+        self.assertEqual(desk.bottom[1].split(" · ")[0], " bob")
+
+    def test_what_one_says_elsewhere_is_shown_where_one_looks(self) -> None:
+        desk = self.desk
+        desk.type("/say dev one\r")
+        desk.type("/msg bob two\r")
+        desk.store()
+        self.assertEqual(self.said(), ["#dev <ana> one", "[you -> bob] two"])
+        self.press(2)
+        self.assertEqual(self.said(), ["<ana> one"])
+        self.press(3)
+        self.assertEqual(self.said(), ["[you -> bob] two"])
+
+    def test_who_writes_privately_is_told_of_once(self) -> None:
+        desk = self.desk
+        bells = desk.cells.bells
+        self.bob_writes("one")
+        self.bob_writes("two")
+        self.assertEqual(desk.rows[-1], "-- bob writes to you: Alt-3 or /go bob shows it")
+        self.assertEqual("\n".join(desk.rows).count("bob writes"), 1)
+        self.assertGreater(desk.cells.bells, bells)
+        self.assertIn("Alt-3 bob (2)", desk.bottom[1])
+        desk.says(desk.event("renamed", author="bob", name="rob"))
+        self.assertIn("Alt-3 rob (2)", desk.bottom[1])
+        desk.type("/go rob\r")
+        self.assertEqual(self.said(), ["[bob -> you] one", "[bob -> you] two"])
+        self.assertNotIn("(2)", desk.bottom[1])
+
+    def test_what_was_on_the_screen_has_scrolled_out(self) -> None:
+        self.bob_says("in the lobby")
+        self.press(2)
+        self.assertNotIn("in the lobby", "\n".join(self.desk.page))
+        self.assertIn("in the lobby", "\n".join(self.desk.rows))
+        self.assertEqual(self.desk.bottom[0], ">")
+
+    def test_a_key_without_a_view_does_nothing(self) -> None:
+        rows = self.desk.rows
+        self.press(7)
+        self.assertEqual(self.desk.rows, rows)
+
+    def test_what_is_typed_stays(self) -> None:
+        self.desk.type("half a line")
+        self.press(2)
+        self.assertEqual(self.desk.bottom[0], "> half a line")
+
+    def test_many_views(self) -> None:
+        desk = self.desk
+        for number in range(12):
+            desk.says(desk.event("private", author=f"p{number}", text="hi", session="1"))
+        self.assertEqual(desk.rows[-1], "-- p11 writes to you: /go p11 shows it")
+        desk.type("/go 14\r")
+        self.assertEqual(self.said(), ["[p11 -> you] hi"])
+
+    def test_all_in_one_view(self) -> None:
+        desk = self.sit_down(together=True)
+        desk.says(
+            desk.event(author="bob", room="dev", text="x"), desk.event(author="bob", text="y")
+        )
+        self.bob_writes("z")
+        shown = ["#dev <bob> x", "<bob> y", "[bob -> you] z"]
+        self.assertEqual(self.said(), shown)
+        self.assertIn("all, to #lobby · 2 people · 2 #dev (1), 3 bob (1)", desk.bottom[1])
+        self.press(2)
+        self.assertEqual((self.said(), desk.settings.together), (["<bob> x"], False))
+        self.press(0)
+        self.assertEqual(self.said(), ["<bob> x", "#lobby <bob> y", "[bob -> you] z"])
+        self.assertTrue(desk.settings.together)
+        desk.type("hi\r")
+        self.assertEqual([say.room for say in desk.store()], ["dev"])
+        desk.type("/join lobby\r")
+        desk.answer()
+        self.assertEqual(desk.rows[-1], "-- you are in #lobby now")
+        self.assertTrue(desk.settings.together)
+
+    def test_all_in_one_view_is_read_by_who_presses_keys(self) -> None:
+        desk = self.sit_down(together=True)
+        desk.type("h")
+        self.bob_says("x", "dev")
+        desk.wait(5)
+        self.assertIn("#dev (1)", desk.bottom[1])
+        desk.type("e")
+        self.assertIn("Alt-2 #dev ·", desk.bottom[1])
+        self.bob_writes("x")
+        desk.type("y")
+        self.assertIn("bob (1)", desk.bottom[1])
+        desk.wait(1)
+        self.bob_says("x", "dev")
+        self.assertIn("#dev (1)", desk.bottom[1])
+        self.assertNotIn("bob (", desk.bottom[1])
+        desk.type("\x15\r")
+        self.assertNotIn("#dev (", desk.bottom[1])
+
+    def test_a_new_name_is_shown_once(self) -> None:
+        for together in (False, True):
+            desk = self.sit_down(together)
+            desk.says(
+                *(
+                    desk.event("renamed", author="bob", name="rob", room=room)
+                    for room in ("dev", "lobby")
+                )
+            )
+            self.assertEqual(self.said(), ["-- bob is now rob"])
+
+    def test_what_is_missing_is_told_wherever_one_looks(self) -> None:
+        desk = self.desk
+        gap = "-- some lines are missing here: they were forgotten --"
+        self.bob_says("x", "dev")
+        desk.says(messages.Notice(text="", gap=True))
+        self.assertEqual(desk.rows[-1], gap)
+        self.press(2)
+        self.assertEqual(desk.rows[-1], gap)
+
+    def test_one_can_go_on_before_the_past_is_there(self) -> None:
+        desk = self.desk
+        desk.type("\x1b2")
+        (asked,) = desk.got("history")
+        desk.type("\x1b1")
+        past = desk.event(author="bob", room="dev", text="long ago")
+        desk.says(messages.Past(room="dev", events=[past], more=False, gap=False, ref=asked.ref))
+        desk.answer()
+        self.assertEqual(desk.page, ["-- #lobby --"])
+        self.press(2)
+        self.assertEqual(self.said(), ["<bob> long ago"])
 
 
 class LossTests(TestCase):
@@ -591,7 +766,10 @@ class LossTests(TestCase):
         desk.welcome(LOBBY, DEV, resumed=True)
         desk.says(messages.Live())
         desk.answer()
-        self.assertEqual(desk.rows[-1], "-- #dev: yan is not here any more")
+        self.assertEqual(desk.rows[-1], "-- connected again --")
+        desk.type("\x1b2")
+        desk.answer()
+        self.assertEqual(desk.rows[-1], "-- yan is not here any more")
 
     def test_there_never_was_a_connection(self) -> None:
         desk = Desk(self)
@@ -701,7 +879,7 @@ class LeavingTests(TestCase):
         desk.do(desk.screen.stop)
         self.assertEqual(desk.statuses, [1])
         desk = Desk(self, started=False)
-        desk.do(lambda: (desk.screen.start(), desk.screen.stop()))
+        desk.do(lambda: (desk.start(), desk.screen.stop()))
         self.assertEqual((desk.statuses, desk.cells.rows), ([1], []))
 
     def test_it_can_be_interrupted(self) -> None:

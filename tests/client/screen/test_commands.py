@@ -2,102 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import commands
-from chatservice.client.screen.command import Correspondent, Refused
-from chatservice.client.screen.commands import COMMANDS, obey
-from chatservice.client.screen.ignoring import MOST, Ignoring
-from chatservice.client.screen.people import People
-from chatservice.client.state import Memory
+from chatservice.client.screen.commands import COMMANDS, Refused, obey
+from chatservice.client.screen.people import IGNORED_MOST
 from chatservice.text.layout import COLUMNS, width
 from chatservice.text.slash import LOOKS_LIKE
-
-
-class Typist:
-    """Somebody who types; what comes of it is noted."""
-
-    def __init__(self, room: str | None = "lobby", *others: str) -> None:
-        self.name = "ana"
-        self.room = room
-        self.columns = 40
-        self.correspondent: Correspondent | None = None
-        names = [name for name in (room, *others) if name is not None]
-        self.rooms = {name: messages.RoomSeen(room=name, people=2, topic="") for name in names}
-        self.settings = Memory(None, self.told_of_memory).settings
-        self.ignoring = Ignoring({}, lambda ignored: None)
-        self.people = People()
-        self.people.all_in("lobby", ["ana", "Bob"])
-        self.said: list[Any] = []
-        self.asked: list[Any] = []
-        self.told: list[str] = []
-        self.done: list[tuple[str, Any]] = []
-        self._then: Callable[[Any], None]
-
-    def talk(self, request: messages.Talk) -> None:
-        self.said.append(request)
-
-    def ask(self, request: messages.Request, then: Callable[[messages.Reply], None]) -> None:
-        self.asked.append(request)
-        self._then = then
-
-    def answer(self, reply: messages.Reply) -> None:
-        self._then(reply)
-
-    def tell(self, *lines: str) -> None:
-        self.told += lines
-
-    def look_back(self, past: messages.Past) -> None:
-        self.done.append(("look_back", past))
-
-    def go(self, room: str) -> None:
-        self.done.append(("go", room))
-
-    def arrive(self, room: str) -> None:
-        self.done.append(("arrive", room))
-
-    def left(self, room: str) -> None:
-        self.done.append(("left", room))
-
-    def heard_of(self, rooms: list[messages.RoomSeen]) -> None:
-        self.done.append(("heard_of", [room.room for room in rooms]))
-
-    def moment(self, at: str) -> str:
-        return f"at {at}"
-
-    def told_of_memory(self, text: str) -> None:
-        raise AssertionError(text)
-
-    def quit(self, text: str) -> None:
-        self.done.append(("quit", text))
+from tests.client.screen.desk import AT, Desk
 
 
 class CommandTestCase(TestCase):
     def setUp(self) -> None:
-        self.ana = Typist("lobby", "dev")
+        self.sit_down("lobby", "dev")
+
+    def sit_down(self, *rooms: str, columns: int = 80) -> Desk:
+        """Come in, into some rooms; Bob is in the lobby."""
+        self.desk = desk = Desk(self, columns=columns, rows=200)
+        self.ana = desk.screen
+        desk.connect()
+        desk.welcome(*(messages.RoomSeen(room=room, people=2) for room in rooms))
+        desk.answer(("ana", "Bob"))
+        self.told()
+        return desk
+
+    def told(self) -> list[str]:
+        """Return what was told since the last time."""
+        self.desk.wait(1)
+        self.desk.got()
+        before = getattr(self.desk, "told", 0)
+        rows = [row.removeprefix("-- ") for row in self.desk.rows if row.startswith("--")]
+        self.desk.told = len(rows)  # type: ignore[attr-defined]
+        return rows[before:]
+
+    def obey(self, typed: str) -> list[Any]:
+        """Have something obeyed; return what was sent."""
+        self.desk.got()
+        self.desk.do(lambda: obey(self.ana, typed))
+        return self.desk.got()
 
     def assert_says(self, typed: str, *said: messages.Talk) -> None:
-        obey(self.ana, typed)
-        self.assertEqual(self.ana.said, list(said))
-        self.ana.said.clear()
+        sent = [replace(talk, seq=None) for talk in self.obey(typed)]
+        self.assertEqual(sent, list(said))
 
     def assert_asks(self, typed: str, asked: messages.Request) -> None:
-        obey(self.ana, typed)
-        self.assertEqual(self.ana.asked, [asked])
-        self.ana.asked.clear()
+        (self.asked,) = self.obey(typed)
+        self.assertEqual(replace(self.asked, ref=None), asked)
+        self.told()
 
-    def assert_refused(self, typed: str, why: str, typist: Typist | None = None) -> None:
-        error = self.assertRaises(Refused, obey, typist or self.ana, typed)
+    def answer(self, reply: Any, *people: str) -> list[str]:
+        """Answer to what was asked last, and to all that is asked then; return what is told."""
+        self.desk.says(replace(reply, ref=self.asked.ref))
+        self.desk.answer(people or ("ana", "Bob"))
+        return self.told()
+
+    def assert_refused(self, typed: str, why: str) -> None:
+        error = self.assertRaises(Refused, obey, self.ana, typed)
         self.assertEqual(str(error), why)
 
     def assert_tells(self, typed: str, *told: str) -> None:
-        obey(self.ana, typed)
-        self.assertEqual(self.ana.told, list(told))
-        self.ana.told.clear()
+        self.obey(typed)
+        self.assertEqual(self.told(), list(told))
+
+    def bob_writes(self, session: str | None = "7f3c") -> None:
+        self.desk.says(self.desk.event("private", author="bob", text="hi", session=session))
+        self.told()
 
 
 class TalkTests(CommandTestCase):
@@ -135,7 +108,7 @@ class TalkTests(CommandTestCase):
             "one\n/mgs bob psst", "one of these lines begins with /mgs: type that by itself"
         )
         self.assert_refused("/mgs bob psst\ntwo", "there is no /mgs: did you mean /msg?")
-        self.assertEqual(self.ana.said, [])
+        self.assertEqual(self.desk.got(), [])
 
     def test_many_lines_behind_a_command_all_go_where_the_first_goes(self) -> None:
         self.assert_says(
@@ -151,16 +124,17 @@ class TalkTests(CommandTestCase):
         self.assert_refused("/join dev\nhi", "/join takes one line, and these are 2")
 
     def test_a_line_that_is_too_long(self) -> None:
-        self.assertRaises(Refused, obey, self.ana, "ok\n" + "x" * 11, 10)
-        self.assertEqual(self.ana.said, [])
-        obey(self.ana, "x" * 10, 10)
+        why = "a line has at most 200 characters; that one has 201"
+        self.assert_refused("ok\n" + "x" * 201, why)
+        self.assertEqual(self.desk.got(), [])
+        self.assert_says("x" * 200, messages.Say(room="lobby", text="x" * 200))
 
     def test_the_commands_that_talk(self) -> None:
         self.assert_says("/me waves", messages.Do(room="lobby", text="waves"))
         self.assert_says("/ME  waves", messages.Do(room="lobby", text="waves"))
         self.assert_says("/say #Dev it works", messages.Say(room="dev", text="it works"))
         self.assert_says("/msg bob lunch?", messages.Private(to="bob", text="lunch?"))
-        self.ana.correspondent = Correspondent("bob", "7f3c")
+        self.bob_writes()
         self.assert_says("/reply yes", messages.Private(session="7f3c", text="yes"))
         self.assert_says("/topic the release", messages.Topic(room="lobby", text="the release"))
         self.assert_says("/topic -", messages.Topic(room="lobby", text=""))
@@ -168,62 +142,115 @@ class TalkTests(CommandTestCase):
     def test_what_is_refused(self) -> None:
         self.assert_refused("/me", "usage: /me TEXT")
         self.assert_refused("/msg bob", "usage: /msg NAME TEXT")
-        self.assert_refused("/msg ANA hi", "that is you")
         self.assert_refused("/reply hi", "nobody wrote to you privately yet")
-        self.ana.correspondent = Correspondent("bob", None)
+        self.bob_writes(None)
         self.assert_refused(
             "/reply hi", "this server does not tell whether that is still bob: /msg NAME TEXT"
         )
         self.assert_refused("/say ops hi", "you are not in #ops: /join it first")
         self.assert_refused("/who a b", "usage: /who [ROOM]")
         self.assertIn("name", str(self.assertRaises(Refused, obey, self.ana, "/join <x>")))
-        nowhere = Typist(None)
-        for typed in ("hi", "/me waves", "/topic x", "/who", "/history", "/leave"):
-            self.assert_refused(typed, "you are in no room: /join one first", nowhere)
+
+    def test_in_no_room(self) -> None:
+        self.sit_down()
+        why = "you are in no room: /join one first"
+        for typed in ("hi", "/me waves", "/topic x", "/history"):
+            self.assert_refused(typed, why)
+        self.assert_refused("/who", "you are in no room: /who ROOM")
+        self.assert_refused("/leave", "you are in no room")
+
+    def test_in_a_private_talk(self) -> None:
+        self.bob_writes()
+        self.obey("/go bob")
+        self.assert_says("hi", messages.Private(session="7f3c", text="hi"))
+        why = "this is private, with bob: /go ROOM first"
+        for typed in ("/me waves", "/topic x", "/who", "/history"):
+            self.assert_refused(typed, why)
+        self.assert_asks("/who dev", messages.Who(room="dev"))
+        # It is who has the name now that is meant from here on.
+        self.assert_says("/msg bob hi", messages.Private(to="bob", text="hi"))
+        self.assert_says("hi", messages.Private(to="bob", text="hi"))
+        self.assert_says("/reply hi", messages.Private(session="7f3c", text="hi"))
+        self.bob_writes("9a1b")
+        self.assert_says("hi", messages.Private(session="9a1b", text="hi"))
+        self.obey("/leave")
+        self.assertEqual(self.ana.room, "dev")
 
 
 class RoomTests(CommandTestCase):
     def test_joining(self) -> None:
         self.assert_asks("/join #Ops", messages.Join(room="ops"))
-        self.ana.answer(messages.Ok(to="join", room="ops", people=1))
-        obey(self.ana, "/join dev")
-        self.assertEqual(self.ana.done, [("arrive", "ops"), ("go", "dev")])
-        self.assert_tells("/join lobby", "you are in #lobby already")
+        told = self.answer(messages.Ok(to="join", room="ops", people=1), "ana")
+        self.assertEqual(told[-1], "you are in #ops: no one else yet")
+        self.assertEqual(self.ana.room, "ops")
+        self.desk.do(lambda: obey(self.ana, "/join dev"))
+        self.desk.answer()
+        self.assertEqual(self.ana.room, "dev")
+        self.told()
+        self.assert_tells("/join dev", "you are in #dev already")
 
     def test_leaving(self) -> None:
         self.assert_asks("/leave dev", messages.Leave(room="dev"))
-        self.ana.answer(messages.Ok(to="leave", room="dev"))
-        self.assertEqual((self.ana.told, self.ana.done), (["you left #dev"], [("left", "dev")]))
+        self.assertEqual(self.answer(messages.Ok(to="leave", room="dev")), ["you left #dev"])
+        self.assertEqual([view.label for view in self.ana.views], ["#lobby"])
         self.assert_asks("/leave", messages.Leave(room="lobby"))
-        self.ana.answer(messages.Ok(to="leave", room="lobby"))
-        self.assertEqual(self.ana.done[-1], ("go", "dev"))
+        told = self.answer(messages.Ok(to="leave", room="lobby"))
+        self.assertEqual(told, ["you left #lobby; /join another"])
+
+    def test_going(self) -> None:
+        self.bob_writes()
+        self.assert_tells(
+            "/go",
+            "1    #lobby (you are here)",
+            "2    #dev",
+            "3    bob (1 unread)",
+            "all  all in one view",
+        )
+        for typed, here in (
+            ("2", "#dev"),
+            ("bob", "bob"),
+            ("#Lobby", "#lobby"),
+            ("BOB", "bob"),
+            ("dev", "#dev"),
+        ):
+            self.obey(f"/go {typed}")
+            assert self.ana.here is not None
+            self.assertEqual((self.ana.here.label, self.ana.together), (here, False))
+        self.obey("/go ALL")
+        self.assertEqual((self.ana.room, self.ana.together), ("dev", True))
+        for typed, why in (
+            ("4", "there is no view 4: /go lists them"),
+            ("0", "there is no view 0: /go lists them"),
+            ("#ops", "you are not in #ops: /join it first"),
+            ("zoe", "there is no zoe here: /who shows who is"),
+            ("ana", "that is you"),
+        ):
+            self.assert_refused(f"/go {typed}", why)
+
+    def test_a_talk_begins_with_who_is_here(self) -> None:
+        self.obey("/go BOB")
+        self.assert_says("hi", messages.Private(to="Bob", text="hi"))
 
     def test_who(self) -> None:
         self.assert_asks("/who", messages.Who(room="lobby"))
         people = [messages.Person(name="ana"), messages.Person(name="bob", away="lunch")]
-        self.ana.answer(messages.WhoIs(room="lobby", people=people, count=5))
-        self.assertEqual(
-            self.ana.told, ["5 people in #lobby:", "  ana, bob (away)", "  and 3 more"]
-        )
+        told = self.answer(messages.WhoIs(room="lobby", people=people, count=5))
+        self.assertEqual(told, ["5 people in #lobby:", "  ana, bob (away)", "  and 3 more"])
         self.assert_asks("/who ops", messages.Who(room="ops"))
-        self.ana.told.clear()
-        self.ana.answer(messages.WhoIs(room="ops", people=[], count=0))
-        self.assertEqual(self.ana.told, ["nobody is in #ops"])
+        told = self.answer(messages.WhoIs(room="ops", people=[], count=0))
+        self.assertEqual(told, ["nobody is in #ops"])
 
     def test_names(self) -> None:
-        self.assert_asks("/names", messages.Names(page=1, limit=100))
         names = ["ana", "bob", "moritz-der-grosse", "渡辺さん"]
         page = messages.NameList(names=names, count=104, page=1, pages=2)
-        self.ana.answer(page)
         first, last = "104 people here, page 1 of 2:", "/names 2 shows the next"
-        self.assertEqual(
-            self.ana.told,
-            [first, "  ana       bob  moritz-der-grosse", "  渡辺さん", last],
-        )
-        self.ana.told.clear()
-        self.ana.columns = 80
-        self.ana.answer(page)
-        self.assertEqual(self.ana.told, [first, "  ana  bob  moritz-der-grosse  渡辺さん", last])
+        for columns, rows in (
+            (40, ["  ana       bob  moritz-der-grosse", "  渡辺さん"]),
+            (80, ["  ana  bob  moritz-der-grosse  渡辺さん"]),
+        ):
+            self.sit_down("lobby", columns=columns)
+            self.assert_asks("/names", messages.Names(page=1, limit=100))
+            self.assertEqual(self.answer(page), [first, *rows, last])
         self.assert_asks("/names 2", messages.Names(page=2, limit=100))
         for wrong in ("0", "x", "1 2"):
             self.assert_refused(f"/names {wrong}", "usage: /names [PAGE]")
@@ -235,9 +262,10 @@ class RoomTests(CommandTestCase):
         self.assert_asks("/list", messages.Rooms())
         self.assert_says("/query bob hi", messages.Private(to="bob", text="hi"))
         self.assert_tells("/? exit", "/quit [TEXT]: leave the chat", "for example: /quit see you")
-        obey(self.ana, "/exit bye")
-        self.assertEqual(self.ana.done, [("quit", "bye")])
         self.assert_refused("one\n/j dev", "one of these lines begins with /j: type that by itself")
+        self.assertEqual(self.obey("/exit bye"), [])
+        self.desk.says(messages.Ok(to="leave", room="lobby"))
+        self.assertTrue(self.ana.leaving)
 
     def test_rooms(self) -> None:
         self.assert_asks("/rooms", messages.Rooms())
@@ -246,22 +274,20 @@ class RoomTests(CommandTestCase):
             messages.RoomSeen(room="dev", people=2),
             messages.RoomSeen(room="ops", people=1, locked=True),
         ]
-        self.ana.answer(messages.RoomList(rooms=rooms, count=4))
         self.assertEqual(
-            self.ana.told,
+            self.answer(messages.RoomList(rooms=rooms, count=4)),
             ["12  #lobby (you are here)", " 2  #dev (yours)", " 1  #ops (locked)", "and 1 more"],
         )
-        self.assertEqual(self.ana.done, [("heard_of", ["lobby", "dev", "ops"])])
-        self.ana.told.clear()
-        self.ana.answer(messages.RoomList(rooms=[], count=0))
-        self.assertEqual(self.ana.told, ["there are no rooms"])
+        self.assertEqual(self.ana.rooms_known, ["lobby", "dev", "ops"])
+        self.assert_asks("/rooms", messages.Rooms())
+        told = self.answer(messages.RoomList(rooms=[], count=0))
+        self.assertEqual(told, ["there are no rooms"])
 
     def test_history(self) -> None:
         self.assert_asks("/history", messages.History(room="lobby", limit=50))
         self.assert_asks("/history 3", messages.History(room="lobby", limit=3))
         past = messages.Past(room="lobby", events=[], more=False, gap=False)
-        self.ana.answer(past)
-        self.assertEqual(self.ana.done, [("look_back", past)])
+        self.assertEqual(self.answer(past), ["nothing was said in #lobby"])
         for wrong in ("0", "x", "1001", "²", "-1"):
             self.assert_refused(f"/history {wrong}", "usage: /history [N], N from 1 to 1,000")
 
@@ -269,19 +295,18 @@ class RoomTests(CommandTestCase):
 class OtherTests(CommandTestCase):
     def test_the_topic_is_shown(self) -> None:
         self.assert_tells("/topic", "#lobby has no topic")
-        self.ana.rooms["lobby"] = messages.RoomSeen(room="lobby", people=1, topic="the release")
+        self.desk.says(self.desk.event("topic", author="bob", text="the release"))
+        self.told()
         self.assert_tells("/topic", "the topic: the release")
 
     def test_oneself(self) -> None:
         self.assert_asks("/nick anna", messages.Nick(name="anna"))
-        self.ana.name = "anna"
-        self.ana.answer(messages.Ok(to="nick", name="anna"))
+        told = self.answer(messages.Ok(to="nick", name="anna"))
+        self.assertEqual(told, ["you are anna now"])
         self.assert_asks("/away out for lunch", messages.Away(text="out for lunch"))
-        self.ana.answer(messages.Ok(to="away"))
-        self.assertEqual(self.ana.told, ["you are anna now", "you are away until you speak"])
-        obey(self.ana, "/quit see you")
-        obey(self.ana, "/quit")
-        self.assertEqual(self.ana.done, [("quit", "see you"), ("quit", "")])
+        self.assertEqual(self.answer(messages.Ok(to="away")), ["you are away until you speak"])
+        (quit,) = self.obey("/quit see you")
+        self.assertEqual(quit, messages.Quit(text="see you"))
 
     def test_the_bell(self) -> None:
         self.assert_tells("/bell", "bell: mentions")
@@ -323,39 +348,37 @@ class OtherTests(CommandTestCase):
         self.assert_refused("/unignore zoe", "you don't ignore zoe")
         self.assert_tells("/unignore bob", "you see Bob again")
         self.assert_tells("/ignored", "you ignore nobody")
-        for number in range(MOST):
+        for number in range(IGNORED_MOST):
             self.ana.ignoring.ignore(f"p{number}")
         self.assert_refused("/ignore bob", "you ignore 100 people already")
 
     def test_about_people(self) -> None:
+        self.ana.settings.change(zone="UTC")
         self.assert_asks("/whois bob", messages.LookUp(name="bob"))
-        about = messages.About(
-            name="Bob", rooms=["dev", "lobby"], since="X", idle=200, away="lunch"
-        )
-        self.ana.answer(about)
+        rooms = ["dev", "lobby"]
+        about = messages.About(name="Bob", rooms=rooms, since=AT, idle=200, away="lunch")
         self.assertEqual(
-            self.ana.told,
+            self.answer(about),
             [
                 "Bob",
                 "in     #dev, #lobby",
-                "since  at X",
+                "since  2026-03-03 14:02",
                 "idle   3 minutes and 20 seconds",
                 "away   lunch",
             ],
         )
-        self.ana.told.clear()
-        self.ana.answer(
+        self.assert_asks("/whois eve", messages.LookUp(name="eve"))
+        told = self.answer(
             messages.About(name="eve", rooms=[], since="X", idle=0, away="", operator=True)
         )
-        self.assertEqual(
-            self.ana.told[:2] + self.ana.told[-1:],
-            ["eve (operator)", "in     no room", "away   yes"],
-        )
+        self.assertEqual(told[:3:2], ["eve (operator)", "since  X"])
+        self.assertEqual(told[1::3], ["in     no room", "away   yes"])
 
     def test_about_the_server(self) -> None:
         self.assert_asks("/uptime", messages.Uptime())
-        self.ana.answer(messages.Up(seconds=7200, since="X"))
-        self.assertEqual(self.ana.told, ["up 2 hours", "since at X"])
+        self.assertEqual(
+            self.answer(messages.Up(seconds=7200, since="X")), ["up 2 hours", "since X"]
+        )
 
     def test_what_is_no_command(self) -> None:
         self.assert_refused("/", "/help shows what you can do")
@@ -366,22 +389,24 @@ class OtherTests(CommandTestCase):
         self.assert_tells(
             "/help /msg", "/msg NAME TEXT: write privately", "for example: /msg ana lunch?"
         )
-        obey(self.ana, "/help")
-        shown = "\n".join(self.ana.told)
+        self.obey("/help")
+        told = self.told()
+        shown = "\n".join(told)
         for command in COMMANDS.values():
             self.assertIn(command.usage, shown)
             self.assertIn(command.does, shown)
-            obey(self.ana, f"/help {command.name}")
-        for line in self.ana.told:
+            self.obey(f"/help {command.name}")
+        for line in (*told, *self.told()):
             self.assertLessEqual(width(f"-- {line}"), COLUMNS)
 
     def test_each_example_is_one(self) -> None:
         for command in COMMANDS.values():
-            typist = Typist("lobby", "dev")
-            typist.name, typist.correspondent = "zoe", Correspondent("bob", "7f3c")
+            self.sit_down("lobby", "dev")
+            self.bob_writes()
             if command.name == "unignore":
-                typist.ignoring.ignore("bob")
-            obey(typist, command.example.partition(" (")[0])
+                self.ana.ignoring.ignore("bob")
+            example = command.example.partition(" (")[0]
+            self.obey(example.replace(" ana", " Bob"))
 
     def test_the_usage_of_what_is_being_typed(self) -> None:
         for typed in ("/msg b", "/query b"):

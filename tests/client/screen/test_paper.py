@@ -4,32 +4,46 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from chatservice.client.screen import paper
 from chatservice.client.screen.paper import PAUSE, Paper
-from chatservice.client.screen.pastes import is_long, lines_of, preview
-from chatservice.client.screen.rendering import Line, Weight, day, notice
-from chatservice.client.screen.times import Times
-from chatservice.client.state import Memory
+from chatservice.client.screen.rendering import Line, Text, Weight, day, notice
+from chatservice.client.stored.state import Memory
 
 
 class Printer:
+    echoes = False
+
     def __init__(self, columns: int | None = 80) -> None:
         self.columns = columns
         self.prints: list[list[str]] = []
         self.rings = 0
 
-    def show(self, text: StyleAndTextTuples, ring: bool) -> None:
-        self.prints.append(fragment_list_to_text(text).split("\n")[:-1])
+    def show(self, text: Text, ring: bool) -> None:
+        self.prints.append(plain(text).split("\n")[:-1])
         self.rings += ring
 
+    def turn(self) -> None:
+        self.prints.append(["(a new page)"])
 
-def line(text: str, weight: Weight = Weight.NONE, at: datetime | None = None) -> Line:
-    return Line([("", text)], at is not None, at, weight)
+    def refresh(self) -> None:
+        """Nothing is drawn."""
+
+    def prompt(self, words: str = "") -> None:
+        """Nothing is typed."""
+
+    def close(self) -> None:
+        """There is no terminal."""
+
+
+def plain(text: Text) -> str:
+    return "".join(part for _, part in text)
+
+
+def line(text: str, at: datetime | None = None) -> Line:
+    return Line([("", text)], at is not None, at)
 
 
 class PaperTests(TestCase):
@@ -38,9 +52,7 @@ class PaperTests(TestCase):
         self.printer = Printer()
         self.settings = Memory(None, self.fail).settings
         self.settings.change(timestamps="off")
-        self.paper = Paper(
-            self.clock, self.printer, Times(self.settings), lambda weight: weight > Weight.TALK
-        )
+        self.paper = Paper(self.clock, self.printer, self.settings)
 
     def put(self, *texts: str) -> None:
         self.paper.put(*map(line, texts))
@@ -101,25 +113,46 @@ class PaperTests(TestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_the_bell_rings_once(self) -> None:
-        self.paper.put(line("one", Weight.MENTION), line("two", Weight.MENTION))
+        self.paper.call(Weight.MENTION)
+        self.paper.call(Weight.MENTION)
+        self.put("one", "two")
         self.clock.advance(1)
-        self.paper.put(line("three", Weight.TALK))
+        self.paper.call(Weight.TALK)
+        self.put("three")
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 1)
         self.paper.hold()
-        self.paper.put(line("four", Weight.MENTION))
+        self.paper.call(Weight.MENTION)
+        self.put("four")
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 1)
         self.paper.release()
         self.clock.advance(1)
         self.assertEqual(self.printer.rings, 2)
 
+    def test_it_rings_for_what_is_not_printed(self) -> None:
+        self.paper.call(Weight.MENTION)
+        self.clock.advance(1)
+        self.assertEqual((self.printer.prints, self.printer.rings), ([[]], 1))
+        self.paper.call(Weight.TALK)
+        self.clock.advance(1)
+        self.assertEqual((self.printer.prints, self.printer.rings), ([[]], 1))
+
+    def test_a_new_page_begins_behind_all_that_waits(self) -> None:
+        self.put("one")
+        self.paper.hold()
+        self.put("two")
+        self.paper.turn()
+        self.put("three")
+        self.clock.advance(1)
+        self.assertEqual(self.printer.prints, [["one", "two"], ["(a new page)"], ["three"]])
+
     def test_each_day_has_its_line(self) -> None:
         now = datetime.now().astimezone()
         before = now - timedelta(days=1)
         self.paper.put(line("a", at=before), notice("b"), line("c", at=before), line("d", at=now))
         self.clock.advance(0)
-        days = [fragment_list_to_text(day(at).fragments) for at in (before, now)]
+        days = [plain(day(at).fragments) for at in (before, now)]
         self.assertEqual(self.printer.prints, [[days[0], "a", "-- b", "c", days[1], "d"]])
 
     def test_the_time_stands_in_front_as_one_wants_it(self) -> None:
@@ -164,23 +197,3 @@ class PaperTests(TestCase):
         self.put("one two three")
         self.clock.advance(1)
         self.assertEqual(self.printer.prints, [["one two", "   three"], ["one two three"]])
-
-
-class PasteTests(TestCase):
-    def test_what_is_long(self) -> None:
-        self.assertFalse(is_long("x\n" * 5))
-        self.assertFalse(is_long("\n" * 50 + "x"))
-        self.assertTrue(is_long("x\n" * 6))
-        self.assertFalse(is_long("x" * 2000))
-        self.assertTrue(is_long("x" * 2001))
-
-    def test_its_lines(self) -> None:
-        self.assertEqual(lines_of("a\r\n\r\n \nb\x1b\n"), ["a", "b␛"])
-
-    def test_how_it_begins(self) -> None:
-        self.assertEqual(preview(["a"], 80), ["you pasted 1 line, 1 characters:", "  a"])
-        lines = ["日本語" * 20, "b", "c", "d", "e"]
-        shown = preview(lines, 40)
-        self.assertEqual(shown[0], "you pasted 5 lines, 64 characters:")
-        self.assertEqual(shown[1], "  " + "日本語" * 5 + "日本")
-        self.assertEqual(shown[-1], "  … and 2 more")

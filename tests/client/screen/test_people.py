@@ -1,4 +1,4 @@
-"""Whom one could mean, and what was not read."""
+"""Whom one could mean, and whom one does not want to see."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import people
-from chatservice.client.screen.people import People, Unread
+from chatservice.client.screen.people import FORMER_MOST, Ignoring, People
 
 
 def event(type: str = "said", room: str | None = "lobby", **values: Any) -> messages.Event:
@@ -55,31 +55,53 @@ class PeopleTests(TestCase):
         self.assertEqual(self.people.known(None), ["zoe", "cleo"])
 
 
-class UnreadTests(TestCase):
-    def test_what_is_elsewhere_is_counted(self) -> None:
-        now = [5.0]
-        unread = Unread(lambda: now[0])
-        for happened in (
-            event(author="bob", text="x"),
-            event(room="dev", author="bob", text="x"),
-            event("did", room="dev", author="bob", text="x"),
-            event("joined", room="dev", names=["cleo"]),
-            event("private", None, author="bob", text="x"),
-        ):
-            unread.came(happened, "lobby")
-        self.assertEqual(unread.counts, {"#dev": 2, "bob": 1})
-        unread.came(event("renamed", author="bob", name="rob"), "lobby")
-        self.assertEqual(unread.counts, {"#dev": 2, "rob": 1})
-        unread.read("ROB")
-        unread.read("#ops")
-        self.assertEqual(unread.counts, {"#dev": 2})
-        unread.read_all()
-        self.assertEqual(unread.counts, {})
-        for now[0], room in ((6.0, "dev"), (7.0, "ops"), (8.0, "dev")):
-            unread.came(event(room=room, author="bob", text="x"), "lobby")
-        unread.read_until(6.5)
-        self.assertEqual(unread.counts, {"#dev": 2, "#ops": 1})
-        unread.read_until(7.0)
-        self.assertEqual(unread.counts, {"#dev": 2})
-        unread.read_until(8.0)
-        self.assertEqual(unread.counts, {})
+def said_by(author: str, id: int, type: str = "said") -> messages.Event:
+    return messages.Event(type=type, id=id, at="", author=author)
+
+
+class IgnoringTests(TestCase):
+    def setUp(self) -> None:
+        self.kept: dict[str, Any] = {}
+        self.ignoring = Ignoring({}, self.keep)
+
+    def keep(self, ignored: dict[str, Any]) -> None:
+        self.kept = ignored
+
+    def assert_hidden(self, *authors: tuple[str, int]) -> None:
+        """See that of some people, at some times, these alone are hidden."""
+        for ignoring in (self.ignoring, Ignoring(self.kept, self.fail)):
+            told = [(name, id) for name in ("bob", "rob", "ana") for id in (1, 5, 9)]
+            hidden = [(name, id) for name, id in told if ignoring.hides(said_by(name, id))]
+            self.assertEqual(hidden, list(authors))
+
+    def test_a_name_is_compared_as_names_are(self) -> None:
+        self.assertTrue(self.ignoring.ignore("Bob"))
+        self.assertTrue(self.ignoring.ignore("bob"))
+        self.assertEqual(self.ignoring.names, ["Bob"])
+        self.assert_hidden(("bob", 1), ("bob", 5), ("bob", 9))
+        self.assertTrue(self.ignoring.hides(said_by("BOB", 1, "private")))
+        for shown in ("joined", "left", "renamed", "topic", "announced"):
+            self.assertFalse(self.ignoring.hides(said_by("bob", 1, shown)))
+        self.assertEqual(self.ignoring.heed("BOB"), "Bob")
+        self.assertIsNone(self.ignoring.heed("bob"))
+        self.assert_hidden()
+
+    def test_a_change_of_name_is_followed_and_the_past_is_hidden_under_the_old_one(self) -> None:
+        self.ignoring.ignore("bob")
+        self.ignoring.renamed("ana", "anna", 4)
+        self.ignoring.renamed("bob", "rob", 5)
+        self.assertEqual(self.ignoring.names, ["rob"])
+        self.assert_hidden(("bob", 1), ("bob", 5), ("rob", 1), ("rob", 5), ("rob", 9))
+        self.ignoring.ignore("bob")
+        self.assert_hidden(*((name, id) for name in ("bob", "rob") for id in (1, 5, 9)))
+        self.ignoring.heed("bob")
+        self.ignoring.heed("rob")
+        self.assert_hidden()
+
+    def test_not_every_name_that_somebody_had_is_remembered(self) -> None:
+        self.ignoring.ignore("p0")
+        for number in range(100):
+            self.ignoring.renamed(f"p{number}", f"p{number + 1}", number + 1)
+        self.assertEqual(len(self.kept["p100"]), FORMER_MOST)
+        self.assertFalse(self.ignoring.hides(said_by("p0", 1)))
+        self.assertTrue(self.ignoring.hides(said_by("p99", 99)))

@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.output import ColorDepth
 from twisted.trial.unittest import TestCase
 
 from chatservice import messages
 from chatservice.client.screen import rendering
 from chatservice.client.screen.mentions import mentions
-from chatservice.client.screen.rendering import Line, Weight
-from chatservice.client.screen.styles import PALETTE, QUIET, of_name, style_for
-from chatservice.client.screen.wrapping import wrap
+from chatservice.client.screen.output import QUIET, style_for
+from chatservice.client.screen.rendering import PALETTE, Line, Text, Weight, of_name, wrap
 from chatservice.text.layout import width
 
 AT = "2026-03-03T14:02:00.000Z"
@@ -28,7 +25,7 @@ def event(type: str = "said", room: str | None = "lobby", **values: Any) -> mess
 
 def text(line: Line | None) -> str:
     assert line is not None
-    return fragment_list_to_text(line.fragments)
+    return "".join(part for _, part in line.fragments)
 
 
 def styled(line: Line | None, style: str) -> list[str]:
@@ -41,7 +38,10 @@ class EventTests(TestCase):
     def assert_shown(
         self, shown: str, happened: messages.Event, here: str | None = "lobby"
     ) -> None:
-        self.assertEqual(text(rendering.happened(happened, here, "ana")), shown)
+        line = rendering.happened(happened, "ana")
+        if line is not None and happened.room is not None and happened.room != here:
+            line = line.elsewhere(happened.room)
+        self.assertEqual(text(line), shown)
 
     def test_what_is_said_and_done(self) -> None:
         self.assert_shown("<bob> hi", event(author="bob", text="hi"))
@@ -55,7 +55,7 @@ class EventTests(TestCase):
         self.assert_shown("-- #lobby: bob left", event("left", names=["bob"]), "dev")
         self.assert_shown("-- bob left (see you)", event("left", names=["bob"], text="see you"))
         self.assert_shown("-- bob and cleo left", event("left", names=["bob", "cleo"]))
-        self.assert_shown("-- bob is now rob", event("renamed", author="bob", name="rob"), "dev")
+        self.assert_shown("-- bob is now rob", event("renamed", author="bob", name="rob"))
         self.assert_shown("-- bob set the topic: x", event("topic", author="bob", text="x"))
         self.assert_shown("-- bob took the topic away", event("topic", author="bob"))
         self.assert_shown(
@@ -75,7 +75,7 @@ class EventTests(TestCase):
         )
 
     def test_ones_own_coming_is_not_shown(self) -> None:
-        self.assertIsNone(rendering.happened(event("joined", names=["ana"]), "lobby", "ana"))
+        self.assertIsNone(rendering.happened(event("joined", names=["ana"]), "ana"))
         self.assert_shown("-- bob joined", event("joined", names=["ana", "bob"], count=2))
 
     def test_who_may_want_to_be_called(self) -> None:
@@ -87,7 +87,7 @@ class EventTests(TestCase):
             (event("announced", None, author="eve", text="stop"), Weight.TALK),
             (event("joined", names=["bob"]), Weight.NONE),
         ):
-            line = rendering.happened(happened, "lobby", "ana")
+            line = rendering.happened(happened, "ana")
             assert line is not None
             self.assertEqual(line.weight, weight, happened)
         self.assertEqual(
@@ -96,7 +96,7 @@ class EventTests(TestCase):
         )
 
     def test_ones_own_name_is_marked(self) -> None:
-        line = rendering.happened(event(author="bob", text="Ana, ana and banana"), "lobby", "ana")
+        line = rendering.happened(event(author="bob", text="Ana, ana and banana"), "ana")
         self.assertEqual(styled(line, "class:mention"), ["Ana", "ana"])
         self.assertEqual(text(line), "<bob> Ana, ana and banana")
 
@@ -110,21 +110,23 @@ class EventTests(TestCase):
             (messages.Topic(room="lobby", text="x"), "-- you set the topic: x"),
             (messages.Topic(room="dev", text=""), "-- #dev: you took the topic away"),
         ):
-            line = rendering.sent(request, "lobby", "ana", at)
+            line = rendering.sent(request, "ana", at, to="bob")
+            if getattr(request, "room", None) == "dev":
+                line = line.elsewhere("dev")
             self.assertEqual(text(line), shown)
             self.assertEqual(styled(line, "class:mention"), [])
 
     def test_the_past(self) -> None:
-        self.assertEqual(text(rendering.past(event(author="ana", text="x"), "ana")), "<ana> x")
+        self.assertEqual(text(rendering.happened(event(author="ana", text="x"), "ana")), "<ana> x")
         self.assertEqual(
-            text(rendering.past(event("acted", author="eve", text="muted bob"), "ana")),
+            text(rendering.happened(event("acted", author="eve", text="muted bob"), "ana")),
             "-- eve muted bob",
         )
 
     def test_answers(self) -> None:
         self.assertEqual(text(rendering.notice("bell: off")), "-- bell: off")
-        self.assertEqual(text(rendering.missed(1)), "-- you were away: 1 line --")
-        self.assertEqual(text(rendering.missed(1037)), "-- you were away: 1,037 lines --")
+        self.assertEqual(text(rendering.rule("that was it")), "-- that was it --")
+        self.assertEqual([rendering.counted(n) for n in (1, 1037)], ["1 line", "1,037 lines"])
         self.assertEqual(text(rendering.day(datetime(2026, 3, 3))), "-- Tuesday, 3 March 2026 --")
         self.assertEqual(
             [text(line) for line in rendering.where_one_is("dev", ["bob"], 1, "x")],
@@ -216,13 +218,13 @@ class StyleTests(TestCase):
 
 
 class WrappingTests(TestCase):
-    def rows(self, fragments: StyleAndTextTuples | str, columns: int, indent: int = 2) -> list[str]:
+    def rows(self, fragments: Text | str, columns: int, indent: int = 2) -> list[str]:
         if isinstance(fragments, str):
             fragments = [("", fragments)]
-        return fragment_list_to_text(wrap(fragments, columns, indent)).split("\n")
+        return "".join(part for _, part in wrap(fragments, columns, indent)).split("\n")
 
     def test_what_fits_stays_as_it_is(self) -> None:
-        fragments: StyleAndTextTuples = [("a", "1234567"), ("b", " 90")]
+        fragments: Text = [("a", "1234567"), ("b", " 90")]
         self.assertIs(wrap(fragments, 10, 2), fragments)
 
     def test_between_words(self) -> None:
@@ -273,7 +275,7 @@ class WrappingTests(TestCase):
                     self.assertNotRegex(row[columns:], "[^x-]")
 
     def test_the_indent_is_less_in_a_narrow_terminal(self) -> None:
-        line = rendering.happened(event(author="bob", text="hi"), "lobby", "ana")
+        line = rendering.happened(event(author="bob", text="hi"), "ana")
         assert line is not None
         self.assertEqual([line.indent(columns, 8) for columns in (40, 59, 60, 80)], [2, 2, 8, 8])
         self.assertEqual(line.indent(80, 0), 2)
