@@ -18,11 +18,10 @@ from chatservice import logs
 from chatservice.clock import go_by_monotonic
 from chatservice.cluster import settings
 from chatservice.core.chat import Chat
-from chatservice.core.rekeying import revise, revise_alone
+from chatservice.core.rekeying import revise
 from chatservice.core.state import OPERATORS
 from chatservice.doors.factory import ChatFactory
 from chatservice.doors.listener import Listener, parted
-from chatservice.journal.events import Revision
 from chatservice.journal.memory import MemoryJournal
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
@@ -194,7 +193,7 @@ def makeService(options: Options) -> IService:
     elif options["history"] == "none":
         chat = make_chat(journal=MemoryJournal(_now))
     else:
-        chat = make_chat(journal=_file(options, revise))
+        chat = make_chat(journal=_file(options, alone=True))
     return ChatService(
         reactor,
         ChatFactory(reactor, chat, options.limits),
@@ -213,18 +212,18 @@ def _on_many_nodes(
     from chatservice.cluster.peers import Nodes
 
     journal = ClusterJournal(
-        reactor, _file(options, revise_alone), NatsLog(brokers), float(options.limits.lease)
+        reactor, _file(options, alone=False), NatsLog(brokers), float(options.limits.lease)
     )
     return make_chat(journal=journal, peers=lambda chat: Nodes(chat, journal))
 
 
-def _file(options: Options, revised: Callable[..., Revision | None]) -> SqliteJournal:
+def _file(options: Options, alone: bool) -> SqliteJournal:
     return SqliteJournal(
         options["history"],
         _now,
         deferToThread,
         ages=options["keep"] > 0,
-        revise=partial(revised, longest=options.limits.max_name),
+        revise=partial(revise, longest=options.limits.max_name, alone=alone),
     )
 
 

@@ -14,8 +14,8 @@ from twisted.trial.unittest import TestCase
 from chatservice import messages
 from chatservice.client.session.session import IDLE, PATIENCE
 from chatservice.core.actions.rooms import HISTORY_MOST, PEOPLE_TOLD, ROOMS_TOLD
+from chatservice.core.feed.history import CHARACTERS_MOST
 from chatservice.core.sessions import PERIODS_MOST
-from chatservice.core.talk import CHARACTERS_MOST
 from chatservice.core.tokens import TOKEN_BYTES
 from chatservice.doors.factory import GREETING_SILENCE
 from chatservice.doors.json.dialog import longest

@@ -94,8 +94,7 @@ def _make(pieces: Pieces) -> _Made:
             break
     else:
         over = True
-    cost = max(len(made) / PIECES_A_LINE, size / BYTES_A_LINE)
-    return _Made(b"".join(made), cost, over, wanted)
+    return _Made(b"".join(made), max(len(made) / PIECES_A_LINE, size / BYTES_A_LINE), over, wanted)
 
 
 class Answers:

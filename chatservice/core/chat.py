@@ -11,20 +11,20 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.clock import Timer
 from chatservice.core.answers import Answers
 from chatservice.core.commits import Commits
-from chatservice.core.members import Member, Replay, Room
+from chatservice.core.members import Member, Replay
 from chatservice.core.peers import Alone, Peers
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
 from chatservice.core.resume import Returns
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.events import PRIVATE, TALK, TOPIC, Fact, Journal, inbox
+from chatservice.journal.events import TALK, Journal
 from chatservice.limits import Limits
 
 PRUNE_EVERY: Final = 60.0
@@ -53,8 +53,6 @@ class Chat(State):
     :ivar connections: tells how many connections there are; set by who knows.
     :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
     """
-
-    _shutting_down: IDelayedCall | None = None
 
     def __init__(
         self,
@@ -85,6 +83,7 @@ class Chat(State):
         self.called = "the server"
         self.connections: Callable[[], int] = lambda: len(self.sessions)
         self.shutdown: Callable[[str], None] = lambda reason: None
+        self._shutting_down = Timer(clock, lambda: self.shutdown(self._reason))
         self.peers = peers(self)
 
     def start(self) -> None:
@@ -135,21 +134,16 @@ class Chat(State):
 
     def shut_down(self, wait: float, reason: str) -> None:
         """Stop the service in so many seconds, whenever that was to be before."""
-        self.call_off()
-        self._shutting_down = self.clock.callLater(wait, self.shutdown, reason)
+        self._reason = reason
+        self._shutting_down.start(wait)
 
     def call_off(self) -> bool:
         """Let the service go on after all; tell whether it was to be stopped."""
-        if self._shutting_down is None or not self._shutting_down.active():
-            return False
-        self._shutting_down.cancel()
-        return True
+        was_to_stop = self._shutting_down.running
+        self._shutting_down.stop()
+        return was_to_stop
 
     # Saying something, and looking back
-
-    def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
-        """Let a member write to another privately; see :meth:`say`."""
-        self.say(member, inbox(to.origin), PRIVATE, text, seq)
 
     def be_away(self, member: Member, why: str | None) -> None:
         """Note that a member is away, or with None is not any more.
@@ -161,11 +155,6 @@ class Chat(State):
         member.away = why
         member.told = frozenset()
         self.note(member)
-
-    def set_topic(self, member: Member, room: Room, text: str, seq: int | None = None) -> None:
-        """Give a room a topic; ``""`` takes it away. See :meth:`say`."""
-        self.say(member, room.name, TOPIC, text, seq)
-        self.ticker.batch.hold(Fact(TOPIC, room.name, text))
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         """Let a member say or do something in a room, or for whom that stands for.

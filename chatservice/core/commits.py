@@ -22,7 +22,7 @@ from chatservice.core.moderation import BAN
 from chatservice.core.presence import Attendance
 from chatservice.core.rooms import Rooms
 from chatservice.core.state import State
-from chatservice.journal.events import HOUSE, JOINED, ROOM, Committed, Event, Fact
+from chatservice.journal.events import HOUSE, JOINED, ROOM, TALK, Committed, Event, Fact
 from chatservice.messages.shown import Entered
 from chatservice.text.listing import FACES
 
@@ -52,6 +52,7 @@ class Commits:
         # Each commit is a look at the clock: none stores a time that nobody checks.
         state.wall.now()
         state.past.append(events)
+        state.talked += sum(event.kind in TALK for event in events)
         # Facts first: joins and leaves below show topics, and may remove them.
         if facts:
             with log.failuresHandled("what holds from now on failed"):
@@ -85,10 +86,9 @@ class Commits:
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
         """Note which of their own words programs know to be stored from now on."""
-        tokens = self._state.tokens
         for event in events:
             if event.seq > 0:
-                session = tokens.of(event.origin)
+                session = self._state.tokens.of(event.origin)
                 if session is not None:
                     session.seq = max(session.seq, event.seq)
                     session.unstored.pop(event.seq, None)
@@ -142,12 +142,11 @@ class Commits:
         member, room = membership.member, membership.room
         if member.lost:
             return
-        first = islice(room.members, FACES + 2)
-        others = [other.name for other in first if other is not member][: FACES + 1]
+        others = [o.name for o in islice(room.members, FACES + 2) if o is not member]
         member.reply(
             Entered(
                 room=room.name,
-                others=others,
+                others=others[: FACES + 1],
                 count=len(room.members) - 1,
                 topic=self._state.standing.topics.get(room.name, ""),
             )

@@ -32,10 +32,9 @@ class Absences(Deadlines[Member]):
         address = counted(member.outlet.address)
         same = self._addresses.setdefault(address, {})
         same[member] = None
-        limits = self._limits
-        if address and 0 < limits.max_per_address < len(same):
+        if address and 0 < self._limits.max_per_address < len(same):
             self._end(next(iter(same)))
-        if 0 < limits.max_connections < len(self):
+        if 0 < self._limits.max_connections < len(self):
             self._end(next(iter(self)))
 
     def _end(self, member: Member) -> None:

@@ -14,12 +14,11 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from chatservice.core.outlet import Outlet, View, notices
+from chatservice.core.outlet import Outlet, View
 from chatservice.core.sessions import Reading, Record, Session
 from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Draft, Event, inbox, is_hidden
-from chatservice.messages import Code, Error, Reply
+from chatservice.messages import Code, Error, Notice, Reply
 
-_NOBODY: Final[frozenset[int]] = frozenset()
 NONE_HIDDEN: Final[dict[int, str]] = {}
 """The :attr:`Member.hidden` of all members who ignore nobody. It stays empty."""
 
@@ -108,6 +107,7 @@ class Member:
         now: int = 0,
         session: Session | None = None,
         active: float = 0.0,
+        lost: bool = False,
     ) -> None:
         self.name = name
         self.operator = operator
@@ -128,13 +128,13 @@ class Member:
         self.ignored: dict[str, Ignored] | None = None
         self.correspondent = 0
         self.away: str | None = None
-        self.told: frozenset[int] = _NOBODY
+        self.told: frozenset[int] = frozenset()
         self.since = now
         self.came = self.active = active
         self.spoke = session is not None and session.seq > 0
         self.gone = False
         self.until: int | None = None
-        self.lost = False
+        self.lost = lost
 
     def reply(self, reply: Reply) -> None:
         """Tell this member alone something, if its view has anything for it."""
@@ -144,7 +144,7 @@ class Member:
 
     def tell(self, *lines: str) -> None:
         """Say something of the service's own to this member alone."""
-        self.outlet.write(notices(self.view, *lines))
+        self.outlet.write(b"".join([self.view.reply(Notice(text=line)) for line in lines]))
 
     def refuse(self, code: Code, why: str) -> None:
         """Tell this member alone that something is not done, or is over."""
@@ -283,16 +283,6 @@ class Room:
     members: dict[Member, None] = field(default_factory=dict)
     head: dict[tuple[View, bool], dict[Member, None]] = field(default_factory=dict)
     population: int = 0
-
-
-def over(member: Member, room: str, since: int, until: int) -> Membership:
-    """Return what a member was in, and has left."""
-    return Membership(member, Room(room), since, until, leaving=True)
-
-
-def reads(member: Member, room: str, until: int) -> bool:
-    """Tell whether a member, that was connected already, still reads a period."""
-    return any(m.room.name == room and m.until == until for m in member.memberships)
 
 
 @dataclass(slots=True, eq=False)

@@ -25,7 +25,6 @@ WIDEST_V6: Final = 19
 """The shortest prefixes: a registry gives out no larger network to one operator."""
 
 _SITE: Final = 64
-_MAPPED: Final = 96
 _PREFIX: Final = re.compile("[0-9]{1,3}")
 
 Value = TypeVar("Value")
@@ -51,8 +50,8 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     if length > address.max_prefixlen:
         raise BadAddress(f"the prefix of that network is longer than /{address.max_prefixlen}")
     plain = _plain(address)
-    if plain is not address:
-        length -= _MAPPED
+    # Of an IPv4 address that is written as an IPv6 one, the prefix counts the bits before it, too.
+    length -= address.max_prefixlen - plain.max_prefixlen
     if length < (WIDEST_V4 if plain.version == 4 else WIDEST_V6):
         raise BadAddress("that is too many addresses")
     return ip_network((plain, length), strict=False)
@@ -111,17 +110,17 @@ class Networks(Generic[Value]):
         self._lengths[place[:2]] += place not in self._held
         self._held[place] = network, value
 
-    def remove(self, network: IPv4Network | IPv6Network) -> bool:
-        """Remove a network; tell whether it was there. Those within it and around it stay."""
+    def remove(self, network: IPv4Network | IPv6Network) -> None:
+        """Remove a network, if it is there. Those within it and around it stay."""
         place = _place(network.network_address, network.prefixlen)
-        if self._held.pop(place, None) is None:
-            return False
-        self._lengths[place[:2]] -= 1
-        return True
+        if self._held.pop(place, None) is not None:
+            self._lengths[place[:2]] -= 1
 
     def holding(self, address: IPv4Address | IPv6Address) -> Iterator[Value]:
-        """Give the values of the networks that hold an address, the narrowest first."""
-        address = _plain(address)
+        """Give the values of the networks that hold an address, the narrowest first.
+
+        :param address: as :func:`parse_address` gives it.
+        """
         lengths = (length for version, length in +self._lengths if version == address.version)
         for length in sorted(lengths, reverse=True):
             found = self._held.get(_place(address, length))

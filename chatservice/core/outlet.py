@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from chatservice.journal.events import Event
-from chatservice.messages import Notice, Reply
+from chatservice.messages import Reply
 
 
 class View(Protocol):
@@ -41,11 +41,6 @@ class View(Protocol):
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
         """Render a long answer, piece by piece (:class:`.Parts`)."""
-
-
-def notices(view: View, *lines: str) -> bytes:
-    """Render what the service has to say."""
-    return b"".join([view.reply(Notice(text=line)) for line in lines])
 
 
 class Unseen:

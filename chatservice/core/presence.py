@@ -76,8 +76,13 @@ class Attendance:
         A program that was lost before it can have learned its token has to give way.
         """
         holder = self._state.find(name)
-        unheard = holder is not None and holder.session is not None and not holder.session.heard
-        if holder is not None and holder is not member and holder.outlet.closed and unheard:
+        if (
+            holder is not None
+            and holder is not member
+            and holder.outlet.closed
+            and holder.session is not None
+            and not holder.session.heard
+        ):
             self.quit(holder)
         return self._state.peers.claims.claim(name, member)
 
@@ -218,8 +223,7 @@ class Attendance:
             # Remembered for as long as its token can be used.
             member.session.rooms = [membership.room.name for membership in memberships]
             self.absences.discard(member)
-            for fact in self._state.tokens.left(member.session):
-                self._state.ticker.batch.hold(fact)
+            self._state.ticker.batch.hold(*self._state.tokens.left(member.session))
             self._state.note(member)
         if memberships:
             self._state.ask(member)

@@ -75,20 +75,23 @@ class Settled(NamedTuple):
 
 def rules_of(facts: Iterable[Fact]) -> int:
     """Return by which rules a file was written, given what holds."""
-    own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
-    return int(own.get(RULES_FACT, 1))
+    return int({fact.name: fact.value for fact in facts if fact.kind == FILE}.get(RULES_FACT, 1))
 
 
 def revise(
-    facts: Sequence[Fact], rooms: Callable[[], Iterable[str]], longest: int
+    facts: Sequence[Fact], rooms: Callable[[], Iterable[str]], longest: int, alone: bool
 ) -> Revision | None:
     """Return the changes that bring a file of older rules up to today's.
 
     :param rooms: finds the rooms in which anything has happened.
     :param longest: how long a name may be.
+    :param alone: whether its process follows no log. If it does, and the file is that of a node,
+        the log decides, so that all nodes decide alike.
     :return: None if nothing has to.
     :raises JournalError: if it was written by newer rules.
     """
+    if not alone and any(fact.kind == FILE and fact.name in (NODE, BASE) for fact in facts):
+        return None
     rules = rules_of(facts)
     if rules > names.RULES:
         raise JournalError(f"it was written by a newer version (rules for names {rules})")
@@ -100,18 +103,6 @@ def revise(
     settled = settle(here, sessions - here, standing, rooms(), longest)
     tell(settled)
     return Revision([*settled.facts, Fact(FILE, RULES_FACT, str(names.RULES))], settled.drafts)
-
-
-def revise_alone(
-    facts: Sequence[Fact], rooms: Callable[[], Iterable[str]], longest: int
-) -> Revision | None:
-    """Do the same as :func:`revise`, unless the file is that of a node of a cluster.
-
-    There the log decides, so that all nodes decide alike.
-    """
-    if any(fact.kind == FILE and fact.name in (NODE, BASE) for fact in facts):
-        return None
-    return revise(facts, rooms, longest)
 
 
 def tell(settled: Settled) -> None:
@@ -222,11 +213,10 @@ class _Person:
 
 def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:
     """Return the rooms of which something holds."""
-    rooms = {name for kind, name in held if kind in (TOPIC, LOCK)}
-    for person in people:
-        rooms |= person.reading.rooms.keys()
-        rooms |= {period.room for period in person.reading.periods}
-    return rooms
+    readings = [person.reading for person in people]
+    return {name for kind, name in held if kind in (TOPIC, LOCK)}.union(
+        *({*reading.rooms, *(period.room for period in reading.periods)} for reading in readings)
+    )
 
 
 def _call_rooms(

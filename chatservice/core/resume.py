@@ -13,12 +13,12 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from chatservice import messages
+from chatservice.clock import Timer
 from chatservice.core import ignoring
-from chatservice.core.members import Cursor, Member, over, reads
+from chatservice.core.members import Cursor, Member, Membership, Room
 from chatservice.core.outlet import NOWHERE, UNSEEN, Outlet, View
 from chatservice.core.permissions import check_heard
 from chatservice.core.presence import Attendance
@@ -69,7 +69,7 @@ class Returns:
         self._attendance = attendance
         self._coming: dict[Member, _Coming] = {}
         self._claiming: dict[int, Member] = {}
-        self._due: IDelayedCall | None = None
+        self._tending = Timer(state.clock, self._tend)
 
     # Coming in
 
@@ -135,8 +135,9 @@ class Returns:
         Before it is stored what it did when it was here before, nobody can tell what is for it.
         """
         welcomed: Deferred[Member] = Deferred()
-        waiting = [*self._coming[member].welcomed, welcomed]
-        self._coming[member] = _Coming(arrival, self._state.past.head, waiting)
+        self._coming[member] = _Coming(
+            arrival, self._state.past.head, [*self._coming[member].welcomed, welcomed]
+        )
         member.outlet.replace(member.view.reply(REPLACED))
         member.outlet, member.view = arrival.outlet, arrival.view
         return welcomed
@@ -154,9 +155,15 @@ class Returns:
         new = token != arrival.hello.token or names.key(name) != names.key(session.name)
         if new:
             state.shares.check_name(outlet.site)
-        now, active = state.now(), state.clock.seconds()
-        member = Member(name, outlet, arrival.view, now=now, session=session, active=active)
-        member.lost = True
+        member = Member(
+            name,
+            outlet,
+            arrival.view,
+            now=state.now(),
+            session=session,
+            active=state.clock.seconds(),
+            lost=True,
+        )
         welcomed: Deferred[Member] = Deferred()
         self._claiming[member.origin] = member
         self._coming[member] = coming = _Coming(arrival, state.past.head, [welcomed])
@@ -173,7 +180,6 @@ class Returns:
         if session.name != name:
             session.name, session.was = name, ""
         state.tokens.here(session)
-        self._look_after()
         state.sessions[member.origin] = member
         ignoring.recognise(member, state.ignorers)
         batch = state.ticker.batch
@@ -226,10 +232,12 @@ class Returns:
         member.outlet, member.view, member.lost = outlet, view, False
         session.site = outlet.site
         since, gap = self._since(session, hello, resumed, began)
+        # It may have been connected already, and still read some of them.
+        known = {(membership.room.name, membership.until) for membership in member.memberships}
         member.memberships += [
-            over(member, period.room, period.since, period.until)
+            Membership(member, Room(period.room), period.since, period.until, leaving=True)
             for period in session.reading.periods
-            if period.until > since and not reads(member, period.room, period.until)
+            if period.until > since and (period.room, period.until) not in known
         ]
         member.cursor = Cursor(member, since)
         if resumed:
@@ -254,9 +262,9 @@ class Returns:
         )
         member.tell(*(state.motd if not resumed else ()))
         if session.was and hello.name != member.name:
-            was = session.was
             member.tell(
-                f"you are {member.name} now: {was} can't be your name any more, or is another's"
+                f"you are {member.name} now:"
+                f" {session.was} can't be your name any more, or is another's"
             )
         state.readers.ready(member.cursor)
 
@@ -273,8 +281,7 @@ class Returns:
         if other or hello.since > head:
             return head, True
         least = max(state.past.start, session.reading.forgotten)
-        missing = hello.since < max(least, state.journal.unbroken)
-        return max(hello.since, least), missing
+        return max(hello.since, least), hello.since < max(least, state.journal.unbroken)
 
     def hear(self, session: Session) -> None:
         """A program shows that it has its token: nobody else is to take its name."""
@@ -303,28 +310,22 @@ class Returns:
                 now=state.now(),
                 session=session,
                 active=state.clock.seconds(),
+                lost=True,
             )
-            member.lost = True
             state.sessions[member.origin] = member
             self._attendance.claim(member.name, member)
             for name, since in session.reading.rooms.items():
                 self._rooms.put(member, name, since)
             member.current = next(iter(member.memberships), None)
             self._attendance.absences.add(member)
-        self._look_after()
-
-    def _look_after(self) -> None:
-        if self._due is None and self._state.tokens:
-            self._due = self._state.clock.callLater(TEND_EVERY, self._tend)
+        self._tending.start(TEND_EVERY)
 
     def _tend(self) -> None:
         """Forget expired tokens, and note which numbers are stored."""
         state = self._state
-        self._due = None
-        self._look_after()
+        self._tending.start(TEND_EVERY)
         if state.wall.believed:
-            for fact in state.tokens.forget_expired():
-                state.ticker.batch.hold(fact)
+            state.ticker.batch.hold(*state.tokens.forget_expired())
         # Before the events that tell them can be forgotten.
         for session in state.tokens.unnoted():
             member = state.sessions.get(session.origin)
@@ -335,6 +336,5 @@ class Returns:
             state.ticker.wake()
 
     def stop(self) -> None:
-        """Look after nothing any more."""
-        if self._due is not None:
-            self._due.cancel()
+        """Forget no more tokens, and note no more numbers."""
+        self._tending.stop()

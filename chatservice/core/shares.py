@@ -90,10 +90,10 @@ class Shares:
             return Rate(clock, a_second if self.counting else 0.0, at_once)
 
         # All who may be connected at once may also be back at once, and then some.
-        a_minute = limits.connects_per_address
-        self.connections = rate(a_minute / 60, most + a_minute)
-        a_minute = limits.names_per_address
-        self._names = rate(a_minute / 60, most + a_minute)
+        self.connections = rate(
+            limits.connects_per_address / 60, most + limits.connects_per_address
+        )
+        self._names = rate(limits.names_per_address / 60, most + limits.names_per_address)
         self._lines = rate(limits.room_rate if limits.rate else 0, limits.room_burst)
         stored = limits.stored_per_address << 10
         self._stored = rate(stored, STORED_AT_ONCE * stored)
@@ -114,9 +114,10 @@ class Shares:
         """
         if not (address and self.counting):
             return 0.0
-        shown = self._lines.count((address, room), lines)
-        size = len(text.encode()) + lines * BYTES_AN_EVENT
-        return max(shown, self._stored.count(address, size))
+        return max(
+            self._lines.count((address, room), lines),
+            self._stored.count(address, len(text.encode()) + lines * BYTES_AN_EVENT),
+        )
 
     def check_name(self, address: str, code: Code = Code.CROWDED) -> None:
         """Refuse another name to an address that takes too many.

@@ -15,7 +15,6 @@ from chatservice.core.feed.history import Past
 from chatservice.core.feed.ticker import Ticker
 from chatservice.core.members import Cursor, Member, Replay
 from chatservice.core.moderation import Standing
-from chatservice.core.nicknames import Names
 from chatservice.core.peers import Peers, Trouble
 from chatservice.core.shares import Shares
 from chatservice.core.tokens import Tokens
@@ -40,6 +39,7 @@ class State:
     :ivar members: the same, as they are at any time.
     :ivar tokens: the sessions of programs, which can be taken up again.
     :ivar shares: the rates and shares of each address.
+    :ivar talked: how many things were said and done since the start.
     :ivar stale: why it may not be true who is here; ``""`` if it is.
     :ivar ignorers: those who ignore anybody.
     :ivar peers: the other processes; set by the chat.
@@ -73,17 +73,13 @@ class State:
         self.ticker = Ticker(clock, journal, secrets.randbits(63), show, self.note_trouble)
         self.shares = Shares(clock, limits)
         self.tokens = Tokens(clock, now, limits)
+        self.talked = 0
         self.stale = ""
         self._trouble: Trouble | None = None
 
-    @property
-    def claims(self) -> Names:
-        """The names that are held."""
-        return self.peers.claims
-
     def find(self, name: str) -> Member | None:
         """Return who is here under a name, however it is written."""
-        holder = self.claims.holder(name)
+        holder = self.peers.claims.holder(name)
         return holder if isinstance(holder, Member) and not holder.gone else None
 
     def banned(self, host: str) -> str | None:

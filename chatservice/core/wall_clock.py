@@ -37,11 +37,6 @@ probation anew only if it is so many times the widest one before."""
 NOTE: Final = "clock"
 """Under which name the file keeps the doubt."""
 
-UNTIL_THEN: Final = (
-    "nothing old is deleted until the service has run for {left},"
-    " or an operator says that it is right"
-)
-
 log = Logger()
 
 
@@ -111,8 +106,10 @@ class WallClock:
         before = Doubt(*json.loads(kept)) if kept else None
         gap = abs(self.now() - newest) if newest else 0
         if gap > JUMP and (before is None or gap > WIDER * before.gap):
-            off = durations.say(gap / 1000)
-            self._begin(Doubt(gap=gap), f"it is {off} away from that of the last event")
+            self._begin(
+                Doubt(gap=gap),
+                f"it is {durations.say(gap / 1000)} away from that of the last event",
+            )
         elif before is not None:
             self._begin(before, "it jumped before the start")
 
@@ -129,8 +126,12 @@ class WallClock:
             self._end("an operator says so")
 
     def _begin(self, doubt: Doubt, why: str) -> None:
-        left = durations.say(doubt.left)
-        log.warn(f"the clock may be wrong: {{why}}; {UNTIL_THEN}", why=why, left=left)
+        log.warn(
+            "the clock may be wrong: {why}; nothing old is deleted until the service has run for"
+            " {left}, or an operator says that it is right",
+            why=why,
+            left=durations.say(doubt.left),
+        )
         self._keep(doubt)
 
     def _keep(self, doubt: Doubt) -> None:

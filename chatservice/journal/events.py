@@ -59,9 +59,6 @@ def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
     return origin in hidden and kind in PERSONAL
 
 
-_encoder: Final = msgspec.json.Encoder()
-
-
 class Fact(NamedTuple):
     """Something that holds until it is changed: a topic, a ban, a mute, a lock.
 
@@ -77,7 +74,7 @@ class Fact(NamedTuple):
 
 def as_json(value: object) -> str:
     """Return a value as the JSON in which facts are stored."""
-    return _encoder.encode(value).decode()
+    return msgspec.json.encode(value).decode()
 
 
 class Draft(NamedTuple):

@@ -34,7 +34,6 @@ from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatservice.journal.events import (
     FILE,
@@ -267,8 +266,8 @@ class SqliteJournal(SqliteReading):
             return
         if size > self.truncate_at:
             if self._checkpoint is None:
-                self._checkpoint = Deferred()
-                self._run_checkpoint(self._truncate).addBoth(self._truncated)
+                self._checkpoint = done = Deferred[None]()
+                self._run_checkpoint(self._truncate).addBoth(self._truncated, done)
         elif size < self._passed:
             self._passed = 0
         elif size > self._passed + self.passive_at:
@@ -276,11 +275,10 @@ class SqliteJournal(SqliteReading):
             self._run_checkpoint(self._pass)
 
     def _run_checkpoint(self, checkpoint: Callable[[], None]) -> Deferred[None]:
-        def failed(failure: Failure) -> None:
-            # The next commit that finds the log too long tries again.
-            log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
-
-        return self._checkpointing.run(self._in_thread, checkpoint).addErrback(failed)
+        # If it fails, the next commit that finds the log too long tries again.
+        return self._checkpointing.run(self._in_thread, checkpoint).addErrback(
+            lambda failure: log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
+        )
 
     def _pass(self) -> None:
         self._keep_log(True)
@@ -302,9 +300,8 @@ class SqliteJournal(SqliteReading):
             self._keeper.execute("BEGIN")
             self._keeper.execute("SELECT checkpoints FROM journal").fetchone()
 
-    def _truncated(self, _: None) -> None:
-        done, self._checkpoint = self._checkpoint, None
-        assert done is not None
+    def _truncated(self, _: None, done: Deferred[None]) -> None:
+        self._checkpoint = None
         done.callback(None)
 
     # Reading

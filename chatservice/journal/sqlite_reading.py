@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -41,13 +41,6 @@ InThread = Callable[..., Deferred[Any]]
 """Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
 
 
-class _Kept(NamedTuple):
-    rooms: tuple[str, ...]
-    talk: bool
-    position: int
-    stretch: Stretch
-
-
 def _among(column: str, values: Sequence[object]) -> str:
     return f"{column} IN ({', '.join('?' * len(values))})"
 
@@ -64,7 +57,8 @@ class SqliteReading:
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
-        self._kept: deque[_Kept] = deque(maxlen=KEPT)
+        # Rooms, whether only talk was read, after which id, and what was there.
+        self._kept: deque[tuple[tuple[str, ...], bool, int, Stretch]] = deque(maxlen=KEPT)
         self._quick: deque[Deferred[None]] = deque()
         self._long: deque[Deferred[None]] = deque()
         self._turns = 0
@@ -100,15 +94,14 @@ class SqliteReading:
             kept = self._keeps(position, rooms, upto, talk)
             if kept is None:
                 kept = await self._read(self._after, position, rooms, upto, talk)
-                self._kept.append(_Kept(rooms, talk, position, kept))
+                self._kept.append((rooms, talk, position, kept))
         return kept
 
     def _keeps(
         self, position: int, rooms: tuple[str, ...], upto: int, talk: bool
     ) -> Stretch | None:
-        for kept in self._kept:
-            events, reached = kept.stretch
-            if kept[:2] == (rooms, talk) and kept.position <= position < reached:
+        for *read, start, (events, reached) in self._kept:
+            if read == [rooms, talk] and start <= position < reached:
                 first = bisect_right(events, position, key=_id)
                 last = bisect_right(events, upto, key=_id)
                 return Stretch(events[first:last], min(reached, upto))

@@ -27,28 +27,11 @@ ADDRESSED_ONLY: Final = f"room >= '{HOUSE}' AND room < '{chr(ord(HOUSE) + 1)}'"
 NUMBERED_ONLY: Final = "seq > 0"
 """Events that a program has numbered; others cost their index nothing."""
 
-_FACTS: Final = """
-CREATE TABLE facts (
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (kind, name)
-) WITHOUT ROWID;
-"""
-
-_TALK: Final = f"CREATE INDEX talk ON events (room, id) WHERE {TALK_ONLY};"
-
-_REST: Final = f"CREATE INDEX IF NOT EXISTS rest ON events (room, id) WHERE {REST_ONLY};"
-
-_ADDRESSED: Final = f"CREATE INDEX IF NOT EXISTS addressed ON events (id) WHERE {ADDRESSED_ONLY};"
-
-_NUMBERED: Final = f"CREATE INDEX numbered ON events (origin, seq) WHERE {NUMBERED_ONLY};"
-
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
-CREATE TABLE journal (identity TEXT NOT NULL, checkpoints INTEGER NOT NULL);
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS journal (identity TEXT NOT NULL, checkpoints INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
     room TEXT NOT NULL,
@@ -58,20 +41,21 @@ CREATE TABLE events (
     origin INTEGER NOT NULL,
     seq INTEGER NOT NULL
 );
-{_TALK}
-{_REST}
-{_ADDRESSED}
-{_NUMBERED}
-{_FACTS}
+CREATE TABLE IF NOT EXISTS facts (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS talk ON events (room, id) WHERE {TALK_ONLY};
+CREATE INDEX IF NOT EXISTS rest ON events (room, id) WHERE {REST_ONLY};
+CREATE INDEX IF NOT EXISTS addressed ON events (id) WHERE {ADDRESSED_ONLY};
+CREATE INDEX IF NOT EXISTS numbered ON events (origin, seq) WHERE {NUMBERED_ONLY};
 """
+"""Makes the tables and indexes that a file does not have yet: all of a new one's."""
 
-_UPGRADES: Final = {
-    1: _FACTS,
-    2: f"DROP INDEX talk; {_TALK}",
-    3: _NUMBERED,
-    4: f"{_REST} {_ADDRESSED}",
-}
-"""Statements that bring a file of a schema version to the next."""
+_OTHER_TALK: Final = 3
+"""Before this version, the index ``talk`` had another condition."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -80,22 +64,17 @@ def prepare(connection: sqlite3.Connection) -> None:
     :raises JournalError: if the file is no journal, or one of a newer version.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    mark = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and mark != APPLICATION_ID:
+    if tables and connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise JournalError("it is a database of something else")
     if version > SCHEMA_VERSION:
         raise JournalError(f"it was written by a newer version (schema {version})")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise JournalError("its file system has no write-ahead log")
-    if not tables:
-        identity = f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
-        connection.executescript(f"BEGIN;{_SCHEMA}{identity}COMMIT;")
-        version = SCHEMA_VERSION
-    for older in range(version, SCHEMA_VERSION):
-        connection.executescript(
-            f"BEGIN;{_UPGRADES[older]}PRAGMA user_version = {older + 1};COMMIT;"
-        )
+    if not tables or version < SCHEMA_VERSION:
+        identity = "" if tables else f"INSERT INTO journal VALUES ('{uuid.uuid4().hex}', 0);"
+        outdated = "DROP INDEX IF EXISTS talk;" if version < _OTHER_TALK else ""
+        connection.executescript(f"BEGIN;{outdated}{_SCHEMA}{identity}COMMIT;")
 
 
 def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
@@ -110,8 +89,10 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     hold(connection, revision.facts)
     (head,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-    events = [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)]
-    connection.executemany("INSERT INTO events VALUES (?,?,?,?,?,?,?,?)", events)
+    connection.executemany(
+        "INSERT INTO events VALUES (?,?,?,?,?,?,?,?)",
+        [Event(id, at, *draft) for id, draft in enumerate(revision.drafts, head + 1)],
+    )
     connection.execute("COMMIT")
 
 
@@ -142,15 +123,14 @@ def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
     The events of a room go with its name.
     """
     last = {(fact.kind, fact.name): fact for fact in facts}
-    over = [key for key, fact in last.items() if not fact.value]
-    connection.executemany("DELETE FROM facts WHERE kind = ? AND name = ?", over)
+    connection.executemany(
+        "DELETE FROM facts WHERE kind = ? AND name = ?",
+        [key for key, fact in last.items() if not fact.value],
+    )
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
     )
-    for fact in last.values():
-        if fact.kind == ROOM and fact.value:
-            # Each event is found by one of the indexes.
-            for only in (TALK_ONLY, REST_ONLY):
-                connection.execute(
-                    f"UPDATE events SET room = ? WHERE room = ? AND {only}", (fact.value, fact.name)
-                )
+    called = [(f.value, f.name) for f in last.values() if f.kind == ROOM and f.value]
+    # Each event is found by one of the indexes.
+    for only in (TALK_ONLY, REST_ONLY):
+        connection.executemany(f"UPDATE events SET room = ? WHERE room = ? AND {only}", called)

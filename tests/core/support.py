@@ -354,9 +354,12 @@ class House:
 
     @property
     def waiting(self) -> list[DelayedCall]:
-        """What is to be done later, but for the look at the journal, which is always."""
-        look = self.chat.ticker._looking._over
-        return [call for call in self.clock.calls if call.func != look]
+        """What is to be done later, but for the looks at the journal and at the sessions.
+
+        These are always there.
+        """
+        always = (self.chat.ticker._looking._over, self.chat.returns._tending._over)
+        return [call for call in self.clock.calls if call.func not in always]
 
 
 class HouseTestCase(unittest.TestCase):

@@ -29,7 +29,7 @@ from twisted.trial import unittest
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.moderation import MUTE
-from chatservice.core.nicknames import NameTaken
+from chatservice.core.peers import NameTaken
 from chatservice.core.permissions import check_heard
 from chatservice.core.state import OPERATORS
 from chatservice.journal.events import (
@@ -95,13 +95,11 @@ class WatchedChat(Chat):
         self.world.asked_to_quit(session_of(member), words)
         quit(member, words)
 
-    def write(self, member: Member, to: Member, text: str, seq: int | None = None) -> None:
-        check_heard(self.standing, member.name)
-        self.world.asked_to_write(session_of(member), session_of(to), text)
-        super().write(member, to, text, seq)
-
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
         check_heard(self.standing, member.name, kind)
+        if kind == PRIVATE:
+            to = next(other for other in self.members if inbox(other.origin) == room)
+            self.world.asked_to_write(session_of(member), session_of(to), text)
         self.world.asked_to_say(session_of(member), room, kind, text)
         super().say(member, room, kind, text, seq)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from chatservice.core.moderation import LOCK, MUTE, Term
-from chatservice.core.rekeying import STANDING, Settled, call_rooms, revise, revise_alone, settle
+from chatservice.core.rekeying import STANDING, Settled, call_rooms, revise, settle
 from chatservice.core.sessions import SESSION, Period, Reading, Session
 from chatservice.journal.events import (
     ACTED,
@@ -50,7 +50,7 @@ def person(origin: int, name: str, **rooms: int) -> Fact:
 
 def revised(*facts: Fact, rooms: tuple[str, ...] = ()) -> Revision:
     """Return what has to change; something has to."""
-    revision = revise(facts, lambda: rooms, LONGEST)
+    revision = revise(facts, lambda: rooms, LONGEST, alone=True)
     assert revision is not None
     return revision
 
@@ -80,17 +80,17 @@ class RulesTests(unittest.TestCase):
         self.assertEqual((revision.facts, revision.drafts), ([NOTED], []))
 
     def test_a_file_of_these_rules_is_left_alone(self) -> None:
-        self.assertIsNone(revise([NOTED, session("007")], self.fail, LONGEST))
+        self.assertIsNone(revise([NOTED, session("007")], self.fail, LONGEST, alone=True))
 
     def test_a_file_of_newer_rules_is_refused(self) -> None:
         newer = Fact(FILE, "rules", str(RULES + 1))
         with self.assertRaisesRegex(JournalError, f"version .rules for names {RULES + 1}.$"):
-            revise([newer], self.fail, LONGEST)
+            revise([newer], self.fail, LONGEST, alone=True)
 
     def test_of_a_node_the_log_decides(self) -> None:
         for node in (Fact(FILE, "", "host-1234"), Fact(FILE, "base", "0")):
-            self.assertIsNone(revise_alone([node, session("007")], self.fail, LONGEST))
-        self.assertIsNotNone(revise_alone([session("007")], lambda: (), LONGEST))
+            self.assertIsNone(revise([node, session("007")], self.fail, LONGEST, alone=False))
+        self.assertIsNotNone(revise([session("007")], lambda: (), LONGEST, alone=False))
 
 
 class PeopleTests(unittest.TestCase):

@@ -1165,8 +1165,9 @@ class LostTests(unittest.TestCase):
             lobby = house.chat.rooms["lobby"]
             self.assertEqual((len(lobby.members), lobby.population), (1, 1), state)
             self.assertEqual([len(group) for group in lobby.head.values()], [1], state)
-            # A look at the connections, one at the journal, and that strangers are remembered.
-            calls = 3 if state in ("http", "tls") else 2
+            # A look at the connections, at the journal and at the sessions; and that strangers are
+            # remembered.
+            calls = 4 if state in ("http", "tls") else 3
             self.assertEqual(len(house.clock.getDelayedCalls()), calls, state)
             for name in ("ana", "cleo", "al"):
                 again = house.connect()

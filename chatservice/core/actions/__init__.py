@@ -76,11 +76,10 @@ def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[N
             done = chat.answers.give(member.outlet, told(member.view, done))
     except REFUSALS as error:
         done = not_done(error, request)
-    if done is None:
-        return None
     if isinstance(done, Deferred):
         return Deferred.fromCoroutine(_reply_later(member, request, done))
-    member.reply(done)
+    if done is not None:
+        member.reply(done)
     return None
 
 
@@ -100,5 +99,4 @@ def not_done(error: Exception, request: messages.Request) -> NotDone:
     :param error: one of :data:`.REFUSALS`.
     """
     refusal = refusal_of(error)
-    told = messages.refusal(request, refusal.code, str(refusal))
-    return NotDone(error=told, hint=refusal.hint)
+    return NotDone(error=messages.refusal(request, refusal.code, str(refusal)), hint=refusal.hint)

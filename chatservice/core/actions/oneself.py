@@ -19,8 +19,9 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
         return Named(name=name, already=True, ref=request.ref)
 
     def renamed(_: None) -> Reply:
-        ok = Ok(to=request.type, name=name, ref=request.ref)
-        chat.ticker.batch.then.append(lambda: member.reply(ok))
+        chat.ticker.batch.then.append(
+            lambda: member.reply(Ok(to=request.type, name=name, ref=request.ref))
+        )
         return Named(name=name)
 
     return chat.attendance.rename(member, name).addCallback(renamed)

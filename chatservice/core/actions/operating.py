@@ -42,8 +42,7 @@ def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
     chat.say(member, OPERATORS, ACTED, text)
     # Terms that are over go first: one of them may be to hold again.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
-    for fact in (*over, *facts):
-        chat.ticker.batch.hold(fact)
+    chat.ticker.batch.hold(*over, *facts)
     chat.ticker.batch.then.append(lambda: member.tell(f"you {text}"))
 
 
@@ -177,16 +176,15 @@ def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
 
 def stats(chat: Chat, member: Member, request: Stats) -> Figures:
     """Tell how the server is doing."""
-    behind = sum(other.cursor is not None for other in chat.members)
     times = sorted(chat.ticker.times) or [0.0]
     median, most = times[len(times) // 2] * 1000, times[-1] * 1000
     return Figures(
         rows=[
             ("connections", f"{chat.connections():,}"),
             ("members", f"{len(chat.members):,}"),
-            ("behind", f"{behind:,}"),
+            ("behind", f"{sum(other.cursor is not None for other in chat.members):,}"),
             ("rooms", f"{len(chat.rooms):,}"),
-            ("lines", f"{chat.past.talked:,}"),
+            ("lines", f"{chat.talked:,}"),
             ("ticks", f"{median:.1f} ms, at most {most:.1f}"),
             ("history", f"{chat.journal.size / 1e6:,.1f} MB"),
             *chat.peers.stats(),

@@ -8,10 +8,10 @@ from typing import Final
 from chatservice.core.actions.meant import current_room, membership_in, room_name
 from chatservice.core.answers import Parts, others_turn
 from chatservice.core.chat import Chat
+from chatservice.core.feed.history import talk_after, talk_before
 from chatservice.core.members import Member
 from chatservice.core.permissions import hidden_room
 from chatservice.core.refusals import Refusal
-from chatservice.core.talk import talk_after, talk_before
 from chatservice.messages import Code, History, Join, Leave, Ok, Past, Person, Reply, Rooms, Who
 from chatservice.messages.shown import Company, Left, Overview, TopicIs, Turned
 from chatservice.messages.typed import TopicOf
@@ -67,13 +67,12 @@ async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
     if chat.places.dear:
         await others_turn()
     shown, count = chat.places.first(ROOMS_TOLD, hidden_room(member))
-    locked = sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else []
     return Parts(
         Overview(
             count=count,
             here=current_room(member),
             yours=[membership.room.name for membership in member.rooms()],
-            locked=locked,
+            locked=sorted(chat.standing.locks - chat.rooms.keys()) if member.operator else [],
             ref=request.ref,
         ),
         map(chat.places.seen, shown),

@@ -12,7 +12,7 @@ from chatservice.core.members import Member
 from chatservice.core.permissions import check_in_room
 from chatservice.core.refusals import Refusal
 from chatservice.core.sessions import origin_at
-from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event
+from chatservice.journal.events import DID, PRIVATE, SAID, TOPIC, Event, Fact, inbox
 from chatservice.messages import Code, Do, Private, Reply, Say, Talk, Topic
 from chatservice.messages.shown import IsAway, Sent, TopicIs
 from chatservice.messages.typed import Answer
@@ -49,12 +49,11 @@ def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | 
     assert room is not None
     if room != current_room(member) and member.membership(room) is None:
         raise Refusal(Code.NOT_IN_ROOM, f"you are not in #{room}", "/join it first")
+    chat.say(member, room, kind, request.text, seq)
     if kind == TOPIC:
-        chat.set_topic(member, chat.rooms[room], request.text, seq)
+        chat.ticker.batch.hold(Fact(TOPIC, room, request.text))
         topic = TopicIs(room=room, topic=request.text, new=True)
         chat.ticker.batch.then.append(lambda: member.reply(topic))
-    else:
-        chat.say(member, room, kind, request.text, seq)
     return None
 
 
@@ -120,7 +119,7 @@ def _write(
         raise Refusal(Code.NOT_HERE, "that is you")
     if not text:
         raise Refusal(Code.BAD_FIELD, "there is nothing to see in that text")
-    chat.write(member, to, text, seq)
+    chat.say(member, inbox(to.origin), PRIVATE, text, seq)
     sent = Sent(to=to.name, text=text)
     chat.ticker.batch.then.append(lambda: member.reply(sent))
     if to.away is None or member.origin in to.told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -71,6 +72,12 @@ class _RoomBatch:
     leaves: Presence | None = None
     left: set[int | str] = field(default_factory=set)
 
+    def add_sealed(self, entry: Draft | Presence) -> None:
+        """Add what stays behind all that is there, and in front of all that comes later."""
+        self.seal()
+        self.drafts.append(entry)
+        self.seal()
+
     def seal(self) -> None:
         if self.leaves is not None:
             self.drafts.append(self.leaves)
@@ -104,18 +111,18 @@ class Batch:
         self.drafts: list[Draft] = []
         self.presences: dict[int, Presence] = {}
         self.records: dict[Record, tuple[str, bool]] = {}
-        self._rooms: dict[str, _RoomBatch] = {}
+        self._rooms: defaultdict[str, _RoomBatch] = defaultdict(_RoomBatch)
         self._noted: dict[Record, None] = {}
 
     def add(self, draft: Draft) -> None:
         """Add what a member said or did."""
         self._room(draft.room, len(draft.text)).drafts.append(draft)
 
-    def hold(self, fact: Fact) -> None:
-        """Add what holds from then on."""
-        self.held.append(fact)
-        self.count += 1
-        self.size += len(fact.value)
+    def hold(self, *facts: Fact) -> None:
+        """Add facts that hold once this is committed."""
+        self.held += facts
+        self.count += len(facts)
+        self.size += sum(len(fact.value) for fact in facts)
 
     def note(self, record: Record) -> None:
         """Have a record stored as it will be then."""
@@ -125,10 +132,7 @@ class Batch:
 
     def rename(self, draft: Draft) -> None:
         """Add a change of name."""
-        room = self._room(draft.room, len(draft.text))
-        room.seal()
-        room.drafts.append(draft)
-        room.seal()
+        self._room(draft.room, len(draft.text)).add_sealed(draft)
 
     def reword(self, origin: int, author: str) -> None:
         """Have what somebody said, and waits, told under another name."""
@@ -154,11 +158,9 @@ class Batch:
         """Add a member who leaves a room; with parting words it is an event of its own."""
         room = self._room(membership.room.name, len(words))
         if words:
-            room.seal()
             parting = self._presence(LEFT, membership, words)
             parting.add(membership)
-            room.drafts.append(parting)
-            room.seal()
+            room.add_sealed(parting)
             return
         if room.leaves is None:
             room.leaves = self._presence(LEFT, membership)
@@ -168,10 +170,7 @@ class Batch:
     def _room(self, name: str, size: int) -> _RoomBatch:
         self.count += 1
         self.size += size
-        room = self._rooms.get(name)
-        if room is None:
-            room = self._rooms[name] = _RoomBatch()
-        return room
+        return self._rooms[name]
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
         # Numbers above 0 are those that a program gives to its own words.
@@ -201,8 +200,7 @@ class Batch:
                 for membership in presence.memberships:
                     record = membership.member.record
                     if record is not None and record in changed:
-                        reading = changed[record]
-                        changed[record] = membership.moved(presence.kind, event.id, reading)
+                        changed[record] = membership.moved(presence.kind, event.id, changed[record])
         return self.held + [
             record.fact(reading, *self.records[record]) for record, reading in changed.items()
         ]

@@ -14,7 +14,7 @@ only stumbled.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -43,18 +43,16 @@ _T = TypeVar("_T")
 log = Logger()
 
 
-def taken(
-    outlet: Outlet, events: Sequence[Event], parts: Sequence[bytes], sent: int, position: int
-) -> int:
-    """Find the last event that an outlet took, when a send fell short.
+def taken(outlet: Outlet, shown: Iterable[tuple[Event, bytes]], sent: int, position: int) -> int:
+    """Return the id of the last event that an outlet took, when a send fell short.
 
     An event that was cut counts as taken: its rest is left to the outlet.
 
-    :param parts: the events as rendered.
+    :param shown: the events, each as it was rendered.
     :param sent: how many bytes of them the outlet took.
     :param position: to be returned if it took none.
     """
-    for event, part in zip(events, parts, strict=True):
+    for event, part in shown:
         if sent <= 0:
             break
         position = event.id
@@ -91,14 +89,12 @@ class Readers:
 
     def _queue(self, cursor: Cursor) -> None:
         cursor.queued = True
-        near = self._past.head - cursor.position <= NEAR
-        (self._near if near else self._far).append(cursor)
+        (self._near if self._past.head - cursor.position <= NEAR else self._far).append(cursor)
 
     def turn(self) -> None:
         """Let those who are in line read, for a slice of time."""
-        if self._timer.running:
-            # One slice in a turn of the reactor: this is it.
-            self._timer.start(0)
+        # One slice in a turn of the reactor: this is it.
+        self._timer.stop()
         end = self._clock.seconds() + SLICE
         while cursor := self._next():
             cursor.queued = False
@@ -111,7 +107,7 @@ class Readers:
                 cursor.member.outlet.finish()
             if self._clock.seconds() > end:
                 break
-        if (self._near or self._far) and not self._timer.running:
+        if self._near or self._far:
             self._timer.start(0)
 
     def _next(self) -> Cursor | None:
@@ -176,12 +172,11 @@ class Readers:
         if cursor.position < self._past.start:
             member.reply(Notice(text=wording.FORGOTTEN, gap=True))
             cursor.position = self._past.start
-        # Each once: a member that left a room and came back has two memberships for a moment.
-        rooms = list(dict.fromkeys(membership.room.name for membership in member.memberships))
         stretch = await self._soon(
             self._past.read(
                 cursor.position,
-                rooms,
+                # Each once: a member that left a room and came back is in it twice for a moment.
+                list(dict.fromkeys(membership.room.name for membership in member.memberships)),
                 self._past.head,
                 addressed=(HOUSE, inbox(member.origin)),
             )
@@ -209,8 +204,9 @@ class Readers:
         heading = b""
         while True:
             if search is None or (hidings != member.hidings and shown is None):
-                hidden = frozenset(member.hidden)
-                search = Search(self._past, replay.room, replay.upto, replay.count, hidden)
+                search = Search(
+                    self._past, replay.room, replay.upto, replay.count, frozenset(member.hidden)
+                )
                 hidings, position = member.hidings, -1
             if not search.done:
                 await self._soon(search.go_on())
@@ -230,8 +226,9 @@ class Readers:
             if stretch is None or (hidings != member.hidings and shown is None):
                 continue
             events = [e for e in stretch.events if not (search.hides(e) or member.hides(e))]
-            before = self._now() if shown is None else shown
-            rendered = self._rendered_past(member.view, events, heading, before)
+            rendered = self._rendered_past(
+                member.view, events, heading, self._now() if shown is None else shown
+            )
             reached = self._give(member, rendered, position, stretch.reached)
             position = search.position(reached)
             given = [event for event in events if event.id <= reached]
@@ -283,21 +280,19 @@ class Readers:
 
         :param rendered: the events as the member sees them; no more are rendered than are given.
         """
-        events: list[Event] = []
-        parts: list[bytes] = []
+        shown: list[tuple[Event, bytes]] = []
         size = 0
         for event, part in rendered:
-            events.append(event)
-            parts.append(part)
+            shown.append((event, part))
             size += len(part)
             if size >= CHUNK:
                 reached = event.id
                 break
         outlet = member.outlet
-        sent = outlet.send(b"".join(parts))
+        sent = outlet.send(b"".join(part for _, part in shown))
         if sent < size:
-            reached = taken(outlet, events, parts, sent, position)
-        for event in events:
+            reached = taken(outlet, shown, sent, position)
+        for event, _ in shown:
             if event.kind == PRIVATE and event.id <= reached:
                 member.correspondent = event.origin
         return reached

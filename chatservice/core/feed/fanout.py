@@ -13,7 +13,7 @@ Events for everybody, or for one session, are delivered in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import chain, compress
+from itertools import chain
 from operator import itemgetter
 
 from twisted.logger import Logger
@@ -73,13 +73,12 @@ def deliver(
                 seen = _without(blob, cut, view) if cut else blob
                 sent = member.outlet.send(seen)
                 if sent < len(seen):
-                    kept = [not member.hides(event) for event in events]
-                    mine = [
-                        view.own(event) if event.origin == member.origin else part
+                    shown = [
+                        (event, view.own(event) if event.origin == member.origin else part)
                         for event, part in zip(events, parts, strict=True)
+                        if not member.hides(event)
                     ]
-                    shown = list(compress(events, kept)), list(compress(mine, kept))
-                    short.append((member, taken(member.outlet, *shown, sent, before)))
+                    short.append((member, taken(member.outlet, shown, sent, before)))
             except Exception:
                 log.failure("showing somebody what happened failed")
                 astray.append(member)
@@ -106,8 +105,7 @@ def deliver_addressed(
         author = here.get(origin)
         if author is not None and author.view.shows_own:
             # It is told that what it wrote is stored; not what others wrote there.
-            written = [event for event in events if event.origin == origin]
-            sends += _deliver_to(written, [author], step_back)
+            sends += _deliver_to([e for e in events if e.origin == origin], [author], step_back)
     member = here.get(int(room[1:], 16))
     if member is not None:
         sends += _deliver_to(events, [member], step_back)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence, Set
 from itertools import chain, islice
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
 
+from chatservice.core.answers import others_turn
 from chatservice.journal.events import (
     PRIVATE,
     TALK,
@@ -28,6 +29,9 @@ PASSED_MOST: Final = 10_000
 READ_EVENTS: Final = 512
 """One reading from memory gives at most so many events."""
 
+CHARACTERS_MOST: Final = 256 << 10
+"""A piece ends before it has more characters than this; but for one event it may."""
+
 _id = attrgetter("id")
 
 
@@ -35,7 +39,6 @@ class Past:
     """The recent events of the whole house, in memory, with the journal behind them.
 
     :param recent: how many events are kept in memory; 0 for all.
-    :ivar talked: how many things were said and done since the start.
     :ivar floor: every event after this id is in memory.
     """
 
@@ -43,17 +46,15 @@ class Past:
         self._journal = journal
         self._recent = recent
         self._events: list[Event] = []
-        self._rooms: dict[str, list[Event]] = {}
+        self._rooms: defaultdict[str, list[Event]] = defaultdict(list)
         self._numbered: dict[tuple[int, int], Event] = {}
         self.floor = 0
-        self.talked = 0
 
     def load(self) -> None:
         """Remember the last events of the journal, as it has just been opened."""
         events = self._journal.recent(self._recent)
         self.floor = events[0].id - 1 if events else self._journal.head
         self.append(events)
-        self.talked = 0
 
     def begin(self, floor: int) -> None:
         """Begin at an id: nothing was committed yet, and nothing will be up to it."""
@@ -73,16 +74,12 @@ class Past:
         """Remember events that were committed, and forget the oldest for them."""
         self._events += events
         for event in events:
-            self.talked += event.kind in TALK
-            try:
-                self._rooms[event.room].append(event)
-            except KeyError:
-                self._rooms[event.room] = [event]
+            self._rooms[event.room].append(event)
             if event.seq > 0:
                 self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
                 # Its author has it among its own: a program, for its receipt.
-                self._rooms.setdefault(inbox(event.origin), []).append(event)
+                self._rooms[inbox(event.origin)].append(event)
         excess = len(self._events) - max(self._recent, len(events))
         # Not one by one: moving the rest of a list up costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
@@ -101,8 +98,9 @@ class Past:
     def prune(self, before: int) -> None:
         """Forget events older than ``before``, in milliseconds since 1970; never the last."""
         last = self.head
-        first = next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
-        self._forget(first)
+        self._forget(
+            next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
+        )
         # Where the clock was set back, old ones may stand among new ones.
         kept = [event for event in self._events if event.at >= before or event.id == last]
         if len(kept) < len(self._events):
@@ -110,12 +108,10 @@ class Past:
 
     def _begin_anew(self, events: Sequence[Event]) -> None:
         """Remember these events, and no others."""
-        talked = self.talked
         self._events.clear()
         self._rooms.clear()
         self._numbered.clear()
         self.append(events)
-        self.talked = talked
 
     def _forget(self, count: int) -> None:
         """Forget the first events."""
@@ -152,8 +148,9 @@ class Past:
         """
         if position < self.floor:
             return self._journal.after(position, rooms, min(upto, self.floor), talk)
-        stretches = [self._after(room, position, upto) for room in (*rooms, *addressed)]
-        events = sorted(chain(*stretches), key=_id)[:READ_EVENTS]
+        events = sorted(
+            chain(*(self._after(room, position, upto) for room in (*rooms, *addressed))), key=_id
+        )[:READ_EVENTS]
         reached = events[-1].id if len(events) == READ_EVENTS else upto
         return Stretch([e for e in events if e.kind in TALK] if talk else events, reached)
 
@@ -221,8 +218,11 @@ class Search:
     @property
     def done(self) -> bool:
         """Whether enough was found, or there is no more, or not near."""
-        found = self.length >= self._count or self.passed >= PASSED_MOST
-        return found or self._reached <= self._past.start
+        return (
+            self.length >= self._count
+            or self.passed >= PASSED_MOST
+            or self._reached <= self._past.start
+        )
 
     def go_on(self) -> Deferred[None] | None:
         """Take a step, which is done when the Deferred fires; at once if there is none."""
@@ -257,3 +257,84 @@ class Search:
     def hides(self, event: Event) -> bool:
         """Return whether the search passed over an event."""
         return is_hidden(event.kind, event.origin, self.hidden)
+
+
+class Talk(NamedTuple):
+    """A piece of what was said.
+
+    :ivar events: in the order of their ids.
+    :ivar more: there is more in the direction in which it was looked.
+    :ivar gap: some of what was asked for was forgotten.
+    """
+
+    events: list[Event]
+    more: bool
+    gap: bool
+
+
+async def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]) -> Talk:
+    """Read the last ``limit`` things said in a room before an id, and not by who is hidden.
+
+    It is read as a part of an answer (:data:`.answers.Making`): others have their turns between.
+
+    :raises JournalUnavailable: if it can't be read now.
+    """
+    upto = min(before - 1, past.head)
+    search = Search(past, room, upto, limit + 1, hidden)
+    while not search.done:
+        step = search.go_on()
+        if step is not None:
+            await step
+        elif not search.done:
+            await others_turn()
+    kept: deque[Event] = deque()
+    size = 0
+    more = search.length > limit
+    position = search.position()
+    while position < upto:
+        stretch = await _read(past, room, position, upto)
+        for event in stretch.events:
+            if not search.hides(event):
+                kept.append(event)
+                size += len(event.text)
+        # At once: the rest of so much talk may be many times as long.
+        while len(kept) > limit or (size > CHARACTERS_MOST and len(kept) > 1):
+            size -= len(kept.popleft().text)
+            more = True
+        position = search.position(stretch.reached)
+        if position < upto:
+            await others_turn()
+    return Talk(list(kept), more, gap=past.start > 0 and not more and len(kept) < limit)
+
+
+async def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) -> Talk:
+    """Read the first ``limit`` things said in a room after an id, and not by who is hidden.
+
+    It is read as :func:`talk_before` is.
+
+    :raises JournalUnavailable: if it can't be read now.
+    """
+    start = past.start
+    kept: list[Event] = []
+    size = 0
+    position, upto = max(after, start), past.head
+    more = False
+    while position < upto and not more:
+        stretch = await _read(past, room, position, upto)
+        for event in stretch.events:
+            if is_hidden(event.kind, event.origin, hidden):
+                continue
+            size += len(event.text)
+            more = len(kept) == limit or (size > CHARACTERS_MOST and bool(kept))
+            if more:
+                break
+            kept.append(event)
+        position = stretch.reached
+        if position < upto and not more:
+            await others_turn()
+    return Talk(kept, more, gap=after < start)
+
+
+async def _read(past: Past, room: str, position: int, upto: int) -> Stretch:
+    stretch = past.read(position, [room], upto, talk=True)
+    return await stretch if isinstance(stretch, Deferred) else stretch

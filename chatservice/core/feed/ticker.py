@@ -98,10 +98,9 @@ class Ticker:
             self.number += 1
         self._trying = True
         self._began = self._clock.seconds()
-        committing = maybeDeferred(
+        maybeDeferred(
             self._journal.commit, self._committing.drafts, self._committing.facts
-        )
-        committing.addCallbacks(self._committed, self._refused)
+        ).addCallbacks(self._committed, self._refused)
 
     def _committed(self, committed: Committed) -> None:
         taken = self._committing
@@ -127,13 +126,12 @@ class Ticker:
 
     def _refused(self, failure: Failure) -> None:
         self._trying = False
-        if not self.refusing and not failure.check(JournalUnavailable):
-            log.failure("the history failed", failure)
+        if not self.refusing:
+            if not failure.check(JournalUnavailable):
+                log.failure("the history failed", failure)
+            log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
         if self._settling is None:
             self._pace.wait(RETRY)
-        if not self.refusing:
-            why = failure.getErrorMessage()
-            log.critical("the history refuses what is said: {why}", why=why)
         self._hold_up()
 
     def _hold_up(self) -> None:

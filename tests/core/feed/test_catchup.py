@@ -23,7 +23,7 @@ class TakenTests(unittest.TestCase):
         """Which event was the last that was taken, and what was written of it."""
         outlet = RecordingOutlet()
         events = [Event(id, START, "dev", SAID, "bo", t, 0, id) for id, t in enumerate(texts, 11)]
-        position = taken(outlet, events, [text.encode() for text in texts], sent, 7)
+        position = taken(outlet, [*zip(events, map(str.encode, texts), strict=True)], sent, 7)
         return position, bytes(outlet.received)
 
     def test_if_nothing_was_sent_nothing_was_taken(self) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from twisted.trial import unittest
 
 from chatservice import messages
-from chatservice.core.outlet import notices
 from chatservice.core.sessions import origin_at
 from chatservice.doors.json.view import JSON, NAMES_MOST, told
 from chatservice.journal.events import (
@@ -96,12 +95,11 @@ class JsonViewTests(unittest.TestCase):
         self.assertEqual(self.read(JSON.own(event(RENAMED, "bot", "rob")))["type"], "renamed")
 
     def test_what_the_service_says_is_a_notice_a_line(self) -> None:
-        lines = notices(JSON, "one", "", "two").splitlines()
+        lines = [JSON.reply(Notice(text=text)) for text in ("one", "", "two")]
         self.assertEqual(
-            [json.loads(line) for line in lines],
+            [json.loads(line) for line in lines if line],
             [{"type": "notice", "text": "one"}, {"type": "notice", "text": "two"}],
         )
-        self.assertEqual(notices(JSON), b"")
         self.assertEqual(
             self.read(JSON.reply(Notice(text=wording.FORGOTTEN, gap=True))),
             {"type": "notice", "text": wording.FORGOTTEN, "gap": True},

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 
 from twisted.trial import unittest
 
-from chatservice.core.outlet import notices
 from chatservice.doors.text.view import TEXT, TextView
 from chatservice.journal.events import (
     ACTED,
@@ -21,6 +20,7 @@ from chatservice.journal.events import (
     Event,
     inbox,
 )
+from chatservice.messages import Notice
 from chatservice.messages.shown import Sent
 from chatservice.text.times import FULL, OFF, SHORT
 
@@ -170,10 +170,8 @@ class TextViewTests(unittest.TestCase):
         self.assertNotEqual(TextView(moves=False), TEXT)
 
     def test_every_line_of_the_services_own_is_marked_as_such(self) -> None:
-        self.assertEqual(
-            notices(TEXT, "welcome", "", "to us "), b"-- welcome\r\n--\r\n-- to us\r\n"
-        )
-        self.assertEqual(notices(TEXT), b"")
+        for text, line in (("welcome", b"-- welcome"), ("", b"--"), ("to us ", b"-- to us")):
+            self.assertEqual(TEXT.reply(Notice(text=text)), line + b"\r\n")
 
     def test_nobody_can_forge_a_line_of_the_services_own_or_of_somebody_else(self) -> None:
         for text in ("-- bo left", "<bo> hi", "* bo waves", "#ops <bo> hi", "[12:05] <bo> hi"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs, formatEvent
 
 from chatservice.core.actions import operating
-from chatservice.core.nicknames import NameTaken
+from chatservice.core.peers import NameTaken
 from tests.core.support import Person
 from tests.doors.text.commands.support import OPERATING, CrewTestCase, behind, catch_up
 from tests.welcome import entered
@@ -595,7 +595,7 @@ class StatsTests(CrewTestCase):
 
     def test_it_is_narrow_also_if_it_is_doing_much(self) -> None:
         self.house.chat.connections = lambda: 1_234_567
-        self.house.chat.past.talked = 10**12
+        self.house.chat.talked = 10**12
         self.house.chat.ticker.times.extend([123.456] * 1000)
         self.assertNarrow(self.eve.tries("/stats"))
 
