@@ -31,7 +31,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.records import LEASES, PEOPLE
 from chatservice.core.moderation import BAN, LOCK, MUTE
 from chatservice.core.networks import BadAddress, parse_network
-from chatservice.core.sessions import SESSION, SESSIONS, Shown
+from chatservice.core.sessions import SESSION, SESSIONS, UNSAFE, Shown
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -56,9 +56,7 @@ log = Logger()
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""
 
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What no line has that anybody is shown: controls, other ends of a line, and overrides of the
-direction in which it is read."""
+_UNSAFE: Final = re.compile(f"[{UNSAFE}]")
 
 _LATEST: Final = 253_402_300_799_999
 """When the year 9999 ends, in milliseconds since 1970: there is no date behind it."""

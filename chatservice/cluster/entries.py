@@ -298,18 +298,6 @@ class Pieces:
         held = self._held.setdefault(boot, _Held(int(number), int(of), {}))
         held.came[int(place)] = base64.b64decode(data)
 
-    def facts(self) -> list[Fact]:
-        """Return what is stored of all of them."""
-        return [
-            self._fact(boot, held, place)
-            for boot, held in self._held.items()
-            for place in held.came
-        ]
-
-    def _fact(self, boot: str, held: _Held, place: int) -> Fact:
-        data = base64.b64encode(held.came[place]).decode()
-        return Fact(PART, f"{boot} {place}", f"{held.number} {held.of} {data}")
-
     def check(self, piece: Piece) -> None:
         """See to it that there is not too much of an entry.
 
@@ -333,9 +321,10 @@ class Pieces:
         over = [] if self._held.get(boot) is held else self.drop(boot)
         held.came[piece.place] = piece.data
         self._held[boot] = held
-        if len(held.came) < held.of:
-            return [*over, self._fact(boot, held, piece.place)], b""
-        return over + self.drop(boot), b"".join(held.came[place] for place in range(held.of))
+        if len(held.came) == held.of:
+            return over + self.drop(boot), b"".join(held.came[place] for place in range(held.of))
+        data = base64.b64encode(piece.data).decode()
+        return [*over, Fact(PART, f"{boot} {piece.place}", f"{held.number} {held.of} {data}")], b""
 
     def drop(self, boot: str) -> list[Fact]:
         """Forget the pieces of a boot; return the facts by which that is stored."""

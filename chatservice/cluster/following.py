@@ -46,7 +46,7 @@ from chatservice.cluster.log import Founding, LogError, NewerLog, Opening, Other
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
-from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
+from chatservice.core.rekeying import BASE, NODE, RULES_FACT, rules_of
 from chatservice.journal.events import FILE, ROOM, Committed, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
@@ -185,15 +185,6 @@ class Following:
         """Keep that all rooms of which the file has anything are called by today's rules."""
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
 
-    def past_rooms(self) -> list[str]:
-        """Return the rooms in this file that can't be called so any more. Blocks.
-
-        In a log of today's rules, nothing tells of them but what has happened in them.
-
-        :raises JournalError: if it can't be read.
-        """
-        return [room for room in self._replica.rooms() if is_past(room)]
-
     @property
     def seen(self) -> int:
         """The position of an entry that was read; 0 if there is none."""
@@ -275,7 +266,7 @@ class Following:
         if (begins or self._lines >= READ_MOST) and self._storing is None:
             self._store()
         if self._storing is not None:
-            return self._after_storing().addCallback(lambda _: self.took(position, at, data))
+            return self._storing.addCallback(lambda _: self.took(position, at, data))
         if begins:
             self._begin()
         self.position = position
@@ -358,13 +349,6 @@ class Following:
         self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0, True))
         self._state = ()
 
-    def _after_storing(self) -> Deferred[None]:
-        """Wait until what is being stored is."""
-        assert self._storing is not None
-        stored: Deferred[None] = Deferred()
-        self._storing.addCallback(lambda _: stored.callback(None))
-        return stored
-
     def _store(self) -> None:
         """Store all that was read, and show it."""
         self.pace.stop()
@@ -427,10 +411,6 @@ class Following:
                     told = str(error)
                     log.critical("the history refuses: {why}", why=told)
             await deferLater(self._clock, RETRY)
-
-    def stop(self) -> None:
-        """Store no more."""
-        self.pace.stop()
 
 
 def _shared(facts: Sequence[Fact]) -> list[Fact]:

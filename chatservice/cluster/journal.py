@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.cluster.checks import sound
@@ -36,6 +36,8 @@ from chatservice.cluster.log import Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
+from chatservice.core.deadlines import Timer
+from chatservice.core.rekeying import is_past
 from chatservice.journal.events import (
     ROOM,
     Committed,
@@ -137,7 +139,7 @@ class ClusterJournal:
         self._next_beat = self._next_keep = self._published = 0.0
         self._beating: float | None = None
         self._heard = clock.seconds()
-        self._watch: IDelayedCall | None = None
+        self._watch = Timer(clock, self._look)
 
     @property
     def boot(self) -> str:
@@ -179,7 +181,7 @@ class ClusterJournal:
         except LogError as error:
             self._replica.stop()
             raise JournalError(str(error)) from None
-        self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        self._watch.start(LOOK_EVERY)
         if not self._connected:
             self.listener.reached(self.unreachable)
 
@@ -187,9 +189,8 @@ class ClusterJournal:
         """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
 
         def close(_: object) -> Deferred[None]:
-            if self._watch is not None:
-                self._watch.cancel()
-            self.following.stop()
+            self._watch.stop()
+            self.following.pace.stop()
             return self._log.close().addCallback(lambda _: self._replica.stop())
 
         if self.unreachable:
@@ -367,8 +368,11 @@ class ClusterJournal:
                 self._ask_for_rooms()
 
     def _ask_for_rooms(self) -> None:
-        """Have rooms called otherwise of which only what has happened in them is left."""
-        rooms = self.following.past_rooms()
+        """Have rooms renamed that can't be called so any more.
+
+        In a log of today's rules, nothing tells of these but what has happened in them.
+        """
+        rooms = [room for room in self._replica.rooms() if is_past(room)]
         said = [
             self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
             for first in range(0, len(rooms), ROOMS_AT_ONCE)
@@ -395,7 +399,7 @@ class ClusterJournal:
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        self._watch.start(LOOK_EVERY)
         if self.lost:
             # Nothing that comes back can be stored, so nothing is shown; the brokers are well.
             self._lose(self.lost)

@@ -116,10 +116,10 @@ class Log(Protocol):
         :raises LogError: if it never will be.
         """
 
-    def publish(self, data: bytes, name: str) -> None:
+    def publish(self, data: bytes, again: bool) -> None:
         """Append an entry. Whether it got there is told by its coming back.
 
-        :param name: the same if the same is published again.
+        :param again: it has not come back in time, so the brokers may have a reason to tell.
         """
 
     def follow(self) -> None:

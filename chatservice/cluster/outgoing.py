@@ -34,7 +34,7 @@ class Waiting:
     """What is to be one entry.
 
     :ivar first: it is said in front of what waits, and is of no use to another boot.
-    :ivar open: more facts may be added.
+    :ivar open: more facts may be added while it was not published.
     :ivar number: that of the entry; 0 while it was not published.
     :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
@@ -131,7 +131,13 @@ class Outgoing:
         said: Deferred[Sequence[bool]] = Deferred()
         place = self._place(first)
         last = self._queue[place - 1] if place else None
-        if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
+        if (
+            last is None
+            or last.number
+            or last.first != first
+            or not last.open
+            or len(last.facts) >= MOST_FACTS
+        ):
             last = Waiting((), [], first, open=True)
             self._queue.insert(place, last)
         begin = len(last.facts)
@@ -149,13 +155,15 @@ class Outgoing:
             return False
         self._last += 1
         self._queue[0].number = self._last
-        self._queue[0].open = False
         self._queue[0].since = self._clock.seconds()
-        self.repeat()
+        self.repeat(again=False)
         return True
 
-    def repeat(self) -> None:
-        """Publish what is on its way again, or show that the node is there."""
+    def repeat(self, again: bool = True) -> None:
+        """Publish the entry that is on its way, or a beat if there is none.
+
+        :param again: it was published before.
+        """
         if not self._log.largest:
             return
         waiting = self._queue[0] if self.since is not None else Waiting((), [])
@@ -167,9 +175,8 @@ class Outgoing:
             return
         for place, piece in enumerate(waiting.pieces):
             if place not in waiting.came:
-                # Beats are all alike; none of them is to be taken for another.
-                name = f"{self.boot}.{waiting.number}.{place}" if waiting.number else ""
-                self._log.publish(piece, name)
+                # No beat is one that was published before.
+                self._log.publish(piece, again and waiting.number > 0)
 
     def _cut(self, waiting: Waiting) -> None:
         """Make of an entry what is to be published, as the brokers take it by now.

@@ -331,7 +331,7 @@ class TogetherTests(FollowingTestCase):
     def test_after_a_stop_nothing_is_stored(self) -> None:
         self.append("b1", 1, said("a"))
         self.take(1)
-        self.following.stop()
+        self.following.pace.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

@@ -7,7 +7,9 @@ from twisted.trial import unittest
 from chatservice.core.sessions import PERIODS_MOST, SESSION, Period, Reading, Session
 
 rooms = st.sampled_from(["a", "b", "c", "naïve"])
-names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zs"]), min_size=1, max_size=9)
+names = st.text(
+    st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zs", "Zl", "Zp"]), min_size=1, max_size=9
+)
 moves = st.lists(st.tuples(st.booleans(), rooms), max_size=3 * PERIODS_MOST)
 
 

@@ -113,9 +113,8 @@ class Stream:
             raise Error("there is no log yet") from None
 
     async def _begin(self, founding: Founding) -> None:
-        replicas = self._brokers.replicas
-        if not replicas:
-            replicas = 3 if self._client._server_info.get("cluster") else 1
+        fitting = 3 if self._client._server_info.get("cluster") else 1
+        replicas = self._brokers.replicas or fitting
         name = self._brokers.name
         bucket = ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE)
         try:
@@ -141,8 +140,7 @@ class Stream:
     async def keep(self, identity: str, state: Sequence[Fact]) -> None:
         """Keep what holds, in place of what was kept."""
         store = await self.context.object_store(self._bucket)
-        loop = asyncio.get_running_loop()
-        data = await loop.run_in_executor(None, _packed, state)
+        data = await asyncio.to_thread(_packed, state)
         size = min(OBJ_DEFAULT_CHUNK_SIZE, self._client.max_payload)
         meta = ObjectMeta(name=identity, options=ObjectMetaOptions(max_chunk_size=size))
         await store.put(identity, data, meta)
@@ -153,8 +151,7 @@ class Stream:
             kept = await store.get(identity)
         except NotFoundError:
             return None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, _unpacked, kept.data or b"")
+        return await asyncio.to_thread(_unpacked, kept.data or b"")
 
 
 def _unpacked(data: bytes) -> Sequence[Fact] | None:
