@@ -136,7 +136,7 @@ class ClusterJournal:
         self.founding = self.following.founding
         self._leases = Leases(clock, lease)
         self._connected = self.ended = False
-        self._next_beat = self._next_keep = self._published = 0.0
+        self._next_keep = self._published = 0.0
         self._beating: float | None = None
         self._heard = clock.seconds()
         self._watch = Timer(clock, self._look)
@@ -415,7 +415,7 @@ class ClusterJournal:
                     self._log.follow()
             if now - self._published > REPEAT:
                 self._repeat()
-        elif now >= self._next_beat:
+        elif now - self._published >= self._beat:
             self._repeat()
         if self.unreachable:
             return
@@ -429,7 +429,6 @@ class ClusterJournal:
     def _repeat(self) -> None:
         """Publish what is on its way, or a beat."""
         self._published = self._clock.seconds()
-        self._next_beat = self._published + self._beat
         if self.outgoing.publish():
             return
         if self.outgoing.since is None and self._beating is None:

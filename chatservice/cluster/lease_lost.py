@@ -45,8 +45,8 @@ class Reclaiming:
         self._claims = claims
         self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
-    def begin(self) -> None:
-        """Say who is here, in front of all that waits."""
+    async def run(self) -> None:
+        """Say who is here, in front of all that waits; then let that go out."""
         chat = self._chat
         mine = [m for m in chat.members if not m.remote and m.record is not None]
         log.critical("this node was taken for dead: {count} members return", count=len(mine))
@@ -54,15 +54,12 @@ class Reclaiming:
             Deferred.fromCoroutine(self._say(mine[begin : begin + SAID_AT_ONCE]))
             for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
         ]
-        DeferredList(said).addCallback(self._end)
-
-    def _end(self, _: object) -> None:
-        """Show who joins again; then all goes out that waited."""
+        await DeferredList(said)
         batch = self._batch
         batch.close()
         if batch.drafts or batch.records:
             back = self._journal.commit(batch.drafts, batch.facts, first=True)
-            back.addCallback(self._chat.commits.show, batch.presences)
+            back.addCallback(chat.commits.show, batch.presences)
         self._journal.reclaimed()
 
     async def _say(self, mine: Sequence[Member]) -> None:
@@ -72,9 +69,11 @@ class Reclaiming:
             assert member.record is not None
             known = self._journal.registry.known.get(member.origin)
             origin = f"{member.origin:x}"
-            facts.append(Fact(TAKE, origin, known.who.boot if known is not None else ""))
-            facts.append(Fact(NAME, names.key(member.name), origin))
-            facts.append(member.record.fact(member.record.reading))
+            facts += [
+                Fact(TAKE, origin, known.who.boot if known is not None else ""),
+                Fact(NAME, names.key(member.name), origin),
+                member.record.fact(member.record.reading),
+            ]
         effective = await self._journal.say(facts, first=True)
         renamed: list[Deferred[None]] = []
         for index, member in enumerate(mine):

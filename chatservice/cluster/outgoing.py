@@ -40,8 +40,7 @@ class Waiting:
     :ivar done: to fire with whether each fact took effect.
     :ivar committed: to fire with what is stored of it, and with it; None if nobody waits for
         that.
-    :ivar pieces: what is published of it; :ivar largest: when so many bytes could be at once.
-    :ivar came: the places of those that are back.
+    :ivar of: how many pieces it was cut into; :ivar came: the places of those that are back.
     """
 
     drafts: Sequence[Draft]
@@ -50,8 +49,7 @@ class Waiting:
     open: bool = False
     number: int = 0
     since: float = 0.0
-    pieces: list[bytes] = field(default_factory=list)
-    largest: int = 0
+    of: int = 0
     came: set[int] = field(default_factory=set)
     done: list[Deferred[Sequence[bool]]] = field(default_factory=list)
     committed: Deferred[Committed] | None = None
@@ -94,7 +92,7 @@ class Outgoing:
         self._last = 0
         self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
-            waiting.number = waiting.largest = 0
+            waiting.number = 0
             waiting.came.clear()
         self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
@@ -105,7 +103,6 @@ class Outgoing:
                 reworded(draft, author) if draft.origin == origin else draft
                 for draft in waiting.drafts
             ]
-            waiting.largest = 0
 
     def add(self, waiting: Waiting, first: bool = False) -> None:
         """Publish something.
@@ -164,39 +161,32 @@ class Outgoing:
 
         :param again: it was published before.
         """
-        if not self._log.largest:
+        largest = self._log.largest
+        if not largest:
             return
         waiting = self._queue[0] if self.since is not None else Waiting((), [])
+        entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts, self.mark)
         try:
-            self._cut(waiting)
+            pieces = cut(entry, largest)
         except BadEntry as error:
             self._refused(waiting, str(error))
             self.back(waiting.number, [False] * len(waiting.facts))
             return
-        for place, piece in enumerate(waiting.pieces):
+        if waiting.of != len(pieces):
+            # It was not cut before, or the brokers take more or less at once by now.
+            waiting.of = len(pieces)
+            waiting.came.clear()
+        for place, piece in enumerate(pieces):
             if place not in waiting.came:
                 # No beat is one that was published before.
                 self._log.publish(piece, again and waiting.number > 0)
-
-    def _cut(self, waiting: Waiting) -> None:
-        """Make of an entry what is to be published, as the brokers take it by now.
-
-        :raises BadEntry: if that can't be.
-        """
-        largest = self._log.largest
-        if waiting.largest != largest:
-            entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts, self.mark)
-            pieces = cut(entry, largest)
-            if len(pieces) != len(waiting.pieces):
-                waiting.came.clear()
-            waiting.pieces, waiting.largest = pieces, largest
 
     def came(self, number: int, place: int, of: int) -> bool:
         """A piece has come back; tell whether that brings what is on its way on."""
         waiting = self._queue[0] if self._queue else None
         if waiting is None or waiting.number != number or place in waiting.came:
             return False
-        if len(waiting.pieces) != of:
+        if waiting.of != of:
             # A late one, of another cutting: for all who read it, that has begun anew.
             waiting.came.clear()
             return False
