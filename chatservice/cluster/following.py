@@ -295,26 +295,16 @@ class Following:
         self._check_mark(entry.mark)
         if entry.version < registry.version:
             raise BadEntry(f"it is of version {entry.version}, and the log of {registry.version}")
-        held: Sequence[Fact] = ()
         if isinstance(entry, Piece):
             outcome, whole = registry.collect(entry, position, at)
+            self._add(entry, outcome, at, 0)
             if not whole:
-                self._add(entry, outcome, at, 0)
                 return
-            held = outcome.facts
-            try:
-                entry = _whole(entry, whole)
-                check(entry)
-            except BadEntry as error:
-                self._skip(position, str(error))
-                self._add(Entry("", 0, (), ()), outcome, at, 0)
-                return
-        else:
-            check(entry)
+            entry = _whole(entry, whole)
+        check(entry)
         assert self._base is not None
         first = event_id(self._base, position, 0)
-        outcome = registry.interpret(entry, position, at, first)
-        self._add(entry, outcome._replace(facts=[*held, *outcome.facts]), at, first)
+        self._add(entry, registry.interpret(entry, position, at, first), at, first)
 
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
         """Have stored what an entry does."""
@@ -358,9 +348,6 @@ class Following:
         facts = [fact for one in read if one.holds for fact in one.outcome.facts]
         called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
 
-        def attempt() -> Deferred[Committed]:
-            return self._replica.store(list(self._events(read, called)), facts)
-
         def stored(committed: Committed) -> None:
             with log.failuresHandled("what was stored could not be shown"):
                 self._happened(committed, read)
@@ -374,7 +361,9 @@ class Following:
                 done.callback(None)
 
         self._storing = Deferred()
-        self._try(attempt).addCallback(stored)
+        self._try(lambda: self._replica.store(list(self._events(read, called)), facts)).addCallback(
+            stored
+        )
 
     def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
         """Give what has happened, each numbered line once.

@@ -31,8 +31,6 @@ from chatservice.text import names
 SAID_AT_ONCE: Final = 500
 """So many members are brought back by one entry."""
 
-BACK: Final = "the others saw you leave, as they could not be reached: you are back"
-
 log = Logger()
 
 
@@ -95,7 +93,7 @@ class Reclaiming:
             # Also who is about to leave it: that is shown behind this.
             if membership.since is not None and membership.until is None:
                 self._batch.join(membership)
-        member.tell(BACK)
+        member.tell("the others saw you leave, as they could not be reached: you are back")
 
     async def _rename(self, member: Member) -> None:
         """Give somebody another name, the first that is free of a row."""

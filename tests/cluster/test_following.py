@@ -746,7 +746,7 @@ class PieceTests(FollowingTestCase):
     def test_each_is_told_of(self) -> None:
         self.read_on()
         places = [entry.place for entry, _ in self.done if isinstance(entry, Piece)]
-        self.assertEqual(places, list(range(len(self.log) - 1)))
+        self.assertEqual(places, list(range(len(self.log))))
         last, outcome = self.done[-1]
         self.assertEqual((last.number, outcome.fresh), (1, True))
 
