@@ -151,8 +151,12 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
     bad = [fact for fact in facts if not _passes(fact, _STORED)]
     if bad and where:
         kinds = ", ".join(sorted({fact.kind[:20] for fact in bad}))
-        told = "{where} has {count:,} facts ({kinds}) that can't be used"
-        log.critical(told, where=where, count=len(bad), kinds=kinds)
+        log.critical(
+            "{where} has {count:,} facts ({kinds}) that can't be used",
+            where=where,
+            count=len(bad),
+            kinds=kinds,
+        )
     return [fact for fact in facts if fact not in bad]
 
 

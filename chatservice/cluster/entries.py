@@ -212,7 +212,7 @@ def decode(data: bytes) -> Entry | Piece:
         if not (piece and number and place < of):
             raise BadEntry("no place of a piece")
         return Piece(boot, number, place, of, piece, mark, version)
-    line = data if data[:1] == b"[" else _expanded(data)
+    line = data if data[:1] == b"[" else expanded(data, EXPANDED_MOST)
     version, mark, boot, number, drafts, facts = _read(line, _ENTRIES)
     return Entry(boot, number, drafts, facts, mark, version)
 
@@ -243,21 +243,21 @@ def _look_for_newer(line: bytes) -> None:
         raise NewerEntry(head.version, mark.strip(b'"').decode() if mark[:1] == b'"' else "")
 
 
-def _expanded(data: bytes) -> bytes:
-    """Return what was compressed.
+def expanded(data: bytes, most: int) -> bytes:
+    """Return the bytes that were compressed.
 
-    :raises BadEntry: if it was not, or is longer than any entry.
+    :raises BadEntry: if they were not, or if there are more than ``most``.
     """
     stream = zlib.decompressobj()
     try:
-        expanded = stream.decompress(data, EXPANDED_MOST)
+        found = stream.decompress(data, most)
     except zlib.error as error:
         raise BadEntry(str(error)) from None
     if stream.unconsumed_tail:
-        raise BadEntry(f"it has more than {EXPANDED_MOST:,} bytes")
+        raise BadEntry(f"it has more than {most:,} bytes")
     if not stream.eof:
         raise BadEntry("its end is missing")
-    return expanded
+    return found
 
 
 def event_id(base: int, position: int, index: int) -> int:

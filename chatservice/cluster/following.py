@@ -176,10 +176,10 @@ class Following:
             # Others may have what came after it, under ids that are given out again now.
             replica.belong_to(uuid.uuid4().hex)
             self._base = None
-        # What has happened in a log of older rules has names by these: they change with an entry.
-        version = Fact(VERSIONED, "", str(self._version))
         facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART, TOLD)]
-        return Founding(replica.identity, replica.head, [*facts, version])
+        # What has happened in a log of older rules has names by these: they change with an entry.
+        facts.append(Fact(VERSIONED, "", str(self._version)))
+        return Founding(replica.identity, replica.head, facts)
 
     def keep_rules(self) -> None:
         """Keep that all rooms of which the file has anything are called by today's rules."""
@@ -233,8 +233,7 @@ class Following:
                 mine=self.position + 1,
             )
         if not self.position:
-            floor = self._replica.floor if self._replica.head else self.begin
-            self.keep_floor(floor)
+            self.keep_floor(replica.floor if replica.head else self.begin)
         else:
             self.unbroken = self.begin
             self._try(lambda: replica.note("unbroken", str(self.unbroken)))

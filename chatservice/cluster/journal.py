@@ -195,8 +195,7 @@ class ClusterJournal:
 
         if self.unreachable:
             return close(None)
-        said = self.say([Fact(BYE, self.boot, "")])
-        return said.addTimeout(PATIENCE, self._clock).addBoth(close)
+        return self.say([Fact(BYE, self.boot, "")]).addTimeout(PATIENCE, self._clock).addBoth(close)
 
     @property
     def apart(self) -> str:

@@ -136,6 +136,9 @@ class Registry:
     def load(self, facts: Iterable[Fact]) -> None:
         """Take up what is stored. Where no version is told, there was none yet."""
         self.version = UNVERSIONED
+        self._learn(facts)
+
+    def _learn(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
             if fact.kind == LEASE:
                 self.leases[fact.name] = LEASES.decode(fact.value)
@@ -145,7 +148,7 @@ class Registry:
             elif fact.kind in (PERSON, SESSION):
                 self._know(fact, somebody(fact))
             elif fact.kind in rekeying.STANDING:
-                self.standing[fact.kind, fact.name] = fact
+                self._stand("", fact, 0)
             elif fact.kind == VERSIONED:
                 self.version = int(fact.value)
             elif fact.kind == PART:
@@ -257,11 +260,7 @@ class Registry:
 
     def _settle(self, settled: rekeying.Settled) -> rekeying.Settled:
         """Let hold what does by the rules of today."""
-        for fact in settled.facts:
-            if fact.kind in rekeying.STANDING:
-                self._stand("", fact, 0)
-            else:
-                self._know(fact, somebody(fact))
+        self._learn(settled.facts)
         if self._told is None:
             rekeying.tell(settled)
         return settled

@@ -203,15 +203,16 @@ class NatsLog:
         :raises LogError: if it is not.
         """
         self._found = False
-        # What others have kept is for the beginning.
-        state = not self._identity
         self._stream = stream = Stream(self._nats, self._brokers, ASKING)
         if self._nats.max_payload < LEAST:
             raise LogError(
                 f"the brokers take {self._nats.max_payload} bytes at once (max_payload):"
                 f" {LEAST:,} are needed"
             )
-        opening = await stream.open(self._follower.founding, self._follower.seen, state)
+        # What others have kept is for the beginning.
+        opening = await stream.open(
+            self._follower.founding, self._follower.seen, state=not self._identity
+        )
         position = self._follower.opened(opening)
         self._identity = opening.identity
         await self._follow(position)

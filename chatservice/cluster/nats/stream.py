@@ -28,6 +28,7 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from nats.js.object_store import OBJ_DEFAULT_CHUNK_SIZE
 from twisted.logger import Logger
 
+from chatservice.cluster.entries import expanded
 from chatservice.cluster.log import Founding, LogError, Opening
 from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
@@ -156,13 +157,9 @@ class Stream:
 
 def _unpacked(data: bytes) -> Sequence[Fact] | None:
     """Return what was kept; None if it is not as a node keeps it."""
-    stream = zlib.decompressobj()
     try:
-        text = stream.decompress(data, STATE_MOST)
-        if not stream.eof:
-            raise ValueError("it is longer than what any node keeps, or its end is missing")
-        return msgspec.json.decode(text, type=list[Fact])
-    except (ValueError, RecursionError, zlib.error) as error:
+        return msgspec.json.decode(expanded(data, STATE_MOST), type=list[Fact])
+    except (ValueError, RecursionError) as error:
         log.critical("what is kept can't be used: {why}", why=str(error))
         return None
 
