@@ -69,16 +69,12 @@ log = Logger()
 
 
 class Read(NamedTuple):
-    """An entry that was read: what it does, when it was published, the id of its first event.
-
-    :ivar holds: its facts hold, beside its events.
-    """
+    """An entry that was read: what it does, when it was published, the id of its first event."""
 
     entry: Entry | Piece
     outcome: Outcome
     at: int
     first: int
-    holds: bool
 
 
 class Following:
@@ -308,7 +304,7 @@ class Following:
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
         """Have stored what an entry does."""
         if outcome.fresh or outcome.facts:
-            self._read.append(Read(entry, outcome, at, first, self._scratch is None))
+            self._read.append(Read(entry, outcome, at, first))
             self._lines += len(outcome.drafts)
             self.pace.wake()
 
@@ -335,7 +331,7 @@ class Following:
         held = {(fact.kind, fact.name) for fact in self._state}
         over = [f._replace(value="") for f in self.facts() if (f.kind, f.name) not in held]
         outcome = Outcome(False, facts=[*over, *self._state])
-        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0, True))
+        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0))
         self._state = ()
 
     def _store(self) -> None:
@@ -344,7 +340,8 @@ class Following:
         if self._storing is not None or not self._read:
             return
         read, self._read, self._lines = self._read, [], 0
-        facts = [fact for one in read if one.holds for fact in one.outcome.facts]
+        # As long as what happened is only collected, nothing of it holds.
+        facts = [fact for one in read if self._scratch is None for fact in one.outcome.facts]
         called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
 
         def stored(committed: Committed) -> None:

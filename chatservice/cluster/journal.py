@@ -29,7 +29,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.cluster.checks import sound
-from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
+from chatservice.cluster.entries import BYE, LEASE, VERSIONED, Entry, Piece
 from chatservice.cluster.following import Following, Read
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Log, LogError, NewerLog, Opening
@@ -354,7 +354,7 @@ class ClusterJournal:
             self.unreachable = ""
             self._leases.reached()
             self.listener.reached("")
-        if outcome.raised:
+        if any(fact.kind == VERSIONED for fact in outcome.facts):
             # A node that does not know this version is to be told so before it reads along.
             self._next_keep = 0.0
         if isinstance(entry, Piece):

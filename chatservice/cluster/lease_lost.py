@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -100,11 +101,9 @@ class Reclaiming:
         chat, old = self._chat, member.name
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
-            try:
+            with suppress(NameTaken):
                 await self._claims.say(name, member, first=True)
-            except NameTaken:
-                continue
-            break
+                break
         chat.attendance.call(member, name)
         if member.record is not None:
             self._batch.note(member.record)

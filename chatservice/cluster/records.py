@@ -142,7 +142,6 @@ class Outcome(NamedTuple):
     :ivar facts: what holds from now on.
     :ivar asked: what the nodes of members are asked for.
     :ivar effective: of each fact of the entry, whether it took effect.
-    :ivar raised: the log has a newer version from this entry on.
     """
 
     fresh: bool
@@ -150,4 +149,3 @@ class Outcome(NamedTuple):
     facts: Sequence[Fact] = ()
     asked: Sequence[Fact] = ()
     effective: Sequence[bool] = ()
-    raised: bool = False

@@ -184,7 +184,7 @@ class Registry:
             return Outcome(fresh=False)
         if entry.number <= lease.number:
             told, more = self._tell(entry, position, drafts)
-            return Outcome(False, told, [*raised, *more, lease.fact(boot)], raised=bool(raised))
+            return Outcome(False, told, [*raised, *more, lease.fact(boot)])
         lease.number = entry.number
         called, more_drafts = self._call_rooms(entry)
         told, more = self._tell(entry, position, [*drafts, *more_drafts])
@@ -201,7 +201,7 @@ class Registry:
         facts.append(lease.fact(boot))
         asked = [fact for fact in entry.facts if fact.kind == SEND_AWAY]
         effective = [one is not None for one in done]
-        return Outcome(True, kept + told, facts, asked, effective, bool(raised))
+        return Outcome(True, kept + told, facts, asked, effective)
 
     def _heard(
         self, entry: Entry | Piece, position: int, at: int

@@ -117,10 +117,12 @@ class Stream:
         fitting = 3 if self._client._server_info.get("cluster") else 1
         replicas = self._brokers.replicas or fitting
         name = self._brokers.name
-        bucket = ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE)
         try:
             with suppress(BadRequestError):
-                await self.context.create_object_store(self._bucket, config=bucket)
+                await self.context.create_object_store(
+                    self._bucket,
+                    config=ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE),
+                )
             await self.keep(founding.identity, founding.facts)
             await self.context.add_stream(
                 StreamConfig(
