@@ -1,4 +1,4 @@
-"""What an entry may hold, and what may hold in a file: looked at before anything of it is done.
+"""Checks of the contents of entries and of stored facts, before anything of them is used.
 
 All nodes read the same, so what one of them can't use none of them can: an entry of which a part is
 not as a node writes it is skipped as a whole, by all alike.
@@ -131,7 +131,7 @@ _STORED: Final = {
 
 
 def check(entry: Entry) -> None:
-    """See to it that all of an entry can be used.
+    """Check that every part of an entry can be used.
 
     :raises BadEntry: if something can't.
     """

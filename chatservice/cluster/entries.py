@@ -79,11 +79,11 @@ rooms as a session remembers have less."""
 
 
 class BadEntry(ValueError):
-    """What is in the log is no entry."""
+    """Raised for bytes in the log that are no entry."""
 
 
 class NewerEntry(Exception):
-    """What is in the log was written by a newer version.
+    """Raised for bytes in the log that a newer version wrote.
 
     :ivar version: which one.
     :ivar mark: of the log that it is for; ``""`` if that can't be told.
@@ -96,7 +96,7 @@ class NewerEntry(Exception):
 
 
 class Entry(NamedTuple):
-    """What one boot publishes at once.
+    """The drafts and facts that one boot publishes at once.
 
     :ivar mark: of the log that it is for (:func:`mark_of`); ``""`` if it does not tell.
     :ivar version: of the log that it is of.
@@ -156,7 +156,7 @@ _HEADS: Final = Decoder(_Head)
 
 
 def mark_of(identity: str, base: int) -> str:
-    """Return what tells a log from others: an entry that gets into another one is void there.
+    """Return the mark of a log: an entry that gets into another log is void there.
 
     :param identity: of the journal that the log is.
     :param base: the last id there was before the log.
@@ -177,7 +177,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def cut(entry: Entry, largest: int) -> list[bytes]:
-    """Return what is to be published for an entry: itself, or its pieces.
+    """Return the bytes to publish for an entry: itself, or its pieces.
 
     :param largest: so many bytes can be published at once.
     :raises BadEntry: if it is too long for those who read it.
@@ -292,7 +292,7 @@ class Pieces:
         self._held: dict[str, _Held] = {}
 
     def load(self, fact: Fact) -> None:
-        """Take up what is stored of a piece."""
+        """Load a stored piece."""
         boot, place = fact.name.rsplit(" ", 1)
         number, of, data = fact.value.split(" ")
         held = self._held.setdefault(boot, _Held(int(number), int(of), {}))
@@ -308,7 +308,7 @@ class Pieces:
             raise BadEntry(f"its pieces have more than {EXPANDED_MOST:,} bytes")
 
     def _of(self, piece: Piece) -> _Held:
-        """Return those that a piece belongs to."""
+        """Return the pieces that a piece belongs to."""
         held = self._held.get(piece.boot)
         if held is None or held[:2] != (piece.number, piece.of):
             # An entry before it never came to its end, or it was cut in another way.

@@ -128,7 +128,7 @@ class Following:
         self.pace = Pace(clock, lambda: self._lines, self._store)
 
     def load(self) -> None:
-        """Take up what the replica knows.
+        """Load the facts of the replica.
 
         :raises LogError: if it is of a log that this node does not understand.
         """
@@ -150,15 +150,15 @@ class Following:
         self.position = self.registry.last.position
 
     def facts(self) -> list[Fact]:
-        """Return all that holds, for others."""
+        """Return the facts that concern all nodes."""
         return _shared(self._replica.facts())
 
     def state(self) -> Deferred[list[Fact]]:
-        """Read all that holds, for others, in a thread."""
+        """Read the facts that concern all nodes, in a thread."""
         return self._replica.facts_later().addCallback(_shared)
 
     def founding(self) -> Founding:
-        """Return what a log is begun with.
+        """Return the contents with which a log is begun.
 
         :raises LogError: if this history has a log, which is to be found again.
         """
@@ -178,7 +178,7 @@ class Following:
         return Founding(replica.identity, replica.head, facts)
 
     def keep_rules(self) -> None:
-        """Keep that all rooms of which the file has anything are called by today's rules."""
+        """Note that all rooms in the file have names by today's rules."""
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
 
     @property
@@ -244,7 +244,7 @@ class Following:
             self.registry.version = UNVERSIONED
 
     def keep_floor(self, floor: int) -> None:
-        """Keep up to which id nothing can be read. Ids have gaps, so the file does not tell it."""
+        """Note the id up to which nothing can be read. Ids have gaps, so the file can't tell it."""
         self.floor = floor
         self._try(lambda: self._replica.note("floor", str(floor)))
 
@@ -302,7 +302,7 @@ class Following:
         self._add(entry, registry.interpret(entry, position, at, first), at, first)
 
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
-        """Have stored what an entry does."""
+        """Add an entry to those that are stored next."""
         if outcome.fresh or outcome.facts:
             self._read.append(Read(entry, outcome, at, first))
             self._lines += len(outcome.drafts)
@@ -324,7 +324,7 @@ class Following:
             )
 
     def _begin(self) -> None:
-        """Go on from what others have kept."""
+        """Go on from the facts that others have kept."""
         self._scratch = None
         self.registry = Registry()
         self.registry.load(self._state)
@@ -335,7 +335,7 @@ class Following:
         self._state = ()
 
     def _store(self) -> None:
-        """Store all that was read, and show it."""
+        """Store all entries that were read, and show them."""
         self.pace.stop()
         if self._storing is not None or not self._read:
             return
@@ -362,7 +362,7 @@ class Following:
         )
 
     def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
-        """Give what has happened, each numbered line once.
+        """Return the events of some entries, each numbered line once.
 
         :param called: what rooms are called otherwise once this is stored.
         """
@@ -399,7 +399,7 @@ class Following:
 
 
 def _shared(facts: Sequence[Fact]) -> list[Fact]:
-    """Return what is not about one file alone, and can be used."""
+    """Return the usable facts that concern more than one file."""
     return [fact for fact in sound(facts) if fact.kind != FILE]
 
 
@@ -409,7 +409,7 @@ def _check_version(registry: Registry) -> None:
 
 
 def _whole(piece: Piece, data: bytes) -> Entry:
-    """Return the entry of which that was the last piece.
+    """Return the entry that the pieces make, given the last one.
 
     :raises BadEntry: if it is none.
     """

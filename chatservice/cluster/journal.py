@@ -78,25 +78,25 @@ class Listener(Protocol):
     """The receiver of what other nodes do, and of the state of this node."""
 
     def happened(self, committed: Committed) -> None:
-        """Something is stored that nobody here waits for."""
+        """Show a commit for which nobody on this node waits."""
 
     def begun(self, floor: int) -> None:
-        """The log was found; no event up to an id can come."""
+        """Take note that the log was found; no event up to an id can come."""
 
     def reached(self, why: str) -> None:
-        """The log is within reach (``""``), or is not any more, and why."""
+        """Take note that the log is within reach (``""``), or why it is not."""
 
     def ended(self, why: str) -> None:
-        """This node takes no part any more, and will not whatever happens."""
+        """Take note that this node takes no part any more, for good."""
 
     def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
-        """What was to be committed can't be published; it is dropped."""
+        """Take note that some drafts can't be published, and are dropped."""
 
     def deposed(self) -> None:
-        """This node was taken for dead, and is back; nothing else is said before it has spoken."""
+        """Bring the members back, in front of all that waits: this node was taken for dead."""
 
     def asked(self, fact: Fact) -> None:
-        """Something is asked of the node of a member."""
+        """Do what another node asks of the node of a member."""
 
 
 class ClusterJournal:
@@ -143,12 +143,12 @@ class ClusterJournal:
 
     @property
     def boot(self) -> str:
-        """How this node is called in the log, by now."""
+        """The present boot of this node: its name in the log."""
         return self.outgoing.boot
 
     @property
     def registry(self) -> Registry:
-        """What all nodes agree on."""
+        """The facts that all nodes agree on."""
         return self.following.registry
 
     def holds(self, claim: Claim) -> bool:
@@ -270,7 +270,7 @@ class ClusterJournal:
         return more
 
     def reclaimed(self) -> None:
-        """All has been said that is to be said first."""
+        """Publish what waits: all is published that was to be first."""
         self.outgoing.reclaiming = False
         self.outgoing.publish()
 
@@ -323,7 +323,7 @@ class ClusterJournal:
         return self.following.took(position, at, data)
 
     def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
-        """Something is stored: give it to who has committed any of it, or tell it."""
+        """Give a stored commit to the waiter for any part of it, or else to the listener."""
         # One entry of this node's own is on its way at a time, so there is one at most.
         for entry, outcome, *_ in read:
             if isinstance(entry, Entry) and entry.boot == self.boot and outcome.fresh:
@@ -334,7 +334,7 @@ class ClusterJournal:
         self.listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """An entry has taken effect, and is stored."""
+        """Do what follows an entry that is stored."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
             self.listener.asked(fact)
@@ -348,7 +348,7 @@ class ClusterJournal:
             self.outgoing.publish()
 
     def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """Something of this node's own has come back."""
+        """Do what follows an entry, or a piece, of this node itself."""
         self._beating = None
         if self.unreachable and self._connected:
             self.unreachable = ""
@@ -426,7 +426,7 @@ class ClusterJournal:
             self.following.state().addCallbacks(self._log.keep, lambda _: None)
 
     def _repeat(self) -> None:
-        """Publish what is on its way, or a beat."""
+        """Publish the entry that is on its way again, or a beat."""
         self._published = self._clock.seconds()
         if self.outgoing.publish():
             return

@@ -45,7 +45,7 @@ class Reclaiming:
         self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
     async def run(self) -> None:
-        """Say who is here, in front of all that waits; then let that go out."""
+        """Publish who is here in front of all that waits, and then what waits."""
         chat = self._chat
         mine = [m for m in chat.members if not m.remote and m.record is not None]
         log.critical("this node was taken for dead: {count} members return", count=len(mine))
@@ -62,7 +62,7 @@ class Reclaiming:
         self._journal.reclaimed()
 
     async def _say(self, mine: Sequence[Member]) -> None:
-        """Take members back, as far as that is possible, and let the others join again."""
+        """Take members back where that is possible; let the others join again."""
         facts: list[Fact] = []
         for member in mine:
             assert member.record is not None
@@ -86,7 +86,7 @@ class Reclaiming:
         await DeferredList(renamed)
 
     def _rejoin(self, member: Member) -> None:
-        """Show somebody to join again, who was shown to leave."""
+        """Show a member as joining again, after the others saw it leave."""
         # Also what was said, or asked for, before a change of name that the others never saw.
         self._journal.outgoing.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
@@ -97,7 +97,7 @@ class Reclaiming:
         member.tell("the others saw you leave, as they could not be reached: you are back")
 
     async def _rename(self, member: Member) -> None:
-        """Give somebody another name, the first that is free of a row."""
+        """Give a member another name: its own with the first number that is free."""
         chat, old = self._chat, member.name
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"

@@ -1,4 +1,4 @@
-"""What a node has to publish: in order, one entry on its way at a time.
+"""The entries that a node has to publish: in order, one on its way at a time.
 
 An entry is done when it comes back from the log. One that does not is published again, under the
 same number, so that it counts once however often it arrives. One that is longer than the brokers
@@ -31,7 +31,7 @@ FACTS_MOST: Final = 1 << 20
 
 @dataclass(eq=False)
 class Waiting:
-    """What is to be one entry.
+    """Drafts and facts that become one entry.
 
     :ivar first: it is said in front of what waits, and is of no use to another boot.
     :ivar open: more facts may be added while it was not published.
@@ -83,7 +83,7 @@ class Outgoing:
         self.reclaiming = False
 
     def begin(self, node: str) -> None:
-        """Have another name, which is said before all that waits.
+        """Begin another boot, which is published in front of all that waits.
 
         :param node: how the node is called in the logs.
         """
@@ -97,7 +97,7 @@ class Outgoing:
         self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
     def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said, and waits, told under another name."""
+        """Put another name on the events of one author that still wait."""
         for waiting in self._queue:
             waiting.drafts = [
                 reworded(draft, author) if draft.origin == origin else draft
@@ -105,7 +105,7 @@ class Outgoing:
             ]
 
     def add(self, waiting: Waiting, first: bool = False) -> None:
-        """Publish something.
+        """Add an entry to those that are published.
 
         :param first: behind what else was said so, in front of all that waits; else behind that.
         """
@@ -114,7 +114,7 @@ class Outgoing:
         self.publish()
 
     def _place(self, first: bool) -> int:
-        """Return where something is to stand; never in front of what is on its way."""
+        """Return the place of a new entry; never in front of the one that is on its way."""
         if not first:
             return len(self._queue)
         ahead = takewhile(lambda waiting: waiting.first or waiting.number, self._queue)
@@ -145,7 +145,7 @@ class Outgoing:
         return said.addCallback(lambda effective: effective[begin:end])
 
     def publish(self) -> bool:
-        """Publish what is first, unless it is on its way; tell whether it was."""
+        """Publish the first entry unless it is on its way; return whether it was published."""
         if not self._queue or self._queue[0].number:
             return False
         if self.reclaiming and not self._queue[0].first:
@@ -182,7 +182,7 @@ class Outgoing:
                 self._log.publish(piece, again and waiting.number > 0)
 
     def came(self, number: int, place: int, of: int) -> bool:
-        """A piece has come back; tell whether that brings what is on its way on."""
+        """Take note that a piece has come back; return whether it is a new one of the entry."""
         waiting = self._queue[0] if self._queue else None
         if waiting is None or waiting.number != number or place in waiting.came:
             return False
@@ -196,16 +196,16 @@ class Outgoing:
 
     @property
     def since(self) -> float | None:
-        """When what is on its way was published first; None if nothing is."""
+        """When the entry that is on its way was published first, or a piece of it came; or None."""
         return self._queue[0].since if self._queue and self._queue[0].number else None
 
     def committed(self, number: int) -> Deferred[Committed] | None:
-        """Return who waits for what is stored of an entry that has come back, if anybody does."""
+        """Return the waiter for the stored events of an entry that has come back, or None."""
         waiting = self._queue[0] if self._queue else None
         return waiting.committed if waiting is not None and waiting.number == number else None
 
     def back(self, number: int, effective: Sequence[bool]) -> None:
-        """An entry has come back."""
+        """Take note that an entry has come back; publish the next one."""
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
             self.publish()
@@ -214,7 +214,7 @@ class Outgoing:
 
 
 def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
-    """Return what is to be published; the facts tell ids by places in the entry.
+    """Return the entries of a commit; their facts tell ids by places in the entry.
 
     It is one entry, or more where there are many facts that tell of no event beside them.
     """

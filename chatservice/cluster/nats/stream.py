@@ -1,4 +1,4 @@
-"""What the brokers keep of a chat: a stream of entries, and an object store with what held.
+"""The parts of a chat that brokers keep: a stream of entries, and a store of facts.
 
 A stream has replicas, so an entry that is in it stays in it when a broker dies. JetStream's own
 window for duplicates does not matter here, so it is short.
@@ -64,7 +64,7 @@ class Stream:
         self._bucket = f"{brokers.name}-state"
 
     async def open(self, founding: Callable[[], Founding], seen: int, state: bool) -> Opening:
-        """Return what there is to know of the stream, which is made if there is none.
+        """Return the description of the stream, which is made if there is none.
 
         :param seen: the position of an entry of which is asked when it was published; 0 for none.
         :param state: whether what was kept is asked for.
@@ -141,7 +141,7 @@ class Stream:
             log.info("the log was not begun here: {why}", why=error.description)
 
     async def keep(self, identity: str, state: Sequence[Fact]) -> None:
-        """Keep what holds, in place of what was kept."""
+        """Keep all facts that hold, in place of those that were kept."""
         store = await self.context.object_store(self._bucket)
         data = await asyncio.to_thread(_packed, state)
         size = min(OBJ_DEFAULT_CHUNK_SIZE, self._client.max_payload)
@@ -158,7 +158,7 @@ class Stream:
 
 
 def _unpacked(data: bytes) -> Sequence[Fact] | None:
-    """Return what was kept; None if it is not as a node keeps it."""
+    """Return the facts that were kept; None if no node has written them so."""
     try:
         return msgspec.json.decode(expanded(data, STATE_MOST), type=list[Fact])
     except (ValueError, RecursionError) as error:
