@@ -1,4 +1,4 @@
-"""What an entry may hold, and what may hold in a file: looked at before anything of it is done.
+"""Checks of the contents of entries and of stored facts, before anything of them is used.
 
 All nodes read the same, so what one of them can't use none of them can: an entry of which a part is
 not as a node writes it is skipped as a whole, by all alike.
@@ -31,7 +31,7 @@ from chatservice.cluster.entries import (
 from chatservice.cluster.records import LEASES, PEOPLE
 from chatservice.core.moderation import BAN, LOCK, MUTE
 from chatservice.core.networks import BadAddress, parse_network
-from chatservice.core.sessions import SESSION, SESSIONS, Shown
+from chatservice.core.sessions import SESSION, SESSIONS, UNSAFE, Shown
 from chatservice.journal.events import (
     ACTED,
     ANNOUNCED,
@@ -56,9 +56,7 @@ log = Logger()
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
 """Those of events."""
 
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What no line has that anybody is shown: controls, other ends of a line, and overrides of the
-direction in which it is read."""
+_UNSAFE: Final = re.compile(f"[{UNSAFE}]")
 
 _LATEST: Final = 253_402_300_799_999
 """When the year 9999 ends, in milliseconds since 1970: there is no date behind it."""
@@ -133,7 +131,7 @@ _STORED: Final = {
 
 
 def check(entry: Entry) -> None:
-    """See to it that all of an entry can be used.
+    """Check that every part of an entry can be used.
 
     :raises BadEntry: if something can't.
     """
@@ -153,8 +151,12 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
     bad = [fact for fact in facts if not _passes(fact, _STORED)]
     if bad and where:
         kinds = ", ".join(sorted({fact.kind[:20] for fact in bad}))
-        told = "{where} has {count:,} facts ({kinds}) that can't be used"
-        log.critical(told, where=where, count=len(bad), kinds=kinds)
+        log.critical(
+            "{where} has {count:,} facts ({kinds}) that can't be used",
+            where=where,
+            count=len(bad),
+            kinds=kinds,
+        )
     return [fact for fact in facts if fact not in bad]
 
 

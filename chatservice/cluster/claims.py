@@ -1,4 +1,4 @@
-"""Who holds which name, on all nodes: decided by the order of the log."""
+"""The names that are held on all nodes, granted in the order of the log."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SharedClaims:
         return self.say(name, holder)
 
     def say(self, name: str, holder: Member, first: bool = False) -> Deferred[None]:
-        """Claim a name, whoever holds it by now.
+        """Publish the claim of a name, without a look at who holds it.
 
         :param first: in front of all that waits to be published.
         """
@@ -64,7 +64,7 @@ class SharedClaims:
         return None if claim is None else self._here.get(claim.origin)
 
     def release(self, name: str) -> None:
-        """Free a name, with what else is committed next."""
+        """Free a name with the next commit."""
         key = names.key(name)
         self._freed.setdefault(key, [])
         self._ticker.batch.hold(Fact(NAME, key, ""))
@@ -72,6 +72,6 @@ class SharedClaims:
         self._ticker.wake()
 
     def _free(self, key: str) -> None:
-        """It is stored that a name is free."""
+        """Let those claim a name who waited until it was stored that it is free."""
         for free in self._freed.pop(key, ()):
             free.callback(None)

@@ -79,11 +79,11 @@ rooms as a session remembers have less."""
 
 
 class BadEntry(ValueError):
-    """What is in the log is no entry."""
+    """Raised for bytes in the log that are no entry."""
 
 
 class NewerEntry(Exception):
-    """What is in the log was written by a newer version.
+    """Raised for bytes in the log that a newer version wrote.
 
     :ivar version: which one.
     :ivar mark: of the log that it is for; ``""`` if that can't be told.
@@ -96,7 +96,7 @@ class NewerEntry(Exception):
 
 
 class Entry(NamedTuple):
-    """What one boot publishes at once.
+    """The drafts and facts that one boot publishes at once.
 
     :ivar mark: of the log that it is for (:func:`mark_of`); ``""`` if it does not tell.
     :ivar version: of the log that it is of.
@@ -156,7 +156,7 @@ _HEADS: Final = Decoder(_Head)
 
 
 def mark_of(identity: str, base: int) -> str:
-    """Return what tells a log from others: an entry that gets into another one is void there.
+    """Return the mark of a log: an entry that gets into another log is void there.
 
     :param identity: of the journal that the log is.
     :param base: the last id there was before the log.
@@ -177,7 +177,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def cut(entry: Entry, largest: int) -> list[bytes]:
-    """Return what is to be published for an entry: itself, or its pieces.
+    """Return the bytes to publish for an entry: itself, or its pieces.
 
     :param largest: so many bytes can be published at once.
     :raises BadEntry: if it is too long for those who read it.
@@ -212,7 +212,7 @@ def decode(data: bytes) -> Entry | Piece:
         if not (piece and number and place < of):
             raise BadEntry("no place of a piece")
         return Piece(boot, number, place, of, piece, mark, version)
-    line = data if data[:1] == b"[" else _expanded(data)
+    line = data if data[:1] == b"[" else expanded(data, EXPANDED_MOST)
     version, mark, boot, number, drafts, facts = _read(line, _ENTRIES)
     return Entry(boot, number, drafts, facts, mark, version)
 
@@ -243,21 +243,21 @@ def _look_for_newer(line: bytes) -> None:
         raise NewerEntry(head.version, mark.strip(b'"').decode() if mark[:1] == b'"' else "")
 
 
-def _expanded(data: bytes) -> bytes:
-    """Return what was compressed.
+def expanded(data: bytes, most: int) -> bytes:
+    """Return the bytes that were compressed.
 
-    :raises BadEntry: if it was not, or is longer than any entry.
+    :raises BadEntry: if they were not, or if there are more than ``most``.
     """
     stream = zlib.decompressobj()
     try:
-        expanded = stream.decompress(data, EXPANDED_MOST)
+        found = stream.decompress(data, most)
     except zlib.error as error:
         raise BadEntry(str(error)) from None
     if stream.unconsumed_tail:
-        raise BadEntry(f"it has more than {EXPANDED_MOST:,} bytes")
+        raise BadEntry(f"it has more than {most:,} bytes")
     if not stream.eof:
         raise BadEntry("its end is missing")
-    return expanded
+    return found
 
 
 def event_id(base: int, position: int, index: int) -> int:
@@ -292,23 +292,11 @@ class Pieces:
         self._held: dict[str, _Held] = {}
 
     def load(self, fact: Fact) -> None:
-        """Take up what is stored of a piece."""
+        """Load a stored piece."""
         boot, place = fact.name.rsplit(" ", 1)
         number, of, data = fact.value.split(" ")
         held = self._held.setdefault(boot, _Held(int(number), int(of), {}))
         held.came[int(place)] = base64.b64decode(data)
-
-    def facts(self) -> list[Fact]:
-        """Return what is stored of all of them."""
-        return [
-            self._fact(boot, held, place)
-            for boot, held in self._held.items()
-            for place in held.came
-        ]
-
-    def _fact(self, boot: str, held: _Held, place: int) -> Fact:
-        data = base64.b64encode(held.came[place]).decode()
-        return Fact(PART, f"{boot} {place}", f"{held.number} {held.of} {data}")
 
     def check(self, piece: Piece) -> None:
         """See to it that there is not too much of an entry.
@@ -320,7 +308,7 @@ class Pieces:
             raise BadEntry(f"its pieces have more than {EXPANDED_MOST:,} bytes")
 
     def _of(self, piece: Piece) -> _Held:
-        """Return those that a piece belongs to."""
+        """Return the pieces that a piece belongs to."""
         held = self._held.get(piece.boot)
         if held is None or held[:2] != (piece.number, piece.of):
             # An entry before it never came to its end, or it was cut in another way.
@@ -333,9 +321,10 @@ class Pieces:
         over = [] if self._held.get(boot) is held else self.drop(boot)
         held.came[piece.place] = piece.data
         self._held[boot] = held
-        if len(held.came) < held.of:
-            return [*over, self._fact(boot, held, piece.place)], b""
-        return over + self.drop(boot), b"".join(held.came[place] for place in range(held.of))
+        if len(held.came) == held.of:
+            return over + self.drop(boot), b"".join(held.came[place] for place in range(held.of))
+        data = base64.b64encode(piece.data).decode()
+        return [*over, Fact(PART, f"{boot} {piece.place}", f"{held.number} {held.of} {data}")], b""
 
     def drop(self, boot: str) -> list[Fact]:
         """Forget the pieces of a boot; return the facts by which that is stored."""

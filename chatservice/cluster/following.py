@@ -46,7 +46,7 @@ from chatservice.cluster.log import Founding, LogError, NewerLog, Opening, Other
 from chatservice.cluster.records import Outcome
 from chatservice.cluster.registry import Registry
 from chatservice.core.feed.pace import Pace
-from chatservice.core.rekeying import BASE, NODE, RULES_FACT, is_past, rules_of
+from chatservice.core.rekeying import BASE, NODE, RULES_FACT, rules_of
 from chatservice.journal.events import FILE, ROOM, Committed, Draft, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
@@ -69,16 +69,12 @@ log = Logger()
 
 
 class Read(NamedTuple):
-    """An entry that was read: what it does, when it was published, the id of its first event.
-
-    :ivar holds: its facts hold, beside its events.
-    """
+    """An entry that was read: what it does, when it was published, the id of its first event."""
 
     entry: Entry | Piece
     outcome: Outcome
     at: int
     first: int
-    holds: bool
 
 
 class Following:
@@ -132,7 +128,7 @@ class Following:
         self.pace = Pace(clock, lambda: self._lines, self._store)
 
     def load(self) -> None:
-        """Take up what the replica knows.
+        """Load the facts of the replica.
 
         :raises LogError: if it is of a log that this node does not understand.
         """
@@ -154,15 +150,15 @@ class Following:
         self.position = self.registry.last.position
 
     def facts(self) -> list[Fact]:
-        """Return all that holds, for others."""
+        """Return the facts that concern all nodes."""
         return _shared(self._replica.facts())
 
     def state(self) -> Deferred[list[Fact]]:
-        """Read all that holds, for others, in a thread."""
+        """Read the facts that concern all nodes, in a thread."""
         return self._replica.facts_later().addCallback(_shared)
 
     def founding(self) -> Founding:
-        """Return what a log is begun with.
+        """Return the contents with which a log is begun.
 
         :raises LogError: if this history has a log, which is to be found again.
         """
@@ -176,23 +172,14 @@ class Following:
             # Others may have what came after it, under ids that are given out again now.
             replica.belong_to(uuid.uuid4().hex)
             self._base = None
-        # What has happened in a log of older rules has names by these: they change with an entry.
-        version = Fact(VERSIONED, "", str(self._version))
         facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART, TOLD)]
-        return Founding(replica.identity, replica.head, [*facts, version])
+        # What has happened in a log of older rules has names by these: they change with an entry.
+        facts.append(Fact(VERSIONED, "", str(self._version)))
+        return Founding(replica.identity, replica.head, facts)
 
     def keep_rules(self) -> None:
-        """Keep that all rooms of which the file has anything are called by today's rules."""
+        """Note that all rooms in the file have names by today's rules."""
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
-
-    def past_rooms(self) -> list[str]:
-        """Return the rooms in this file that can't be called so any more. Blocks.
-
-        In a log of today's rules, nothing tells of them but what has happened in them.
-
-        :raises JournalError: if it can't be read.
-        """
-        return [room for room in self._replica.rooms() if is_past(room)]
 
     @property
     def seen(self) -> int:
@@ -242,8 +229,7 @@ class Following:
                 mine=self.position + 1,
             )
         if not self.position:
-            floor = self._replica.floor if self._replica.head else self.begin
-            self.keep_floor(floor)
+            self.keep_floor(replica.floor if replica.head else self.begin)
         else:
             self.unbroken = self.begin
             self._try(lambda: replica.note("unbroken", str(self.unbroken)))
@@ -258,7 +244,7 @@ class Following:
             self.registry.version = UNVERSIONED
 
     def keep_floor(self, floor: int) -> None:
-        """Keep up to which id nothing can be read. Ids have gaps, so the file does not tell it."""
+        """Note the id up to which nothing can be read. Ids have gaps, so the file can't tell it."""
         self.floor = floor
         self._try(lambda: self._replica.note("floor", str(floor)))
 
@@ -275,7 +261,7 @@ class Following:
         if (begins or self._lines >= READ_MOST) and self._storing is None:
             self._store()
         if self._storing is not None:
-            return self._after_storing().addCallback(lambda _: self.took(position, at, data))
+            return self._storing.addCallback(lambda _: self.took(position, at, data))
         if begins:
             self._begin()
         self.position = position
@@ -304,31 +290,21 @@ class Following:
         self._check_mark(entry.mark)
         if entry.version < registry.version:
             raise BadEntry(f"it is of version {entry.version}, and the log of {registry.version}")
-        held: Sequence[Fact] = ()
         if isinstance(entry, Piece):
             outcome, whole = registry.collect(entry, position, at)
+            self._add(entry, outcome, at, 0)
             if not whole:
-                self._add(entry, outcome, at, 0)
                 return
-            held = outcome.facts
-            try:
-                entry = _whole(entry, whole)
-                check(entry)
-            except BadEntry as error:
-                self._skip(position, str(error))
-                self._add(Entry("", 0, (), ()), outcome, at, 0)
-                return
-        else:
-            check(entry)
+            entry = _whole(entry, whole)
+        check(entry)
         assert self._base is not None
         first = event_id(self._base, position, 0)
-        outcome = registry.interpret(entry, position, at, first)
-        self._add(entry, outcome._replace(facts=[*held, *outcome.facts]), at, first)
+        self._add(entry, registry.interpret(entry, position, at, first), at, first)
 
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
-        """Have stored what an entry does."""
+        """Add an entry to those that are stored next."""
         if outcome.fresh or outcome.facts:
-            self._read.append(Read(entry, outcome, at, first, self._scratch is None))
+            self._read.append(Read(entry, outcome, at, first))
             self._lines += len(outcome.drafts)
             self.pace.wake()
 
@@ -348,34 +324,25 @@ class Following:
             )
 
     def _begin(self) -> None:
-        """Go on from what others have kept."""
+        """Go on from the facts that others have kept."""
         self._scratch = None
         self.registry = Registry()
         self.registry.load(self._state)
         held = {(fact.kind, fact.name) for fact in self._state}
         over = [f._replace(value="") for f in self.facts() if (f.kind, f.name) not in held]
         outcome = Outcome(False, facts=[*over, *self._state])
-        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0, True))
+        self._read.append(Read(Entry("", 0, (), ()), outcome, 0, 0))
         self._state = ()
 
-    def _after_storing(self) -> Deferred[None]:
-        """Wait until what is being stored is."""
-        assert self._storing is not None
-        stored: Deferred[None] = Deferred()
-        self._storing.addCallback(lambda _: stored.callback(None))
-        return stored
-
     def _store(self) -> None:
-        """Store all that was read, and show it."""
+        """Store all entries that were read, and show them."""
         self.pace.stop()
         if self._storing is not None or not self._read:
             return
         read, self._read, self._lines = self._read, [], 0
-        facts = [fact for one in read if one.holds for fact in one.outcome.facts]
+        # As long as what happened is only collected, nothing of it holds.
+        facts = [fact for one in read if self._scratch is None for fact in one.outcome.facts]
         called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
-
-        def attempt() -> Deferred[Committed]:
-            return self._replica.store(list(self._events(read, called)), facts)
 
         def stored(committed: Committed) -> None:
             with log.failuresHandled("what was stored could not be shown"):
@@ -390,10 +357,12 @@ class Following:
                 done.callback(None)
 
         self._storing = Deferred()
-        self._try(attempt).addCallback(stored)
+        self._try(lambda: self._replica.store(list(self._events(read, called)), facts)).addCallback(
+            stored
+        )
 
     def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
-        """Give what has happened, each numbered line once.
+        """Return the events of some entries, each numbered line once.
 
         :param called: what rooms are called otherwise once this is stored.
         """
@@ -428,13 +397,9 @@ class Following:
                     log.critical("the history refuses: {why}", why=told)
             await deferLater(self._clock, RETRY)
 
-    def stop(self) -> None:
-        """Store no more."""
-        self.pace.stop()
-
 
 def _shared(facts: Sequence[Fact]) -> list[Fact]:
-    """Return what is not about one file alone, and can be used."""
+    """Return the usable facts that concern more than one file."""
     return [fact for fact in sound(facts) if fact.kind != FILE]
 
 
@@ -444,7 +409,7 @@ def _check_version(registry: Registry) -> None:
 
 
 def _whole(piece: Piece, data: bytes) -> Entry:
-    """Return the entry of which that was the last piece.
+    """Return the entry that the pieces make, given the last one.
 
     :raises BadEntry: if it is none.
     """

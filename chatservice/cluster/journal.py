@@ -25,17 +25,19 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, fail
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatservice.cluster.checks import sound
-from chatservice.cluster.entries import BYE, LEASE, Entry, Piece
+from chatservice.cluster.entries import BYE, LEASE, VERSIONED, Entry, Piece
 from chatservice.cluster.following import Following, Read
 from chatservice.cluster.leases import Leases
 from chatservice.cluster.log import Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
+from chatservice.core.deadlines import Timer
+from chatservice.core.rekeying import is_past
 from chatservice.journal.events import (
     ROOM,
     Committed,
@@ -76,25 +78,25 @@ class Listener(Protocol):
     """The receiver of what other nodes do, and of the state of this node."""
 
     def happened(self, committed: Committed) -> None:
-        """Something is stored that nobody here waits for."""
+        """Show a commit for which nobody on this node waits."""
 
     def begun(self, floor: int) -> None:
-        """The log was found; no event up to an id can come."""
+        """Take note that the log was found; no event up to an id can come."""
 
     def reached(self, why: str) -> None:
-        """The log is within reach (``""``), or is not any more, and why."""
+        """Take note that the log is within reach (``""``), or why it is not."""
 
     def ended(self, why: str) -> None:
-        """This node takes no part any more, and will not whatever happens."""
+        """Take note that this node takes no part any more, for good."""
 
     def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
-        """What was to be committed can't be published; it is dropped."""
+        """Take note that some drafts can't be published, and are dropped."""
 
     def deposed(self) -> None:
-        """This node was taken for dead, and is back; nothing else is said before it has spoken."""
+        """Bring the members back, in front of all that waits: this node was taken for dead."""
 
     def asked(self, fact: Fact) -> None:
-        """Something is asked of the node of a member."""
+        """Do what another node asks of the node of a member."""
 
 
 class ClusterJournal:
@@ -134,19 +136,19 @@ class ClusterJournal:
         self.founding = self.following.founding
         self._leases = Leases(clock, lease)
         self._connected = self.ended = False
-        self._next_beat = self._next_keep = self._published = 0.0
+        self._next_keep = self._published = 0.0
         self._beating: float | None = None
         self._heard = clock.seconds()
-        self._watch: IDelayedCall | None = None
+        self._watch = Timer(clock, self._look)
 
     @property
     def boot(self) -> str:
-        """How this node is called in the log, by now."""
+        """The present boot of this node: its name in the log."""
         return self.outgoing.boot
 
     @property
     def registry(self) -> Registry:
-        """What all nodes agree on."""
+        """The facts that all nodes agree on."""
         return self.following.registry
 
     def holds(self, claim: Claim) -> bool:
@@ -179,7 +181,7 @@ class ClusterJournal:
         except LogError as error:
             self._replica.stop()
             raise JournalError(str(error)) from None
-        self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        self._watch.start(LOOK_EVERY)
         if not self._connected:
             self.listener.reached(self.unreachable)
 
@@ -187,15 +189,13 @@ class ClusterJournal:
         """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
 
         def close(_: object) -> Deferred[None]:
-            if self._watch is not None:
-                self._watch.cancel()
-            self.following.stop()
+            self._watch.stop()
+            self.following.pace.stop()
             return self._log.close().addCallback(lambda _: self._replica.stop())
 
         if self.unreachable:
             return close(None)
-        said = self.say([Fact(BYE, self.boot, "")])
-        return said.addTimeout(PATIENCE, self._clock).addBoth(close)
+        return self.say([Fact(BYE, self.boot, "")]).addTimeout(PATIENCE, self._clock).addBoth(close)
 
     @property
     def apart(self) -> str:
@@ -270,7 +270,7 @@ class ClusterJournal:
         return more
 
     def reclaimed(self) -> None:
-        """All has been said that is to be said first."""
+        """Publish what waits: all is published that was to be first."""
         self.outgoing.reclaiming = False
         self.outgoing.publish()
 
@@ -323,7 +323,7 @@ class ClusterJournal:
         return self.following.took(position, at, data)
 
     def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
-        """Something is stored: give it to who has committed any of it, or tell it."""
+        """Give a stored commit to the waiter for any part of it, or else to the listener."""
         # One entry of this node's own is on its way at a time, so there is one at most.
         for entry, outcome, *_ in read:
             if isinstance(entry, Entry) and entry.boot == self.boot and outcome.fresh:
@@ -334,7 +334,7 @@ class ClusterJournal:
         self.listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """An entry has taken effect, and is stored."""
+        """Do what follows an entry that is stored."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
             self.listener.asked(fact)
@@ -348,13 +348,13 @@ class ClusterJournal:
             self.outgoing.publish()
 
     def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """Something of this node's own has come back."""
+        """Do what follows an entry, or a piece, of this node itself."""
         self._beating = None
         if self.unreachable and self._connected:
             self.unreachable = ""
             self._leases.reached()
             self.listener.reached("")
-        if outcome.raised:
+        if any(fact.kind == VERSIONED for fact in outcome.facts):
             # A node that does not know this version is to be told so before it reads along.
             self._next_keep = 0.0
         if isinstance(entry, Piece):
@@ -367,8 +367,11 @@ class ClusterJournal:
                 self._ask_for_rooms()
 
     def _ask_for_rooms(self) -> None:
-        """Have rooms called otherwise of which only what has happened in them is left."""
-        rooms = self.following.past_rooms()
+        """Have rooms renamed that can't be called so any more.
+
+        In a log of today's rules, nothing tells of these but what has happened in them.
+        """
+        rooms = [room for room in self._replica.rooms() if is_past(room)]
         said = [
             self.say([Fact(ROOM, room, "") for room in rooms[first : first + ROOMS_AT_ONCE]])
             for first in range(0, len(rooms), ROOMS_AT_ONCE)
@@ -395,7 +398,7 @@ class ClusterJournal:
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        self._watch = self._clock.callLater(LOOK_EVERY, self._look)
+        self._watch.start(LOOK_EVERY)
         if self.lost:
             # Nothing that comes back can be stored, so nothing is shown; the brokers are well.
             self._lose(self.lost)
@@ -411,7 +414,7 @@ class ClusterJournal:
                     self._log.follow()
             if now - self._published > REPEAT:
                 self._repeat()
-        elif now >= self._next_beat:
+        elif now - self._published >= self._beat:
             self._repeat()
         if self.unreachable:
             return
@@ -423,9 +426,8 @@ class ClusterJournal:
             self.following.state().addCallbacks(self._log.keep, lambda _: None)
 
     def _repeat(self) -> None:
-        """Publish what is on its way, or a beat."""
+        """Publish the entry that is on its way again, or a beat."""
         self._published = self._clock.seconds()
-        self._next_beat = self._published + self._beat
         if self.outgoing.publish():
             return
         if self.outgoing.since is None and self._beating is None:

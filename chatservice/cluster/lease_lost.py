@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -31,8 +32,6 @@ from chatservice.text import names
 SAID_AT_ONCE: Final = 500
 """So many members are brought back by one entry."""
 
-BACK: Final = "the others saw you leave, as they could not be reached: you are back"
-
 log = Logger()
 
 
@@ -45,8 +44,8 @@ class Reclaiming:
         self._claims = claims
         self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
-    def begin(self) -> None:
-        """Say who is here, in front of all that waits."""
+    async def run(self) -> None:
+        """Publish who is here in front of all that waits, and then what waits."""
         chat = self._chat
         mine = [m for m in chat.members if not m.remote and m.record is not None]
         log.critical("this node was taken for dead: {count} members return", count=len(mine))
@@ -54,27 +53,26 @@ class Reclaiming:
             Deferred.fromCoroutine(self._say(mine[begin : begin + SAID_AT_ONCE]))
             for begin in range(0, max(1, len(mine)), SAID_AT_ONCE)
         ]
-        DeferredList(said).addCallback(self._end)
-
-    def _end(self, _: object) -> None:
-        """Show who joins again; then all goes out that waited."""
+        await DeferredList(said)
         batch = self._batch
         batch.close()
         if batch.drafts or batch.records:
             back = self._journal.commit(batch.drafts, batch.facts, first=True)
-            back.addCallback(self._chat.commits.show, batch.presences)
+            back.addCallback(chat.commits.show, batch.presences)
         self._journal.reclaimed()
 
     async def _say(self, mine: Sequence[Member]) -> None:
-        """Take members back, as far as that is possible, and let the others join again."""
+        """Take members back where that is possible; let the others join again."""
         facts: list[Fact] = []
         for member in mine:
             assert member.record is not None
             known = self._journal.registry.known.get(member.origin)
             origin = f"{member.origin:x}"
-            facts.append(Fact(TAKE, origin, known.who.boot if known is not None else ""))
-            facts.append(Fact(NAME, names.key(member.name), origin))
-            facts.append(member.record.fact(member.record.reading))
+            facts += [
+                Fact(TAKE, origin, known.who.boot if known is not None else ""),
+                Fact(NAME, names.key(member.name), origin),
+                member.record.fact(member.record.reading),
+            ]
         effective = await self._journal.say(facts, first=True)
         renamed: list[Deferred[None]] = []
         for index, member in enumerate(mine):
@@ -88,7 +86,7 @@ class Reclaiming:
         await DeferredList(renamed)
 
     def _rejoin(self, member: Member) -> None:
-        """Show somebody to join again, who was shown to leave."""
+        """Show a member as joining again, after the others saw it leave."""
         # Also what was said, or asked for, before a change of name that the others never saw.
         self._journal.outgoing.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
@@ -96,18 +94,16 @@ class Reclaiming:
             # Also who is about to leave it: that is shown behind this.
             if membership.since is not None and membership.until is None:
                 self._batch.join(membership)
-        member.tell(BACK)
+        member.tell("the others saw you leave, as they could not be reached: you are back")
 
     async def _rename(self, member: Member) -> None:
-        """Give somebody another name, the first that is free of a row."""
+        """Give a member another name: its own with the first number that is free."""
         chat, old = self._chat, member.name
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
-            try:
+            with suppress(NameTaken):
                 await self._claims.say(name, member, first=True)
-            except NameTaken:
-                continue
-            break
+                break
         chat.attendance.call(member, name)
         if member.record is not None:
             self._batch.note(member.record)

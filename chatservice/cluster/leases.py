@@ -1,4 +1,4 @@
-"""Whose silence has lasted too long."""
+"""Leases: a boot that was silent for too long is adopted by another one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatservice.cluster.registry import ENDED, Registry
 from chatservice.journal.events import Fact
 
 AT_ONCE: Final = 0.3
-"""Who has said goodbye is adopted by whoever is first, within so many seconds."""
+"""Seconds within which some node adopts a boot that has said goodbye."""
 
 
 class Leases:
-    """Knows when each boot was heard of last, by the clock of this process.
+    """Keeps when each boot was heard of last, by the clock of this process.
 
     :param lease: seconds of silence after which a boot is taken for dead.
     """
@@ -28,12 +28,12 @@ class Leases:
         self._since = clock.seconds()
 
     def reached(self) -> None:
-        """What is silence from now on is heard: that until now may have been our own deafness."""
+        """Count silence from now on: until now, this node itself may have been cut off."""
         self._since = self._clock.seconds()
         self._due.clear()
 
     def heard(self, boot: str) -> None:
-        """Something of a boot was read."""
+        """Renew the lease of a boot, of which an entry was read."""
         self._due[boot, ""] = self._clock.seconds() + self._lease
 
     def over(self, registry: Registry, mine: str, node: str) -> list[Fact]:

@@ -1,4 +1,4 @@
-"""What a node follows: a log of entries in one order, which many append to."""
+"""The log that a node follows: entries in one order, to which many nodes append."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatservice.journal.events import Fact
 
 
 class Founding(NamedTuple):
-    """What the first node of a cluster begins it with, if there is none yet.
+    """The contents with which the first node of a cluster begins the log.
 
     :ivar identity: of the journal.
     :ivar base: the last id that there was before.
@@ -25,7 +25,7 @@ class Founding(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """What a node learns of a log before it follows it.
+    """The description of a log, which a node has before it follows the log.
 
     :ivar identity: of the journal that it is.
     :ivar base: the last id that there was before it.
@@ -67,7 +67,7 @@ class NewerLog(LogError):
 
 
 class Follower(Protocol):
-    """Who is told of a log.
+    """The receiver of a log's entries and state.
 
     :ivar seen: the position of an entry by which the log can be told from others; 0 if there is
         none.
@@ -91,16 +91,16 @@ class Follower(Protocol):
         """
 
     def refused(self, error: LogError) -> None:
-        """The log that there is now can't be followed. It is looked for again and again."""
+        """Take note that the present log can't be followed. It is looked for again and again."""
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
         """Take an entry. The next one may come when the Deferred, if there is one, has fired."""
 
     def connected(self) -> None:
-        """From now on it can be followed; at first, or again."""
+        """Take note that the log can be followed from now on."""
 
     def disconnected(self, why: str) -> None:
-        """It can't be followed for now."""
+        """Take note that the log can't be followed for now."""
 
 
 class Log(Protocol):
@@ -116,17 +116,17 @@ class Log(Protocol):
         :raises LogError: if it never will be.
         """
 
-    def publish(self, data: bytes, name: str) -> None:
+    def publish(self, data: bytes, again: bool) -> None:
         """Append an entry. Whether it got there is told by its coming back.
 
-        :param name: the same if the same is published again.
+        :param again: it has not come back in time, so the brokers may have a reason to tell.
         """
 
     def follow(self) -> None:
         """Look for the log again, and follow it on: something may have got lost on the way."""
 
     def keep(self, state: Sequence[Fact]) -> None:
-        """Keep what holds, for nodes that begin."""
+        """Keep all facts that hold, for nodes that begin."""
 
     def close(self) -> Deferred[None]:
-        """Follow no more."""
+        """Stop following."""

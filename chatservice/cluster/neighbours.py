@@ -29,14 +29,14 @@ log = Logger()
 
 
 class Neighbours:
-    """Keeps those members as the log tells."""
+    """Keeps the members of other nodes as the log tells."""
 
     def __init__(self, chat: Chat, journal: ClusterJournal) -> None:
         self._chat = chat
         self._journal = journal
 
     def apply(self, facts: Iterable[Fact]) -> None:
-        """Let facts hold that were stored."""
+        """Change members by facts that were stored."""
         for fact in facts:
             if fact.kind == LEASE and self._journal.boot in fact.value:
                 lease = LEASES.decode(fact.value)
@@ -64,13 +64,13 @@ class Neighbours:
         self._come(fact, who, here)
 
     def reappear(self, origin: int) -> None:
-        """Somebody was let go here, but is with another node by now."""
+        """Bring somebody in again who has left here, but is with another node by now."""
         known = self._journal.registry.known.get(origin)
         if known is not None and known.who.boot and not self._journal.decides(origin):
             self._come(known.fact, known.who, True)
 
     def _come(self, fact: Fact, who: Somebody, here: bool) -> None:
-        """Somebody is with another node, or has left."""
+        """Bring in somebody who is with another node, or remove them if they have left."""
         chat, origin = self._chat, who.origin
         member = chat.sessions.get(origin)
         session = None
@@ -149,13 +149,13 @@ class Neighbours:
     # From one node to another
 
     def _bring(self, member: Member) -> None:
-        """A member is a matter of this node now."""
+        """Take over a member from another node."""
         member.remote = False
         if member.session is not None:
             self._chat.attendance.absences.add(member)
 
     def _give_up(self, member: Member) -> None:
-        """A member is a matter of another node now: it has connected there."""
+        """Give up a member to the node that it has connected to."""
         chat = self._chat
         chat.attendance.absences.discard(member)
         chat.attendance.unplug(member)
@@ -174,7 +174,7 @@ class Neighbours:
             member.session.unstored.clear()
 
     def _adopt(self, node: str) -> None:
-        """Look after those whose node is no more."""
+        """Take over the members of a node that has ended."""
         chat, journal = self._chat, self._journal
         adopted = [m for m in chat.sessions.values() if m.remote and journal.decides(m.origin)]
         people = [member for member in adopted if member.session is None]

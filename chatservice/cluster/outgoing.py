@@ -1,4 +1,4 @@
-"""What a node has to publish: in order, one entry on its way at a time.
+"""The entries that a node has to publish: in order, one on its way at a time.
 
 An entry is done when it comes back from the log. One that does not is published again, under the
 same number, so that it counts once however often it arrives. One that is longer than the brokers
@@ -31,17 +31,16 @@ FACTS_MOST: Final = 1 << 20
 
 @dataclass(eq=False)
 class Waiting:
-    """What is to be one entry.
+    """Drafts and facts that become one entry.
 
     :ivar first: it is said in front of what waits, and is of no use to another boot.
-    :ivar open: more facts may be added.
+    :ivar open: more facts may be added while it was not published.
     :ivar number: that of the entry; 0 while it was not published.
     :ivar since: when it was published first.
     :ivar done: to fire with whether each fact took effect.
     :ivar committed: to fire with what is stored of it, and with it; None if nobody waits for
         that.
-    :ivar pieces: what is published of it; :ivar largest: when so many bytes could be at once.
-    :ivar came: the places of those that are back.
+    :ivar of: how many pieces it was cut into; :ivar came: the places of those that are back.
     """
 
     drafts: Sequence[Draft]
@@ -50,8 +49,7 @@ class Waiting:
     open: bool = False
     number: int = 0
     since: float = 0.0
-    pieces: list[bytes] = field(default_factory=list)
-    largest: int = 0
+    of: int = 0
     came: set[int] = field(default_factory=set)
     done: list[Deferred[Sequence[bool]]] = field(default_factory=list)
     committed: Deferred[Committed] | None = None
@@ -85,7 +83,7 @@ class Outgoing:
         self.reclaiming = False
 
     def begin(self, node: str) -> None:
-        """Have another name, which is said before all that waits.
+        """Begin another boot, which is published in front of all that waits.
 
         :param node: how the node is called in the logs.
         """
@@ -94,21 +92,20 @@ class Outgoing:
         self._last = 0
         self._queue = deque(waiting for waiting in self._queue if not waiting.first)
         for waiting in self._queue:
-            waiting.number = waiting.largest = 0
+            waiting.number = 0
             waiting.came.clear()
         self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
     def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said, and waits, told under another name."""
+        """Put another name on the events of one author that still wait."""
         for waiting in self._queue:
             waiting.drafts = [
                 reworded(draft, author) if draft.origin == origin else draft
                 for draft in waiting.drafts
             ]
-            waiting.largest = 0
 
     def add(self, waiting: Waiting, first: bool = False) -> None:
-        """Publish something.
+        """Add an entry to those that are published.
 
         :param first: behind what else was said so, in front of all that waits; else behind that.
         """
@@ -117,7 +114,7 @@ class Outgoing:
         self.publish()
 
     def _place(self, first: bool) -> int:
-        """Return where something is to stand; never in front of what is on its way."""
+        """Return the place of a new entry; never in front of the one that is on its way."""
         if not first:
             return len(self._queue)
         ahead = takewhile(lambda waiting: waiting.first or waiting.number, self._queue)
@@ -131,7 +128,13 @@ class Outgoing:
         said: Deferred[Sequence[bool]] = Deferred()
         place = self._place(first)
         last = self._queue[place - 1] if place else None
-        if last is None or last.first != first or not last.open or len(last.facts) >= MOST_FACTS:
+        if (
+            last is None
+            or last.number
+            or last.first != first
+            or not last.open
+            or len(last.facts) >= MOST_FACTS
+        ):
             last = Waiting((), [], first, open=True)
             self._queue.insert(place, last)
         begin = len(last.facts)
@@ -142,54 +145,48 @@ class Outgoing:
         return said.addCallback(lambda effective: effective[begin:end])
 
     def publish(self) -> bool:
-        """Publish what is first, unless it is on its way; tell whether it was."""
+        """Publish the first entry unless it is on its way; return whether it was published."""
         if not self._queue or self._queue[0].number:
             return False
         if self.reclaiming and not self._queue[0].first:
             return False
         self._last += 1
         self._queue[0].number = self._last
-        self._queue[0].open = False
         self._queue[0].since = self._clock.seconds()
-        self.repeat()
+        self.repeat(again=False)
         return True
 
-    def repeat(self) -> None:
-        """Publish what is on its way again, or show that the node is there."""
-        if not self._log.largest:
+    def repeat(self, again: bool = True) -> None:
+        """Publish the entry that is on its way, or a beat if there is none.
+
+        :param again: it was published before.
+        """
+        largest = self._log.largest
+        if not largest:
             return
         waiting = self._queue[0] if self.since is not None else Waiting((), [])
+        entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts, self.mark)
         try:
-            self._cut(waiting)
+            pieces = cut(entry, largest)
         except BadEntry as error:
             self._refused(waiting, str(error))
             self.back(waiting.number, [False] * len(waiting.facts))
             return
-        for place, piece in enumerate(waiting.pieces):
+        if waiting.of != len(pieces):
+            # It was not cut before, or the brokers take more or less at once by now.
+            waiting.of = len(pieces)
+            waiting.came.clear()
+        for place, piece in enumerate(pieces):
             if place not in waiting.came:
-                # Beats are all alike; none of them is to be taken for another.
-                name = f"{self.boot}.{waiting.number}.{place}" if waiting.number else ""
-                self._log.publish(piece, name)
-
-    def _cut(self, waiting: Waiting) -> None:
-        """Make of an entry what is to be published, as the brokers take it by now.
-
-        :raises BadEntry: if that can't be.
-        """
-        largest = self._log.largest
-        if waiting.largest != largest:
-            entry = Entry(self.boot, waiting.number, waiting.drafts, waiting.facts, self.mark)
-            pieces = cut(entry, largest)
-            if len(pieces) != len(waiting.pieces):
-                waiting.came.clear()
-            waiting.pieces, waiting.largest = pieces, largest
+                # No beat is one that was published before.
+                self._log.publish(piece, again and waiting.number > 0)
 
     def came(self, number: int, place: int, of: int) -> bool:
-        """A piece has come back; tell whether that brings what is on its way on."""
+        """Take note that a piece has come back; return whether it is a new one of the entry."""
         waiting = self._queue[0] if self._queue else None
         if waiting is None or waiting.number != number or place in waiting.came:
             return False
-        if len(waiting.pieces) != of:
+        if waiting.of != of:
             # A late one, of another cutting: for all who read it, that has begun anew.
             waiting.came.clear()
             return False
@@ -199,16 +196,16 @@ class Outgoing:
 
     @property
     def since(self) -> float | None:
-        """When what is on its way was published first; None if nothing is."""
+        """When the entry that is on its way was published first, or a piece of it came; or None."""
         return self._queue[0].since if self._queue and self._queue[0].number else None
 
     def committed(self, number: int) -> Deferred[Committed] | None:
-        """Return who waits for what is stored of an entry that has come back, if anybody does."""
+        """Return the waiter for the stored events of an entry that has come back, or None."""
         waiting = self._queue[0] if self._queue else None
         return waiting.committed if waiting is not None and waiting.number == number else None
 
     def back(self, number: int, effective: Sequence[bool]) -> None:
-        """An entry has come back."""
+        """Take note that an entry has come back; publish the next one."""
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
             self.publish()
@@ -217,7 +214,7 @@ class Outgoing:
 
 
 def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
-    """Return what is to be published; the facts tell ids by places in the entry.
+    """Return the entries of a commit; their facts tell ids by places in the entry.
 
     It is one entry, or more where there are many facts that tell of no event beside them.
     """

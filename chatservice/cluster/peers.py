@@ -57,6 +57,8 @@ class Nodes:
         self.claims = SharedClaims(journal, chat.ticker, chat.sessions)
         self._neighbours = Neighbours(chat, journal)
         self._trouble: Trouble | None = None
+        self.follow = journal.follow
+        self.hold = self._neighbours.apply
         chat.stale = STALE
         journal.listener = self
 
@@ -67,10 +69,6 @@ class Nodes:
         self._chat.called = f"the node {self._journal.following.node}"
         self._neighbours.apply(facts)
         return ()
-
-    def follow(self) -> None:
-        """See :meth:`.Peers.follow`."""
-        self._journal.follow()
 
     def arrives(self, member: Member) -> None:
         """See :meth:`.Peers.arrives`."""
@@ -112,10 +110,6 @@ class Nodes:
                 return session
             await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.who.boot)])
         raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
-
-    def hold(self, facts: Sequence[Fact]) -> None:
-        """See :meth:`.Peers.hold`."""
-        self._neighbours.apply(facts)
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
         """See :meth:`.Peers.shown`. The log sets the pace, whoever said what is in it."""
@@ -224,4 +218,4 @@ class Nodes:
 
     def deposed(self) -> None:
         """See :meth:`.Listener.deposed`."""
-        Reclaiming(self._chat, self._journal, self.claims).begin()
+        Deferred.fromCoroutine(Reclaiming(self._chat, self._journal, self.claims).run())

@@ -1,4 +1,4 @@
-"""What is known of boots, of names and of people; and what an entry does to that."""
+"""Records of boots, names and people; and the outcome of an entry for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def resolved(who: Somebody, first: int) -> Somebody:
 
 
 class Person:
-    """What is stored of somebody without a token: a :class:`.Record`."""
+    """The :class:`.Record` of somebody without a token."""
 
     def __init__(self, member: Member) -> None:
         self.origin = member.origin
@@ -86,13 +86,13 @@ class Person:
         return Fact(PERSON, f"{self.origin:x}", as_json(stored))
 
     def gone(self) -> Fact:
-        """Return the fact by which nothing is stored of them any more."""
+        """Return the fact that removes the record."""
         self.dropped = True
         return Fact(PERSON, f"{self.origin:x}", "")
 
 
 class Lease(Struct, array_like=True, forbid_unknown_fields=True):
-    """What is known of a boot.
+    """The record of a boot.
 
     :ivar node: how its node is called in the logs.
     :ivar number: of its last entry.
@@ -116,7 +116,7 @@ LEASES: Final = Decoder(Lease)
 
 
 class Claim(NamedTuple):
-    """Who holds a name, and with which boot they are."""
+    """The holder of a name, and the boot that they are with."""
 
     origin: int
     boot: str
@@ -135,14 +135,13 @@ class Known(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an entry does.
+    """The outcome of an entry.
 
     :ivar fresh: it is not void, and was not there before.
     :ivar drafts: those that become events, each with its index in the entry.
     :ivar facts: what holds from now on.
     :ivar asked: what the nodes of members are asked for.
     :ivar effective: of each fact of the entry, whether it took effect.
-    :ivar raised: the log has a newer version from this entry on.
     """
 
     fresh: bool
@@ -150,4 +149,3 @@ class Outcome(NamedTuple):
     facts: Sequence[Fact] = ()
     asked: Sequence[Fact] = ()
     effective: Sequence[bool] = ()
-    raised: bool = False

@@ -89,14 +89,6 @@ number of entries and no time, for a broker's clock may be wrong."""
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
 
 
-def _just(boot: str, fact: Fact, first: int) -> list[Fact]:
-    return [fact]
-
-
-def _nothing(boot: str, fact: Fact, first: int) -> list[Fact]:
-    return []
-
-
 class Registry:
     """What holds after the entries that were read.
 
@@ -107,7 +99,7 @@ class Registry:
     :ivar known: by origin.
     :ivar leases: by boot.
     :ivar version: of the log; it is that of this process until :meth:`load` tells another.
-    :ivar standing: what else tells of names (:data:`.STANDING`), as it is stored.
+    :ivar standing: what else tells of names (:data:`.STANDING`), by kind and name.
     """
 
     def __init__(
@@ -119,7 +111,7 @@ class Registry:
         self.known: dict[int, Known] = {}
         self.leases: dict[str, Lease] = {}
         self.version = VERSION
-        self.standing: dict[tuple[str, str], str] = {}
+        self.standing: dict[tuple[str, str], Fact] = {}
         self._pieces = Pieces()
         self._digests: dict[str, int] = {}
         self._held: dict[int, set[str]] = {}
@@ -133,8 +125,7 @@ class Registry:
             LEASE: self._open,
             **dict.fromkeys(rekeying.STANDING, self._stand),
             # Done with all others of the entry, and not by it.
-            ROOM: _nothing,
-            SEND_AWAY: _nothing,
+            **dict.fromkeys((ROOM, SEND_AWAY), lambda *_: []),
         }
 
     @property
@@ -145,6 +136,9 @@ class Registry:
     def load(self, facts: Iterable[Fact]) -> None:
         """Take up what is stored. Where no version is told, there was none yet."""
         self.version = UNVERSIONED
+        self._learn(facts)
+
+    def _learn(self, facts: Iterable[Fact]) -> None:
         for fact in facts:
             if fact.kind == LEASE:
                 self.leases[fact.name] = LEASES.decode(fact.value)
@@ -154,7 +148,7 @@ class Registry:
             elif fact.kind in (PERSON, SESSION):
                 self._know(fact, somebody(fact))
             elif fact.kind in rekeying.STANDING:
-                self.standing[fact.kind, fact.name] = fact.value
+                self._stand("", fact, 0)
             elif fact.kind == VERSIONED:
                 self.version = int(fact.value)
             elif fact.kind == PART:
@@ -167,10 +161,8 @@ class Registry:
 
     def owner(self, boot: str) -> str:
         """Return the boot by which one is adopted, if it is; else itself."""
-        lease = self.leases.get(boot)
-        while lease is not None and lease.heir:
-            boot = lease.heir
-            lease = self.leases.get(boot)
+        while boot in self.leases and self.leases[boot].heir:
+            boot = self.leases[boot].heir
         return boot
 
     def owner_of(self, origin: int) -> str | None:
@@ -192,7 +184,7 @@ class Registry:
             return Outcome(fresh=False)
         if entry.number <= lease.number:
             told, more = self._tell(entry, position, drafts)
-            return Outcome(False, told, [*raised, *more, lease.fact(boot)], raised=bool(raised))
+            return Outcome(False, told, [*raised, *more, lease.fact(boot)])
         lease.number = entry.number
         called, more_drafts = self._call_rooms(entry)
         told, more = self._tell(entry, position, [*drafts, *more_drafts])
@@ -201,12 +193,15 @@ class Registry:
             for index, draft in enumerate(entry.drafts)
             if (kept := self._kept(boot, draft)) is not None
         ]
-        done = [self._rules.get(fact.kind, _just)(boot, fact, first) for fact in entry.facts]
+        done = [
+            self._rules[fact.kind](boot, fact, first) if fact.kind in self._rules else [fact]
+            for fact in entry.facts
+        ]
         facts = [*raised, *called, *more, *chain.from_iterable(filter(None, done))]
         facts.append(lease.fact(boot))
         asked = [fact for fact in entry.facts if fact.kind == SEND_AWAY]
         effective = [one is not None for one in done]
-        return Outcome(True, kept + told, facts, asked, effective, bool(raised))
+        return Outcome(True, kept + told, facts, asked, effective)
 
     def _heard(
         self, entry: Entry | Piece, position: int, at: int
@@ -250,28 +245,25 @@ class Registry:
                 facts.append(lease.fact(boot))
         here = [known.fact for known in self.known.values() if known.who.boot != NOBODY]
         left = [known.fact for known in self.known.values() if known.who.boot == NOBODY]
-        settled = self._settle(rekeying.settle(here, left, self._standing()))
+        settled = self._settle(rekeying.settle(here, left, self.standing.values()))
         before, self.names, self._held = self.names, {}, {}
-        for key, origin in settled.holders.items():
-            facts.append(self._give(key, origin, self.known[origin].who.boot))
+        facts += [
+            self._give(key, origin, self.known[origin].who.boot)
+            for key, origin in settled.holders.items()
+        ]
         facts += [Fact(NAME, name, "") for name in sorted(before.keys() - self.names.keys())]
-        for origin, known in self.known.items():
-            self.known[origin] = known._replace(name=names.key(known.who.name))
+        self.known = {
+            origin: known._replace(name=names.key(known.who.name))
+            for origin, known in self.known.items()
+        }
         return [*facts, *settled.facts], settled.drafts
 
     def _settle(self, settled: rekeying.Settled) -> rekeying.Settled:
         """Let hold what does by the rules of today."""
-        for fact in settled.facts:
-            if fact.kind in rekeying.STANDING:
-                self._stand("", fact, 0)
-            else:
-                self._know(fact, somebody(fact))
+        self._learn(settled.facts)
         if self._told is None:
             rekeying.tell(settled)
         return settled
-
-    def _standing(self) -> list[Fact]:
-        return [Fact(*key, value) for key, value in self.standing.items()]
 
     def _call_rooms(self, entry: Entry) -> tuple[list[Fact], list[Draft]]:
         """Let rooms be called otherwise of which a node says that it knows something."""
@@ -279,7 +271,7 @@ class Registry:
         if not rooms:
             return [], []
         records = [known.fact for known in self.known.values()]
-        called = self._settle(rekeying.call_rooms(rooms, records, self._standing()))
+        called = self._settle(rekeying.call_rooms(rooms, records, self.standing.values()))
         return called.facts, called.drafts
 
     def _tell(
@@ -314,9 +306,7 @@ class Registry:
             return None
         if draft.seq > 0:
             return draft  # Each is stored once, whoever says it.
-        known = self.known.get(draft.origin)
-        mine = known is None or known.who.boot == boot or self.owner(known.who.boot) == boot
-        return draft if mine else None
+        return draft if self.owner_of(draft.origin) in (None, boot) else None
 
     def _holds(self, boot: str, name: str) -> bool:
         claim = self.names.get(names.key(name))
@@ -328,15 +318,13 @@ class Registry:
 
     def _open(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].node = fact.value
-        position = self.leases[boot].position
-        old = [
-            name
-            for name, lease in self.leases.items()
-            if lease.heir and lease.position < position - FORGOTTEN_AFTER
-        ]
-        used = {known.who.boot for known in self.known.values()} if old else set()
-        used |= {claim.boot for claim in self.names.values()} if old else set()
-        used |= {lease.heir for lease in self.leases.values()} if old else set()
+        end = self.leases[boot].position - FORGOTTEN_AFTER
+        old = [name for name, one in self.leases.items() if one.heir and one.position < end]
+        if not old:
+            return []
+        used = {known.who.boot for known in self.known.values()}
+        used |= {claim.boot for claim in self.names.values()}
+        used |= {lease.heir for lease in self.leases.values()}
         forgotten = [name for name in old if name not in used]
         for name in forgotten:
             del self.leases[name]
@@ -379,10 +367,8 @@ class Registry:
         origin, here = who.origin, who.here
         if self.owner_of(origin) not in (None, boot, NOBODY):
             return None
-        claim = self.names.get(names.key(who.name))
-        named = claim is not None and claim.origin == origin
-        if self._newer:
-            named = origin in self._held
+        held = self._held.get(origin, ())
+        named = held if self._newer else names.key(who.name) in held
         if here and not self._lenient and not named:
             return None
         return [self._keep(fact, resolved(who, first), boot if here else NOBODY)]
@@ -399,11 +385,11 @@ class Registry:
         if known is None or known.who.boot != fact.value or known.who.boot in (boot, NOBODY):
             return None
         kept = self._keep(known.fact, known.who, boot)
-        claim = self.names.get(known.name)
-        if claim is None or claim.origin != origin:
+        held = self._held.get(origin, set())
+        if known.name not in held:
             return [kept]
         # What was claimed where they were, to be their name later, is of no use any more.
-        others = sorted(self._held.get(origin, set()) - {known.name})
+        others = sorted(held - {known.name})
         return [self._give(known.name, origin, boot), kept, *map(self._free, others)]
 
     def _adopt(self, boot: str, fact: Fact, first: int) -> list[Fact] | None:
@@ -416,9 +402,9 @@ class Registry:
         return [lease.fact(fact.name), *self._pieces.drop(fact.name)]
 
     def _stand(self, boot: str, fact: Fact, first: int) -> list[Fact]:
-        self.standing.pop((fact.kind, fact.name), None)
-        if fact.value:
-            self.standing[fact.kind, fact.name] = fact.value
+        self.standing[fact.kind, fact.name] = fact
+        if not fact.value:
+            del self.standing[fact.kind, fact.name]
         return [fact]
 
     def _bye(self, boot: str, fact: Fact, first: int) -> list[Fact]:

@@ -1,4 +1,4 @@
-"""What the command line says of a cluster: checked before anything starts."""
+"""The options of a cluster, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARAMETERS: Final = [
 
 
 class Brokers(NamedTuple):
-    """Where the log is, and how one may use it.
+    """The brokers that keep the log, and the access to them.
 
     :ivar urls: of the brokers.
     :ivar name: of the stream.
@@ -48,7 +48,7 @@ class Brokers(NamedTuple):
 
 
 def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
-    """Return where the log is, and have the reactor that is needed for it.
+    """Return the brokers of the log, and install the reactor that their client needs.
 
     :param number: returns the value of an option that is a number, which has a least value.
     :raises UsageError: with one line that says what is wrong.
@@ -128,7 +128,7 @@ def _context(ca: str | None, certificate: str | None) -> ssl.SSLContext:
 
 
 def _access(path: str | None) -> dict[str, str]:
-    """Return what the client of the brokers is given to be let in."""
+    """Return the arguments of :func:`nats.connect` that hold the credentials."""
     if not path:
         return {}
     try:

@@ -27,10 +27,15 @@ PERIODS_MOST: Final = 64
 """So many periods in rooms that it left are known of one session."""
 
 
-Shown = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z")]
-"""Text that is safe to show: without control characters and surrogates."""
+UNSAFE: Final = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""Characters that nobody may be shown, as in a class of :mod:`re`: controls, other ends of a line,
+overrides of the direction in which a line is read, and surrogates."""
 
-Name = Annotated[str, Meta(pattern=r"\A[^\x00-\x20\x7f-\x9f\ud800-\udfff]+\Z")]
+Shown = Annotated[str, Meta(pattern=rf"\A[^{UNSAFE}]*\Z")]
+"""Text that is safe to show."""
+
+Name = Annotated[str, Meta(pattern=rf"\A[^ {UNSAFE}]+\Z")]
+"""A name that is safe to show. It has no blank."""
 
 _ADDRESS: Final = re.compile("[0-9a-f]{1,16}")
 

@@ -1,4 +1,4 @@
-"""Why something is not done, as programs are told."""
+"""The codes of refusals and closings, for programs."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ class Code(str, Enum):
 
 
 FINAL_CODES: Final = (Code.KICKED, Code.BANNED)
-"""Who is told one of these is not wanted; a program does not come back by itself then."""
+"""Codes after which a program does not come back by itself: it is not wanted."""

@@ -21,6 +21,24 @@ class Request(Message, frozen=True, kw_only=True):
     ref: Ref = None
 
 
+class OfRoom(Request, frozen=True, kw_only=True):
+    """A message about one room.
+
+    :ivar room: the room
+    """
+
+    room: Short
+
+
+class OfName(Request, frozen=True, kw_only=True):
+    """A message about one name.
+
+    :ivar name: the name of a person
+    """
+
+    name: Short
+
+
 class Hello(Request, frozen=True, tag="hello", kw_only=True):
     """Begin or resume a session: the first message of a connection.
 
@@ -56,8 +74,8 @@ class Talk(Request, frozen=True, kw_only=True):
     seq: Number | None = None
 
 
-class Say(Talk, frozen=True, tag="say", kw_only=True):
-    """Say something in a room.
+class TalkIn(Talk, frozen=True, kw_only=True):
+    """A message that is stored in a room.
 
     :ivar room: the room, which the program has to be in
     """
@@ -65,10 +83,12 @@ class Say(Talk, frozen=True, tag="say", kw_only=True):
     room: Short
 
 
-class Do(Talk, frozen=True, tag="do", kw_only=True):
-    """Do something in a room: ``* ana waves``."""
+class Say(TalkIn, frozen=True, tag="say", kw_only=True):
+    """Say something in a room."""
 
-    room: Short
+
+class Do(TalkIn, frozen=True, tag="do", kw_only=True):
+    """Do something in a room: ``* ana waves``."""
 
 
 class Private(Talk, frozen=True, tag="private", kw_only=True):
@@ -82,37 +102,26 @@ class Private(Talk, frozen=True, tag="private", kw_only=True):
     session: Short | None = None
 
 
-class Topic(Talk, frozen=True, tag="topic", kw_only=True):
+class Topic(TalkIn, frozen=True, tag="topic", kw_only=True):
     """Set the topic of a room; an empty text removes it."""
 
-    room: Short
 
-
-class Join(Request, frozen=True, tag="join", kw_only=True):
+class Join(OfRoom, frozen=True, tag="join", kw_only=True):
     """Join a room.
 
     :ivar room: the room, which is created if it does not exist
     """
 
-    room: Short
+
+class Leave(OfRoom, frozen=True, tag="leave", kw_only=True):
+    """Leave a room."""
 
 
-class Leave(Request, frozen=True, tag="leave", kw_only=True):
-    """Leave a room.
-
-    :ivar room: the room
-    """
-
-    room: Short
-
-
-class Nick(Request, frozen=True, tag="nick", kw_only=True):
+class Nick(OfName, frozen=True, tag="nick", kw_only=True):
     """Take another name.
 
     :ivar name: the new name
     """
-
-    name: Short
 
 
 class Away(Request, frozen=True, tag="away", kw_only=True):
@@ -124,13 +133,8 @@ class Away(Request, frozen=True, tag="away", kw_only=True):
     text: str = ""
 
 
-class Who(Request, frozen=True, tag="who", kw_only=True):
-    """Ask for the people in a room.
-
-    :ivar room: the room
-    """
-
-    room: Short
+class Who(OfRoom, frozen=True, tag="who", kw_only=True):
+    """Ask for the people in a room."""
 
 
 class Names(Request, frozen=True, tag="names", kw_only=True):
@@ -148,10 +152,9 @@ class Rooms(Request, frozen=True, tag="rooms", kw_only=True):
     """Ask for the rooms."""
 
 
-class History(Request, frozen=True, tag="history", kw_only=True):
+class History(OfRoom, frozen=True, tag="history", kw_only=True):
     """Ask for events of a room: the last ones before an id, or the first ones after one.
 
-    :ivar room: the room
     :ivar before: an id: the last events before it. Without ``before`` and ``after``, the last
         events of all
     :ivar after: an id: the first events after it; not together with ``before``
@@ -159,19 +162,16 @@ class History(Request, frozen=True, tag="history", kw_only=True):
         of these
     """
 
-    room: Short
     before: Number | None = None
     after: Number | None = None
     limit: Number = 50
 
 
-class LookUp(Request, frozen=True, tag="whois", kw_only=True):
+class LookUp(OfName, frozen=True, tag="whois", kw_only=True):
     """Ask about one person.
 
     :ivar name: their name
     """
-
-    name: Short
 
 
 class Uptime(Request, frozen=True, tag="uptime", kw_only=True):

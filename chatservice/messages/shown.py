@@ -1,4 +1,4 @@
-"""What people are told otherwise than programs, which are told less, or have a receipt."""
+"""Replies that people see in another form than programs, which see less, or a receipt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatservice.messages.replies import (
 
 
 class Shown(Answering, frozen=True):
-    """What only people are told, unless it is another message to programs."""
+    """A reply for people. Programs get :meth:`wire`, if there is one."""
 
     def wire(self) -> Reply | None:
         """See :meth:`.Reply.wire`."""
@@ -25,7 +25,7 @@ class Shown(Answering, frozen=True):
 
 
 class Entered(Shown, frozen=True):
-    """Somebody is in a room, and is to be shown it.
+    """The room that somebody has entered.
 
     :ivar others: the names of the first who are there.
     :ivar count: how many others are.
@@ -46,14 +46,14 @@ class LookBack(Shown, frozen=True):
 
 
 class Sent(Shown, frozen=True):
-    """What was written to somebody privately is stored."""
+    """A private line to somebody was stored."""
 
     to: str
     text: str
 
 
 class NotDone(Shown, frozen=True):
-    """Something is not done: an :class:`.Error`, with what somebody who types could do about it.
+    """A refusal: an :class:`.Error`, with a hint for people who type.
 
     :ivar hint: ``""`` if there is no more to say.
     """
@@ -124,7 +124,7 @@ class IsAway(Shown, frozen=True):
 
 
 class TopicIs(Shown, frozen=True):
-    """What the topic of a room is; ``""`` if there is none.
+    """The topic of a room; ``""`` if there is none.
 
     :ivar new: they have just set it.
     """
@@ -135,15 +135,15 @@ class TopicIs(Shown, frozen=True):
 
 
 class Ignoring(Shown, frozen=True):
-    """Whom somebody ignores."""
+    """The names of the people whom somebody ignores."""
 
     names: list[str]
 
 
 class Company(Shown, frozen=True):
-    """Who is in a room, an answer in parts (:class:`.Person`).
+    """The people in a room, an answer in parts (:class:`.Person`).
 
-    :ivar stale: why that may not be true; ``""`` if it is.
+    :ivar stale: why the list may be out of date; ``""`` if it is current.
     """
 
     room: str
@@ -156,9 +156,9 @@ class Company(Shown, frozen=True):
 
 
 class Crowd(Shown, frozen=True):
-    """Who is here, a page of an answer in parts (names).
+    """The people here, a page of an answer in parts (names).
 
-    :ivar stale: why that may not be true; ``""`` if it is.
+    :ivar stale: why the list may be out of date; ``""`` if it is current.
     """
 
     count: int
@@ -172,10 +172,10 @@ class Crowd(Shown, frozen=True):
 
 
 class Overview(Shown, frozen=True):
-    """Which rooms there are, an answer in parts (:class:`.RoomSeen`).
+    """The rooms, an answer in parts (:class:`.RoomSeen`).
 
-    :ivar here: the current one of who asks; ``""`` if they are in none.
-    :ivar yours: in which they are.
+    :ivar here: the current room of the person who asks; ``""`` if there is none.
+    :ivar yours: the rooms that they are in.
     :ivar locked: those that are locked and do not exist, for operators.
     """
 
@@ -190,7 +190,7 @@ class Overview(Shown, frozen=True):
 
 
 class Profile(Shown, frozen=True):
-    """What is known of one person: an :class:`.About`, with what operators are to know.
+    """One person: an :class:`.About`, with more for operators.
 
     :ivar address: where they come from; None if it is not to be told.
     :ivar muted: until when they are, and why; None if they are not, or it is not to be told.
@@ -206,10 +206,10 @@ class Profile(Shown, frozen=True):
 
 
 class Bans(Shown, frozen=True):
-    """Who is banned.
+    """The bans.
 
     :ivar rows: the first of them: a network, and until when and why.
-    :ivar count: how many are.
+    :ivar count: how many bans there are.
     """
 
     rows: list[tuple[str, str]]
@@ -217,7 +217,7 @@ class Bans(Shown, frozen=True):
 
 
 class TimeOfDay(Shown, frozen=True):
-    """What the time is, as it is written out.
+    """The time of day.
 
     :ivar doubted: for so many seconds nothing is deleted by it; None if nothing speaks against it.
     """
@@ -227,6 +227,6 @@ class TimeOfDay(Shown, frozen=True):
 
 
 class Figures(Shown, frozen=True):
-    """How the server is doing, row by row."""
+    """The figures of the server, row by row."""
 
     rows: list[tuple[str, str]]

@@ -1,55 +1,48 @@
-"""What people ask for, and programs can't yet."""
+"""Requests that people can type, and that programs can't send yet."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from chatservice.messages.requests import Request, Talk
+from chatservice.messages.requests import OfName, OfRoom, Request, Talk
 
 
 class Answer(Talk, frozen=True, tag="reply", kw_only=True):
-    """Writes privately to who has written last."""
+    """Write privately to the person who wrote last."""
 
 
-class TopicOf(Request, frozen=True, tag="topic", kw_only=True):
-    """Asks what the topic of a room is."""
-
-    room: str
+class TopicOf(OfRoom, frozen=True, tag="topic", kw_only=True):
+    """Ask for the topic of a room."""
 
 
-class Ignore(Request, frozen=True, tag="ignore", kw_only=True):
-    """Sees no more of somebody."""
-
-    name: str
+class Ignore(OfName, frozen=True, tag="ignore", kw_only=True):
+    """Hide what somebody says from now on."""
 
 
-class Unignore(Request, frozen=True, tag="unignore", kw_only=True):
-    """Sees somebody again."""
-
-    name: str
+class Unignore(OfName, frozen=True, tag="unignore", kw_only=True):
+    """Show again what somebody says."""
 
 
 class Ignored(Request, frozen=True, tag="ignored", kw_only=True):
-    """Asks whom it ignores."""
+    """Ask for the names of all who are ignored."""
 
 
 class Operating(Request, frozen=True, kw_only=True):
-    """What operators ask for."""
+    """A request that only operators may send."""
 
     for_operators: ClassVar[bool] = True
 
 
-class Kick(Operating, frozen=True, tag="kick", kw_only=True):
-    """Sends somebody away."""
+class Kick(OfName, Operating, frozen=True, tag="kick", kw_only=True):
+    """Send somebody away."""
 
-    name: str
     reason: str = ""
 
 
 class Ban(Operating, frozen=True, tag="ban", kw_only=True):
-    """Lets nobody in from some addresses.
+    """Let nobody in from some addresses.
 
-    :ivar who: one of them, a network of them, or the name of somebody who comes from one.
+    :ivar who: an address, a network, or the name of a person, whose address is meant.
     :ivar seconds: for how long; None for good.
     """
 
@@ -59,64 +52,57 @@ class Ban(Operating, frozen=True, tag="ban", kw_only=True):
 
 
 class ListBans(Operating, frozen=True, tag="bans", kw_only=True):
-    """Asks who is banned."""
+    """Ask for the list of bans."""
 
 
 class Unban(Operating, frozen=True, tag="unban", kw_only=True):
-    """Lets people in again from some addresses."""
+    """Remove the ban of an address or a network."""
 
     address: str
 
 
-class Mute(Operating, frozen=True, tag="mute", kw_only=True):
-    """Lets nobody read new words of somebody.
+class Mute(OfName, Operating, frozen=True, tag="mute", kw_only=True):
+    """Mute a person: nobody reads what they say from now on.
 
     :ivar seconds: for how long; None for good.
     """
 
-    name: str
     seconds: int | None = None
     reason: str = ""
 
 
-class Unmute(Operating, frozen=True, tag="unmute", kw_only=True):
-    """Lets others read somebody again."""
-
-    name: str
+class Unmute(OfName, Operating, frozen=True, tag="unmute", kw_only=True):
+    """Unmute a person."""
 
 
 class Announce(Operating, frozen=True, tag="announce", kw_only=True):
-    """Tells everybody something."""
+    """Tell everybody something."""
 
     text: str
 
 
-class Lock(Operating, frozen=True, tag="lock", kw_only=True):
-    """Lets nobody else into a room."""
-
-    room: str
+class Lock(OfRoom, Operating, frozen=True, tag="lock", kw_only=True):
+    """Lock a room: nobody else can join it."""
 
 
-class Unlock(Operating, frozen=True, tag="unlock", kw_only=True):
-    """Opens a room again."""
-
-    room: str
+class Unlock(OfRoom, Operating, frozen=True, tag="unlock", kw_only=True):
+    """Unlock a room."""
 
 
 class Stats(Operating, frozen=True, tag="stats", kw_only=True):
-    """Asks how the server is doing."""
+    """Ask for the figures of the server."""
 
 
 class LookAtClock(Operating, frozen=True, tag="clock", kw_only=True):
-    """Asks whether the time is right, or says that it is."""
+    """Ask whether the clock is right, or confirm that it is."""
 
     right: bool = False
 
 
 class ShutDown(Operating, frozen=True, tag="shutdown", kw_only=True):
-    """Stops the server.
+    """Stop the server.
 
-    :ivar wait: in so many seconds; None to let it go on after all.
+    :ivar wait: in so many seconds; None to cancel the stop.
     """
 
     wait: int | None = 0

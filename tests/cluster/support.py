@@ -142,7 +142,7 @@ class Line:
         self._found, self.refused = True, False
         self._follower.connected()
 
-    def publish(self, data: bytes, name: str) -> None:
+    def publish(self, data: bytes, again: bool) -> None:
         if self.up and not self.deaf:
             self.sent.append(data)
 

@@ -331,7 +331,7 @@ class TogetherTests(FollowingTestCase):
     def test_after_a_stop_nothing_is_stored(self) -> None:
         self.append("b1", 1, said("a"))
         self.take(1)
-        self.following.stop()
+        self.following.pace.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -746,7 +746,7 @@ class PieceTests(FollowingTestCase):
     def test_each_is_told_of(self) -> None:
         self.read_on()
         places = [entry.place for entry, _ in self.done if isinstance(entry, Piece)]
-        self.assertEqual(places, list(range(len(self.log) - 1)))
+        self.assertEqual(places, list(range(len(self.log))))
         last, outcome = self.done[-1]
         self.assertEqual((last.number, outcome.fresh), (1, True))
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -236,7 +237,7 @@ class Machine(RuleBasedStateMachine):
             dict(registry.names),
             dict(registry.known),
             {boot: lease.fact(boot) for boot, lease in registry.leases.items()},
-            sorted(registry._pieces.facts()),
+            deepcopy(registry._pieces._held),
             dict(registry.standing),
             registry.version,
         )

@@ -57,8 +57,8 @@ class RekeyingTests(ClusterTestCase):
         node = self.cluster.start(number, cut=True)
         publish = node.line.publish
 
-        def publish_older(data: bytes, name: str) -> None:
-            publish(encode(decode(data)._replace(version=UNVERSIONED)), name)  # type: ignore[arg-type]
+        def publish_older(data: bytes, again: bool) -> None:
+            publish(encode(decode(data)._replace(version=UNVERSIONED)), again)  # type: ignore[arg-type]
 
         node.line.publish = publish_older  # type: ignore[method-assign]
         node.line.mend()

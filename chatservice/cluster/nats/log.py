@@ -53,8 +53,6 @@ CANCELLATIONS: Final = 10
 BETWEEN_CANCELLATIONS: Final = 0.1
 RETRY: Final = 0.3
 TIMEOUT: Final = 3.0
-REMEMBERED: Final = 1000
-"""Of so many things that were published is known that they were."""
 
 HEARTBEAT: Final = 5.0
 UNUSED: Final = 60.0
@@ -92,7 +90,6 @@ class NatsLog:
         self._generation = 0
         self._position = self._expected = 0
         self._why = self._refused = ""
-        self._published: set[str] = set()
         self._told = self._identity = ""
         self._returns = 0
         self._starting = True
@@ -206,15 +203,16 @@ class NatsLog:
         :raises LogError: if it is not.
         """
         self._found = False
-        # What others have kept is for the beginning.
-        state = not self._identity
         self._stream = stream = Stream(self._nats, self._brokers, ASKING)
         if self._nats.max_payload < LEAST:
             raise LogError(
                 f"the brokers take {self._nats.max_payload} bytes at once (max_payload):"
                 f" {LEAST:,} are needed"
             )
-        opening = await stream.open(self._follower.founding, self._follower.seen, state)
+        # What others have kept is for the beginning.
+        opening = await stream.open(
+            self._follower.founding, self._follower.seen, state=not self._identity
+        )
         position = self._follower.opened(opening)
         self._identity = opening.identity
         await self._follow(position)
@@ -302,27 +300,22 @@ class NatsLog:
 
     # Publishing
 
-    def publish(self, data: bytes, name: str) -> None:
+    def publish(self, data: bytes, again: bool) -> None:
         """See :meth:`.Log.publish`."""
         if self._nats.is_connected and self._found:
-            self._run(self._publish(data, name))
+            self._run(self._publish(data, again))
 
-    async def _publish(self, data: bytes, name: str) -> None:
-        again = name in self._published
-        if not again:
-            if len(self._published) >= REMEMBERED:
-                self._published.clear()
-            if name:
-                self._published.add(name)
-            try:
-                await self._nats.publish(self._stream.subject, data)
-            except MaxPayloadError as error:
-                # They take less than they did: the next time it is cut by that.
-                self._tell(f"the brokers do not take an entry: {error}")
-            return
-        # Something is wrong: this asks for an answer, which may tell what.
+    async def _publish(self, data: bytes, again: bool) -> None:
+        stream = self._stream
         try:
-            await self._stream.context.publish(self._stream.subject, data, timeout=TIMEOUT)
+            if again:
+                # Something is wrong: this asks for an answer, which may tell what.
+                await stream.context.publish(stream.subject, data, timeout=TIMEOUT)
+            else:
+                await self._nats.publish(stream.subject, data)
+        except MaxPayloadError as error:
+            # They take less than they did: the next time it is cut by that.
+            self._tell(f"the brokers do not take an entry: {error}")
         except APIError as error:
             self._tell(f"the brokers do not take an entry: {error.description}")
 

@@ -1,4 +1,4 @@
-"""What the brokers keep of a chat: a stream of entries, and an object store with what held.
+"""The parts of a chat that brokers keep: a stream of entries, and a store of facts.
 
 A stream has replicas, so an entry that is in it stays in it when a broker dies. JetStream's own
 window for duplicates does not matter here, so it is short.
@@ -28,6 +28,7 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 from nats.js.object_store import OBJ_DEFAULT_CHUNK_SIZE
 from twisted.logger import Logger
 
+from chatservice.cluster.entries import expanded
 from chatservice.cluster.log import Founding, LogError, Opening
 from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
@@ -63,7 +64,7 @@ class Stream:
         self._bucket = f"{brokers.name}-state"
 
     async def open(self, founding: Callable[[], Founding], seen: int, state: bool) -> Opening:
-        """Return what there is to know of the stream, which is made if there is none.
+        """Return the description of the stream, which is made if there is none.
 
         :param seen: the position of an entry of which is asked when it was published; 0 for none.
         :param state: whether what was kept is asked for.
@@ -113,14 +114,15 @@ class Stream:
             raise Error("there is no log yet") from None
 
     async def _begin(self, founding: Founding) -> None:
-        replicas = self._brokers.replicas
-        if not replicas:
-            replicas = 3 if self._client._server_info.get("cluster") else 1
+        fitting = 3 if self._client._server_info.get("cluster") else 1
+        replicas = self._brokers.replicas or fitting
         name = self._brokers.name
-        bucket = ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE)
         try:
             with suppress(BadRequestError):
-                await self.context.create_object_store(self._bucket, config=bucket)
+                await self.context.create_object_store(
+                    self._bucket,
+                    config=ObjectStoreConfig(replicas=replicas, storage=StorageType.FILE),
+                )
             await self.keep(founding.identity, founding.facts)
             await self.context.add_stream(
                 StreamConfig(
@@ -139,10 +141,9 @@ class Stream:
             log.info("the log was not begun here: {why}", why=error.description)
 
     async def keep(self, identity: str, state: Sequence[Fact]) -> None:
-        """Keep what holds, in place of what was kept."""
+        """Keep all facts that hold, in place of those that were kept."""
         store = await self.context.object_store(self._bucket)
-        loop = asyncio.get_running_loop()
-        data = await loop.run_in_executor(None, _packed, state)
+        data = await asyncio.to_thread(_packed, state)
         size = min(OBJ_DEFAULT_CHUNK_SIZE, self._client.max_payload)
         meta = ObjectMeta(name=identity, options=ObjectMetaOptions(max_chunk_size=size))
         await store.put(identity, data, meta)
@@ -153,19 +154,14 @@ class Stream:
             kept = await store.get(identity)
         except NotFoundError:
             return None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, _unpacked, kept.data or b"")
+        return await asyncio.to_thread(_unpacked, kept.data or b"")
 
 
 def _unpacked(data: bytes) -> Sequence[Fact] | None:
-    """Return what was kept; None if it is not as a node keeps it."""
-    stream = zlib.decompressobj()
+    """Return the facts that were kept; None if no node has written them so."""
     try:
-        text = stream.decompress(data, STATE_MOST)
-        if not stream.eof:
-            raise ValueError("it is longer than what any node keeps, or its end is missing")
-        return msgspec.json.decode(text, type=list[Fact])
-    except (ValueError, RecursionError, zlib.error) as error:
+        return msgspec.json.decode(expanded(data, STATE_MOST), type=list[Fact])
+    except (ValueError, RecursionError) as error:
         log.critical("what is kept can't be used: {why}", why=str(error))
         return None
 

@@ -220,7 +220,7 @@ class NatsLogTestCase(TestCase):
     def say(self, log: NatsLog, *data: str) -> None:
         """Publish, one after the other."""
         for one in data:
-            self.run_(log._publish(one.encode(), ""))
+            self.run_(log._publish(one.encode(), again=False))
 
 
 class FoundingTests(NatsLogTestCase):
@@ -329,7 +329,7 @@ class FollowingTests(NatsLogTestCase):
 
     def test_what_is_published_comes_back_in_its_place(self) -> None:
         for text in "abc":
-            self.log_.publish(text.encode(), f"boot.{text}")
+            self.log_.publish(text.encode(), again=False)
         self.until(lambda: len(self.follower.entries) == 3, "three entries")
         self.assertEqual(self.follower.entries, [(1, b"a"), (2, b"b"), (3, b"c")])
 
@@ -344,7 +344,7 @@ class FollowingTests(NatsLogTestCase):
         other, follower = self.node()
         for number in range(50):
             for name, log in (("x", self.log_), ("y", other)):
-                log.publish(f"{name}{number}".encode(), "")
+                log.publish(f"{name}{number}".encode(), again=False)
         for one in (self.follower, follower):
             self.until(lambda one=one: len(one.entries) == 100, "all to be read")
         self.assertEqual(self.follower.entries, follower.entries)
@@ -401,7 +401,7 @@ class FollowingTests(NatsLogTestCase):
 
     def test_what_is_on_its_way_then_comes_only_once(self) -> None:
         for number in range(20):
-            self.log_.publish(str(number).encode(), "")
+            self.log_.publish(str(number).encode(), again=False)
         self.log_.follow()
         wanted = [str(number) for number in range(20)]
         self.until(lambda: len(self.follower.entries) >= 20, "all to be read")
@@ -419,7 +419,7 @@ class FollowingTests(NatsLogTestCase):
     def test_a_long_log_is_read_as_fast_as_it_is_taken(self) -> None:
         blocks = [os.urandom(60_000) for _ in range(80)]
         for block in blocks:
-            self.run_(self.log_._publish(block, ""))
+            self.run_(self.log_._publish(block, again=False))
         _, follower = self.node()
         self.until(lambda: len(follower.entries) == len(blocks), "all to be read")
         self.assertEqual([data for _, data in follower.entries], blocks)
@@ -486,7 +486,7 @@ class OutageTests(NatsLogTestCase):
     def test_who_starts_before_the_brokers_waits_for_them(self) -> None:
         self.patch(nats_log, "FIRST_TRY", 0.2)
         log, follower = self.node()
-        log.publish(b"lost", "")
+        log.publish(b"lost", again=False)
         self.assertEqual((follower.openings, follower.states), ([], []))
         self.start()
         self.until(lambda: "" in follower.states, "the brokers to be found")
@@ -520,7 +520,7 @@ class OutageTests(NatsLogTestCase):
         self.kill()
         self.until(lambda: len(follower.states) == 2, "the loss")
         self.assertEqual(follower.states[1], "the connection to the brokers is lost")
-        log.publish(b"lost", "")
+        log.publish(b"lost", again=False)
         self.start()
         self.with_client(lambda stream: stream.publish("chat.log", b"b"))
         self.until(lambda: len(follower.states) == 3, "the connection to be back")
@@ -560,7 +560,7 @@ class OutageTests(NatsLogTestCase):
         self.start()
         log, follower = self.node()
         self.with_client(lambda stream: stream.delete_stream("chat"))
-        log.publish(b"a", "")
+        log.publish(b"a", again=False)
         self.until(lambda: not log._tasks, "the attempt to be over")
         self.assertEqual(follower.entries, [])
 
@@ -583,7 +583,7 @@ class OutageTests(NatsLogTestCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         for _ in range(2):
-            log.publish(b"b", "boot.2")
+            log.publish(b"b", again=True)
         self.until(lambda: told and not log._tasks, "the attempt to be over")
         wanted = "the brokers do not take an entry: maximum messages exceeded"
         self.assertEqual((told, len(follower.entries)), ([wanted], 1))
@@ -663,7 +663,7 @@ class AnotherLogTests(NatsLogTestCase):
         self.come_back(empty=True)
         self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at some times")
         self.assertEqual(set(self.follower.refusals), {"it is gone"})
-        self.log_.publish(b"b", "")
+        self.log_.publish(b"b", again=False)
         self.assertFalse(self.stream_there())
         self.assertEqual(len(self.follower.states), 2)
 
@@ -690,7 +690,7 @@ class AnotherLogTests(NatsLogTestCase):
         self.come_back()
         self.until(lambda: self.follower.refusals, "it to be looked at")
         self.assertEqual(self.log_.largest, 0)
-        self.log_.publish(b"b", "boot.2")
+        self.log_.publish(b"b", again=False)
         self.until(lambda: len(self.follower.refusals) > 2, "it to be looked at again")
         info = self.with_client(lambda stream: stream.stream_info("chat"))
         self.assertEqual(info.state.last_seq, 1)
@@ -716,7 +716,7 @@ class LargestTests(NatsLogTestCase):
         log, follower = self.node()
         self.assertEqual(log.largest, 5000)
         data = os.urandom(5000)
-        log.publish(data, "")
+        log.publish(data, again=False)
         self.until(lambda: follower.entries, "an entry")
         self.assertEqual(follower.entries, [(1, data)])
 
@@ -731,7 +731,7 @@ class LargestTests(NatsLogTestCase):
         self.with_client(less)
         log, follower = self.node()
         self.assertEqual(log.largest, 2000)
-        log.publish(b"x" * 2000, "")
+        log.publish(b"x" * 2000, again=False)
         self.until(lambda: follower.entries, "an entry")
 
     def test_while_there_is_no_connection_it_is_nothing(self) -> None:
@@ -762,7 +762,7 @@ class LargestTests(NatsLogTestCase):
         self.limited(5000)
         log, _ = self.node()
         with capturedLogs() as logged:
-            log.publish(b"x" * 5001, "")
+            log.publish(b"x" * 5001, again=False)
             self.until(lambda: not log._tasks, "the attempt to be over")
         self.assertEqual(
             [formatEvent(event) for event in logged if event["log_level"].name == "warn"],
