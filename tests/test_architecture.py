@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "client": {"__init__", "clock", "messages", "options", "text"},
     "core": {"clock", "journal", "limits", "messages", "text"},
     "doors": {"clock", "core", "journal", "limits", "messages", "text"},
-    "cluster": {"core", "journal", "limits", "messages", "text"},
+    "cluster": {"clock", "core", "journal", "limits", "messages", "text"},
     "service": {"__init__", "doors", "journal", "leftovers", "logs"},
     "tap": {
         "clock",

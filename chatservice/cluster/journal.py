@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatservice.clock import Timer
 from chatservice.cluster.checks import sound
 from chatservice.cluster.entries import BYE, LEASE, VERSIONED, Entry, Piece
 from chatservice.cluster.following import Following, Read
@@ -36,7 +37,6 @@ from chatservice.cluster.log import Log, LogError, NewerLog, Opening
 from chatservice.cluster.outgoing import Outgoing, Waiting, awaited
 from chatservice.cluster.records import Claim, Outcome
 from chatservice.cluster.registry import Registry
-from chatservice.core.deadlines import Timer
 from chatservice.core.rekeying import is_past
 from chatservice.journal.events import (
     ROOM,
