@@ -127,10 +127,7 @@ class Neighbours:
         membership.member.memberships.remove(membership)
         if membership.member in room.members:
             del room.members[membership.member]
-            self._chat.places.changed()
-            room.population -= 1
-            if not room.population and room.name not in self._chat.permanent:
-                self._chat.rooms.pop(room.name, None)
+            self._chat.places.lose_one(room)
 
     def _remove(self, member: Member) -> None:
         member.gone = True

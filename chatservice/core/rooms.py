@@ -93,16 +93,21 @@ class Rooms:
         self.changed()
 
     def vacate(self, room: Room) -> None:
-        """Note that somebody is no more in a room; an empty one is forgotten."""
+        """Note that a member is no more in a room; the topic of an empty one goes with it."""
+        if self.lose_one(room) and room.name in self._state.standing.topics:
+            self._state.ticker.batch.hold(Fact(TOPIC, room.name, ""))
+            self._state.ticker.wake()
+
+    def lose_one(self, room: Room) -> bool:
+        """Count one member less in a room; tell whether the room was empty, and is forgotten."""
         self.changed()
         room.population -= 1
-        if not room.population and room.name not in self._state.permanent:
-            del self.by_name[room.name]
-            if room.made_from:
-                self._state.shares.room_gone(room.made_from)
-            if room.name in self._state.standing.topics:
-                self._state.ticker.batch.hold(Fact(TOPIC, room.name, ""))
-                self._state.ticker.wake()
+        if room.population or room.name in self._state.permanent:
+            return False
+        self.by_name.pop(room.name, None)
+        if room.made_from:
+            self._state.shares.room_gone(room.made_from)
+        return True
 
     def call_otherwise(self, rooms: Mapping[str, str]) -> None:
         """Call rooms otherwise; who is in them is still in them.

@@ -56,6 +56,21 @@ class NeighbourTests(ClusterTestCase):
         self.assertEqual(ana.tries("/who"), bob.tries("/who"))
         self.assertIn("bob", ana.tries("/who")[-1])
 
+    def test_a_room_that_one_of_another_node_leaves_last_counts_no_more(self) -> None:
+        a, _, ana, bob = self.two()
+        ana.type("/join den")
+        self.cluster.run()
+        bob.type("/join den")
+        self.cluster.run()
+        ana.type("/leave den")
+        self.cluster.run()
+        a.chat.rooms["den"].made_from = "192.0.2.1"
+        a.chat.shares._rooms["192.0.2.1"] += 1
+        bob.type("/leave den")
+        self.cluster.run()
+        self.assertNotIn("den", a.chat.rooms)
+        self.assertEqual(a.chat.shares._rooms, {})
+
     def test_who_says_that_it_may_be_stale_while_the_log_is_out_of_reach(self) -> None:
         a, _, ana, _ = self.two()
         a.line.cut()

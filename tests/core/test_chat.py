@@ -616,6 +616,19 @@ class SettledTests(HouseTestCase):
         ana.type("there")
         self.assertIsNone(house.chat.settled(ana.member))
 
+    def test_of_which_nothing_has_to_be_stored_it_does_not_wait_for_others(self) -> None:
+        house = self.open(self.path)
+        (ana,) = house.gather("ana")
+        house.refuse()
+        ana.type("/leave lobby")
+        house.tick()
+        ana.type("/nick zoe")
+        house.accept()
+        house.tick(1.0)
+        settled = house.chat.settled(ana.member)
+        house.tick(1.0)
+        self.assertTrue(settled is None or settled.called)
+
 
 class RestartTests(HouseTestCase):
     def test_a_journal_that_cannot_be_opened_is_told_of(self) -> None:

@@ -231,8 +231,12 @@ class Ticker:
         return self._committing is None and not self.batch.count
 
     def after_attempt(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once, when the journal has next taken or refused a batch."""
+        """Call ``call`` once, when the journal has next taken or refused a batch.
+
+        That comes soon, also if the batch has nothing to commit.
+        """
         self._waiting.append(call)
+        self.wake()
 
     def stop(self) -> None:
         """Tick no more."""
