@@ -88,7 +88,7 @@ def _lock(file: int, how: int) -> bool:
 
 
 def _may_run(pid: int, written: float) -> bool:
-    """Tell whether a running process may be the twistd that wrote its pid file at that time."""
+    """Return whether a running process may be the twistd that wrote its pid file at that time."""
     if pid in (0, os.getpid()):
         return False
     try:

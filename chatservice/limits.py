@@ -46,7 +46,7 @@ class Limits:
 
     @classmethod
     def table(cls) -> list[tuple[str, int, str, int]]:
-        """List the limits as ``(field name, default, what it bounds, least value)``."""
+        """List the limits as ``(field name, default, description with unit, least value)``."""
         return [(f.name, f.default, f.metadata["doc"], f.metadata["least"]) for f in fields(cls)]  # type: ignore[misc]
 
     def __str__(self) -> str:

@@ -114,7 +114,7 @@ class Signals:
 
 
 def _has_terminal() -> bool:
-    """Tell whether this process has a controlling terminal (tty(4))."""
+    """Return whether this process has a controlling terminal (tty(4))."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

@@ -71,7 +71,7 @@ class Starter:
         sys.__stderr__ = self  # type: ignore[assignment,misc]
 
     def write(self, text: str) -> None:
-        """Write a text, unless it repeats the exception."""
+        """Write a text to the parent's standard error, unless it names the exception."""
         if StartError.__name__ not in text:
             os.write(self._file, text.encode(errors="replace"))
 

@@ -42,7 +42,7 @@ from chatservice.doors.seam import Cause, Dialog, Door
 from chatservice.messages import Code
 
 UNNAMED_READ: Final = 4 << 10
-"""Bytes in one read from a peer without a name. From members, Twisted's default is read."""
+"""Most bytes in one read from a peer that is no member yet. Later, Twisted's default applies."""
 
 COMMANDS_A_LINE: Final = 64
 """Number of telnet commands that count as one line against the rate."""
@@ -135,7 +135,7 @@ class Keeper(Protocol):
         """Log the cause for which a connection is closed."""
 
     def lost(self, protocol: ChatProtocol) -> None:
-        """Forget a connection."""
+        """Forget a connection that was lost."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
@@ -367,7 +367,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.release(PACE)
 
     def _clog(self) -> None:
-        """Hold the connection until the journal accepts lines again."""
+        """Hold the connection while the journal refuses lines, and check after each attempt."""
         if self.factory.intake.clogged:
             self.hold(CLOGGED)
             self.factory.intake.after_attempt(self._clog)
@@ -402,7 +402,7 @@ class ChatProtocol(Outbox, LineFramer):
         self.pace(0)
 
     def drained(self) -> None:
-        """Go on, because all waiting bytes went out to the peer."""
+        """Handle further lines and send more, because all waiting bytes went out to the peer."""
         self.factory.progress.forget(self)
         self.release(UNREAD)
         self.dialog.drained()
@@ -417,7 +417,7 @@ class ChatProtocol(Outbox, LineFramer):
             super().dataReceived(preamble)
 
     def input_ended(self) -> None:
-        """Leave, once everything was handled; what there is to read is delivered first."""
+        """Leave, because all lines were handled. A member first reads all its events."""
         self.factory.lingering.discard(self)
         self.dialog.ended()
 
@@ -478,7 +478,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave. Lines that were read before are still handled, at the usual rate."""
+        """Clean up. Lines that were read before are still handled, at the usual rate."""
         self._half_closed = True
         self.close()
         self.factory.lost(self)

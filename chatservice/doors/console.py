@@ -33,7 +33,7 @@ class ConsoleProtocol(ChatProtocol):
     files: tuple[int, ...] = ()
 
     def finish(self, cause: Cause | None = None) -> None:
-        """Close the connection. Unless the service stops too, say that it continues."""
+        """Close the connection, and say that the service goes on, unless that stops too."""
         if not (self.closed or self._ended or self._holds & STOPPING):
             self.dialog.tell("the server goes on: Ctrl-C stops it")
         super().finish(cause)
@@ -71,7 +71,7 @@ class Terminal(_StandardIO):  # type: ignore[misc]
         super().__init__(protocol, stdin, stdout, reactor)
 
     def _take(self) -> None:
-        """Turn the terminal's line editing and echo off, at first and whenever the job resumes."""
+        """Turn the terminal's line editing and echo off, again each time a stopped job resumes."""
         if self._tty >= 0:
             mode = termios.tcgetattr(self._tty)
             mode[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)

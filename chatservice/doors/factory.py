@@ -51,7 +51,7 @@ STALL_LOOKS: Final = 12
 """Most times that each connection is checked for progress within one stall timeout."""
 
 PARTING_MOST: Final = 32
-"""Most closing connections that never had a member. They do not count as connections at once."""
+"""Most closing connections that never had a member. ``max_connections`` does not count them."""
 
 
 class ChatFactory(ServerFactory):
@@ -222,7 +222,10 @@ class ChatFactory(ServerFactory):
         return True
 
     def _count(self, protocol: ChatProtocol, counts: Counter[str] | None) -> None:
-        """Move a connection from the counts that include it to others, or with None to none."""
+        """Count a connection for its address in ``counts``, and no longer where it was counted.
+
+        :param counts: None to count it nowhere.
+        """
         site, before = protocol.site, protocol.counted_in
         if before is not None:
             before[site] -= 1
@@ -265,7 +268,7 @@ class ChatFactory(ServerFactory):
             self.closings.note(cause, protocol.transport.getPeer())
 
     def lost(self, protocol: ChatProtocol) -> None:
-        """Forget a connection."""
+        """Forget a connection that was lost, in all counts and timeouts."""
         self.connections.pop(protocol, None)
         self._closing.pop(protocol, None)
         self._parting.pop(protocol, None)

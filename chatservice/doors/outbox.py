@@ -186,7 +186,10 @@ class Outbox:
                 answer.drained()
 
     def drained(self) -> None:
-        """React to the end of a block: to be overridden. This may be called within ``send``."""
+        """Go on, because the outlet is no longer blocked: to be overridden.
+
+        This may be called within :meth:`send`.
+        """
 
     def pauseProducing(self) -> None:
         """Note that the transport has enough."""

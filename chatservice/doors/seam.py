@@ -111,7 +111,7 @@ class Dialog(Protocol):
         """React to the end of the input, after all its lines were handled."""
 
     def drained(self) -> None:
-        """Go on sending, because all waiting bytes went out. This may be called within a send."""
+        """Send more, because all waiting bytes went out. This may be called within a send."""
 
     def lost(self) -> None:
         """React to the loss of the connection: nothing can be sent any more.

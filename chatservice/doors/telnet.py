@@ -1,6 +1,6 @@
-"""Parser of telnet commands, for a server that uses at most two of telnet's options.
+"""The parser of telnet commands, for a server that uses at most two of telnet's options.
 
-One is BINARY (RFC 856): without it, common clients take some bytes of UTF-8 for keys. The other is
+One is BINARY (RFC 856): without it, common clients mistake some UTF-8 bytes for keys. The other is
 ECHO (RFC 857), which hides a secret while it is typed. All others are refused.
 
 Every telnet command begins with the byte 0xFF (IAC), which never occurs in UTF-8. So a chunk
@@ -123,7 +123,7 @@ class Telnet:
 
     @property
     def idle(self) -> bool:
-        """Whether a chunk without 0xFF needs no parsing: no command is unfinished or an EOF."""
+        """Whether a chunk without 0xFF needs no parsing: nothing is unfinished, and no EOF came."""
         return not (self._begun or self.inside or self._skipping or self.ended)
 
     @property
@@ -242,7 +242,7 @@ class Telnet:
 
 
 def _keyed(text: bytes | bytearray, command: bytes) -> bytes:
-    """Return the bytes that a command stands for after a text, of which the end is given."""
+    """Return the bytes that replace a command, which depend on the end of the text before it."""
     key = _TAKEN_FOR.get(command)
     if key is not None and _goes_on(text, key):
         return key

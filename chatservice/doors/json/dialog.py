@@ -5,9 +5,9 @@
 ========  ==========================  =====================  =================  ==================
 state     a line                      the program is in      the input ends     told to close
 ========  ==========================  =====================  =================  ==================
-hello     comes in, or comes back;    ask                    closing            closing
-          all else is an error
-ask       is what it asks for         closing, if another    is away; closing   closing
+hello     enters, or resumes a        ask                    closing            closing
+          session; else an error
+ask       is a request                closing, if another    is away; closing   closing
                                       connection takes its   when all is read
                                       place
 closing   is ignored                  is away                ends the           ends the
@@ -57,7 +57,7 @@ _AT_ONCE: Final = (
 
 @cache  # All connections share one number.
 def longest(characters: int) -> int:
-    """Return the most bytes of a line whose text may have so many characters."""
+    """Return the length limit of a line, in bytes, for texts of this many characters."""
     return characters * messages.BYTES_A_CHARACTER + messages.LINE_OVERHEAD
 
 

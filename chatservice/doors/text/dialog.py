@@ -53,7 +53,7 @@ BYTES_A_CHARACTER: Final = 4
 
 @cache  # All connections share one number.
 def longest(characters: int) -> int:
-    """Return the most bytes of a line of so many characters."""
+    """Return the length limit of a line, in bytes, for lines of this many characters."""
     return BYTES_A_CHARACTER * characters
 
 

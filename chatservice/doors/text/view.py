@@ -67,7 +67,7 @@ class TextView:
         return b""
 
     def past(self, event: Event, before: int) -> bytes:
-        """Render a past event, after its day if the day changes. See :meth:`.View.past`."""
+        """Render a past event, and its day first if the day changes. See :meth:`.View.past`."""
         stamp = self._stamp(event.at, SHORT if self.stamps == OFF else self.stamps)
         line = stamp + self._line(event, True)
         day = self._local(event.at).date()
