@@ -1,3 +1,3 @@
-"""A chat that anything with a TCP connection can join."""
+"""A chat service that anything with a TCP connection can join."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""The clock by which everything that lasts is measured, and a timer on it.
+"""The monotonic clock, by which all durations are measured, and a timer on it.
 
-Twisted's reactors go by the wall clock (:func:`time.time`), that of asyncio as well. When it is
-set, by NTP or by hand, their timers come too early or too late by as much. The wall clock is right
-for what is shown and what is stored, and for nothing else.
+Twisted's reactors, including the asyncio one, use the wall clock (:func:`time.time`). When NTP or
+an operator sets it, their timers fire too early or too late by that much. The wall clock is right
+only for times that are shown or stored.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 def go_by_monotonic(reactor: Any) -> None:
-    """Let a reactor go by :func:`time.monotonic`, which nobody can set.
+    """Make a reactor use :func:`time.monotonic`, which nobody can set.
 
-    It counts on from what the wall clock says now, so timers that wait already come when they
-    should, and this can be called at any moment: while the reactor runs its timers, too. What does
-    not go by the wall clock, like a clock for tests, is left alone.
+    The reactor's time continues from the present wall-clock time, so timers that are already set
+    fire when they should. This may be called at any moment, even while the reactor runs its timers.
+    A reactor that does not use the wall clock, like a test clock, is left alone.
 
     :param reactor: running or not.
     """
@@ -33,7 +33,7 @@ def go_by_monotonic(reactor: Any) -> None:
 
     reactor.seconds = seconds
     for call in reactor.getDelayedCalls():
-        # A timer that is reset later asks the clock that it was made with.
+        # When a timer is reset later, it asks the clock that it was made with.
         call.seconds = seconds
 
 

@@ -1,8 +1,8 @@
-"""Leftovers of a process that was killed, which would keep the next one from starting.
+"""Removal of the pid file and Unix socket of a killed process, so that the next one can start.
 
-A pid file and a lock both name a process by its number. By the next start that number may be
-somebody else's; in a container it is most likely our own. So whoever runs holds a lock on its pid
-file, which ends with the process, and whoever listens on a Unix socket can be asked.
+A pid file and a lock both name a process by its number. By the next start, another process may have
+that number; in a container it is most likely our own. So a running service holds a lock on its pid
+file, which ends with the process. A Unix socket is tested by connecting to it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Final
 from twisted.logger import Logger
 
 LONGEST: Final = 32
-"""Bytes that a pid file has, at most; what is longer is something else, and left alone."""
+"""Most bytes in a pid file. A longer file is no pid file, and is left alone."""
 
 SLACK: Final = 1.0
-"""Seconds by which the kernel's time of a start may be wrong: it counts from a whole second."""
+"""Seconds by which the kernel's start time of a process may be off: its base is a whole second."""
 
 _TWISTD: Final = {b"twistd", b"twistd3", b"twistd.py"}
 
@@ -29,9 +29,9 @@ log = Logger()
 
 
 def clear_pid_file(path: str) -> None:
-    """Remove a pid file unless the service that wrote it may still run.
+    """Remove a pid file, unless the service that wrote it may still be running.
 
-    :raises OSError: if it can't be read or removed.
+    :raises OSError: if the file can't be read or removed.
     """
     try:
         with open(path, "rb") as file:
@@ -40,7 +40,7 @@ def clear_pid_file(path: str) -> None:
             content = file.read(LONGEST + 1)
     except FileNotFoundError:
         return
-    # A power cut may leave a file of no bytes, or of NULs.
+    # A power cut may leave the file empty, or full of NULs.
     pid = content.strip(b"\0 \t\r\n")
     if held or len(content) > LONGEST or (pid.isdigit() and _may_run(int(pid), written)):
         return
@@ -49,13 +49,13 @@ def clear_pid_file(path: str) -> None:
 
 
 def hold_pid_file(path: str) -> None:
-    """Keep others from taking this process for gone, until it is."""
+    """Lock the pid file until this process ends, as a sign that the process is running."""
     with suppress(OSError):
         _lock(os.open(path, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
 
 
 def clear_socket(path: str) -> None:
-    """Remove a Unix socket, and the lock that Twisted has beside it, if nobody listens there.
+    """Remove a Unix socket and Twisted's lock beside it, if no process listens there.
 
     :raises OSError: if they can't be removed.
     """
@@ -63,9 +63,9 @@ def clear_socket(path: str) -> None:
         with socket.socket(socket.AF_UNIX) as probe, suppress(FileNotFoundError):
             probe.setblocking(False)
             probe.connect(path)
-            return  # Somebody listens there.
+            return  # A process listens there.
     except ConnectionRefusedError:
-        # So it is told of a file of another kind, too.
+        # A file that is no socket gives the same error.
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
         os.remove(path)
@@ -83,12 +83,12 @@ def _lock(file: int, how: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        pass  # A file system without locks tells nothing.
+        pass  # The file system may have no locks.
     return True
 
 
 def _may_run(pid: int, written: float) -> bool:
-    """Tell whether a process may be the twistd that wrote its number down then."""
+    """Return whether a running process may be the twistd that wrote its pid file at that time."""
     if pid in (0, os.getpid()):
         return False
     try:
@@ -103,12 +103,12 @@ def _may_run(pid: int, written: float) -> bool:
             any(os.path.basename(w) in _TWISTD for w in words) and _started(pid) < written + SLACK
         )
     except (OSError, ValueError, IndexError):
-        return True  # It is there, and no more is to be known.
+        return True  # The process exists, and nothing more can be found out.
 
 
 def _started(pid: int) -> float:
-    """Tell when a process began, in seconds since 1970 (proc(5))."""
-    # The name of the program, in parentheses, may have anything in it.
+    """Return when a process began, in seconds since 1970 (proc(5))."""
+    # The name of the program, in parentheses, may contain any character.
     _, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
     ticks = int(fields.split()[19])
     boot = next(

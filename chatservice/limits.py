@@ -1,6 +1,6 @@
-"""Every limit of the service, in one table, from which the options are made.
+"""All limits of the service in one table. The command line's options are made from it.
 
-A rate, a count or a time of ``0`` means that there is no such limit.
+A rate, count or time of ``0`` means no limit.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field, fields
 
 
 def _limit(default: int, doc: str, least: int = 0) -> int:
-    """Declare a limit: its default, what it bounds (with the unit), and its least value."""
+    """Declare a limit: its default, a text that names its unit, and its least value."""
     return field(default=default, metadata={"doc": doc, "least": least})
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one connection, of one member and of the whole house.
+    """The limits of one connection, of one member, of one address and of the whole service.
 
-    Each field is the option of the same name (``max_name`` is ``--max-name``).
+    Each field is set by the option of the same name (``max_name`` by ``--max-name``).
     """
 
     max_name: int = _limit(24, "the longest name, in characters", least=1)
@@ -46,16 +46,16 @@ class Limits:
 
     @classmethod
     def table(cls) -> list[tuple[str, int, str, int]]:
-        """List the limits as ``(field name, default, what it bounds, least value)``."""
+        """List the limits as ``(field name, default, description with unit, least value)``."""
         return [(f.name, f.default, f.metadata["doc"], f.metadata["least"]) for f in fields(cls)]  # type: ignore[misc]
 
     def __str__(self) -> str:
-        """Write them as they would be given on the command line."""
+        """Write the limits as command-line options."""
         return " ".join(f"--{name.replace('_', '-')} {n}" for name, n in asdict(self).items())
 
 
 LOGIN_TRIES = 5
-"""Names that somebody may try before the connection is closed."""
+"""Names that a person may try before the connection is closed."""
 
 CLOSING_TIMEOUT = 5.0
 """Seconds that a peer may take to read the last lines before the connection is aborted."""

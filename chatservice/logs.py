@@ -1,9 +1,9 @@
-"""The log where it is a file, and the signals by which others have it opened again or rotated.
+"""The log file, and the signals that reopen it (SIGHUP) or rotate it (SIGUSR1).
 
-Others may move or empty the file, and it does not grow for ever. SIGHUP has two meanings: it tells
-a process with a terminal that the terminal is gone, and a daemon to open its log again, since that
-was moved (credentials(7), logrotate(8)). Twisted leaves SIGHUP and SIGUSR1 to their default, which
-is to end the process at once.
+Other programs may move or empty the file, and its size is bounded. SIGHUP has two meanings: it
+tells a process with a terminal that the terminal is gone, and tells a daemon that its log was moved
+and has to be opened again (credentials(7), logrotate(8)). Twisted does not handle SIGHUP and
+SIGUSR1, and their default is to end the process at once.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from twisted.logger import Logger
 from twisted.python import logfile
 
 KEPT: Final = 10
-"""Old logs that are kept, of 1 MB each."""
+"""Old log files that are kept, of 1 MB each."""
 
 NAME: Final = "twistd.log"
-"""How twistd calls the log of a daemon."""
+"""Twistd's name for the log file of a daemon."""
 
 log = Logger()
 
 
 class LogFile(logfile.LogFile):
-    """Twistd's log file that always appends, also after somebody has moved or emptied the file.
+    """A log file that always appends, even after another program has emptied it.
 
-    Twistd's own goes on at the offset where it was. In a file that was emptied (``copytruncate`` of
-    logrotate) it leaves NULs up to there. It also keeps all old logs.
+    Twistd's own log file continues at its old offset. In a file that logrotate's ``copytruncate``
+    has emptied, that leaves NULs up to the offset. It also keeps all old logs.
     """
 
     def _openFile(self) -> None:
@@ -39,14 +39,14 @@ class LogFile(logfile.LogFile):
         fcntl.fcntl(self._file, fcntl.F_SETFL, flags | os.O_APPEND)
 
     def write(self, data: bytes) -> None:
-        """Write at the end; begin a new file before that if this one is full."""
+        """Append to the file, after rotating it if it is full."""
         super().write(data)  # type: ignore[no-untyped-call]
         self.size = self._file.tell()
 
     def reopen(self) -> None:
-        """Open the file that has the name now, or create it.
+        """Open the file that now has the log's name, or create it.
 
-        :raises OSError: if it can't be opened; the log goes on in the file that was open.
+        :raises OSError: if it can't be opened. The log then continues in the old file.
         """
         before = self._file
         self._openFile()
@@ -54,9 +54,9 @@ class LogFile(logfile.LogFile):
 
 
 def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
-    """Open the log where twistd's options say that it is a file; else return None.
+    """Open the log file, or return None if twistd's options send the log elsewhere.
 
-    :raises OSError: if it can't be opened.
+    :raises OSError: if the file can't be opened.
     """
     name, in_front = twistd.get("logfile"), twistd.get("nodaemon") or twistd.get("debug")
     if twistd.get("syslog") or twistd.get("logger") or name == "-" or (in_front and not name):
@@ -68,7 +68,7 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
 
 
 class Signals:
-    """Handles SIGHUP and SIGUSR1.
+    """Handles SIGHUP (reopen the log, or stop without a terminal) and SIGUSR1 (rotate the log).
 
     :param log_file: the log file; None if the log is no file.
     """
@@ -79,8 +79,8 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def start(self) -> None:
-        """Handle the signals from now on."""
-        # A process that nohup has started is not to end with the terminal.
+        """Install the signal handlers."""
+        # A process that nohup has started must not end with the terminal.
         self._on_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
         for number in (signal.SIGHUP, signal.SIGUSR1):
             self._before[number] = signal.signal(
@@ -91,7 +91,7 @@ class Signals:
             )
 
     def stop(self) -> None:
-        """Restore the handlers of before."""
+        """Restore the previous signal handlers."""
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
@@ -114,7 +114,7 @@ class Signals:
 
 
 def _has_terminal() -> bool:
-    """Tell whether this process has a controlling terminal (tty(4))."""
+    """Return whether this process has a controlling terminal (tty(4))."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

@@ -1,4 +1,4 @@
-"""Common parts of the command lines of the service and of its client."""
+"""Checks and error messages that the command lines of the service and the client share."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NO_NUMBER: Final = re.compile(r"invalid literal for int\(\) with base (\d+): (.
 
 
 def why_no_endpoint(error: Exception) -> str:
-    """Tell what is wrong with an endpoint that Twisted did not take, so that one can mend it."""
+    """Explain, in words that help to correct it, why Twisted refused an endpoint."""
     if isinstance(error, TypeError):
         return "it has a part too few or too many"
     if isinstance(error, (ImportError, NameError)):
-        # Twisted has no names for what it could not import.
+        # Where an import failed, Twisted's own modules lack the imported names.
         return NO_TLS
     no_number = _NO_NUMBER.fullmatch(str(error))
     if no_number is not None:
@@ -37,18 +37,18 @@ def why_no_endpoint(error: Exception) -> str:
 
 
 class OneLineOptions(Options):
-    """Options that say in one line what is wrong with them."""
+    """Command-line options that report an error in one line."""
 
     program: ClassVar[str]
-    """The word before that line."""
+    """The program's name, which begins that line."""
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the options, and check all that can be checked before anything starts.
+        """Parse the options, and check everything that can be checked before the start.
 
-        A pid file that twistd would take for that of a running service, and is not, is removed.
+        A pid file whose service is gone is removed, because twistd would refuse to start.
 
-        :raises SystemExit: with one line that says what is wrong; of a :exc:`UsageError`, twistd
-            would show the whole usage before it.
+        :raises SystemExit: with one line that names the error. For a :exc:`UsageError`, twistd
+            would print the whole usage first.
         """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class OneLineOptions(Options):
 
 
 def _check_twistd(options: Mapping[str, Any]) -> None:
-    """Check what twistd itself would only find once it is a daemon, or not tell in a sentence."""
+    """Check twistd's own options, whose errors it would report too late or not in a sentence."""
     folder, pid_file = options.get("rundir"), options.get("pidfile")
     if folder and not os.path.isdir(folder):
         raise UsageError(f"--rundir {folder}: there is no such folder")

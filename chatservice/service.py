@@ -1,4 +1,4 @@
-"""The service: all its parts start, drain and stop in an order."""
+"""The Twisted service: starts, drains and stops all parts of the chat in order."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from chatservice.leftovers import clear_socket, hold_pid_file
 from chatservice.logs import NAME, Signals, log_file
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel takes at most ``net.core.somaxconn``."""
+"""Connections that may wait to be accepted. The kernel caps this at ``net.core.somaxconn``."""
 
 SPARE_FILES = 32 + PARTING_MOST
-"""Open files that are not connections that count: ports, the history, the log, who is refused."""
+"""Open files besides the counted connections: ports, history, log and refused connections."""
 
 GARBAGE_AT = 20_000
-"""So many more objects than before make the collector of garbage look at the new ones."""
+"""Growth in the number of objects that makes the garbage collector examine the new ones."""
 
 log = Logger()
 
 
 class StartError(SystemExit, Exception):
-    """The service can't start: one line, and exit status 1.
+    """The service can't start. It ends with one line and exit status 1.
 
-    Both bases are wanted. As an :exc:`Exception`, a starting daemon reports it to the process that
-    waits for it and removes its pid file; as a :exc:`SystemExit`, it ends the process without a
-    traceback. By now twistd writes ``sys.stderr`` to its log, so the line goes to both by itself:
-    to the log, and to who starts it (:class:`.Starter`).
+    Both base classes are needed. Because this is an :exc:`Exception`, a starting daemon reports it
+    to the waiting parent process and removes its pid file. Because it is a :exc:`SystemExit`, the
+    process ends without a traceback. Twistd has already redirected ``sys.stderr`` to its log, so
+    the line is written both to the log and to the original standard error (:class:`.Starter`).
     """
 
     def __init__(self, why: str) -> None:
@@ -58,11 +58,11 @@ class StartError(SystemExit, Exception):
 
 
 class Starter:
-    """The standard error of the process that starts a daemon, for the daemon until it has started.
+    """The parent process's standard error, which a daemon uses until it has started.
 
-    After the fork a daemon has no standard error of its own, and its parent shows only the
-    beginning of an error, as bytes. So the daemon writes the error here. The text of its parent,
-    which names the exception, is dropped.
+    After the fork, a daemon has no standard error of its own, and the parent shows only the
+    beginning of an error, as bytes. So the daemon writes its error here. The parent's text, which
+    names the exception, is dropped.
     """
 
     def __init__(self) -> None:
@@ -71,26 +71,26 @@ class Starter:
         sys.__stderr__ = self  # type: ignore[assignment,misc]
 
     def write(self, text: str) -> None:
-        """Write a text, unless it repeats the exception."""
+        """Write a text to the parent's standard error, unless it names the exception."""
         if StartError.__name__ not in text:
             os.write(self._file, text.encode(errors="replace"))
 
     def flush(self) -> None:
-        """Do nothing: nothing is kept back."""
+        """Do nothing, because nothing is buffered."""
 
     def close(self) -> None:
-        """Close the file: the process that started the daemon may wait for its end."""
+        """Close the file, because a program may read the parent's standard error to its end."""
         sys.__stderr__ = self._before  # type: ignore[misc]
         os.close(self._file)
 
 
 class ChatService(Service):
-    """The chat on its ports.
+    """The chat and the ports on which it listens.
 
-    :param endpoints: where to listen, each with how it was written; none for port 7007 on all
-        addresses, IPv4 and IPv6.
-    :param console: whether standard input and output are a member, too.
-    :param twistd: its options, which tell where the pid file and the log are.
+    :param endpoints: pairs of an endpoint's description and the endpoint; empty for port 7007 on
+        all addresses, IPv4 and IPv6.
+    :param console: whether standard input and output are a member too.
+    :param twistd: twistd's options, which name the pid file and the log.
     """
 
     name = "chat"
@@ -115,13 +115,13 @@ class ChatService(Service):
         self.ports: list[IListeningPort] = []
 
     def setServiceParent(self, parent: Any) -> None:
-        """Be a part of an application; where its log is a file, it is ours.
+        """Join a Twisted application, and replace its log file by ours if it has one.
 
-        :raises SystemExit: if that can't be opened.
+        :raises SystemExit: if the log file can't be opened.
         """
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
         if self._twistd and not self._twistd.get("nodaemon"):
-            with suppress(OSError):  # Whoever starts it has none either.
+            with suppress(OSError):  # The parent process may have no standard error.
                 self._starter = Starter()
         try:
             file = log_file(self._twistd)
@@ -134,7 +134,7 @@ class ChatService(Service):
             self._signals = Signals(self._reactor, file)
 
     def privilegedStartService(self) -> None:
-        """Listen, while the process may still bind any port."""
+        """Listen on all endpoints, while the process still has the privilege to bind any port."""
         if self._twistd.get("pidfile"):
             hold_pid_file(self._twistd["pidfile"])
         self._raise_open_files()
@@ -142,7 +142,7 @@ class ChatService(Service):
             self._listen(description, endpoint)
 
     def startService(self) -> None:
-        """Open the history, as the user that the service runs as; then people can come in."""
+        """Open the history as the user that the service runs as, then accept people."""
         super().startService()  # type: ignore[no-untyped-call]
         chat = self.factory.chat
         chat.shutdown = self._shut_down
@@ -153,14 +153,14 @@ class ChatService(Service):
         except JournalError as error:
             raise StartError(str(error)) from None
         self.factory.start()
-        # What was made until now stays. To look for garbage in it, again and again, would hold up
-        # everybody for some 20 ms. Events are many and in no cycle: not each 700 are a reason.
+        # The objects made so far stay. Each search for garbage among them would delay everybody
+        # by some 20 ms. Events are many and in no cycle, so 700 new ones are no reason to search.
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE_AT, *gc.get_threshold()[1:])
         self._stopping = self._reactor.addSystemEventTrigger("before", "shutdown", self._going_down)
         self._signals.start()
-        # Only a running reactor handles SIGTERM, which may follow as soon as the log says this.
+        # Only a running reactor handles SIGTERM, which may follow as soon as the log has this line.
         self._reactor.callWhenRunning(self._ready, history)
 
     def _ready(self, history: str) -> None:
@@ -179,7 +179,7 @@ class ChatService(Service):
             open_console(self._reactor, self.factory)
 
     def stopService(self) -> Deferred[None]:
-        """Stop accepting, commit and show what was said, tell everyone why, and close."""
+        """Stop accepting, commit and deliver all events, tell everyone why, and close."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
@@ -195,13 +195,13 @@ class ChatService(Service):
         log.info("chatservice is down")
 
     def _shut_down(self, why: str) -> None:
-        """Stop the whole process, unless it stops already."""
+        """Stop the whole process, unless it is already stopping."""
         if self.running:
             self._why = why
             self._reactor.callWhenRunning(self._reactor.stop)
 
     def _going_down(self) -> None:
-        """Ignore signals that would stop what stops already: the reactor would call it an error."""
+        """Ignore further stop signals, because a second stop is an error for the reactor."""
         self._stopping = None
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -215,27 +215,27 @@ class ChatService(Service):
 
     def _listening(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):
-            return  # Standard input and output: a connection, not a port.
+            return  # Standard input and output are a connection, not a port.
         self.ports.append(port)
-        # The endpoint's own default, 50, makes a burst of connections wait for seconds.
+        # With the endpoint's default backlog of 50, a burst of connections would wait for seconds.
         listener = getattr(port, "socket", None)
         if listener is not None:
             listener.listen(BACKLOG)
             if listener.family in (socket.AF_INET, socket.AF_INET6):
-                # Telnet sends its data mark as urgent data, which stays where it was sent. What is
-                # accepted inherits this.
+                # Telnet sends its data mark as urgent data, which must stay at its place in the
+                # stream. Accepted connections inherit this option.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
     def _raise_open_files(self) -> None:
-        """Allow as many open files as the system lets us, and say so if they are too few."""
+        """Raise the limit of open files as far as allowed, and log a warning if it is too low."""
         wanted = self.factory.limits.max_connections
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for most in (hard, max(hard, wanted + SPARE_FILES)):  # The second one as root.
+        for most in (hard, max(hard, wanted + SPARE_FILES)):  # Only root can set the second one.
             with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
                 soft = most
         if soft < wanted + SPARE_FILES or not wanted:
-            self.factory.most = max(1, soft - SPARE_FILES)  # 0 would be any number
+            self.factory.most = max(1, soft - SPARE_FILES)  # 0 would mean no limit
         if soft < wanted + SPARE_FILES:
             log.warn(
                 "the system allows {soft} open files: at most {most} connections, not {wanted}",
@@ -246,7 +246,7 @@ class ChatService(Service):
 
 
 def _everywhere(reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
-    """Port 7007 on all addresses: one socket for both families where the system has both."""
+    """Return endpoints for port 7007 on all addresses: one for IPv4 and IPv6 where possible."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::", 0))
@@ -258,7 +258,7 @@ def _everywhere(reactor: Any) -> list[tuple[str, IStreamServerEndpoint]]:
 
 
 def _make_way(description: str, endpoint: Any) -> None:
-    """Remove what is left of a Unix socket that was listened on, if it is one."""
+    """Remove the leftover of an earlier process, if the endpoint is a Unix socket."""
     while hasattr(endpoint, "_wrappedEndpoint"):
         endpoint = endpoint._wrappedEndpoint
     if isinstance(endpoint, UNIXServerEndpoint):
@@ -272,5 +272,5 @@ def _reason(error: BaseException | None) -> str:
     cause = error.socketError if isinstance(error, CannotListenError) else error
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
-    # Of Twisted's lock beside a Unix socket.
+    # Twisted gives this text if another process holds the lock beside a Unix socket.
     return "address already in use" if cause == "Cannot acquire lock" else str(cause)

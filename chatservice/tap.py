@@ -1,4 +1,4 @@
-"""The command line: ``twistd chat``."""
+"""The command line of the service: ``twistd chat``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _option(name: str) -> str:
 
 
 class Options(OneLineOptions):
-    """The options of ``twistd chat``. Everything that can be checked is, before anything starts."""
+    """The options of ``twistd chat``. All that can be checked is checked before the start."""
 
     program = "chat"
     synopsis = "[options]"
@@ -73,9 +73,9 @@ class Options(OneLineOptions):
         self["room"].append(name)
 
     def postOptions(self) -> None:
-        """Check what was given.
+        """Check all options, and keep their values.
 
-        :raises UsageError: with one line that says what is wrong.
+        :raises UsageError: with one line that names the error.
         """
         self.limits = Limits(
             **{name: self._number(_option(name), least) for name, _, _, least in Limits.table()}
@@ -98,7 +98,7 @@ class Options(OneLineOptions):
         self.motd = _read_motd(self["motd"]) if self["motd"] else []
 
     def _have_terminal(self) -> None:
-        """See to it that there is a terminal, or what stands for it, and that no log is on it."""
+        """Check that standard input and output exist, and send the log to a file."""
         if sys.__stdin__ is None or sys.__stdout__ is None:
             raise UsageError("--console: there is no standard input and output")
         if self.parent is not None:
@@ -117,7 +117,7 @@ class Options(OneLineOptions):
 
 
 def _check_endpoint(description: str) -> None:
-    """Try an endpoint out, up to its certificates, without listening and without the reactor."""
+    """Check an endpoint and its certificates, without listening and without the reactor."""
     try:
         folder = re.match(r"(?:haproxy:)?tls:((?:\\.|[^:\\])+)", parted(description)[0])
         if folder:
@@ -128,9 +128,9 @@ def _check_endpoint(description: str) -> None:
 
 
 def _check_certificates(folder: str) -> None:
-    """See that there is what ``tls:`` makes use of, and nothing else.
+    """Check that a folder for ``tls:`` has a host's certificate and key, and no root certificate.
 
-    Without it, no handshake would ever succeed.
+    Otherwise no TLS handshake would ever succeed.
     """
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
@@ -153,7 +153,7 @@ def _check_certificates(folder: str) -> None:
     ):
         raise ValueError(f"{folder} has no .pem files with a host's certificate and its key")
     for file, certificate in certificates:
-        # Twisted would look for the issuer of the issuer without end.
+        # Twisted would look for a root certificate's issuer without end.
         if certificate.issuer == certificate.subject and certificate.public_key() not in keys:
             raise ValueError(f"{file} has a root certificate, which does not belong there")
 
@@ -174,7 +174,7 @@ def _read_motd(path: str) -> list[str]:
 
 
 def makeService(options: Options) -> IService:
-    """Build the service. No file or socket is opened yet: a daemon forks after this."""
+    """Build the service. It opens no file or socket yet, because a daemon forks after this."""
     from twisted.internet import reactor
 
     go_by_monotonic(reactor)
@@ -206,7 +206,7 @@ def makeService(options: Options) -> IService:
 def _on_many_nodes(
     make_chat: Callable[..., Chat], reactor: Any, options: Options, brokers: settings.Brokers
 ) -> Chat:
-    """Build a chat on many nodes; what that takes is imported only for it."""
+    """Build a chat on many nodes. The cluster's modules are imported only here."""
     from chatservice.cluster.journal import ClusterJournal
     from chatservice.cluster.nats.log import NatsLog
     from chatservice.cluster.peers import Nodes

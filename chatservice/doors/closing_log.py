@@ -1,6 +1,6 @@
-"""Why connections are closed or refused, as the log tells it: a line for each, but not for many.
+"""The log lines that say why connections were closed or refused, at a bounded rate for each cause.
 
-What people typed is never in it.
+They never contain text that people typed.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from chatservice.doors.seam import Cause
 from chatservice.text.sanitising import safe
 
 MOST: Final = 10
-"""Lines of one cause in a :data:`MINUTE`; then one that tells how many more there were."""
+"""Lines logged for one cause in a :data:`MINUTE`. One more line then counts those left out."""
 
 MINUTE: Final = 60.0
 
 LONGEST_PEER: Final = 80
-"""Characters of a peer's address that are shown: a PROXY header may say anything."""
+"""Most characters logged of a peer's address. A PROXY header may claim any length."""
 
 log = Logger()
 
 
 class Closings:
-    """Logs which connections were closed for a cause; each cause has its own rate."""
+    """Logs each closed connection with its cause, and limits the rate of lines for each cause."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._minutes = Deadlines[Cause](clock, MINUTE, self._sum_up)
         self._counts: Counter[Cause] = Counter()
 
     def note(self, cause: Cause, peer: Any) -> None:
-        """Log that a connection is closed, or count it if its cause was logged often just now.
+        """Log that a connection is closed, or only count it after many lines for the same cause.
 
-        :param peer: the address of the connection.
+        :param peer: the peer's address.
         """
         if cause not in self._minutes:
             self._minutes.add(cause)
@@ -46,7 +46,7 @@ class Closings:
             log.info("closed ({cause}): {peer}", cause=cause, peer=shown(peer))
 
     def stop(self) -> None:
-        """Log what was only counted."""
+        """Log the number of connections that were only counted, and stop the timer."""
         for cause in self._minutes:
             self._sum_up(cause)
         self._minutes.stop()
@@ -58,7 +58,7 @@ class Closings:
 
 
 def shown(address: Any) -> str:
-    """Write an address as an operator would, in a line of the log."""
+    """Return an address as the log shows it, safe to print."""
     host = getattr(address, "host", None)
     if host is not None:
         host = safe(written(str(host)))[:LONGEST_PEER]

@@ -1,11 +1,11 @@
-"""A connection: by which door it comes, how fast it is read, and how it ends.
+"""A connection: how its door is found, how fast it is read, and how it ends.
 
-The first bytes decide by which door, and a silence: who says nothing for a moment is a person who
-waits for us to speak. Who was greeted is still recognised by the first bytes, whenever they come.
-Then there are lines, which go to a dialog, until one of the two closes the connection.
+The first bytes decide the door, or a silence: a peer that sends nothing for a moment is a person
+who waits for a greeting. After the greeting, the first bytes still decide, whenever they come. Then
+lines go to the dialog, until the dialog or the peer closes the connection.
 
-Nothing is dropped for being too fast, or while the house can't keep up. The connection is held, so
-its bytes wait in the kernels of both sides, and TCP makes the peer wait.
+No line is dropped because the peer is too fast or the service can't keep up. Instead, the
+connection is held, so its bytes wait in both kernels, and TCP makes the peer wait.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ from chatservice.doors.seam import Cause, Dialog, Door
 from chatservice.messages import Code
 
 UNNAMED_READ: Final = 4 << 10
-"""Bytes that are read at once of who has no name yet; of others it is what Twisted reads."""
+"""Most bytes in one read from a peer that is no member yet. Later, Twisted's default applies."""
 
 COMMANDS_A_LINE: Final = 64
-"""Telnet commands that count as one line against the rate."""
+"""Number of telnet commands that count as one line against the rate."""
 
 UNSENT_MOST: Final = 64 << 10
-"""Bytes of answers that may wait for a peer before it is no longer read from."""
+"""Bytes of answers that may wait for a peer before reading from it stops."""
 
 ASKING, PACE, UNREAD, CLOGGED, STOPPING, SHARE = (1 << bit for bit in range(6))
-"""Why a connection is held: an answer is awaited, it is too fast, it does not read, the journal
-refuses, the house closes, its address has used up its share."""
+"""The reasons to hold a connection: a line is being handled, the peer is too fast, the peer does
+not read, the journal refuses, the service stops, the address has used up its share."""
 
 NOTICEABLE: Final = 0.3
-"""Seconds for which a line has to wait before its author is told why."""
+"""Least wait of a line, in seconds, for which its author is told the reason."""
 
 LASTING: Final = [
     "factory",
@@ -82,20 +82,20 @@ LASTING: Final = [
     "_next_line_at",
     "has_member",
 ]
-"""What is set on nearly each connection while it lives."""
+"""The attributes that are set on nearly every connection during its life."""
 
 
 class Keeper(Protocol):
-    """What tracks a connection from its beginning to its end: its factory.
+    """The factory as a connection sees it: it tracks each connection from beginning to end.
 
-    :ivar interval: seconds a line, from the rate; 0 for no rate.
+    :ivar interval: seconds for each line, from the rate; 0 for no rate.
     :ivar ahead: seconds by which a connection may be ahead of its rate.
-    :ivar paced: the connections that are held for it.
-    :ivar intake: takes the lines of all connections, and sometimes can't.
-    :ivar doors: in the order in which they are asked; the last one takes whoever is silent.
-    :ivar lingering: those that are connected no more, but of which lines still wait.
-    :ivar progress: tells who takes what they are sent.
-    :ivar unnamed: the connections that nobody is in yet.
+    :ivar paced: the connections that are held because they are ahead of their rate.
+    :ivar intake: takes the lines of all connections, unless it is clogged.
+    :ivar doors: the doors, in the order in which they are asked; the last takes silent peers.
+    :ivar lingering: the lost connections that still have lines to be handled.
+    :ivar progress: tells which peers take the bytes they are sent.
+    :ivar unnamed: the connections that have no member yet.
     """
 
     clock: IReactorTime
@@ -115,90 +115,90 @@ class Keeper(Protocol):
         """Take a new connection."""
 
     def shaken(self, protocol: ChatProtocol) -> None:
-        """Take note that a TLS handshake is done."""
+        """Note that a TLS handshake is done."""
 
     def typed(self, protocol: ChatProtocol) -> None:
-        """Take note of an empty line."""
+        """Note an empty line from a peer that was not greeted yet."""
 
     def met_stranger(self, protocol: ChatProtocol) -> None:
-        """Take note of a peer that takes us for something else."""
+        """Note a peer that speaks HTTP or TLS."""
 
     def admit(self, protocol: ChatProtocol) -> bool:
-        """Let a connection on, or part with it."""
+        """Admit a connection, or close it; return whether it was admitted."""
 
     def place(self, protocol: ChatProtocol, instead: bool = False) -> bool:
-        """Give a connection a place among those of its address, or part with it."""
+        """Give a connection a place among those of its address, or close it."""
 
     def closing(self, protocol: ChatProtocol) -> None:
-        """Take note that our half is closed."""
+        """Note that our half of a connection is closed."""
 
     def note(self, protocol: ChatProtocol, cause: Cause) -> None:
-        """Write down why a connection is closed."""
+        """Log the cause for which a connection is closed."""
 
     def lost(self, protocol: ChatProtocol) -> None:
-        """Forget a connection."""
+        """Forget a connection that was lost."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class ChatProtocol(Outbox, LineFramer):
-    """One connection. What its lines mean is a matter of its dialog (:mod:`.seam`).
+    """One connection. Its dialog gives the lines their meaning (:mod:`.seam`).
 
-    :ivar dialog: what somebody says and is shown on it.
+    :ivar dialog: handles the peer's lines, and decides what the peer is shown.
     """
 
     factory: Keeper
     dialog: Dialog
 
     admitted = False
-    """Whether its address may have it: this is found out once."""
+    """Whether the peer's address was checked already. It is checked only once."""
 
     counted_in: Counter[str] | None = None
-    """Where it is counted for its address: among those that wait for a place, or have one."""
+    """The counts by address that include this connection: of those with a place, or without one."""
 
     cause: Cause | None = None
-    """Why it is closed, if the service has a cause."""
+    """The cause for which the service closes the connection, if any."""
 
     operator = False
-    """Whether who has this connection may do what is for operators; they are in no hurry."""
+    """Whether the person on this connection is an operator; operators have no login timeout."""
 
     negotiates = False
-    """Whether telnet's options are negotiated with the greeting: its listener was told so."""
+    """Whether telnet's options are negotiated with the greeting, as the listener's option says."""
 
     has_member = False
-    """Whether somebody is in who has this connection."""
+    """Whether a member uses this connection."""
 
     heard = False
-    """Whether a line came that was not empty: so it is none of a stranger."""
+    """Whether a line came that was not empty. Only up to that line, HTTP and TLS are looked for."""
 
     given = 0
-    """How many lines were given to the dialog: each has its number."""
+    """The number of lines passed to the dialog, which is the last line's number."""
 
     _preamble: bytes | None = b""
-    """Blanks and the like that came before anything that tells what the peer is; then None."""
+    """The blanks and empty lines before the first telling bytes; None once the door is decided."""
 
     _greeted = False
 
     _leaves = False
-    """Whether what comes is not handled any more."""
+    """Whether further input is ignored."""
 
     _next_line_at = 0.0
     _share: Timer | None = None
     _told_to_wait = False
 
     _half_closed = False
-    """Whether the peer can send nothing more, as its kernel tells."""
+    """Whether the peer has closed its half, so no more can come."""
 
     # Coming
 
     def connectionMade(self) -> None:
-        """Wait for the handshake, if there is one, and for the first byte, which decides."""
-        # Little is read at once of who has no name yet: a flood costs little until it is held.
+        """Wait for the TLS handshake, if there is one, and for the first bytes or a silence."""
+        # Until a peer has a name, reads are small, so a flood costs little before it is held.
         self.transport.bufferSize = UNNAMED_READ
         self.open_outbox()
         self._open(self.factory.doors[-1])
         tls = ISSLTransport.providedBy(self.transport)
         if isinstance(self.transport, ProtocolWrapper) and not tls:
-            # A wrapper passes data on, but not the end of it.
+            # A wrapper passes data on, but not the half-closing of the connection.
             wrapper: Any = self.transport
             wrapper.readConnectionLost = self.readConnectionLost
             wrapper.writeConnectionLost = self.writeConnectionLost
@@ -206,7 +206,7 @@ class ChatProtocol(Outbox, LineFramer):
         self.factory.arrived(self, handshake=tls)
 
     def handshakeCompleted(self) -> None:
-        """TLS is up; this is also called whenever it is negotiated again."""
+        """Note that the TLS handshake is done. A renegotiation calls this again."""
         self.factory.shaken(self)
 
     @property
@@ -217,13 +217,13 @@ class ChatProtocol(Outbox, LineFramer):
         return shown.digest("sha256").replace(b":", b"").decode().lower() if shown else None
 
     def _open(self, door: Door) -> None:
-        """Let the peer in by a door, in the place of the one it was at."""
+        """Begin the dialog of a door, instead of the present dialog."""
         self.dialog = dialog = self.factory.open(door, self)
         self.MAX_LENGTH = dialog.longest
         self.telnet = dialog.telnet
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes: the first decide what the peer is. Telnet commands have their price."""
+        """Take bytes. The first ones decide the door; telnet commands count against the rate."""
         if self._leaves or self._preamble is not None or not self._greeted:
             data = self._begin(data)
             if not data:
@@ -234,7 +234,7 @@ class ChatProtocol(Outbox, LineFramer):
         super().dataReceived(data)
 
     def _begin(self, data: bytes) -> bytes:
-        """Look at bytes before there are only lines to come; return what is to be handled now."""
+        """Examine bytes until the door is known and the peer greeted; return those to handle."""
         if self._leaves:
             return b""
         if self._preamble is not None:
@@ -246,10 +246,10 @@ class ChatProtocol(Outbox, LineFramer):
         return data
 
     def _recognise(self, first: bytes) -> bytes:
-        """Find out what the peer is; return what is to be handled now.
+        """Find the peer's door by its first bytes; return the bytes to handle now.
 
-        While nothing but blanks came, it may be a program yet. Until the greeting they wait; after
-        it, empty lines are a person's.
+        A peer that has sent only blanks may still be a program. Its blanks wait until the greeting;
+        after that, its empty lines are handled as a person's.
         """
         telling = after_preamble(first)
         doors = self.factory.doors
@@ -275,11 +275,11 @@ class ChatProtocol(Outbox, LineFramer):
 
     @property
     def silent(self) -> bool:
-        """Whether not even an empty line has come that waits for the greeting."""
+        """Whether no empty line waits for the greeting."""
         return b"\n" not in (self._preamble or b"")
 
     def greet(self) -> None:
-        """Let the dialog speak: the peer said something, or was silent for a moment."""
+        """Greet the peer, unless that was done or its address may not connect."""
         if self._greeted:
             return
         self._greeted = True
@@ -288,10 +288,10 @@ class ChatProtocol(Outbox, LineFramer):
                 self.negotiate()
             self.dialog.greet()
         if self._preamble:
-            self.dataReceived(b"")  # The empty lines that waited.
+            self.dataReceived(b"")  # This handles the empty lines that waited.
 
     def _is_stranger(self, first: bytes) -> bool:
-        """Part with a peer that takes us for something else."""
+        """Return whether the peer speaks HTTP or TLS; if it does, answer and close."""
         stranger = answer_to_stranger(first)
         if stranger is not None:
             cause, answer = stranger
@@ -313,7 +313,7 @@ class ChatProtocol(Outbox, LineFramer):
     # Lines
 
     def lineReceived(self, line: bytes) -> None:
-        """Handle one line, and see how soon the next may follow."""
+        """Pass one line to the dialog, and count it against the rate."""
         if not self.heard:
             if self._leaves or self._is_stranger(line):
                 return
@@ -324,7 +324,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.pace()
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Say that a line was too long; the connection lives."""
+        """Tell the peer that a line was too long, and count it against the rate."""
         if not self._leaves:
             self.dialog.too_long()
             self.pace()
@@ -343,10 +343,10 @@ class ChatProtocol(Outbox, LineFramer):
         self.drop_lines()
 
     def pace(self, lines: float = 1) -> None:
-        """Count lines, and hold the connection if it is too fast or should be read from no more.
+        """Count lines, and hold the connection if it is too fast or should not be read from now.
 
-        The generic cell rate algorithm (ITU-T I.371): one number says how far ahead of its rate the
-        connection is.
+        This is the generic cell rate algorithm (ITU-T I.371): one number says how far the
+        connection is ahead of its rate.
         """
         factory = self.factory
         if factory.interval:
@@ -361,14 +361,14 @@ class ChatProtocol(Outbox, LineFramer):
             self._clog()
 
     def keep_pace(self) -> None:
-        """Go on, if the connection is no longer ahead of its rate."""
+        """Release the connection, if it is no longer too far ahead of its rate."""
         if self._next_line_at - self.factory.clock.seconds() > self.factory.ahead:
             self.factory.paced.add(self)
         else:
             self.release(PACE)
 
     def _clog(self) -> None:
-        """Handle no line until the journal takes what was said."""
+        """Hold the connection while the journal refuses lines, and check after each attempt."""
         if self.factory.intake.clogged:
             self.hold(CLOGGED)
             self.factory.intake.after_attempt(self._clog)
@@ -381,7 +381,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.pace(lines)
 
     def wait_until(self, due: float) -> None:
-        """See :meth:`.Outlet.wait_until`; it is told why, once."""
+        """See :meth:`.Outlet.wait_until`. The peer is told the reason once."""
         if self._share is None:
             self._share = Timer(self.factory.clock, self.wait_no_more)
         wait = max(0.0, due - self.factory.clock.seconds())
@@ -392,18 +392,18 @@ class ChatProtocol(Outbox, LineFramer):
         self._share.start(wait)
 
     def wait_no_more(self) -> None:
-        """Handle the next line, whatever the share of its address is."""
+        """Handle the next line now, regardless of the share of the peer's address."""
         if self._share is not None:
             self._share.stop()
         self.release(SHARE)
 
     def telnet_answer(self, answer: bytes) -> None:
-        """Answer behind what was sent before; who reads no answers is not read from."""
+        """Write a telnet answer, and hold the connection if too many answers wait to be read."""
         self.write(answer)
         self.pace(0)
 
     def drained(self) -> None:
-        """Go on: the peer has read what waited."""
+        """Handle further lines and send more, because all waiting bytes went out to the peer."""
         self.factory.progress.forget(self)
         self.release(UNREAD)
         self.dialog.drained()
@@ -411,19 +411,19 @@ class ChatProtocol(Outbox, LineFramer):
     # Going
 
     def ending(self) -> None:
-        """Greet who was silent: what it left unfinished is handled then."""
+        """Greet a peer whose input ends, and handle the blanks and the rest that it sent before."""
         self.greet()
         if self._preamble:
             preamble, self._preamble = self._preamble, None
             super().dataReceived(preamble)
 
     def input_ended(self) -> None:
-        """Leave, once everything was handled; what there is to read is delivered first."""
+        """Leave, because all lines were handled. A member first reads all its events."""
         self.factory.lingering.discard(self)
         self.dialog.ended()
 
     def readConnectionLost(self) -> None:
-        """The peer has nothing more to say, but may still read."""
+        """End the input. The peer has closed its half, but may still read."""
         self._half_closed = True
         if self.closed:
             self.transport.loseConnection()
@@ -433,7 +433,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.end_input()
 
     def writeConnectionLost(self) -> None:
-        """Our half is closed, as :meth:`finish` wanted."""
+        """Do nothing: our half is closed, as :meth:`finish` requested."""
 
     def replace(self, last: bytes) -> None:
         """See :meth:`.Outlet.replace`."""
@@ -447,19 +447,19 @@ class ChatProtocol(Outbox, LineFramer):
             self.give_up()
 
     def part(self, *why: str, code: Code | None = None, cause: Cause | None = None) -> None:
-        """Say why, and close.
+        """Tell the peer why the connection is closed, and close it.
 
-        :param code: the same in short, if it is a refusal.
-        :param cause: the same for the log.
+        :param code: a short form of the reason, if it is a refusal.
+        :param cause: the cause for the log.
         """
         self.dialog.tell(*why, code=code)
         self.finish(cause)
 
     def finish(self, cause: Cause | None = None) -> None:
-        """Close our half; the rest follows when the peer has closed its own, or in time.
+        """Close our half; the connection ends when the peer closes its half, or on a timeout.
 
-        If it were closed at once, a byte that we have not read would make the kernel throw away
-        what the peer has not.
+        If both halves were closed at once, an unread byte from the peer would make the kernel throw
+        away the bytes that the peer has not received yet.
         """
         if cause is not None:
             self.factory.note(self, cause)
@@ -479,7 +479,7 @@ class ChatProtocol(Outbox, LineFramer):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave; what was read of the peer before is still handled, at its pace."""
+        """Clean up. Lines that were read before are still handled, at the usual rate."""
         self._half_closed = True
         self.close()
         self.factory.lost(self)
@@ -494,18 +494,18 @@ class ChatProtocol(Outbox, LineFramer):
             self.factory.lingering.add(self)
 
     def give_up(self) -> None:
-        """Drop what still waits to be handled of a peer that is no more."""
+        """Drop the lines that still wait from a lost connection."""
         self.drop_lines()
         self.wait_no_more()
         self.release(self._holds)
 
 
 def _share_keys() -> None:
-    """Have the dictionaries of all connections share their keys (PEP 412), whoever is first.
+    """Make the dictionaries of all connections share their keys (PEP 412).
 
-    Python learns the keys from the first thirty instances. If these come at once, it has learned
-    only those of the very beginning, and each connection gets a dictionary of its own, which is
-    twice as large.
+    Python learns the keys from the first thirty instances. If those connect all at once, Python
+    learns only the keys that are set first. Each connection then gets a dictionary of its own,
+    which is twice as large.
     """
     first = ChatProtocol()
     for key in LASTING:

@@ -1,4 +1,4 @@
-"""The terminal where the service runs, as one of its connections."""
+"""The terminal where the service runs (``--console``), as one of the service's connections."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ USUAL_COLUMNS: Final = 80
 
 
 class ConsoleProtocol(ChatProtocol):
-    """Who sits at the terminal: somebody like all others, and an operator.
+    """The connection of the person at the terminal, who is an operator.
 
-    When they leave, the service goes on.
+    The service continues when this person leaves.
     """
 
     operator = True
-    heard = True  # Nobody there takes us for something else.
+    heard = True  # The terminal needs no check for HTTP or TLS.
     files: tuple[int, ...] = ()
 
     def finish(self, cause: Cause | None = None) -> None:
-        """Say that the service goes on, if it does, and close."""
+        """Close the connection, and say that the service goes on, unless that stops too."""
         if not (self.closed or self._ended or self._holds & STOPPING):
             self.dialog.tell("the server goes on: Ctrl-C stops it")
         super().finish(cause)
 
     def writeConnectionLost(self) -> None:
-        """End the connection: nothing can be shown any more, and no peer closes the other half."""
+        """End the connection, because no peer will close the other half."""
         self.transport.connectionLost(Failure(ConnectionDone()))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave, and leave the terminal as it was: others have it open as well."""
+        """Leave the chat, and make the terminal blocking again for the programs that share it."""
         super().connectionLost(reason)
         for file in self.files:
             with contextlib.suppress(OSError):
                 os.set_blocking(file, True)
 
 
-_StandardIO: Any = StandardIO  # It is another class on each system.
+_StandardIO: Any = StandardIO  # A different class on each system.
 
 
 class Terminal(_StandardIO):  # type: ignore[misc]
-    """Standard input and output that are a terminal: what comes in does not cut what is typed.
+    """Standard input and output on a terminal, where output does not cut through the typed line.
 
-    The terminal leaves the keys to us, but for those that send signals, until the connection ends.
+    Until the connection ends, the terminal passes all keys on, except those that send signals.
     """
 
     def __init__(self, protocol: IProtocol, stdin: int, stdout: int, reactor: Any) -> None:
         self._tty = os.dup(stdin)
         self._before = termios.tcgetattr(self._tty)
-        # A terminal that does not know how wide it is says 0.
+        # A terminal that does not know its width reports 0.
         self._editor = LineEditor(lambda: os.get_terminal_size(stdout).columns or USUAL_COLUMNS)
         self._take()
         self._continued = signal.signal(
@@ -71,18 +71,18 @@ class Terminal(_StandardIO):  # type: ignore[misc]
         super().__init__(protocol, stdin, stdout, reactor)
 
     def _take(self) -> None:
-        """Have the keys; to be called again when a shell that had the terminal gives it back."""
+        """Turn the terminal's line editing and echo off, again each time a stopped job resumes."""
         if self._tty >= 0:
             mode = termios.tcgetattr(self._tty)
             mode[3] &= ~(termios.ICANON | termios.ECHO | termios.IEXTEN)
             termios.tcsetattr(self._tty, termios.TCSANOW, mode)
 
     def write(self, data: bytes) -> None:
-        """Show something above the line that is typed."""
+        """Show output above the typed line."""
         super().write(self._editor.output(data))
 
     def childDataReceived(self, fd: str, data: bytes) -> None:
-        """Take what the keys sent."""
+        """Handle the bytes of pressed keys: echo them, and pass on each complete line."""
         for echo, line in self._editor.typed(data):
             super().write(echo)
             if line:
@@ -93,9 +93,9 @@ class Terminal(_StandardIO):  # type: ignore[misc]
                 return
 
     def connectionLost(self, reason: Failure) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal's mode, and end the connection."""
         if self._tty >= 0:
-            with contextlib.suppress(termios.error):  # It may be gone.
+            with contextlib.suppress(termios.error):  # The terminal may be gone.
                 termios.tcsetattr(self._tty, termios.TCSANOW, self._before)
             signal.signal(signal.SIGCONT, self._continued)
             os.close(self._tty)
@@ -104,7 +104,7 @@ class Terminal(_StandardIO):  # type: ignore[misc]
 
 
 def open_console(reactor: Any, factory: ChatFactory, stdin: int = 0, stdout: int = 1) -> None:
-    """Connect standard input and output. Files, which no reactor can wait for, do as well."""
+    """Connect standard input and output to the chat. Plain files work as well as a terminal."""
     console = ConsoleProtocol()
     console.factory = factory
     console.files = (stdin, stdout)

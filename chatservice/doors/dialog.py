@@ -1,4 +1,4 @@
-"""What all dialogs have in common in which somebody comes in by a name and then is a member."""
+"""The base class of the dialogs in which a peer comes in under a name and becomes a member."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = Logger()
 
 
 class MemberDialog:
-    """A :class:`.Dialog`. A line is for :meth:`outside` until there is a member, then for
-    :meth:`inside`.
+    """A :class:`.Dialog` that passes lines to :meth:`outside`, and to :meth:`inside` once there is
+    a member.
 
-    :ivar member: who is in.
+    :ivar member: the member of this connection; None before it is in.
     """
 
     __slots__ = ("_chat", "_connection", "member")
 
     view: ClassVar[View]
-    """How the peer is told something."""
+    """The form in which the peer is sent replies."""
 
     telnet = True
 
@@ -39,18 +39,18 @@ class MemberDialog:
         self.member: Member | None = None
 
     def outside(self, line: bytes) -> Deferred[None] | None:
-        """Handle a line of somebody who is not in yet: to be overridden.
+        """Handle a line from a peer that is not in yet: to be overridden.
 
         :returns: a Deferred if the next line has to wait until this one is handled.
         """
 
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
-        """Handle a line of somebody who is in: to be overridden. It returns the same."""
+        """Handle a line from a member: to be overridden. Return the same as :meth:`outside`."""
 
-    # What the connection says
+    # Called by the connection
 
     def greet(self) -> None:
-        """See :meth:`.Dialog.greet`: whoever is not spoken to first needs nothing."""
+        """See :meth:`.Dialog.greet`. The default is to send nothing."""
 
     def line(self, number: int, line: bytes) -> None:
         """See :meth:`.Dialog.line`."""
@@ -58,7 +58,7 @@ class MemberDialog:
         try:
             if member is None:
                 doing = self.outside(line)
-            elif not member.gone:  # Else the house has closed meanwhile.
+            elif not member.gone:  # Else the service has closed meanwhile.
                 doing = self.inside(member, line)
         except Exception:
             self._failed(Failure())
@@ -73,7 +73,7 @@ class MemberDialog:
         self.tell(wording.TOO_LONG.format(most=self._chat.limits.max_line), code=Code.TOO_LONG)
 
     def ended(self) -> None:
-        """See :meth:`.Dialog.ended`: a member leaves when it has read all there is."""
+        """See :meth:`.Dialog.ended`. A member leaves once it has read all its events."""
         if self.member is None:
             self._connection.finish()
         else:
@@ -86,7 +86,7 @@ class MemberDialog:
             self._chat.drained(self.member)
 
     def lost(self) -> None:
-        """See :meth:`.Dialog.lost`: a member has said what came before, unless it is gone."""
+        """See :meth:`.Dialog.lost`. Lines of a member that came before are still handled."""
         member = self.member
         if member is not None:
             self._chat.attendance.disconnect(member)
@@ -103,18 +103,21 @@ class MemberDialog:
             told = Notice(text=line) if code is None else Error(code=code.value, text=line)
             self._connection.write(self.view.reply(told))
 
-    # Coming in, and what takes its time
+    # Coming in, and lines that take time
 
     def come_in(
         self, entering: Deferred[Member], refused: Callable[[Failure], None]
     ) -> Deferred[None]:
-        """Wait until somebody is in, or is not let in."""
+        """Wait until the peer is in as a member, or its name is refused.
+
+        :param refused: called with the failure if the peer is not let in.
+        """
 
         def named(member: Member) -> None:
             if not self._connection.closed:
                 self.member = member
                 self._connection.entered()
-            elif member.outlet is self._connection:  # Else another connection has it.
+            elif member.outlet is self._connection:  # Else another connection has the member.
                 self._chat.attendance.give_up(member)
 
         return entering.addCallbacks(named, refused)

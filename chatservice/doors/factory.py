@@ -1,7 +1,7 @@
-"""The connected protocols, and what bounds them: how many, how long, how fast.
+"""The factory that makes and tracks connections, with their limits and timeouts.
 
-There is no timer a connection. Each kind of timeout is the same for all, so one timer serves it
-(:mod:`.deadlines`), and one sweep asks the kernel who has stalled (:mod:`.liveness`).
+Connections have no timers of their own. Each kind of timeout is equal for all, so one timer serves
+it (:mod:`.deadlines`), and one sweep asks the kernel which peers stalled (:mod:`.liveness`).
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from chatservice.limits import CLOSING_TIMEOUT, Limits
 from chatservice.messages import Code
 
 GREETING_SILENCE: Final = 0.03
-"""Seconds after which a peer that sends nothing is a person who waits for us to speak."""
+"""Seconds of silence after which a peer counts as a person who waits for a greeting."""
 
 STRANGERS_SILENCE: Final = 5.0
-"""The same, if its address has just spoken HTTP or TLS, which our greeting would break.
+"""The same for an address that lately spoke HTTP or TLS, because a greeting would break those.
 
-Not all who do so speak at once: browsers open connections ahead of need, and a machine under load
-is late. They meet our greeting, so the next connections from there are greeted later.
+Such a peer does not always speak at once: browsers open connections in advance, and a busy machine
+is late. It then gets the greeting, so the next connections from its address are greeted later.
 """
 
 REMEMBERED: Final = 600.0
-"""Seconds for which that is remembered of an address."""
+"""Seconds for which an address that spoke HTTP or TLS is remembered."""
 
 MOST_REMEMBERED: Final = 10_000
-"""Addresses of which it is remembered; then it is forgotten of the oldest."""
+"""Most addresses remembered in this way. Beyond them, the oldest is forgotten."""
 
 SWEEP: Final = 1.0
-"""Seconds from one look at the closing connections to the next."""
+"""Seconds between two sweeps over the closing connections."""
 
 STALL_LOOKS: Final = 12
-"""A connection is looked at so many times in a stall timeout, at most."""
+"""Most times that each connection is checked for progress within one stall timeout."""
 
 PARTING_MOST: Final = 32
-"""So many connections that were never let in may be closing at once; they take nobody's place."""
+"""Most closing connections that never had a member. ``max_connections`` does not count them."""
 
 
 class ChatFactory(ServerFactory):
-    """Makes and tracks the connections, and owns the :class:`.Chat` whose tick fans lines out.
+    """Makes and tracks the connections, and has the :class:`.Chat` that they join.
 
-    :param doors: in the order in which they are asked whether they recognise a peer; the last one
-        takes everybody.
+    :param doors: the doors, in the order in which they are asked whether they recognise a peer; the
+        last one takes every peer.
     :param silence: seconds after which a peer that sends nothing is greeted.
-    :ivar connections: every protocol that is connected.
-    :ivar most: connections at once; 0 for any number.
-    :ivar closings: why connections were closed.
+    :ivar connections: all connected protocols.
+    :ivar most: the limit of connections at once; 0 for no limit.
+    :ivar closings: logs the causes for which connections are closed.
     """
 
     protocol = ChatProtocol  # type: ignore[assignment]
@@ -85,7 +85,7 @@ class ChatFactory(ServerFactory):
         self.connections: dict[ChatProtocol, None] = {}
         self.most = limits.max_connections
         self.interval = 1 / limits.rate if limits.rate else 0.0
-        # Half a line more than is meant, so that no rounding decides.
+        # Half a line less than a full burst, so that rounding errors make no difference.
         self.ahead = (limits.burst - 0.5) * self.interval if limits.burst else inf
         self.paced = Deadlines[ChatProtocol](clock, self.interval, ChatProtocol.keep_pace)
         self.lingering = Deadlines[ChatProtocol](clock, limits.stall_timeout, ChatProtocol.give_up)
@@ -103,7 +103,7 @@ class ChatFactory(ServerFactory):
             ),
         )
         self._closing: dict[ChatProtocol, float] = {}
-        # Those who were never let in and are closing; the last of them that may take their time.
+        # The closing connections that never had a member; the latest of them, which may take time.
         self._parting: dict[ChatProtocol, None] = {}
         self._patient_with: deque[ChatProtocol] = deque()
         self._places: Counter[str] = Counter()
@@ -112,21 +112,24 @@ class ChatFactory(ServerFactory):
         self.closings = Closings(clock)
         self._sweeping = Timer(clock, self._sweep)
         self._next_look = 0.0
-        # Fires, while the house closes, when all are gone.
+        # While the service stops: fires when all connections are gone.
         self._gone: Deferred[None] | None = None
 
     def start(self) -> None:
-        """Begin to look after the connections."""
+        """Begin the regular sweeps over the connections."""
         self._sweeping.start(SWEEP)
 
-    # What connections tell
+    # Called by connections
 
     def open(self, door: Door, protocol: ChatProtocol) -> Dialog:
         """Begin the dialog of a connection."""
         return door(self.chat, protocol)
 
     def arrived(self, protocol: ChatProtocol, handshake: bool) -> None:
-        """Take a new connection; the silence that makes it a person runs once TLS is up."""
+        """Take a new connection, or close it if there are too many.
+
+        Under TLS, the wait for silence begins after the handshake.
+        """
         self.connections[protocol] = None
         prepare(protocol.transport, self.limits.stall_timeout)
         (self._handshaking if handshake else self._ungreeted).add(protocol)
@@ -145,12 +148,12 @@ class ChatFactory(ServerFactory):
                 self.admit(protocol)
 
     def shaken(self, protocol: ChatProtocol) -> None:
-        """The TLS handshake of a connection is done."""
+        """Note that a connection's TLS handshake is done; its wait for silence begins."""
         self._handshaking.discard(protocol)
         self._ungreeted.add(protocol)
 
     def _silent(self, protocol: ChatProtocol) -> None:
-        """Greet a silent peer; later, if its address has just spoken HTTP or TLS."""
+        """Greet a silent peer, or wait longer if its address lately spoke HTTP or TLS."""
         if self.admit(protocol):
             if protocol.silent and protocol.site in self._strangers:
                 self._awaited.add(protocol)
@@ -158,7 +161,7 @@ class ChatFactory(ServerFactory):
                 protocol.greet()
 
     def typed(self, protocol: ChatProtocol) -> None:
-        """Note an empty line: its peer is a person if nothing follows in a moment."""
+        """Note an empty line: greet its peer soon, because HTTP and TLS do not begin like this."""
         if protocol in self._awaited:
             self._awaited.discard(protocol)
             self._ungreeted.add(protocol)
@@ -171,11 +174,13 @@ class ChatFactory(ServerFactory):
                 self._strangers.discard(next(iter(self._strangers)))
 
     def admit(self, protocol: ChatProtocol) -> bool:
-        """Let a connection on, unless its address is banned, comes too fast or has too many.
+        """Admit a connection, unless its address is banned, connects too often or has too many.
 
-        At the greeting, since behind a PROXY header the address is not known before; under TLS at
-        once, since a handshake may take its time. It has no place of its address yet: there may be
-        as many that wait for one.
+        This happens at the greeting or the first bytes, and under TLS at once, because a handshake
+        may take long. An admitted connection has no place among those of its address yet: it is one
+        of at most ``max_per_address`` that wait for a place.
+
+        :returns: whether the connection was admitted; if not, it was closed.
         """
         self._ungreeted.discard(protocol)
         self._awaited.discard(protocol)
@@ -206,9 +211,9 @@ class ChatFactory(ServerFactory):
         return True
 
     def place(self, protocol: ChatProtocol, instead: bool = False) -> bool:
-        """Give a connection a place among those of its address; if there is none, part with it.
+        """Give a connection a place among those of its address, or close it if none is free.
 
-        :param instead: it is to replace another one of them, and takes the place of that one.
+        :param instead: whether it replaces another one of them and takes its place.
         """
         if protocol.counted_in is not self._waiting:
             return True
@@ -218,7 +223,10 @@ class ChatFactory(ServerFactory):
         return True
 
     def _count(self, protocol: ChatProtocol, counts: Counter[str] | None) -> None:
-        """Count a connection for its address there, or with None nowhere."""
+        """Count a connection for its address in ``counts``, and no longer where it was counted.
+
+        :param counts: None to count it nowhere.
+        """
         site, before = protocol.site, protocol.counted_in
         if before is not None:
             before[site] -= 1
@@ -237,10 +245,10 @@ class ChatFactory(ServerFactory):
         return False
 
     def closing(self, protocol: ChatProtocol) -> None:
-        """Note that our half of a connection is closed, and see that the other half follows.
+        """Note that our half of a connection is closed, and wait for the peer's half to follow.
 
-        The connection gives up its place. Of connections that were never let in, only the last
-        :data:`PARTING_MOST` may take their time.
+        The connection gives up its place. Of closing connections that never had a member, only the
+        latest :data:`PARTING_MOST` may take their time; older ones are aborted.
         """
         self._count(protocol, None)
         if not protocol.has_member and self._gone is None:
@@ -255,13 +263,13 @@ class ChatFactory(ServerFactory):
             deadlines.discard(protocol)
 
     def note(self, protocol: ChatProtocol, cause: Cause) -> None:
-        """Write down why a connection is closed, unless that was done."""
+        """Log the cause for which a connection is closed, unless a cause was logged before."""
         if protocol.cause is None:
             protocol.cause = cause
             self.closings.note(cause, protocol.transport.getPeer())
 
     def lost(self, protocol: ChatProtocol) -> None:
-        """Forget a connection."""
+        """Forget a connection that was lost, in all counts and timeouts."""
         self.connections.pop(protocol, None)
         self._closing.pop(protocol, None)
         self._parting.pop(protocol, None)
@@ -286,14 +294,14 @@ class ChatFactory(ServerFactory):
             transport.connectionLost(Failure(ConnectionAborted()))
 
     def _sweep(self) -> None:
-        """End stalled connections, and closing ones whose peer has read all and does not close."""
+        """Abort stalled connections, and end closing ones whose peer has read all."""
         now = self.clock.seconds()
         self._sweeping.start(SWEEP)
         for protocol, since in list(self._closing.items()):
             stalled = self.progress.stalled(protocol, now)
             if stalled is None and now - since >= SWEEP:
                 protocol.transport.loseConnection()
-                stalled = now - since  # TLS waits for the peer to agree.
+                stalled = now - since  # TLS waits for the peer's close_notify.
             elif (stalled or 0) >= CLOSING_TIMEOUT:
                 self.note(protocol, "did not read its last lines in time")
             if protocol in self._closing and (stalled or 0) >= CLOSING_TIMEOUT:
@@ -309,11 +317,12 @@ class ChatFactory(ServerFactory):
     # Stopping
 
     def stop(self, *why: str) -> Deferred[None]:
-        """Close all connections: members when they have read what was said, the others at once.
+        """Close all connections: those of members once they have read everything, others at once.
 
-        Lines that only waited for their pace are handled now.
+        Lines that wait only because of a rate are handled now.
 
-        The Deferred fires when all are gone; after :data:`.CLOSING_TIMEOUT` nobody is waited for.
+        :returns: a Deferred that fires when all connections are gone. Those that remain after
+            :data:`.CLOSING_TIMEOUT` are aborted.
         """
         self.interval = 0.0
         self.chat.shares.lift()

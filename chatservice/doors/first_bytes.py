@@ -1,4 +1,4 @@
-"""What a peer is, by the first bytes that it sends: some take us for something else."""
+"""Recognition of a peer by its first bytes: which door it needs, or that it speaks HTTP or TLS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from chatservice.doors.seam import Cause, Door
 
 PREAMBLE_MOST: Final = 1024
-"""Bytes of blanks and empty lines after which a peer is a person, whatever follows."""
+"""Bytes of blanks and empty lines after which a peer counts as a person."""
 
 _HTTP: Final = re.compile(rb"[A-Z]{3,20} \S+ HTTP/\d")
 _HTTP_ANSWER: Final = (
@@ -23,12 +23,12 @@ _TLS_ALERT: Final = b"\x15\x03\x01\x00\x02\x02\x28"
 
 
 def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
-    """Return what a peer is that speaks HTTP or TLS, and what to tell it in its own tongue.
+    """Return the cause for closing a peer that speaks HTTP or TLS, and an answer in its protocol.
 
     :param first: the first bytes of a connection, or its first line.
-    :returns: None if the peer may be one for a line-based chat.
+    :returns: None if the peer may speak a language of this chat.
     """
-    if first.startswith(b"\x16"):  # A handshake record of TLS.
+    if first.startswith(b"\x16"):  # A TLS handshake record.
         return "a TLS hello on a port without TLS", _TLS_ALERT
     if _HTTP.match(first):
         return "an HTTP request", _HTTP_ANSWER
@@ -36,23 +36,23 @@ def answer_to_stranger(first: bytes) -> tuple[Cause, bytes] | None:
 
 
 def after_preamble(first: bytes) -> bytes:
-    """Return the first bytes that tell what a peer is: those behind what may stand before them.
+    """Return the first bytes without leading blanks, empty lines and byte order marks.
 
-    That is blanks, empty lines and byte order marks, which some programs write by themselves.
+    Some programs send these by themselves, so they do not tell what a peer is.
 
     :param first: all bytes of a connection so far.
-    :returns: nothing if there was nothing else yet, or only half a byte order mark.
+    :returns: nothing if no other bytes came yet, or only a part of a byte order mark.
     """
     rest = _PREAMBLE.sub(b"", first, count=1)
     return b"" if rest in (b"\xef", b"\xef\xbb") else rest
 
 
 def door_for(first: bytes, doors: Sequence[Door]) -> Door | None:
-    """Find the door of a peer.
+    """Find the door whose language a peer speaks.
 
-    :param first: the first bytes that tell what it is.
-    :param doors: in the order in which they are asked.
-    :returns: None if that takes more bytes.
+    :param first: the peer's first bytes, without blanks and empty lines before them.
+    :param doors: the doors, in the order in which they are asked.
+    :returns: None if more bytes are needed.
     """
     for door in doors:
         recognised = door.recognises(first)

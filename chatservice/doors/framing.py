@@ -1,4 +1,4 @@
-"""Bytes into lines, whatever the peer is: telnet, nc, a pipe, a single byte at a time."""
+"""Splitting of bytes into lines, for any peer: telnet, nc, a pipe, a byte at a time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from chatservice.doors.telnet import LOST, UNFINISHED_MOST, Telnet
 class LineFramer(LineReceiver):
     r"""A :class:`LineReceiver` that splits in one pass, and that can be held between two lines.
 
-    A line ends with ``\n``, ``\r\n`` or telnet's ``\r\0``; ``\r\n`` goes out. A line that is too
-    long is reported once, by :meth:`lineLengthExceeded`, and dropped up to its end: its tail is no
-    new line. Telnet commands are answered and taken out before.
+    A line ends with ``\n``, ``\r\n`` or telnet's ``\r\0``; lines sent end with ``\r\n``. A line
+    that is too long is reported once, by :meth:`lineLengthExceeded`, and dropped up to its end, so
+    its tail is no new line. Telnet commands are answered and taken out first.
 
-    What waits while the connection is held stays as it came, unsplit, and is bounded by what one
-    read gives, for nothing is read meanwhile.
+    While the connection is held, nothing is read, and the bytes that wait stay unsplit. So they are
+    at most as many as one read returns.
     """
 
     transport: Any  # one of many interfaces, some only behind wrappers
 
     telnet = True
-    """Whether the peer may speak telnet; to a program, a stray 0xFF would swallow what follows."""
+    """Whether the peer may speak telnet. A program may not: a stray 0xFF would swallow its text."""
 
     _at = 0
     _telnet: Telnet | None = None
@@ -34,7 +34,7 @@ class LineFramer(LineReceiver):
     _holds = 0
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes; each line that they complete goes to :meth:`lineReceived`."""
+        """Take bytes, and pass each line that they complete to :meth:`lineReceived`."""
         if self.telnet and (self._telnet is not None or b"\xff" in data):
             data = self._without_commands(data)
         self._buffer += data
@@ -51,19 +51,19 @@ class LineFramer(LineReceiver):
         self.telnet_answer(answer)
         if self._telnet.ended and not self._ended:
             self.ending()
-            # Reading goes on, not for lines, but to see when the peer closes.
+            # Reading goes on only to notice when the peer closes.
             self._read_on()
             self._ended = True
         return data
 
     def negotiate(self) -> None:
-        """Ask for what telnet's options should be, without a sign that the peer speaks telnet."""
+        """Negotiate telnet's options now, before any telnet command has come from the peer."""
         if self._telnet is None:
             self._telnet = Telnet()
         self.telnet_answer(self._telnet.negotiate())
 
     def echo(self, on: bool) -> None:
-        """See :meth:`.Connection.echo`: only telnet can be told."""
+        """See :meth:`.Connection.echo`."""
         if self._telnet is not None:
             self.telnet_answer(self._telnet.echo(on))
 
@@ -72,7 +72,7 @@ class LineFramer(LineReceiver):
         self.transport.write(answer)
 
     def _go_on(self) -> None:
-        """Handle the lines that there are, until the connection is held."""
+        """Handle the complete lines until the connection is held, then read on or end the input."""
         if self._busy:
             return
         self._busy = True
@@ -96,7 +96,7 @@ class LineFramer(LineReceiver):
             self.transport.resumeProducing()
 
     def _next_line(self) -> bool:
-        """Handle one line. Returns whether there was one."""
+        """Handle one line, and return whether there was one."""
         buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at)
         if end >= 0:
@@ -114,7 +114,7 @@ class LineFramer(LineReceiver):
         if not self._dropping and len(rest) > self.MAX_LENGTH + 1:
             self._dropping = True
             self.lineLengthExceeded(rest)
-        # A carriage return may be half of the end of a line that is dropped.
+        # A carriage return may be the first half of a dropped line's end.
         self._keep(rest[-1:] if self._dropping else rest)
         return False
 
@@ -130,15 +130,15 @@ class LineFramer(LineReceiver):
         self._at = 0
 
     def lineReceived(self, line: bytes) -> None:
-        """Take a line without its end: to be overridden."""
+        """Handle a line, without its line end: to be overridden."""
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Take the beginning, at least, of a line that is too long: to be overridden."""
+        """Handle a line that is too long, or only its beginning: to be overridden."""
 
     def hold(self, reason: int) -> None:
-        """Handle no line, and read nothing, until this reason is released.
+        """Stop handling lines and reading until this reason is released.
 
-        :param reason: a bit; there may be several reasons at once.
+        :param reason: a bit; several reasons may hold at once.
         """
         self._holds |= reason
         if not self.paused and not self._ended:
@@ -146,21 +146,21 @@ class LineFramer(LineReceiver):
             self.transport.pauseProducing()
 
     def release(self, reason: int) -> None:
-        """Take a reason back; with the last one, the lines that waited are handled."""
+        """Remove a reason to hold; after the last one, handle the lines that waited."""
         if self._holds & reason:
             self._holds &= ~reason
             self._go_on()
 
     def drop_lines(self) -> None:
-        """Forget the lines that wait."""
+        """Drop the lines that wait."""
         self._keep(b"")
 
     def drop_unfinished(self) -> None:
-        """Forget the line whose end did not come."""
+        """Drop the last line if its end did not come."""
         self._keep(self._buffer[: self._buffer.rfind(b"\n") + 1])
 
     def end_input(self) -> None:
-        """Take the end of the input; what it leaves unfinished is a line too."""
+        """End the input. An unfinished line at its end is handled too."""
         if not self._ended:
             self.ending()
             self._ended = True
@@ -169,7 +169,7 @@ class LineFramer(LineReceiver):
             self._go_on()
 
     def ending(self) -> None:
-        """The input is about to end, and its last line to be handled: to be overridden."""
+        """Prepare for the end of the input, before its last line is handled: to be overridden."""
 
     def input_ended(self) -> None:
-        """The input has ended and its lines were handled: to be overridden."""
+        """React to the end of the input, after all its lines were handled: to be overridden."""

@@ -1,4 +1,4 @@
-"""The line that is typed at a terminal, and what is shown above it meanwhile."""
+"""The editor of the line that is typed at the terminal, with output shown above that line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatservice.text.layout import width
 from chatservice.text.sanitising import edited, safe
 
 _ERASE: Final = b"\r\x1b[K"
-"""To the beginning of the row, and nothing in it any more (ECMA-48: EL)."""
+"""Goes to the beginning of the row and erases the row (ECMA-48: EL)."""
 
 _CUT: Final = "…"
 """Stands for the beginning of a line that is longer than a row."""
 
 _KEYS: Final = re.compile(
     r"(?P<run>[^\x00-\x1f\x7f]+)"
-    # What arrows and the like send, and the beginning of that (ECMA-48, 5.4).
+    # Control sequences of arrow keys and the like, and the beginning of one (ECMA-48, 5.4).
     r"|\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\[O\x00-\x1f])"
     r"|(?P<begun>\x1b(?:\[[0-?]*[ -/]*|O)?\Z)"
     r"|(?P<key>.)",
@@ -30,11 +30,11 @@ _EDITING: Final = "\b\x7f\x15\x17"
 
 
 class LineEditor:
-    """A line in the last row of a terminal that leaves the keys to us.
+    """Keeps the typed line in the last row of a terminal that passes all keys on.
 
-    What is typed stands there, or as much of its end as fits; what comes in is written above it.
+    The row shows the line, or as much of its end as fits. Output is written above the row.
 
-    :param columns: tells how wide the terminal is.
+    :param columns: returns the terminal's width in columns.
     """
 
     def __init__(self, columns: Callable[[], int]) -> None:
@@ -46,19 +46,19 @@ class LineEditor:
         self._free = True
 
     def output(self, data: bytes) -> bytes:
-        """Return what is to be written so that something appears above the line.
+        """Return the bytes that make output appear above the typed line.
 
-        As long as it does not end with a line of its own, the line that is typed is not shown.
+        The typed line is hidden while the last output does not end with a newline.
         """
         before = self._erased()
         self._free = data.endswith(b"\n")
         return before + data + self._drawn()
 
     def typed(self, data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
-        """Take the bytes that keys sent.
+        """Handle the bytes of pressed keys.
 
-        :returns: for each key the bytes to write to the terminal, and the line with its end if the
-            key was Enter; ``b""`` if it was Ctrl-D with nothing typed, which ends the input; else
+        :returns: for each key, the bytes to write to the terminal, and one of: for Enter, the line
+            with its line end; for Ctrl-D on an empty line, which ends the input, ``b""``; else
             None.
         """
         keys = self._begun + self._decoder.decode(data)
@@ -87,7 +87,7 @@ class LineEditor:
 
     def _entered(self) -> tuple[bytes, bytes]:
         text, self._text = self._text, ""
-        # All of it, so that what was said can be read: it is text above the line from now on.
+        # Show the whole line, because the row becomes part of the text above the next line.
         before = b"" if self._shown == safe(text) else self._erased() + safe(text).encode()
         self._shown = ""
         self._free = True
@@ -102,7 +102,7 @@ class LineEditor:
         return self._shown.encode()
 
     def _fitting(self) -> str:
-        """Return the end of the line that fits in a row, of which the last column stays free."""
+        """Return as much of the line's end as fits in a row, whose last column stays free."""
         room = max(2, self._columns() - 1)
         text = safe(self._text[-4 * room :])
         if len(self._text) <= 4 * room and width(text) <= room:

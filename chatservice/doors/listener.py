@@ -1,4 +1,4 @@
-"""Where to listen, as an operator writes it: an endpoint of Twisted's, and options behind it."""
+"""The places to listen on, as ``--listen`` gives them: a Twisted endpoint and options behind it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _OPTION: Final = re.compile("[A-Za-z0-9_=,-]+")
 
 
 def parted(description: str) -> tuple[str, bool]:
-    """Part an endpoint from its options: the last words, as far as they are known.
+    """Separate an endpoint from its options, which are the known words at the end.
 
-    Other words with blanks before them belong to the endpoint: a path may have some.
+    All other words belong to the endpoint, because a path may contain blanks.
 
     :param description: the text of one ``--listen``.
-    :returns: the endpoint, in Twisted's words, and whether its connections speak telnet.
+    :returns: the endpoint, in Twisted's syntax, and whether its connections speak telnet.
     """
     found = _PARTS.fullmatch(description)
     assert found is not None
@@ -41,17 +41,17 @@ def parted(description: str) -> tuple[str, bool]:
 
 @implementer(IStreamServerEndpoint)
 class Listener:
-    """An endpoint that listens for a chat.
+    """An endpoint on which the chat listens, with its PROXY header, TLS and telnet options.
 
-    :param reactor: None to try whether the description is one.
+    :param reactor: None only to check the description.
     :param description: the text of one ``--listen``.
-    :raises ValueError: if it is no endpoint, like other exceptions of the parts of one.
+    :raises ValueError: if the description is wrong. Twisted's endpoints may raise other exceptions.
     """
 
     def __init__(self, reactor: Any, description: str) -> None:
         text, self._telnet = parted(description)
         try:
-            # Twisted's own wrappers have this name for the endpoint inside.
+            # Twisted's own wrappers use this name for the inner endpoint.
             self._wrappedEndpoint, self._proxied = _made(reactor, text)
         except Exception:
             first, *words = text.split(" ")
@@ -73,10 +73,10 @@ class Listener:
         if self._proxied:
             creator = getattr(endpoint, "connectionCreator", None)
             if creator is not None:
-                # Only with TLS, which not everybody has installed.
+                # Imported only here, because the TLS packages may not be installed.
                 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-                # The header comes before TLS.
+                # The PROXY header comes before TLS.
                 made = TLSMemoryBIOFactory(creator, False, made, clock=endpoint.clock)
                 endpoint = endpoint.endpoint
             made = ProxyFactory(factory, made)
@@ -85,11 +85,11 @@ class Listener:
 
 
 def _made(reactor: Any, text: str) -> tuple[Any, bool]:
-    """Make an endpoint of Twisted's, and tell whether it is behind a proxy."""
+    """Return a Twisted endpoint, and whether it is behind a proxy."""
     kind, _, rest = text.partition(":")
     proxied = kind.lower() == "haproxy"
     if proxied and rest.partition(":")[0].lower() == "ssl":
-        # Twisted would look for the header inside TLS, where no proxy puts it.
+        # Twisted would look for the PROXY header inside TLS, where no proxy puts it.
         raise ValueError("behind a proxy, TLS is 'tls:'")
     try:
         endpoint: Any = serverFromString(reactor, rest if proxied else text)
@@ -101,7 +101,7 @@ def _made(reactor: Any, text: str) -> tuple[Any, bool]:
 
 
 class _Negotiating(ServerFactory):
-    """Makes the connections of a listener that speaks telnet."""
+    """Makes connections that negotiate telnet's options, for a listener with ``telnet``."""
 
     noisy = False
 
@@ -109,7 +109,7 @@ class _Negotiating(ServerFactory):
         self._factory = factory
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Make a connection that asks for telnet's options when it is greeted."""
+        """Make a connection that negotiates telnet's options when it is greeted."""
         protocol: Any = self._factory.buildProtocol(addr)
         protocol.negotiates = True
         return protocol

@@ -1,10 +1,10 @@
-"""Which peers take what they are sent: progress is read off the kernel, once for all in a sweep.
+"""Detection of stalled peers: a regular sweep asks the kernel whether each peer takes bytes.
 
-``SIOCOUTQ`` tells how many bytes of a socket the peer has not acknowledged (of a unix socket: not
-read). While there are any, the peer has to take some: of TCP, ``TCP_INFO`` counts what it has
-acknowledged; of a unix socket, they become fewer. A dead peer and a stalled one are the same
-to us: no byte and no acknowledgement for so long. (``TCP_USER_TIMEOUT`` would also end a peer that
-lives and reads slowly, whose window is full at the wrong moment.)
+``SIOCOUTQ`` gives the number of bytes that the peer has not acknowledged (on a Unix socket: not
+read). While there are any, the peer has to make progress: on TCP, ``TCP_INFO`` counts the bytes it
+has acknowledged; on a Unix socket, the unread bytes become fewer. A dead peer and a stalled one are
+treated the same: no progress for too long. (``TCP_USER_TIMEOUT`` would also end a live peer that
+reads slowly, if its window is full at the wrong moment.)
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import termios
 from typing import Any, Final
 
 NOTSENT: Final = 128 << 10
-"""Bytes that the kernel holds of what was not even sent; else it is megabytes a stalled reader."""
+"""Most unsent bytes in the kernel for a socket. Otherwise a stalled reader would hold megabytes."""
 
 PROBES: Final = 3
+"""Unanswered keepalive probes after which the kernel gives a peer up."""
 _INT: Final = struct.Struct("i")
 _TCP_INFO: Final = struct.Struct("120xQ")
 """``tcpi_bytes_acked`` of ``struct tcp_info`` (linux/tcp.h)."""
 LONGEST: Final = 32767
-"""Seconds that the kernel waits between probes, at most."""
+"""Most seconds that the kernel waits between probes."""
 
 
 def prepare(transport: Any, stall_timeout: int) -> None:
-    """Set the options of a new connection's socket, if it has one of TCP.
+    """Set the socket options of a new connection, if it is on TCP.
 
-    No delay (people who type see lines at once), little unsent data in the kernel, and probes that
-    find a peer that vanished while nothing is sent.
+    The options are: no delay, so that people see lines at once; little unsent data in the kernel;
+    and keepalive probes, which find a peer that vanished while nothing is sent.
     """
     handle = _socket(transport)
     if handle is None or handle.family not in (socket.AF_INET, socket.AF_INET6):
@@ -48,22 +49,22 @@ def prepare(transport: Any, stall_timeout: int) -> None:
 
 
 def _socket(transport: Any) -> socket.socket | None:
-    # Under wrappers (TLS, PROXY) the socket is the innermost transport's.
+    # Below wrappers (TLS, PROXY), the innermost transport has the socket.
     while hasattr(transport, "wrappedProtocol"):
         transport = transport.transport
     return getattr(transport, "socket", None)
 
 
 class Progress:
-    """How long each connection has not taken a byte of what waits for it."""
+    """Tracks for how long each connection's peer has taken none of the bytes that wait for it."""
 
     def __init__(self) -> None:
         self._seen: dict[Any, tuple[int, float]] = {}
 
     def stalled(self, connection: Any, now: float) -> float | None:
-        """Return for how many seconds a connection has taken nothing; None if nothing waits.
+        """Return for how many seconds a peer has taken no byte; None if no byte waits for it.
 
-        It is measured from one call to the next, so it is to be called regularly.
+        The time is measured from call to call, so call this regularly.
         """
         handle = _socket(connection.transport)
         unread = unacknowledged(handle) if handle is not None else 0
@@ -78,12 +79,12 @@ class Progress:
         return now - since
 
     def forget(self, connection: Any) -> None:
-        """Forget a connection: it is no more, or has just taken something."""
+        """Forget a connection that was lost, or whose peer has just taken bytes."""
         self._seen.pop(connection, None)
 
 
 def unacknowledged(handle: socket.socket) -> int:
-    """Return how many bytes that were sent the peer of a socket has not taken."""
+    """Return how many sent bytes the peer of a socket has not acknowledged or read."""
     try:
         return int(_INT.unpack(fcntl.ioctl(handle, termios.TIOCOUTQ, bytes(_INT.size)))[0])
     except OSError:
@@ -91,9 +92,9 @@ def unacknowledged(handle: socket.socket) -> int:
 
 
 def _taken(handle: socket.socket, unread: int) -> int:
-    """Return a number that rises when the peer of a socket takes something.
+    """Return a number that rises when the peer of a socket takes bytes.
 
-    Of TCP it is how many bytes the peer has acknowledged so far.
+    On TCP, this is the number of bytes that the peer has acknowledged so far.
     """
     try:
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)

@@ -1,16 +1,15 @@
-"""The way out of a connection: send now, else wait as a producer.
+"""The way out of a connection: send at once, or wait as a producer until the peer has read.
 
-On plain TCP and unix sockets a write through the reactor costs several system calls and a trip
-round the event loop for each reader; sending straight away while nothing is queued costs one. What
-the kernel does not take is not kept here: the chat knows, by position, where the connection goes
-on. So what waits in a connection is at most the rest of one line and the answers to its own
-commands.
+On plain TCP and Unix sockets, a write through the reactor costs several system calls and a turn of
+the event loop for each reader; a direct send while nothing is queued costs one call. Bytes that the
+kernel does not take are not kept here, because the chat knows each reader's cursor. So at most the
+rest of one line and the answers to the peer's own commands wait in a connection.
 
-Everything else writes to its transport, which tells by ``pauseProducing`` when it has enough:
-under TLS the socket must not be written to past the encryption, and a pull producer would spin. TLS
-straight on a socket is still sent at once, in the time of whoever writes: by itself it would go out
-two turns of the reactor later, and what that costs would be in no slice of time. TLS in something
-else, a PROXY wrapper and a transport in a test go by the reactor.
+Every other connection writes to its transport, which calls ``pauseProducing`` when it has enough:
+under TLS, a direct send would bypass the encryption, and a pull producer would spin. TLS directly
+on a socket is still sent at once, in the caller's time. Left to itself, it would go out two turns
+of the reactor later, and its cost would be in no slice of time. TLS inside another transport, a
+PROXY wrapper and a transport in a test go through the reactor.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from zope.interface import implementer
 from chatservice.core.networks import written
 
 SLICE: Final = 32 << 10
-"""Bytes that a transport is given before it is asked whether it has enough."""
+"""Bytes that are written to a transport between two checks whether it has enough."""
 
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer that has the way out for itself.
+    """A long answer that is sent in pieces and holds back all other output.
 
-    :ivar drained: to be called when there is room for a piece again, or the outlet is closed.
-    :ivar full: the transport has enough.
-    :ivar behind: what is written meanwhile, and waits.
-    :ivar giving: a piece is being written.
-    :ivar half: the last piece has no end of a line.
+    :ivar drained: called when there is room for another piece, or the outlet is closed.
+    :ivar full: whether the transport has enough.
+    :ivar behind: other bytes, written meanwhile, which wait for the end of the answer.
+    :ivar giving: whether a piece is being written.
+    :ivar half: whether the last piece ended within a line.
     """
 
     drained: Callable[[], None]
@@ -50,13 +49,13 @@ class _Answer:
 
 @implementer(IPullProducer, IPushProducer)
 class Outbox:
-    """What a connection is made of that is an :class:`.Outlet`: it writes to its transport.
+    """The :class:`.Outlet` part of a connection, which writes to its transport.
 
-    :ivar unsent: bytes written that wait, as far as is known, since it was blocked.
-    :ivar blocked: the transport has enough, or an answer has the way for itself.
-    :ivar site: see :attr:`.Outlet.site`; to be set when it is known.
-    :ivar broken: the connection was found to be lost. A socket tells that once: who reads it
-        afterwards is told that the peer has ended its half.
+    :ivar unsent: bytes known to wait, of those written since the outlet was blocked.
+    :ivar blocked: whether the transport has enough, or a long answer holds back all other output.
+    :ivar site: see :attr:`.Outlet.site`; set once it is known.
+    :ivar broken: whether a send found the connection lost. A socket reports that error only once: a
+        later read looks as if the peer had only ended its half.
     """
 
     transport: Any
@@ -70,21 +69,21 @@ class Outbox:
     _answer: _Answer | None = None
 
     _socket: socket.socket | None = None
-    """What is sent to straight away."""
+    """The socket for direct sends; None if the transport does the sending."""
 
     _encrypt: Callable[[Any, bytes], object] | None = None
-    """Writes to the transport at once, as :class:`.TLSMemoryBIOProtocol` does and
-    :class:`.BufferingTLSTransport`, which it is, does not."""
+    """Encrypts and writes at once: the ``write`` of :class:`.TLSMemoryBIOProtocol`, because that of
+    its subclass :class:`.BufferingTLSTransport` is delayed."""
 
     def open_outbox(self) -> None:
-        """Find out how to write to the transport, which is there now."""
+        """Find out how to write to the transport, once the connection is made."""
         transport = self.transport
-        self.blocked = False  # Here it is found sooner than in the class.
+        self.blocked = False  # An instance attribute is looked up faster than one of the class.
         if isinstance(transport, FileDescriptor) and not getattr(transport, "TLS", False):
             self._socket = self.transport.getHandle()
             return
         if ISSLTransport.providedBy(transport):
-            # Only with TLS, which not everybody has installed.
+            # Imported only here, because the TLS packages may not be installed.
             from twisted.protocols.tls import TLSMemoryBIOProtocol
 
             if isinstance(transport, TLSMemoryBIOProtocol) and isinstance(
@@ -113,10 +112,10 @@ class Outbox:
             sent = direct.send(data)
         except OSError as error:
             sent = 0
-            # Of anything else the reactor finds out when it writes or reads.
+            # The reactor handles the error when it writes or reads next.
             self.broken = self.broken or not isinstance(error, BlockingIOError)
         if sent < len(data):
-            # A pull producer is called when it registers, and then when the transport is empty.
+            # A pull producer is called when it registers, and again once the transport is empty.
             self.transport.registerProducer(self, False)
             self.blocked = True
             self.transport.startWriting()
@@ -137,14 +136,14 @@ class Outbox:
                 self.unsent += len(data)
 
     def _give(self, data: bytes) -> None:
-        """Give something to the transport."""
+        """Write bytes to the transport."""
         if self._encrypt is None:
             self.transport.write(data)
             return
         self._encrypt(self.transport, data)
         plain = self.transport.transport
         if plain.connected and not plain.disconnecting:
-            # What it does not take, and what went wrong, the reactor finds when it writes.
+            # The reactor writes the rest later, and handles errors then.
             plain.doWrite()
 
     def begin(self, drained: Callable[[], None]) -> None:
@@ -177,7 +176,7 @@ class Outbox:
             self.drained()
 
     def close(self) -> None:
-        """Take nothing more; what was written is still sent, if the connection lives."""
+        """Take no more bytes. Bytes already written are still sent if the connection lives."""
         if not self.closed:
             self.closed = self.blocked = True
             self.unsent = 0
@@ -187,16 +186,19 @@ class Outbox:
                 answer.drained()
 
     def drained(self) -> None:
-        """Go on, no longer blocked: to be overridden. It may be called in the midst of ``send``."""
+        """Go on, because the outlet is no longer blocked: to be overridden.
+
+        This may be called within :meth:`send`.
+        """
 
     def pauseProducing(self) -> None:
-        """The transport has enough."""
+        """Note that the transport has enough."""
         self.blocked = True
         if self._answer is not None:
             self._answer.full = True
 
     def resumeProducing(self) -> None:
-        """The transport can take more; one of a socket is empty, or is just registered with."""
+        """Go on: the transport can take more, or has just registered this as a pull producer."""
         if self._socket is not None:
             if not self.blocked:
                 return
@@ -215,4 +217,4 @@ class Outbox:
             answer.drained()
 
     def stopProducing(self) -> None:
-        """The transport is gone; ``connectionLost`` is called as well."""
+        """Do nothing: the transport is gone, and ``connectionLost`` is called as well."""

@@ -1,8 +1,9 @@
-"""Behind a proxy that says in a PROXY header who a connection is from (HAProxy's PROXY protocol).
+"""Connections from a proxy, which sends the peer's address in a header (HAProxy's PROXY protocol).
 
-Nobody is there before the header is: only then the connection has an address to be counted and
-banned by, and only then a silence says anything about the peer. Twisted's own wrapper connects its
-protocol at once, wants the first 16 bytes in one piece, and refuses the shortest header of all.
+A connection's protocol is connected only once the header has come: only then is there an address to
+count and ban by, and only then does silence tell anything about the peer. Twisted's own wrapper
+connects its protocol at once, needs the first 16 bytes in one piece, and refuses the shortest
+possible header.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from chatservice.core.networks import parse_address
 from chatservice.doors.factory import ChatFactory
 
 TEXT_MOST: Final = 107
-"""Bytes of a header in text, with the end of its line (PROXY protocol, section 2.1)."""
+"""Most bytes of a text header, with its line end (PROXY protocol, section 2.1)."""
 
 BINARY_MOST: Final = 8192
-"""Bytes of a binary header: addresses have 232 at most, and what is added may be a certificate."""
+"""Most bytes of a binary header. Addresses take at most 232; a certificate may be added to them."""
 
 _TEXT: Final = b"PROXY "
 _LENGTH_AT: Final = 14
@@ -36,24 +37,24 @@ _FIXED: Final = 16
 
 
 class ProxyProtocol(HAProxyProtocolWrapper):
-    """A connection from a proxy: connected to its protocol once its header has come."""
+    """A connection from a proxy, which connects its protocol once the PROXY header has come."""
 
     factory: Any  # a ProxyFactory
     transport: Any
     wrappedProtocol: Any
 
     _begun: bytes | None = b""
-    """What there is of the header; None once it is complete."""
+    """The part of the header that has come; None once the header is complete."""
 
     def makeConnection(self, transport: Any) -> None:
-        """Wait for the header."""
+        """Register the connection, and wait for its header."""
         directlyProvides(self, providedBy(transport))
         Protocol.makeConnection(self, transport)
         self.factory.registerProtocol(self)
         self.factory.unannounced.add(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the header, in however many pieces it comes; what follows is the protocol's."""
+        """Take the header, in any number of pieces, and pass the bytes after it to the protocol."""
         if self._begun is None:
             self.wrappedProtocol.dataReceived(data)
             return
@@ -76,7 +77,7 @@ class ProxyProtocol(HAProxyProtocolWrapper):
             self.wrappedProtocol.dataReceived(rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the protocol, if it ever was connected."""
+        """Tell the protocol that the connection is lost, if the protocol was ever connected."""
         self.factory.unannounced.discard(self)
         if self._begun is None:
             super().connectionLost(reason)  # type: ignore[no-untyped-call]
@@ -86,10 +87,10 @@ class ProxyProtocol(HAProxyProtocolWrapper):
 
 
 class ProxyFactory(WrappingFactory[ProxyProtocol]):
-    """Puts a :class:`ProxyProtocol` before each connection.
+    """Makes a :class:`ProxyProtocol` in front of each connection.
 
-    :param chat: tells the time that a header may take, and has the log of what is closed.
-    :param factory: makes the protocols behind it.
+    :param chat: has the clock, the limit of seconds for a header, and the log of closings.
+    :param factory: makes the protocols behind the header.
     """
 
     protocol = ProxyProtocol
@@ -103,25 +104,25 @@ class ProxyFactory(WrappingFactory[ProxyProtocol]):
         )
 
     def refuse(self, protocol: ProxyProtocol) -> None:
-        """Close a connection without a header, or with one that is none; nobody would read why."""
+        """Close a connection with no header or a wrong one, and log it. The peer gets no reason."""
         self.unannounced.discard(protocol)
         self._chat.closings.note("no PROXY header", protocol.transport.getPeer())
         protocol.transport.loseConnection()
 
     def stopFactory(self) -> None:
-        """Close the connections that nobody is behind yet."""
+        """Close the connections whose header has not come."""
         for protocol in self.unannounced:
             protocol.transport.loseConnection()
         self.unannounced.stop()
 
 
 def length(begun: bytes) -> int:
-    """Return how many bytes a header has, once they are all there; 0 before.
+    """Return the header's length in bytes once all of it has come; 0 before.
 
-    :raises InvalidProxyHeader: if it can't become a header.
+    :raises InvalidProxyHeader: if the bytes can't become a header.
     """
     if V2Parser.PREFIX.startswith(begun[: len(V2Parser.PREFIX)]):
-        # Of what is too short to tell it, the size is more than there is.
+        # If the bytes end before the length field, the size still exceeds their number.
         size = _FIXED + int.from_bytes(begun[_LENGTH_AT:_FIXED], "big")
         if size > BINARY_MOST:
             raise InvalidProxyHeader()
@@ -135,13 +136,13 @@ def length(begun: bytes) -> int:
 
 
 def parse(header: bytes) -> ProxyInfo:
-    """Read a whole header.
+    """Parse a complete PROXY header.
 
-    :raises InvalidProxyHeader: if it is none, or its address is none.
-    :raises ValueError: if its port is none.
+    :raises InvalidProxyHeader: if the header or its address is invalid.
+    :raises ValueError: if its port is invalid.
     """
     if header.startswith(_TEXT):
-        # Twisted wants a blank behind each word, and "PROXY UNKNOWN" may end there.
+        # Twisted requires a blank after each word, but "PROXY UNKNOWN" may end without one.
         info = V1Parser.parse(header.removesuffix(b"\r\n") + b" ")
     else:
         info = V2Parser.parse(header)

@@ -1,9 +1,9 @@
-"""Where connections and dialogs meet: all that either of them asks of the other.
+"""The interfaces between connections and dialogs.
 
-A *connection* knows bytes and time: it finds lines in what comes, keeps their pace, sends, waits
-for who reads slowly, and closes. A *dialog* knows what somebody says and is shown. Neither imports
-the other. What passes is bytes, numbers, words, and whether something is so: all of it is in a
-table in ``docs/architecture.md``. So the two could be in two processes, with a socket between them.
+A *connection* handles bytes and time: it splits input into lines, limits their rate, sends, waits
+for slow readers, and closes. A *dialog* handles the meaning: what the peer asks for and is shown.
+Neither imports the other. They exchange only bytes, numbers, words and booleans, all listed in a
+table in ``docs/architecture.md``. So the two could run in two processes, joined by a socket.
 """
 
 from __future__ import annotations
@@ -29,111 +29,114 @@ Cause = Literal[
     "an HTTP request",
     "a TLS hello on a port without TLS",
 ]
-"""Why a connection was closed or refused by the service, as the log tells it."""
+"""The causes, as logged, for which the service closes or refuses a connection."""
 
 
 class Connection(Outlet, Protocol):
-    """A connection, as its dialog sees it: a way out for bytes, and what it is told of the way in.
+    """A connection as its dialog sees it: an outlet for bytes, and control over the input.
 
-    What is sent ends where an event or an answer ends. How far the peer has taken it is what
-    :meth:`.Outlet.send` returns, and :meth:`Dialog.drained` is that it has taken all.
+    Sent bytes end where an event or an answer ends. :meth:`.Outlet.send` returns how many bytes
+    went out, and :meth:`Dialog.drained` reports that all went out.
     """
 
     @property
     def operator(self) -> bool:
-        """Whether who has this connection may do what is for operators."""
+        """Whether the person on this connection is an operator."""
 
     @property
     def certificate(self) -> str | None:
-        """The SHA-256 of the certificate that the peer has shown by TLS, in hex; None without."""
+        """The SHA-256 of the peer's TLS certificate, in hex; None if the peer showed none."""
 
     def place(self, instead: bool = False) -> bool:
         """Take a place among the connections of the same address.
 
-        Who was greeted has one. All others need one before they come in.
+        A greeted peer already has one. Every other peer needs one before it comes in.
 
-        :param instead: it is to replace another one of them, and takes the place of that one.
-        :returns: False if there was none: the connection is closed then, and the peer was told.
+        :param instead: whether this connection replaces another one of them and takes its place.
+        :returns: False if no place was free; the peer was then told, and the connection closed.
         """
 
     def entered(self) -> None:
-        """Note that somebody is in: there is no hurry any more, and more is read at once."""
+        """Note that the peer is in as a member: end the login timeout, and read larger chunks."""
 
     def wait(self) -> None:
-        """Keep the next line back: the one that was given last is not handled yet."""
+        """Hold back the next line until the last one is handled."""
 
     def handled(self, number: int) -> None:
-        """Give the next line: the one of this number, and all before it, are handled."""
+        """Pass on the next line, because the line with this number and all before it are handled.
+
+        :param number: see :meth:`Dialog.line`.
+        """
 
     def ignore(self) -> None:
-        """Drop the lines that wait, and all that still come: none is given any more."""
+        """Drop all lines that wait and all that still come."""
 
     def echo(self, on: bool) -> None:
-        """Have the peer's terminal show what is typed, or not: that is secret.
+        """Make the peer's terminal show typed text, or hide it while a secret is typed.
 
-        Only telnet can be told, so nothing comes of it for others.
+        This has an effect only on peers that speak telnet.
         """
 
     def finish(self, cause: Cause | None = None) -> None:
-        """Send what was written, and close.
+        """Send all that was written, and close the connection.
 
-        :param cause: to be told to the log, if it is the service that has one.
+        :param cause: logged, if the service has a cause.
         """
 
 
 class Dialog(Protocol):
-    """A dialog, as its connection sees it. None of this raises anything."""
+    """A dialog as its connection sees it. None of the methods raises an exception."""
 
     @property
     def longest(self) -> int:
-        """The longest line that it takes, in bytes."""
+        """The length of the longest accepted line, in bytes."""
 
     @property
     def telnet(self) -> bool:
-        """Whether the peer may speak telnet: else, a stray 0xFF would swallow what follows."""
+        """Whether the peer may speak telnet. If not, a 0xFF is no command but plain text."""
 
     def greet(self) -> None:
-        """Say the first word: the peer was silent for a moment, or has just said something."""
+        """Greet the peer, which was silent for a moment or has just sent something."""
 
     def line(self, number: int, line: bytes) -> None:
-        """Take a line, without its end. It is handled then, unless the connection is to wait.
+        """Handle a line, without its line end, at once or after telling the connection to wait.
 
         :param number: counts the lines of this connection, from 1.
         """
 
     def too_long(self) -> None:
-        """Hear that a line was too long; it is dropped, and has no number."""
+        """Tell the peer that a line was too long. That line is dropped, and has no number."""
 
     def ended(self) -> None:
-        """Hear that nothing more comes: the input has ended, and its lines were all taken."""
+        """React to the end of the input, after all its lines were handled."""
 
     def drained(self) -> None:
-        """Hear that all was taken that waited to be sent; this may be in the midst of sending."""
+        """Send more, because all waiting bytes went out. This may be called within a send."""
 
     def lost(self) -> None:
-        """Hear that nothing can be sent any more; what came before is still given, as it waits.
+        """React to the loss of the connection: nothing can be sent any more.
 
-        It is not, if that is told to be ignored now.
+        Lines that came before and wait are still passed on, unless they are now ignored.
         """
 
     def replaced(self) -> None:
-        """Let go of the member, who has another connection now."""
+        """Let go of the member, which has another connection now."""
 
     def tell(self, *lines: str, code: Code | None = None) -> None:
-        """Tell the peer what the connection has to say.
+        """Send the peer a message of the connection.
 
-        :param code: the same in short, if something is not done, or is over.
+        :param code: a short form of the message, if it is an error.
         """
 
 
 class Door(Protocol):
-    """A way to take part in the chat, with a language of its own: a class of dialogs, say."""
+    """A way to take part in the chat, with its own language; usually a class of dialogs."""
 
     def recognises(self, first: bytes) -> bool | None:
-        """Tell whether a peer speaks this language.
+        """Return whether a peer speaks the language of this door.
 
-        :param first: the first bytes that it sent, behind blanks and empty lines.
-        :returns: None if that takes more bytes.
+        :param first: the peer's first bytes, without blanks and empty lines before them.
+        :returns: None if more bytes are needed.
         """
 
     def __call__(self, chat: Chat, connection: Connection) -> Dialog:

@@ -1,4 +1,4 @@
-"""The doors: the only list of them."""
+"""The only list of the doors: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from chatservice.doors.seam import Door
 from chatservice.doors.text.dialog import PersonDialog
 
 DOORS: Final[tuple[Door, ...]] = (ProgramDialog, PersonDialog)
-"""In the order in which they are asked whether they recognise the first bytes of a peer.
+"""All doors, in the order in which they are asked whether they recognise a peer's first bytes.
 
-The last one takes everybody, and so who says nothing and waits. A door behind which there is a
-stream with first bytes of its own, as behind TLS, is handed this table, and does not import it.
+The last door takes every peer, so also a silent one. A door whose stream contains another stream
+with first bytes of its own, as TLS does, must get this table as an argument, not import it.
 """

@@ -1,10 +1,10 @@
-"""Telnet commands in a stream of bytes, for a server that wants two of telnet's options at most.
+"""The parser of telnet commands, for a server that uses at most two of telnet's options.
 
-One is BINARY (RFC 856): without it, common clients take some bytes of UTF-8 for keys. The other one
-is ECHO (RFC 857), while what is typed is not to be seen. All others are refused.
+One is BINARY (RFC 856): without it, common clients mistake some UTF-8 bytes for keys. The other is
+ECHO (RFC 857), which hides a secret while it is typed. All others are refused.
 
-The byte 0xFF (IAC), with which every telnet command begins, never occurs in UTF-8: a chunk
-without it has no need of this parser, unless a command began in an earlier chunk.
+Every telnet command begins with the byte 0xFF (IAC), which never occurs in UTF-8. So a chunk
+without it needs no parsing, unless a command began in an earlier chunk.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from twisted.conch.telnet import (
 )
 
 REPEATS_ANSWERED: Final = 8
-"""How often the same request for the same option is answered on one connection."""
+"""Most answers on one connection to the same request for the same option."""
 
 HEADROOM: Final = 256
-"""How many bytes all answers on one connection may exceed all bytes received, at any time."""
+"""Most bytes by which all answers on one connection may exceed all bytes received."""
 
 SUBNEGOTIATION_MOST: Final = 128
-"""Bytes between ``IAC SB`` and its end; no option that is agreed on has a subnegotiation at all."""
+"""Most bytes between ``IAC SB`` and its end. No option agreed on needs a subnegotiation at all."""
 
 UNFINISHED_MOST: Final = 3
-"""Bytes of an unfinished character in UTF-8, at most."""
+"""Most bytes of an unfinished UTF-8 character."""
 
 HERE: Final = b"-- yes, the chat is here\r\n"
 """The answer to "are you there"."""
 
 LOST: Final = b"-- a telnet command had no end: some of what you sent was lost\r\n"
-"""What is said of a subnegotiation that is too long; it is shorter than what was lost."""
+"""The message about a subnegotiation that is too long. It is shorter than the lost bytes."""
 
 _BINARY: Final = b"\x00"
 _TIMING_MARK: Final = b"\x06"
@@ -61,7 +61,7 @@ _TOKEN: Final = re.compile(
 """Text, or a whole command."""
 
 _LAST: Final = re.compile(rb"[^\x80-\xbf][\x80-\xbf]*\Z")
-"""The last character of UTF-8, or its beginning."""
+"""The last UTF-8 character, complete or not."""
 
 _AGREEMENT: Final = {WILL: DO, WONT: DONT, DO: WILL, DONT: WONT}
 _REFUSAL: Final = {WILL: DONT, DO: WONT}
@@ -71,7 +71,7 @@ _LINE_END: Final = re.compile(rb"[\r\n]")
 _ERASE: Final = b"\x15"
 
 _KEYS: Final = {EC: b"\x08", EL: _ERASE}
-"""The commands that edit a line, as the keys that do: backspace and Ctrl-U."""
+"""The keys for the commands that edit a line: backspace and Ctrl-U."""
 
 _TAKEN_FOR: Final = {
     IP: b"\x83",
@@ -80,27 +80,27 @@ _TAKEN_FOR: Final = {
     LINEMODE_ABORT: b"\x9c",
     BRK: b"\x9c",
 }
-"""The bytes that BSD's telnet and its kin (inetutils, netkit) take for these commands' keys.
+"""The bytes that BSD's telnet and its relatives (inetutils, netkit) turn into these commands.
 
-Before BINARY is agreed on they compare only seven bits of a byte with Ctrl-C, Ctrl-O, Ctrl-Z and
-Ctrl-backslash. The last one is BRK or ABORT, as the client was built.
+Before BINARY is agreed on, they compare only seven bits of a byte with Ctrl-C, Ctrl-O, Ctrl-Z and
+Ctrl-backslash. The last one becomes BRK or ABORT, depending on how the client was built.
 """
 
 
 class Telnet:
-    """Takes the commands out of one connection's bytes and answers those that want an answer.
+    """Takes the telnet commands out of one connection's bytes, and answers them.
 
-    The first command is the sign that the peer speaks telnet: then BINARY is asked for, once, in
-    both directions, each by the rules of RFC 1143, so there is no loop to fall into. Every other
-    option but an ECHO that we have offered is refused, so it stays in the state in which it began:
-    of RFC 1143 only "refuse a request, do not answer a refusal" is left. A client that goes on
-    asking for one option hears nothing new after :data:`REPEATS_ANSWERED` answers.
+    The first command shows that the peer speaks telnet. Then BINARY is requested, once, in both
+    directions, each by the rules of RFC 1143, which exclude endless loops. All other options except
+    an offered ECHO are refused, so they keep their initial state. For them, RFC 1143 reduces to
+    "refuse a request, do not answer a refusal". After :data:`REPEATS_ANSWERED` answers, further
+    requests for the same option are not answered.
 
-    Memory: 512 counters and at most two bytes of an unfinished command. Of a subnegotiation
-    nothing is kept.
+    Memory: 512 counters and at most two bytes of an unfinished command. The bytes of a
+    subnegotiation are not kept.
 
-    :ivar ended: whether the peer said that its input ends (EOF, RFC 1184); what it sends after
-        that is ignored.
+    :ivar ended: whether the peer said that its input ends (EOF, RFC 1184). All bytes after that are
+        ignored.
     """
 
     __slots__ = (
@@ -111,33 +111,33 @@ class Telnet:
     def __init__(self) -> None:
         self.ended = False
         self._begun = b""
-        # How many bytes a subnegotiation may still have; negative outside of one.
+        # Bytes that a subnegotiation may still have; negative outside of one.
         self._inside = -1
         self._skipping = False
         self._headroom = HEADROOM
         self._answered = bytearray(512)
         self._asked = False
-        # For each option that we want, behind the verb by which the peer agrees to it, whether it
-        # has; None while what was asked is not answered.
+        # For the peer's agreeing verb and each option that we want: whether the peer has agreed.
+        # None until our request is answered.
         self._wanted: dict[bytes, bool | None] = {WILL + _BINARY: None, DO + _BINARY: None}
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is unfinished or over: a chunk without 0xFF need not pass through."""
+        """Whether a chunk without 0xFF needs no parsing: nothing is unfinished, and no EOF came."""
         return not (self._begun or self.inside or self._skipping or self.ended)
 
     @property
     def inside(self) -> bool:
-        """Whether a subnegotiation is unfinished: what came since it began is lost so far."""
+        """Whether a subnegotiation is unfinished; all bytes since its beginning are lost so far."""
         return self._inside >= 0
 
     def negotiate(self) -> bytes:
-        """Return what asks for BINARY in both directions; nothing if that was asked before."""
+        """Return the request for BINARY in both directions, or nothing if it was sent before."""
         asked, self._asked = self._asked, True
         return b"" if asked else _REQUEST
 
     def echo(self, on: bool) -> bytes:
-        """Return what has the peer's terminal show what is typed, or not: it leaves that to us."""
+        """Return the command that turns the echo of the peer's terminal on or off (ECHO)."""
         if not on:
             self._wanted[DO + ECHO] = None
             return IAC + WILL + ECHO
@@ -145,21 +145,21 @@ class Telnet:
         return b"" if refused else IAC + WONT + ECHO
 
     def feed(self, data: bytes, before: bytes = b"") -> tuple[bytes, bytes]:
-        """Part text from commands. How the stream is cut into chunks makes no difference.
+        """Separate text from commands. The split of the stream into chunks makes no difference.
 
-        ``IAC IAC`` is the one byte 0xFF, and so is an IAC before a byte that begins no command (a
-        ``ÿ`` from a client that writes Latin-1): both bytes stay, lest a newline is lost. An IAC
-        inside a subnegotiation that neither doubles nor ends it ends it too, as in BSD's telnetd.
-        A subnegotiation that is too long ends with the line in which it is: the peer is told
-        (:data:`LOST`), and of that line, before and behind it, nothing is taken.
+        ``IAC IAC`` is the one byte 0xFF. An IAC before a byte that begins no command (a ``ÿ`` from
+        a client that writes Latin-1) is text too; both bytes stay, so that no newline is lost.
+        Inside a subnegotiation, an IAC before any other byte than IAC ends it, as in BSD's telnetd.
+        A subnegotiation that is too long ends with its line: that whole line is dropped, and the
+        peer is told (:data:`LOST`).
 
-        Commands that edit the line (EC, EL) become the keys that do. Those that interrupt (IP, BRK,
-        AO, SUSP, ABORT) are dropped; inside an unfinished character they are its missing byte, if
-        it can have such a byte there.
+        Commands that edit the line (EC, EL) become the corresponding keys. Commands that interrupt
+        (IP, BRK, AO, SUSP, ABORT) are dropped. Inside an unfinished character, they become its
+        missing byte, if that byte is possible there.
 
         :param data: bytes as they came; any length.
-        :param before: the text that came before, or the last :data:`UNFINISHED_MOST` bytes of it.
-        :return: the text, and the bytes to answer. All answers together are never more than all
+        :param before: the text that came before, or its last :data:`UNFINISHED_MOST` bytes.
+        :return: the text, and the bytes to answer. All answers together are never longer than all
             bytes fed plus :data:`HEADROOM`.
         """
         self._headroom -= len(self._begun)
@@ -188,7 +188,7 @@ class Telnet:
                 text += IAC
             else:
                 self._inside = SUBNEGOTIATION_MOST if command == SB else -1
-                # Beneath EOF (RFC 1184) no command is defined.
+                # No command is defined below EOF (RFC 1184).
                 if command and command < LINEMODE_EOF:
                     text += token[0]
                 else:
@@ -203,18 +203,17 @@ class Telnet:
         return bytes(text[seen:]), bytes(answers)
 
     def _skip(self, some: bytes, text: bytearray) -> None:
-        """Drop the rest of a line whose beginning was lost: it might be the end of a command."""
+        """Drop the rest of a line whose beginning was lost: it might be a part of a command."""
         found = _LINE_END.search(some)
         if found is not None:
             self._skipping = False
             text += some[found.start() :]
 
     def _answer(self, command: bytes, option: bytes, room: int) -> bytes:
-        """Return what to answer to a command.
+        """Return the answer to a command; nothing if there is none.
 
-        :param option: which one, if the command offers an option or asks for one.
-        :param room: how long the answer may be to who only asks whether we are there, and might
-            ask more often than we can answer.
+        :param option: the option that the command offers or requests, if any.
+        :param room: most bytes of an answer to "are you there", which a peer might send too often.
         """
         if command == AYT and len(HERE) <= room:
             return HERE
@@ -225,8 +224,8 @@ class Telnet:
             self._wanted[agrees + option] = agreed
             if before is not None and before != agreed and self._may_answer(agrees, option):
                 return IAC + _AGREEMENT[command] + option
-        # After an interrupt, clients throw away all that they receive until this (RFC 860) is
-        # answered: it is always.
+        # After an interrupt, clients drop all that they receive until the timing mark (RFC 860) is
+        # answered, so it is always answered.
         elif command in _REFUSAL and (
             command + option == DO + _TIMING_MARK or self._may_answer(command, option)
         ):
@@ -234,7 +233,7 @@ class Telnet:
         return b""
 
     def _may_answer(self, verb: bytes, option: bytes) -> bool:
-        """Count an answer; tell whether there were not too many of it."""
+        """Count an answer, and return whether it may be sent."""
         counter = option[0] if verb == WILL else 256 + option[0]
         if self._answered[counter] == REPEATS_ANSWERED:
             return False
@@ -243,7 +242,7 @@ class Telnet:
 
 
 def _keyed(text: bytes | bytearray, command: bytes) -> bytes:
-    """Return what a command stands for in a text, of which the end is given."""
+    """Return the bytes that replace a command, which depend on the end of the text before it."""
     key = _TAKEN_FOR.get(command)
     if key is not None and _goes_on(text, key):
         return key
@@ -251,12 +250,12 @@ def _keyed(text: bytes | bytearray, command: bytes) -> bytes:
 
 
 def _goes_on(text: bytes | bytearray, byte: bytes) -> bool:
-    """Tell whether a text ends inside a character of UTF-8 that can have this byte next."""
+    """Return whether a text ends inside a UTF-8 character in which this byte can come next."""
     begun = _LAST.search(text)
     if begun is None:
         return False
     try:
-        # Of what is unfinished, nothing is decoded.
+        # An unfinished character decodes to nothing.
         whole = utf_8_decode(begun[0] + byte)[1] in (0, len(begun[0]) + 1)
         return whole and not utf_8_decode(begun[0])[1]
     except UnicodeDecodeError:

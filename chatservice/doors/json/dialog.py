@@ -1,22 +1,21 @@
-"""Programs on a plain socket: what is done with lines that are JSON objects.
+"""The dialog of programs, whose lines are JSON objects.
 
-:mod:`chatservice.messages` shows what goes over the wire. The states, and what each does with what
-happens:
+:mod:`chatservice.messages` defines the objects. The states, and what happens in each of them:
 
 ========  ==========================  =====================  =================  ==================
 state     a line                      the program is in      the input ends     told to close
 ========  ==========================  =====================  =================  ==================
-hello     comes in, or comes back;    ask                    closing            closing
-          all else is an error
-ask       is what it asks for         closing, if another    is away; closing   closing
+hello     enters, or resumes a        ask                    closing            closing
+          session; else an error
+ask       is a request                closing, if another    is away; closing   closing
                                       connection takes its   when all is read
                                       place
 closing   is ignored                  is away                ends the           ends the
                                                              connection         connection in time
 ========  ==========================  =====================  =================  ==================
 
-Talk is answered by its receipt, which comes at its place among the events
-(:meth:`.JsonView.own`); all else in the order in which it was asked for.
+Talk is answered by a receipt at its place among the events (:meth:`.JsonView.own`). All other
+requests are answered in their order.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _CLOSING: Final[dict[Code | None, Cause]] = {
     Code.BANNED: "banned",
     Code.CROWDED: "too many new names from its address",
 }
-"""Why a connection is closed whose hello is refused so; after others it may try again."""
+"""The refusals of a hello that close the connection. After any other, the program may try again."""
 
 _AT_ONCE: Final = (
     messages.Say,
@@ -53,17 +52,17 @@ _AT_ONCE: Final = (
     messages.Topic,
     messages.Ping,
 )
-"""Requests that need not wait for the ones before: talk finds its order by itself."""
+"""Requests that need not wait for earlier ones, because talk keeps its order anyway."""
 
 
-@cache  # One number for all connections.
+@cache  # All connections share one number.
 def longest(characters: int) -> int:
-    """Tell how many bytes a line may have whose text may have so many characters."""
+    """Return the length limit of a line, in bytes, for texts of this many characters."""
     return characters * messages.BYTES_A_CHARACTER + messages.LINE_OVERHEAD
 
 
 class ProgramDialog(MemberDialog):
-    """The dialog of a program: see the table above."""
+    """The dialog of a program. The table in this module's docstring has its states."""
 
     __slots__ = ()
 
@@ -81,7 +80,7 @@ class ProgramDialog(MemberDialog):
         return longest(self._chat.limits.max_line)
 
     def outside(self, line: bytes) -> Deferred[None] | None:
-        """Let a program in, or back. See :meth:`.MemberDialog.outside`."""
+        """Handle a hello: let a program in, or resume its session. See :class:`.MemberDialog`."""
         chat, connection = self._chat, self._connection
         try:
             request = messages.request(line)
@@ -102,7 +101,7 @@ class ProgramDialog(MemberDialog):
         )
 
     def _replaces(self, token: str | None) -> bool:
-        """Tell whether who has a token has another connection of the same address."""
+        """Return whether the session of a token has another connection from the same address."""
         session = None if token is None else self._chat.tokens.find(token)
         member = None if session is None else self._chat.sessions.get(session.origin)
         return (
@@ -120,13 +119,13 @@ class ProgramDialog(MemberDialog):
             self._connection.finish(cause)
 
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
-        """Do what a program asks for. See :meth:`.MemberDialog.inside`."""
+        """Perform a program's request. See :meth:`.MemberDialog.inside`."""
         chat = self._chat
         assert member.session is not None
         chat.returns.hear(member.session)
         try:
             request = messages.request(line)
-            # Clients ask by themselves whether anybody is there.
+            # A ping is sent by the client itself, and is no sign of activity.
             if type(request) is not messages.Ping:
                 member.active = chat.clock.seconds()
             request = _fit(request, chat.limits.max_line)
@@ -139,7 +138,7 @@ class ProgramDialog(MemberDialog):
         outlet = member.outlet
 
         def go_on(_: None) -> Deferred[None] | None:
-            # Another connection that has taken the place asks for what it wants itself.
+            # A connection that has replaced this one makes its own requests.
             meant = member.outlet is outlet and not member.gone
             return perform(chat, member, request) if meant else None
 
@@ -147,10 +146,10 @@ class ProgramDialog(MemberDialog):
 
 
 def _fit(request: messages.Request, most: int) -> messages.Request:
-    """Return a request with its text, if it has one, as that is to be shown.
+    """Return a request with its text, if any, made safe to show.
 
-    :param most: characters that a text may have.
-    :raises BadMessage: if the text is too long, or no single line.
+    :param most: most characters of the text.
+    :raises BadMessage: if the text is too long, or has more than one line.
     """
     text = getattr(request, "text", None)
     if text is None:

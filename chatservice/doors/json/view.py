@@ -1,4 +1,4 @@
-"""How events look to programs: an object each, as :mod:`chatservice.messages` has them."""
+"""The view for programs: each event and reply as a JSON object of :mod:`chatservice.messages`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from chatservice.journal.events import (
 )
 
 NAMES_MOST: Final = 500
-"""So many names of those who come or go together are told; of the rest, the count."""
+"""Most names in an event of people who come or go together. Its count includes all of them."""
 
 _ASKED: Final = {SAID: "say", DID: "do", PRIVATE: "private", TOPIC: "topic"}
-"""With what a program asks for what then happens."""
+"""The type of the request that causes each kind of event."""
 
 
 def told(event: Event) -> messages.Event:
-    """Return an event as it is told."""
+    """Convert an event of the journal into the message that programs receive."""
     id, at, room, kind, author, text, origin, _ = event
     come_or_gone = kind in (JOINED, LEFT)
     names = author.split(" ") if come_or_gone else None
@@ -46,7 +46,7 @@ def told(event: Event) -> messages.Event:
 
 
 class JsonView:
-    """Objects for programs. There is but one view of this kind: :data:`JSON`."""
+    """Renders JSON objects for programs. The only instance is :data:`JSON`."""
 
     shows_own = True
     greets = False
@@ -56,7 +56,7 @@ class JsonView:
         return messages.encode(told(event))
 
     def own(self, event: Event) -> bytes:
-        """See :meth:`.View.own`: what a program has said is its receipt."""
+        """See :meth:`.View.own`. A program receives its own words as a receipt."""
         asked = _ASKED.get(event.kind)
         if asked is None:
             return self.event(event, True)
@@ -74,7 +74,7 @@ class JsonView:
         return self.event(event, True)
 
     def reply(self, reply: messages.Reply) -> bytes:
-        """See :meth:`.View.reply`: an empty line, which is for the eye, is left out."""
+        """See :meth:`.View.reply`. Empty lines, which only help the eye, are left out."""
         wire = reply.wire()
         if wire is None or (isinstance(wire, messages.Notice) and not wire.text):
             return b""

@@ -1,7 +1,7 @@
-"""Handle a line: a line that shows a ``/`` first is a command, any other line is said.
+"""Lines of members: a line that begins with a visible ``/`` is a command, any other is said.
 
-What a command takes, and what is asked for by it, is in its row (:mod:`.grammar`). Commands that
-concern only how somebody sees the chat, and what was said before, are done here.
+Each command has a row (:mod:`.grammar`) with its arguments and the request that it makes. The
+commands without a request are done here: ``/help``, ``/history`` and ``/set``.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from chatservice.text.slash import LooksLikeCommand, from_slash
 from chatservice.text.times import OFF, STAMPS
 
 WORD_SHOWN: Final = 24
-"""Characters of an unknown command that are shown and compared with commands."""
+"""Characters of an unknown command that are shown, and compared with the known commands."""
 
 HISTORY_USUAL: Final = 20
-"""Lines that ``/history`` shows unless it is told how many."""
+"""Lines that ``/history`` shows if no number is given."""
 
 ON: Final = "on"
 
 _ZONES: Final = {name.lower(): name for name in available_timezones()}
-"""Time zones by lower-case name, read once at the start: a look-up reads a dozen files."""
+"""Time zones by lower-case name, listed once at the start: each listing reads a dozen files."""
 
 
 def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
-    """Say a member's line in its room, or obey the command in it.
+    """Say a member's line in the member's room, or do the command in the line.
 
-    :param line: safe to show, as :func:`.sanitising.safe` makes it.
+    :param line: the line, safe to show, as :func:`.sanitising.safe` makes it.
     :returns: a Deferred if the next line has to wait until this one is done.
     """
     member.active = chat.clock.seconds()
@@ -60,7 +60,7 @@ def obey(chat: Chat, member: Member, line: str) -> Deferred[None] | None:
     except (LooksLikeCommand, Refusal) as error:
         member.tell(str(error))
         return None
-    # A command waits for the member's requests before it: /who sees the /join that was typed first.
+    # A command waits for the member's earlier requests, so /who sees the effect of a /join before.
     command = slashed[1:].strip()
     settled = chat.settled(member)
     if settled is None:
@@ -100,13 +100,13 @@ def _no_such(word: str, hint: str = "") -> Unclear:
 
 
 def _for(member: Member) -> list[Row]:
-    """List the commands that somebody may use."""
+    """List the commands that a member may use."""
     return [row for row in COMMANDS.values() if member.operator or not row.operator]
 
 
 @lru_cache(maxsize=4)
 def _overview(commands: tuple[Row, ...]) -> list[str]:
-    """List commands, once for all who may use the same."""
+    """Return the lines of ``/help``, cached for each set of permitted commands."""
     rows = [(command.usage, command.does) for command in commands]
     return [*table([*rows, ("//TEXT", "say /TEXT")]), "/help COMMAND tells more of one"]
 
@@ -124,7 +124,7 @@ def _help(chat: Chat, member: Member, word: str) -> None:
 
 
 def history(chat: Chat, member: Member, typed: str) -> Deferred[None] | None:
-    """Show the last things said in the current room."""
+    """Show the latest lines of the current room (``/history``)."""
     count = number(typed, HISTORY_USUAL)
     if count is None:
         raise Unclear(f"usage: /history [N], N up to {HISTORY_MOST:,}")
@@ -141,7 +141,7 @@ def _zone(view: TextView, value: str) -> TextView:
     name = value.lower()
     if name == "utc":
         return replace(view, zone=timezone.utc)
-    # It is none, or the files of the system have changed.
+    # The name may be unknown, or the system's files may have changed.
     with suppress(KeyError, ValueError, OSError):
         return replace(view, zone=ZoneInfo(_ZONES[name]))
     raise Unclear("there is no such time zone: one is Europe/Berlin, or UTC")
@@ -160,14 +160,14 @@ SETTINGS: Final[
     "zone": (_zone, lambda view: str(view.zone)),
     "joins": (_moves, lambda view: ON if view.moves else OFF),
 }
-"""Settings by name, each with a function that changes a view and one that shows its value."""
+"""The settings by name, each with a function that changes it in a view and one that returns it."""
 
 _shared = lru_cache(maxsize=1000)(TextView)
-"""Makes equal views one object, so that their readers share what is rendered."""
+"""Returns one object for equal views, so that their readers share rendered events."""
 
 
 def set_view(chat: Chat, member: Member, what: str, value: str) -> None:
-    """Show the settings of a member's view, after changing one if it was named."""
+    """Show the settings of a member's view, after changing the named one, if any (``/set``)."""
     view = member.view
     assert isinstance(view, TextView)
     if what:

@@ -1,6 +1,6 @@
-"""People on a plain socket: what is done with lines that somebody types.
+"""The dialog of people, who type lines.
 
-What goes over the wire, ``<`` from the peer and ``>`` to it::
+An example, with ``<`` for bytes from the peer and ``>`` for bytes to it::
 
     < (a connection; the first byte, or 30 ms of silence)
     > -- welcome! what is your name?
@@ -12,8 +12,8 @@ What goes over the wire, ``<`` from the peer and ``>`` to it::
     < /quit
     > -- goodbye, ana
 
-The states, and what each does with what happens. Who is in has a member; closing is what a
-connection is that ignores what comes:
+The states, and what happens in each of them. A peer in the state "chatting" is a member. In the
+state "closing", its input is ignored:
 
 ========  ==========================  =====================  =================  ==================
 state     a line                      the name is granted    the input ends     told to close
@@ -48,19 +48,19 @@ from chatservice.text import names, wording
 from chatservice.text.sanitising import typed
 
 BYTES_A_CHARACTER: Final = 4
-"""Bytes that a character may have in UTF-8."""
+"""Most bytes of a character in UTF-8."""
 
 
-@cache  # One number for all connections.
+@cache  # All connections share one number.
 def longest(characters: int) -> int:
-    """Tell how many bytes a line may have of so many characters."""
+    """Return the length limit of a line, in bytes, for lines of this many characters."""
     return BYTES_A_CHARACTER * characters
 
 
 class PersonDialog(MemberDialog):
-    """The dialog of a person: see the table above.
+    """The dialog of a person. The table in this module's docstring has its states.
 
-    :ivar tries: names that were given and can't be had.
+    :ivar _tries: the number of refused names so far.
     """
 
     __slots__ = ("_tries",)
@@ -73,7 +73,7 @@ class PersonDialog(MemberDialog):
 
     @staticmethod
     def recognises(first: bytes) -> bool:
-        """See :meth:`.Door.recognises`: all that is nothing else is what somebody types."""
+        """See :meth:`.Door.recognises`. Any first bytes may be typed by a person."""
         return True
 
     @property
@@ -86,7 +86,7 @@ class PersonDialog(MemberDialog):
         self.tell(wording.ASK_NAME)
 
     def outside(self, line: bytes) -> Deferred[None] | None:
-        """Claim a name. See :meth:`.MemberDialog.outside`."""
+        """Claim the name that a line gives. See :meth:`.MemberDialog.outside`."""
         chat, connection = self._chat, self._connection
         text = typed(line, chat.limits.max_line)
         if text is None:
@@ -117,7 +117,7 @@ class PersonDialog(MemberDialog):
             self._connection.finish("5 bad names")
 
     def inside(self, member: Member, line: bytes) -> Deferred[None] | None:
-        """Say a line, or do what it commands. See :meth:`.MemberDialog.inside`."""
+        """Say a line, or do the command in it. See :meth:`.MemberDialog.inside`."""
         text = typed(line, self._chat.limits.max_line)
         if text is None:
             self.too_long()

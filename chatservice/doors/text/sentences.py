@@ -1,4 +1,4 @@
-"""The sentences that answer what people ask for, made to fit forty columns."""
+"""The texts of all replies to people, made to fit forty columns."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DONE: Final = {
     "ignore": "you see no more of {name}",
     "unignore": "you see {name} again",
 }
-"""The sentence for an ``ok``, by the request. Other requests show people their effect instead."""
+"""The sentence for an ``ok``, by its request. Other requests show their effect instead."""
 
 
 def _lines(*told: str) -> str:
@@ -154,7 +154,7 @@ SAID: Final[dict[type[Reply], Callable[[str, Any], str]]] = {
     TimeOfDay: _time_of_day,
     Figures: lambda zone, reply: _lines(*table(reply.rows)),
 }
-"""The function that makes the text of each reply, of the reader's time zone and the reply."""
+"""For each type of reply, the function that makes its text from the reader's zone and the reply."""
 
 
 def _company(reply: Company, there: Iterable[Person]) -> list[str]:
@@ -182,4 +182,4 @@ LISTED: Final[dict[type[Reply], Callable[[Any, Iterable[Any]], list[str]]]] = {
     Crowd: _crowd,
     Overview: _overview,
 }
-"""The function that makes the lines of each answer that is given in parts."""
+"""For each type of reply sent in parts, the function that makes its lines from reply and items."""

@@ -1,10 +1,9 @@
-"""How events look: the text that people read.
+"""The view for people: each event and reply as lines of text.
 
-A line that somebody said begins with ``<``, what somebody did with ``* ``, a private line with
-``[ana -> ``, a line of another room than the reader's current one with ``#``, a line of the past
-with its time, ``[14:02] ``, and everything that is the service's own with ``-- ``. Whoever wants to
-see times has them in front of every event. What people type never stands at the beginning of a
-line, so none of these can be forged.
+The beginning of a line tells its kind: ``<`` a line that was said, ``* `` an action, ``[ana -> `` a
+private line, ``#`` a line from another room than the reader's current one, ``[14:02] `` a line of
+the past with its time, and ``-- `` a line of the service itself. Readers can turn on times in front
+of every event. Text that people type never begins a line, so none of these can be forged.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from chatservice.text.listing import directed, directed_room, faces
 from chatservice.text.times import FULL, OFF, SHORT, STAMPS
 
 _FULL_OF_TWO: Final = "[%Y-%m-%d %H:%M:%S %z] "
-"""The full time where clocks are put back, and the same comes twice."""
+"""The format of a full time that occurs twice, because clocks are put back."""
 
 
 @dataclass(frozen=True)
 class TextView:
-    """Lines for people: UTF-8, ending in CR LF.
+    """Renders lines for people, in UTF-8, ending in CR LF.
 
-    :ivar stamps: which times are shown, of :data:`STAMPS`.
-    :ivar zone: whose times these are.
-    :ivar moves: whether people are shown to come and go.
+    :ivar stamps: the form of the times that are shown, a key of :data:`STAMPS`.
+    :ivar zone: the time zone of these times.
+    :ivar moves: whether events of people who come and go are shown.
     """
 
     stamps: str = OFF
@@ -64,11 +63,11 @@ class TextView:
         return (self._stamp(event.at, self.stamps) + line).encode()
 
     def own(self, event: Event) -> bytes:
-        """Render nothing: who types sees it. See :meth:`.View.own`."""
+        """Render nothing, because a person sees the text while typing it. See :meth:`.View.own`."""
         return b""
 
     def past(self, event: Event, before: int) -> bytes:
-        """Render something below its day, if that is another one. See :meth:`.View.past`."""
+        """Render a past event, and its day first if the day changes. See :meth:`.View.past`."""
         stamp = self._stamp(event.at, SHORT if self.stamps == OFF else self.stamps)
         line = stamp + self._line(event, True)
         day = self._local(event.at).date()
@@ -78,7 +77,7 @@ class TextView:
 
     def _stamp(self, at: int, stamps: str) -> str:
         local = self._local(at)
-        # Whether there are two moments of this time of day, before and after a change.
+        # When clocks are put back, two moments have the same local time.
         if stamps == FULL and local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
             return local.strftime(_FULL_OF_TWO)
         return local.strftime(STAMPS[stamps])
@@ -95,7 +94,7 @@ class TextView:
         return f"-- {where}{_HAPPENED[event.kind](event)}\r\n"
 
     def _local(self, at: int) -> datetime:
-        """Turn a time, in milliseconds since 1970, into the reader's own."""
+        """Return a time, in milliseconds since 1970, in the reader's time zone."""
         return datetime.fromtimestamp(at / 1000, self.zone)
 
     def reply(self, reply: Reply) -> bytes:
@@ -103,7 +102,7 @@ class TextView:
         return sentences.SAID[type(reply)](str(self.zone), reply).encode()
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
-        """See :meth:`.View.parts`: it is laid out in one step, and told line by line."""
+        """See :meth:`.View.parts`. The answer is laid out at once, and yielded line by line."""
         if getattr(reply, "count", 0) > AT_ONCE:
             yield b""
         for line in sentences.LISTED[type(reply)](reply, things):
@@ -128,7 +127,7 @@ _HAPPENED: Final[dict[str, Callable[[Event], str]]] = {
     ANNOUNCED: lambda event: f"{directed(event.author)} announces: {event.text}",
     ACTED: lambda event: f"{directed(event.author)} {event.text}",
 }
-"""The text of each kind of event that begins with ``-- ``."""
+"""For each kind of event whose line begins with ``-- ``, the function that makes its text."""
 
 
 TEXT: Final = TextView()
