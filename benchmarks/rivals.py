@@ -1,6 +1,6 @@
-"""How to start other servers, and what a member of a room says to them and hears from them.
+"""Other servers: how to start each, and the bytes that members send and receive.
 
-Each class holds for one server: Redis 7.0, nats-server 2.9 and ngIRCd 26.1, as in Debian 12.
+Each class is for one server: Redis 7.0, nats-server 2.9 and ngIRCd 26.1, as in Debian 12.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmarks.verify import Transcript
 
 
 def _signed(name: str, text: bytes) -> bytes:
-    """Put the name before the text, for a server that does not tell who spoke."""
+    """Put the speaker's name before the text, for a server that does not send it."""
     return b"<%b> %b" % (name.encode(), text)
 
 
 class Rival(ABC):
-    """A server that others have written, on a port that is free.
+    """Another project's server, on a free port.
 
-    :cvar program: what has to be installed.
+    :cvar program: the name of its program.
     """
 
     title: str
