@@ -72,7 +72,7 @@ class Measured:
     latencies: list[float] = field(repr=False)
 
     def at(self, share: float) -> float:
-        """Return the latency, in seconds, that a share of all latencies do not reach."""
+        """Return the latency, in seconds, below which a share of all latencies lie; NaN if none."""
         if not self.latencies:
             return float("nan")
         return self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
@@ -250,7 +250,7 @@ class Load:
         for number in members:
             self._epoll.register(self.connections[number].socket, select.EPOLLIN)
 
-    # Saying and hearing
+    # Sending and receiving
 
     def _send(self, connection: Connection, data: bytes) -> None:
         if connection.waiting:

@@ -38,7 +38,7 @@ FAULTS: dict[str, tuple[str, Sequence[str]]] = {
     "garbled": ("one byte changed", EITHER),
     "cut": ("a line cut short", EITHER),
     "joined": ("two lines run together", EITHER),
-    "echoed": ("a line told to who said it", ["a speaker"]),
+    "echoed": ("a line echoed to its speaker", ["a speaker"]),
     "hung up": ("the connection closed", EITHER),
     "deaf": ("nothing more told", EITHER),
     "silent": ("nothing more told", ["everybody"]),

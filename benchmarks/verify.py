@@ -79,7 +79,7 @@ class Transcript:
         self.heard_bytes = 0
         self.latencies = array("d")
         self._rest = dict.fromkeys(members, b"")
-        # In one order:
+        # For one order:
         self._log = bytearray()
         self._who = array("l")
         self._when = array("d")
@@ -87,7 +87,7 @@ class Transcript:
         self._own: dict[int, list[int]] = {number: [] for number in speakers}
         self._at = dict.fromkeys(members, 0)
         self.ahead: set[int] = set()
-        # In different orders:
+        # For different orders:
         self._next: dict[int, dict[int, int]] = {}
         # One order needs a member that hears all lines, to compare the others with.
         self.one_order = True

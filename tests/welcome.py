@@ -1,4 +1,4 @@
-"""The service's lines to people who enter, for all tests that wait for them or check them.
+"""The service's lines to people who enter, for all tests that await or check them.
 
 Scripts wait for these lines, too: ``test_welcome.py`` holds their exact text.
 """

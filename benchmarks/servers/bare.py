@@ -17,7 +17,7 @@ from twisted.protocols.basic import LineReceiver
 class Bare(LineReceiver):
     """One connection; only whether it was greeted is known of it."""
 
-    delimiter = b"\n"  # a \r before it is optional, so it is handled here
+    delimiter = b"\n"  # an optional \r before it is stripped here
     MAX_LENGTH = 65536
     greeted = False
 

@@ -42,7 +42,7 @@ def crossed(held: list[Line]) -> bytes | None:
 
 
 def garbled(held: list[Line]) -> bytes:
-    """Change one byte, of the words."""
+    """Change one byte of the words."""
     line = bytearray(_told(held))
     line[-5] ^= 1
     return bytes(line)

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 class Chat(LineReceiver):
     """One connection: its first line names it, and every later line goes to the others."""
 
-    delimiter = b"\n"  # a \r before it is optional, so it is handled here
+    delimiter = b"\n"  # an optional \r before it is stripped here
     MAX_LENGTH = 65536
     factory: Any  # a ChatFactory
     transport: Any

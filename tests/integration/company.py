@@ -71,7 +71,7 @@ class Talk:
         self._loop.start(0.05, now=False)
 
     def stop(self) -> None:
-        """Say no more."""
+        """Stop the talk."""
         if self._loop.running:
             self._loop.stop()
 
@@ -218,7 +218,7 @@ class ClusterTestCase(TestCase):
             self.same(f"shown to {reader.name}", shown, as_person(others, 0, ROOM))
 
     def same(self, what: str, got: list[Any], wanted: list[Any]) -> None:
-        """Compare two long lists."""
+        """Fail with the first difference of two long lists, if they differ."""
         if found := difference(got, wanted):
             self.fail(f"{what}: {found}")
 

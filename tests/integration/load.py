@@ -220,7 +220,7 @@ class Speakers:
             time.sleep(max(0.0, began + said / rate - time.monotonic()))
 
     def serve(self) -> None:
-        """Do as told until there is nobody to tell."""
+        """Do commands until the standard input ends."""
         answer(ready=True)
         readable = [person.socket for person in self.people.values()]
         while True:
@@ -271,7 +271,7 @@ class Crowd:
         answer()
 
     def ignore(self) -> None:
-        """Stop reading."""
+        """Stop reading all connections."""
         for person in self.people:
             self._selector.unregister(person.socket)
         answer()
@@ -322,7 +322,7 @@ class Crowd:
     # The loop
 
     def serve(self) -> None:
-        """Do as told until there is nobody to tell."""
+        """Do commands until the standard input ends."""
         answer(ready=True)
         while True:
             busy = self._probing or self._sip

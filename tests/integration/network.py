@@ -44,14 +44,14 @@ class Network:
         self._do(self._freeze(ways or tuple(Way)))
 
     def cut(self) -> None:
-        """Reset all connections, and refuse new ones."""
+        """Reset all connections, and from now on every new one."""
         self._do(self._cut())
 
     def mend(self) -> None:
         """Pass all bytes and connections on again."""
         self._do(self._mend())
 
-    # In the thread
+    # Inside the thread
 
     def _do(self, doing: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result(PATIENCE)

@@ -216,7 +216,7 @@ class _Link:
 
 
 class _Half(Protocol):
-    """One end, where data comes in that goes one way."""
+    """One end of a link; ``way`` is the direction of the bytes that it receives."""
 
     transport: Any
 

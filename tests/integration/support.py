@@ -133,11 +133,11 @@ class Process:
         case.addCleanup(self._end)
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         signal.pidfd_send_signal(self._handle, number)
 
     def wait(self, patience: float = PATIENCE) -> None:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         poll = select.poll()
         poll.register(self._handle, select.POLLIN)
         if not poll.poll(patience * 1000):
@@ -219,7 +219,7 @@ class Server:
         return ("127.0.0.1", self.port)
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         self._process.send_signal(number)
 
     def wait(self, patience: float = PATIENCE) -> int:
@@ -414,7 +414,7 @@ class Peer:
             if found is not None:
                 text, self._unread = self._unread[: found.end()], self._unread[found.end() :]
                 return text.decode(errors="replace")
-            # A match is within a few lines, and those are not long.
+            # A match spans few lines, and lines are short.
             start = max(0, len(self._unread) - 10_000)
             if not self._more(deadline):
                 why = "the end came" if self._ended else f"it did not come in {patience:g} s"

@@ -258,7 +258,7 @@ def replay(case: TestCase, scene: Scene) -> None:
     Stage(case, scene).play()
 
 
-# What goes over the wire
+# Traffic of connections
 
 _SERVER: Final = re.compile(r"<!-- server:(.*?)-->")
 _WIRE: Final = re.compile(r"^```wire\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -389,7 +389,7 @@ class WireStage:
         self._peers.clear()
         self._start()
 
-    # What goes over the wire
+    # Lines with < and >
 
     def _say(self, name: str, line: str) -> None:
         for shown, real in self._known.items():

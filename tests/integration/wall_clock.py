@@ -1,4 +1,4 @@
-"""A wall clock that tests can set for a running process, without the machine's own."""
+"""A wall clock that tests can set for a running process; the machine's own stays as it is."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ class Direct(Speaker):
 
     @classmethod
     async def come(cls, port: int, name: str, rooms: Sequence[str]) -> Direct:
-        """Come in, and into rooms."""
+        """Enter, and join rooms."""
         direct = cls(name, rooms)
         await direct.reach(port)
         await direct.until(lambda: len(direct.joined) == len(rooms), "its rooms")
@@ -418,7 +418,7 @@ class Telnet(Watched, ProcessProtocol):
 
     @classmethod
     async def come(cls, case: TestCase, port: int, name: str) -> Telnet:
-        """Come in."""
+        """Start telnet, and enter."""
         telnet = cls(name)
         reactor.spawnProcess(telnet, program("telnet"), ["telnet", HOST, str(port)], env=None)
         case.addCleanup(telnet.stop)
