@@ -145,7 +145,7 @@ class Seat(Program):
 
     def go_on(self) -> None:
         """Read the output; type the next line if it is this person's turn."""
-        # Telnet passes the service's line ends on as they are, nc adds one more return.
+        # Telnet shows the service's line ends as a terminal does, nc with one more return.
         self._shown = re.sub(r"\r+\n", "\n", self._shown + self.read_for(0.01))
         turn = len(self.lines)
         if not self._typed < turn < len(self.wanted) or not self.as_wanted(turn):
