@@ -75,33 +75,31 @@ QUICK: Mapping[str, Workload] = {
     "idle": Idle("200 members who say nothing", 200, (OURS, "bare")),
     "storm": Storm("100 logins into one room, everybody told", 100, (OURS, "c", "textbook")),
 }
-"""The same in seconds: to see that it is right, not how fast it is."""
+"""Small loads that take seconds: they check correctness, not speed."""
 
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.description = "Measures the service beside others, and checks every line on the way."
     parser.add_argument(
-        "--rounds", type=int, default=3, help="how often all is measured [%(default)s]"
+        "--rounds", type=int, default=3, help="rounds of all measurements [%(default)s]"
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="for how long [%(default)s]")
-    parser.add_argument("--only", default="", help=f"of the loads: {', '.join(WORKLOADS)}, plot")
-    parser.add_argument("--servers", default="", help=f"of the servers: {', '.join(CONTESTANTS)}")
-    parser.add_argument(
-        "--quick", action="store_true", help="small loads, to see that all is right"
-    )
-    parser.add_argument("--overload", action="store_true", help="what too much of everything does")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the overload, up to 1")
-    parser.add_argument("--cluster", action="store_true", help="several nodes that are one chat")
-    parser.add_argument("--self-test", action="store_true", help="see that the load detects faults")
-    parser.add_argument("--write", action="store_true", help=f"put it into docs/{PAGE.name}")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of each [%(default)s]")
+    parser.add_argument("--only", default="", help=f"these loads: {', '.join(WORKLOADS)}, plot")
+    parser.add_argument("--servers", default="", help=f"these servers: {', '.join(CONTESTANTS)}")
+    parser.add_argument("--quick", action="store_true", help="small loads, to check correctness")
+    parser.add_argument("--overload", action="store_true", help="the overload scenarios")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the overload, up to 1")
+    parser.add_argument("--cluster", action="store_true", help="several nodes as one chat")
+    parser.add_argument("--self-test", action="store_true", help="test that the load finds faults")
+    parser.add_argument("--write", action="store_true", help=f"write into docs/{PAGE.name}")
     return parser
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure, and print it as Markdown.
+    """Run the measurements, and print the results as Markdown.
 
-    Returns 1 if any line was not delivered, or stored, as it should be.
+    :return: 1 if any line was not delivered, or not stored, as it should be; else 0.
     """
     options = _options().parse_args(words)
     load.prepare()
@@ -155,7 +153,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def measure(
     workloads: Mapping[str, Workload], there: Mapping[str, Contestant], rounds: int, seconds: float
 ) -> dict[str, dict[str, list[Result]]]:
-    """Measure all, round by round, so that what the machine does meanwhile meets everybody."""
+    """Measure all, round by round, so that other load on the machine meets every server."""
     results: dict[str, dict[str, list[Result]]] = {key: {} for key in workloads}
     for number in range(1, rounds + 1):
         for key, workload in workloads.items():
@@ -170,7 +168,7 @@ def measure(
 
 
 def draw(there: Mapping[str, Contestant], seconds: float, write: bool) -> list[Result]:
-    """Plot the cost of a line against the load; returns what was wrong."""
+    """Plot the cost of a line against the load; return the wrong results."""
     series, wrong = {}, []
     for who in SWEEP.contestants:
         if who in there:

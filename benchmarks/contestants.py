@@ -1,4 +1,4 @@
-"""Who is measured: how each server is started and spoken to."""
+"""The servers that are measured: how each is started, and its protocol."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from benchmarks.verify import Transcript
 SERVERS = Path(__file__).parent / "servers"
 HOST = "127.0.0.1"
 PATIENCE = 30.0
-"""Seconds after which something that takes a moment is taken for broken."""
+"""Seconds after which a short wait counts as failed."""
 POLL = 0.01
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
-"""Those there are; the server has the first for itself, if there is another for the load."""
+"""The processors of this process. The server has the first alone, if there is one more."""
 
 
 class Contestant(Protocol):
     """A kind of server.
 
-    :ivar title: as it is called in tables.
-    :ivar missing: what has to be installed before it can be measured, in a sentence.
+    :ivar title: its name in tables.
+    :ivar missing: a sentence on software that must be installed first; ``""`` if none.
     :ivar echoes: whether a speaker receives its own lines too.
-    :ivar one_order: whether all members of a room have to receive its lines in one order.
-    :ivar at_once: so many connections may come in at once.
-    :ivar settling: seconds until nothing but lines is sent to who came in.
-    :ivar transcript: checks what the members of a room receive.
+    :ivar one_order: whether all members of a room must receive its lines in one order.
+    :ivar at_once: the most connections that may enter at once.
+    :ivar settling: seconds after entering until the server sends a member only lines.
+    :ivar transcript: the class that checks the bytes received by members of a room.
     """
 
     title: str
@@ -49,29 +49,29 @@ class Contestant(Protocol):
     def missing(self) -> str: ...
 
     def start(self, folder: Path) -> Server:
-        """Start it, in a folder of its own."""
+        """Start the server, in a folder of its own."""
 
     def enter(self, name: str, rooms: Sequence[str]) -> bytes:
-        """What a member sends to come in, under a name and into rooms."""
+        """Return the bytes a member sends to enter, under a name and into rooms."""
 
     def entered(self, name: str, rooms: Sequence[str]) -> bytes:
-        """What is in the answer to that, at last."""
+        """Return bytes near the end of the answer to :meth:`enter`."""
 
     def say(self, name: str, room: str, words: bytes) -> bytes:
-        """What a member sends to say a line."""
+        """Return the bytes a member sends to say a line."""
 
     def heard(self, name: str, room: str, words: bytes) -> bytes:
-        """What every other member of the room receives of it."""
+        """Return the bytes every other member of the room receives for a line."""
 
     def elsewhere(self, name: str, room: str, words: bytes) -> bytes:
-        """What a member of the room receives of it that has turned to another room."""
+        """Return the bytes for a member of the room whose current room is another."""
 
     def told(self, data: bytes) -> int:
-        """Count of how many people whole lines tell that they come into a room, or are there."""
+        """Count the people whom whole lines report as entering a room, or as present."""
 
 
 class Server:
-    """A process that serves, on the first processor alone."""
+    """A server process that runs on the first processor alone."""
 
     def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
         self.folder = folder
@@ -90,11 +90,11 @@ class Server:
 
     @property
     def output(self) -> str:
-        """What it has written."""
+        """The output of the process so far."""
         return self._output.read_text(errors="replace")
 
     def await_port(self, pattern: str) -> Server:
-        """Wait until its output tells on which port it listens."""
+        """Wait until the output names the port; ``pattern`` captures it."""
 
         def told() -> bool:
             found = re.search(pattern, self.output, re.M)
@@ -105,7 +105,7 @@ class Server:
         return self
 
     def await_listening(self, port: int) -> Server:
-        """Wait until it listens on a port."""
+        """Wait until the process listens on a port."""
 
         def listens() -> bool:
             with socket.socket() as probe:
@@ -124,28 +124,28 @@ class Server:
             time.sleep(POLL)
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the process if it still runs, and wait for its end."""
         if self._process.poll() is None:
             self.signal(signal.SIGKILL)
         self._process.wait()
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time that it took so far, all threads (clock_getcpuclockid(3))."""
+        """Seconds of processor time used so far, of all threads (clock_getcpuclockid(3))."""
         return time.clock_gettime((~self.pid << 3) | 2)
 
     def memory(self, what: str = "VmRSS") -> int:
-        """Bytes of memory that it takes up (proc(5)); ``VmHWM`` is the most until now."""
+        """Return the bytes of memory in use (proc(5)); ``VmHWM`` is the peak so far."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.M)[1]) * 1024  # type: ignore[index]
 
 
 class Lines:
-    """What all line-based chats have in common: a name first, then what is said."""
+    """The common part of line-based chats: the name is the first line, then each line is said."""
 
     echoes = False
     one_order = True
@@ -184,7 +184,7 @@ class Lines:
 
 
 class Chatservice(Lines):
-    """Ours, as a user would start it, with its history, and its limits lifted."""
+    """Our server as a user would start it, with its history, but with its limits lifted."""
 
     title = "chatservice"
     lifted: tuple[str, ...] = (
@@ -235,7 +235,7 @@ class Chatservice(Lines):
 
 
 class Script(Lines):
-    """One of the servers that are written here, in Python."""
+    """A Python server from the folder ``servers``."""
 
     def __init__(self, title: str, file: str, one_order: bool = True) -> None:
         self.title = title
@@ -248,7 +248,7 @@ class Script(Lines):
 
 
 class Compiled(Lines):
-    """The bare server in C, which is the limit of one thread."""
+    """The bare server in C: the limit of one thread."""
 
     title = "bare C epoll"
 

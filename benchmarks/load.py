@@ -1,6 +1,6 @@
-"""Many connections in one process: who says lines when, and what comes of them.
+"""A load of many connections in one process: says lines, and measures their delivery.
 
-One thread and one epoll for all. Everything that is received is checked (:mod:`.verify`).
+One thread and one epoll serve all connections. Every byte received is checked (:mod:`.verify`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from benchmarks.contestants import HOST, PATIENCE, PROCESSORS, Contestant, Serve
 from benchmarks.verify import BEFORE, WORDS, Speaker, Transcript, Wrong
 
 READ = 256 << 10
-"""Bytes that are read of one connection before another has its turn."""
+"""Bytes read from one connection before the next has its turn."""
 SAMPLED = 8
-"""The latencies of at most about so many members of a room are taken."""
+"""The members of a room whose latencies are taken, at most, about."""
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -32,8 +32,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Connection:
     """One member's socket.
 
-    :ivar waiting: what was to be sent and the kernel did not take.
-    :ivar checked: bytes that were received and checked.
+    :ivar waiting: bytes to send that the kernel has not taken yet.
+    :ivar checked: the count of bytes received and checked.
     """
 
     __slots__ = ("checked", "number", "room", "socket", "waiting")
@@ -49,20 +49,20 @@ class Connection:
         self.socket.setblocking(False)
 
     def close(self) -> None:
-        """Hang up; with a reset, so that no port is kept for a while."""
+        """Close with a reset, which frees the port at once."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.socket.close()
 
 
 @dataclass
 class Measured:
-    """What came of a stretch of time.
+    """The figures of one stretch of time.
 
-    :ivar seconds: how long it was.
-    :ivar delivered: lines that were received in it, of all members.
-    :ivar server_cpu: seconds of processor time that the server took.
-    :ivar own_cpu: the same, of this process.
-    :ivar latencies: in seconds, rising.
+    :ivar seconds: the length of the stretch.
+    :ivar delivered: lines received by all members together.
+    :ivar server_cpu: seconds of processor time used by the server.
+    :ivar own_cpu: seconds of processor time used by this process.
+    :ivar latencies: in seconds, in rising order.
     """
 
     seconds: float
@@ -72,7 +72,7 @@ class Measured:
     latencies: list[float] = field(repr=False)
 
     def at(self, share: float) -> float:
-        """The latency that so large a share of all are below, in seconds."""
+        """Return the latency, in seconds, below which a share of all latencies lie; NaN if none."""
         if not self.latencies:
             return float("nan")
         return self.latencies[min(int(len(self.latencies) * share), len(self.latencies) - 1)]
@@ -81,10 +81,10 @@ class Measured:
 class Load:
     """Connections to one server.
 
-    :param contestant: how the server is spoken to.
-    :param patience: seconds of silence after which what is missing is taken for lost.
-    :ivar said: how many lines were said.
-    :ivar turns: who speaks when a line of another was heard; else it is the same again.
+    :param contestant: the protocol of the server.
+    :param patience: seconds of silence after which a missing line counts as lost.
+    :ivar said: the count of lines said.
+    :ivar turns: the member to speak next after a line of each member; by default the same one.
     """
 
     def __init__(self, contestant: Contestant, server: Server, patience: float = PATIENCE) -> None:
@@ -105,15 +105,15 @@ class Load:
         self.turns: dict[int, int] = {}
 
     def close(self) -> None:
-        """Hang up everywhere."""
+        """Close all connections."""
         for connection in self.connections.values():
             connection.close()
         self._epoll.close()
 
-    # Coming in
+    # Entering
 
     def enter(self, members: Mapping[int, Sequence[str]]) -> None:
-        """Let members come in, each into some rooms; what they read is not checked."""
+        """Let members enter, each into some rooms; do not check the bytes they read."""
         waiting = list(members.items())
         at_once = self.contestant.at_once
         for start in range(0, len(waiting), at_once):
@@ -124,7 +124,7 @@ class Load:
             self._await({n: entered(name_of(n), rooms) for n, rooms in batch}, "to be let in")
 
     def connect(self, number: int, rooms: Sequence[str]) -> None:
-        """Connect a member, and say that it wants to come in."""
+        """Connect a member, and send its request to enter."""
         connection = Connection(number, self.server.port)
         self.connections[number] = connection
         self._by_fd[connection.socket.fileno()] = connection
@@ -132,7 +132,7 @@ class Load:
         self._send(connection, self.contestant.enter(name_of(number), rooms))
 
     def _await(self, tokens: dict[int, bytes], what: str) -> None:
-        """Read, whatever comes, until each of some members has received its token."""
+        """Read, unchecked, until each of some members has received its token."""
         tails = dict.fromkeys(tokens, b"")
         deadline = time.perf_counter() + self.patience
         while tokens:
@@ -147,7 +147,7 @@ class Load:
                     tails[number] = seen[-len(token) :]
 
     def read(self, wait: float) -> dict[int, bytes]:
-        """Return what members have received, once there is something, unchecked."""
+        """Wait for bytes, and return those of each member by number, unchecked."""
         ready = self._epoll.poll(wait)
         return {self._by_fd[fd].number: self._read(self._by_fd[fd]) for fd, _ in ready}
 
@@ -168,12 +168,12 @@ class Load:
         speakers: Sequence[int],
         sampled: int = SAMPLED,
     ) -> None:
-        """From now on, check all that members of rooms receive, of which they are in one each.
+        """Start to check all bytes that members of rooms receive; each is in one room.
 
-        Whatever they receive of their coming in is over then.
+        First wait until nothing about the entering is still under way.
 
-        :param speakers: who of them is to speak.
-        :param sampled: the latencies of so many members of each room are taken.
+        :param speakers: the members that are to speak.
+        :param sampled: the members of each room whose latencies are taken.
         """
         self.settle()
         self.hush(rooms)
@@ -196,9 +196,9 @@ class Load:
             )
 
     def watch(self, member: int, rooms: Sequence[str]) -> None:
-        """From now on, check all that a member receives that is in many of the rooms gathered.
+        """Start to check all bytes of a member that is in several of the gathered rooms.
 
-        :param rooms: in the order in which it came into them: it has turned to the last.
+        :param rooms: in the order of entering; the last is the member's current room.
         """
         heard = {n: speaker for n, speaker in self.speakers.items() if self._rooms_of[n] in rooms}
 
@@ -219,15 +219,15 @@ class Load:
         self.rooms.append(transcript)
 
     def settle(self) -> None:
-        """Read for as long as the server may send more than lines to who came in."""
+        """Read until the server sends those who entered nothing but lines."""
         end = time.perf_counter() + self.contestant.settling
         while time.perf_counter() < end:
             self.read(0.1)
 
     def hush(self, rooms: Mapping[str, Sequence[int]]) -> None:
-        """Read until nothing of the coming in is on the way: each has heard two last lines.
+        """Read until every member has heard two marked lines, which follow all notices of entering.
 
-        Two, since a speaker may not hear its own.
+        Two lines are needed, since a speaker may not hear its own.
         """
         for which in (0, -1):
             tokens: dict[int, bytes] = {}
@@ -241,16 +241,16 @@ class Load:
             self._await(tokens, "for a line before the start")
 
     def ignore(self, members: Sequence[int]) -> None:
-        """Read nothing of some members from now on, as if they had stopped."""
+        """Stop reading the connections of some members, as if they had stalled."""
         for number in members:
             self._epoll.unregister(self.connections[number].socket)
 
     def listen(self, members: Sequence[int]) -> None:
-        """Read of members again who were ignored."""
+        """Read the connections of ignored members again."""
         for number in members:
             self._epoll.register(self.connections[number].socket, select.EPOLLIN)
 
-    # Saying and hearing
+    # Sending and receiving
 
     def _send(self, connection: Connection, data: bytes) -> None:
         if connection.waiting:
@@ -272,7 +272,7 @@ class Load:
         self._send(connection, data)
 
     def say(self, number: int, lines: int = 1, when: float | None = None) -> None:
-        """Let a member say lines, at once."""
+        """Let a member say lines at once; ``when`` is the time that counts, by default now."""
         speaker, room = self.speakers[number], self._rooms_of[number]
         say, name = self.contestant.say, name_of(number)
         when = time.perf_counter() if when is None else when
@@ -284,13 +284,13 @@ class Load:
         self._send(self.connections[number], said)
 
     def every(self, interval: float, speakers: Sequence[int]) -> None:
-        """Let speakers say a line each at an interval, in turns, from now on."""
+        """Let each speaker say a line per interval, in turns, from now on."""
         now = time.perf_counter()
         for index, number in enumerate(speakers):
             heapq.heappush(self._due, (now + interval * index / len(speakers), number, interval))
 
     def run(self, seconds: float) -> Measured:
-        """Let them talk for a while; what a speaker's neighbour has heard frees it to say more."""
+        """Let the speakers talk; a line that a neighbour heard lets its speaker say the next."""
         for room in self.rooms:
             del room.latencies[:]
         before = self.heard
@@ -310,14 +310,14 @@ class Load:
 
     @property
     def heard(self) -> float:
-        """How many lines were received, by all members."""
+        """The lines received by all members together."""
         return sum(room.heard_bytes / room.length for room in self.rooms)
 
     def finish(self) -> None:
-        """Let everybody hear what was said.
+        """Wait until all members have received all lines.
 
-        :raises Wrong: if somebody does not hear all of it, or hears more, or if there is one order
-            for all and somebody hears another.
+        :raises Wrong: if a member lacks a line, or receives more, or receives another order where
+            one order holds for all.
         """
         self._due.clear()
         deadline = time.perf_counter() + self.patience
@@ -376,14 +376,14 @@ class Load:
 
 
 def name_of(number: int) -> str:
-    """What a member is called."""
+    """Return the name of a member."""
     return f"m{number:05}"
 
 
 def prepare() -> None:
-    """Keep this process off the processor of the server, if there is another; and undisturbed.
+    """Keep this process off the server's processor, if there is another, and undisturbed.
 
-    It may open as many files as the system lets it, and looks for no garbage.
+    Raise its limit of open files to the hard limit, and disable garbage collection.
     """
     os.sched_setaffinity(0, PROCESSORS[1:] or PROCESSORS)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,4 +1,4 @@
-"""A plot of what a delivered line costs against how much is said: an SVG, on logarithmic scales."""
+"""A plot of lines through points: an SVG, on logarithmic scales."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Points = Sequence[tuple[float, float]]
 
 
 def svg(title: str, across: str, up: str, series: Mapping[str, Points]) -> str:
-    """Draw lines through points; each is named where it ends.
+    """Return an SVG of lines through points; each line has its name at its end.
 
-    :param across: what is on the horizontal axis; ``up``, on the vertical.
+    :param across: the label of the horizontal axis; ``up``, of the vertical.
     """
     points = [point for line in series.values() for point in line]
     horizontal = _Axis([x for x, _ in points], LEFT, WIDTH - RIGHT)
@@ -62,9 +62,9 @@ def svg(title: str, across: str, up: str, series: Mapping[str, Points]) -> str:
 
 
 class _Axis:
-    """Logarithms of values, from one place to another.
+    """A logarithmic axis, from one place of the picture to another.
 
-    :ivar ticks: powers of ten, of which at least one lies on each side.
+    :ivar ticks: the powers of ten that enclose all values.
     """
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
@@ -73,7 +73,7 @@ class _Axis:
         self.ticks = [10.0**power for power in range(self._least, self._most + 1)]
 
     def at(self, value: float) -> float:
-        """The place of a value."""
+        """Return the place of a value."""
         share = (log10(value) - self._least) / max(1, self._most - self._least)
         return self._start + share * (self._end - self._start)
 

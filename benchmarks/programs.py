@@ -1,8 +1,8 @@
-"""Programs as members: speaks the machine protocol, and checks all that it delivers.
+"""Programs as members: speaks the machine protocol, and checks every event delivered.
 
-An event has an id and a time, so its bytes are not known before; but all listeners receive the same
-bytes. The first copy of a line is parsed; the copies of other listeners are compared with it. A
-speaker receives a receipt in place of each line of its own, so its copies are parsed, too.
+The bytes of an event hold an id and a time, so they are not known before; but all listeners receive
+the same bytes. The first copy of a line is parsed, and other listeners' copies are compared with
+it. A speaker receives a receipt in place of each line of its own, so all its copies are parsed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _CALLED = re.compile(rb'\{"type":"ok","to":"say","id":\d+,"at":"[^"]{24}"\}\r\n'
 
 
 class Events(Transcript):
-    """The events of one room, and how far each program there has received them.
+    """The events of one room, and the position of each program in them.
 
-    See :class:`.Transcript`; but a speaker says the next line when it has the receipt of one, and
-    :attr:`heard_bytes` are lines, each of the length 1.
+    See :class:`.Transcript`. Unlike there, a receipt lets its speaker say the next line, and
+    :attr:`heard_bytes` counts lines, each of the length 1.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Events(Transcript):
 
 
 class Programs(Chatservice):
-    """Ours, with programs as members, which number their lines."""
+    """Our server, with programs as members that number their lines."""
 
     title = "chatservice, programs"
     transcript: type[Transcript] = Events

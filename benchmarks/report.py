@@ -1,4 +1,4 @@
-"""What came of it, in tables: the median of each figure, and how far it spread."""
+"""Tables of results: the median of each figure, and its spread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.contestants import PROCESSORS
 from benchmarks.workloads import Result, Workload
 
 Results = Mapping[str, Mapping[str, Sequence[Result]]]
-"""Of each workload and contestant, by their keys, the result of each round."""
+"""The results of all rounds, by the keys of workload and contestant."""
 
 
 def large(number: float) -> str:
@@ -38,22 +38,22 @@ def milliseconds(seconds: float) -> str:
 
 
 def microseconds(seconds: float) -> str:
-    """The same in microseconds."""
+    """Write a time in microseconds, in three digits."""
     return f"{seconds * 1e6:.3g}"
 
 
 def percent(share: float) -> str:
-    """Write a share."""
+    """Write a share as percent."""
     return f"{share:.0%}"
 
 
 def kibibytes(number: float) -> str:
-    """Write a size."""
+    """Write a size in KiB."""
     return f"{number / 1024:.2f} KiB"
 
 
 class Column(NamedTuple):
-    """A figure of a table.
+    """A column of a table, for one figure.
 
     :ivar spread: whether the least and the most are shown too.
     """
@@ -80,13 +80,13 @@ COLUMNS = (
 
 
 def middle(results: Sequence[Result], figure: str) -> float:
-    """The median of a figure; NaN if there is none."""
+    """Return the median of a figure; NaN if no result has it."""
     values = [result.figures[figure] for result in results if figure in result.figures]
     return median(values) if values else float("nan")
 
 
 class Titled(Protocol):
-    """What a table is of."""
+    """A workload with a title for its table."""
 
     @property
     def title(self) -> str: ...
@@ -98,9 +98,9 @@ def table(
     titles: Mapping[str, str],
     columns: Sequence[Column] = COLUMNS,
 ) -> list[str]:
-    """Write what the contestants did with a workload, as a Markdown table.
+    """Return the results of a workload as a Markdown table, one row per contestant.
 
-    :param columns: those of them are shown that somebody has a figure for.
+    :param columns: only those are shown for which any result has a figure.
     """
     columns = [
         c for c in columns if any(c.figure in r.figures for rs in results.values() for r in rs)
@@ -144,9 +144,10 @@ def _verified(rounds: Sequence[Result]) -> str:
 
 
 class Floor(NamedTuple):
-    """What is to be reached: a ratio of two figures, or a figure by itself.
+    """A goal: a bound on the ratio of two figures, or on a figure by itself.
 
-    :ivar most: the ratio is to be at most so much; else at least.
+    :ivar than: the contestant to compare with; ``""`` for none.
+    :ivar most: whether ``bound`` is an upper bound; else it is a lower one.
     """
 
     workload: str
@@ -156,7 +157,7 @@ class Floor(NamedTuple):
     most: bool = False
 
     def holds(self, ratio: float) -> bool:
-        """Tell whether a ratio is on the right side."""
+        """Tell whether a ratio keeps the bound."""
         return ratio <= self.bound if self.most else ratio >= self.bound
 
 
@@ -201,7 +202,7 @@ _NAMES = {
 def floors(
     workloads: Mapping[str, Workload], results: Results, titles: Mapping[str, str]
 ) -> list[str]:
-    """Write what was to be reached, and what was."""
+    """Return the table of goals and the figures reached, as Markdown."""
     lines = ["| load | figure | beside | wanted | reached | |", "|---|---|---|--:|--:|---|"]
     for floor in FLOORS:
         rounds = results.get(floor.workload, {})
@@ -223,7 +224,7 @@ def _short(number: float) -> str:
 
 
 def machine() -> str:
-    """Tell what it was measured on."""
+    """Describe the machine and the versions of the software."""
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", info, re.M)
     return (
@@ -234,12 +235,12 @@ def machine() -> str:
 
 
 def today() -> str:
-    """The day, in UTC."""
+    """Return the date, in UTC."""
     return f"{datetime.now(timezone.utc):%Y-%m-%d}"
 
 
 def put(page: Path, mark: str, lines: Sequence[str]) -> None:
-    """Put lines between two marks of a page, in place of what is there."""
+    """Replace the text between two marks of a page by lines."""
     begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)

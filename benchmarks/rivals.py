@@ -1,6 +1,6 @@
-"""How to start other servers, and what a member of a room says to them and hears from them.
+"""Other servers: how to start each, and the bytes that members send and receive.
 
-Each class holds for one server: Redis 7.0, nats-server 2.9 and ngIRCd 26.1, as in Debian 12.
+Each class is for one server: Redis 7.0, nats-server 2.9 and ngIRCd 26.1, as in Debian 12.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmarks.verify import Transcript
 
 
 def _signed(name: str, text: bytes) -> bytes:
-    """Put the name before the text, for a server that does not tell who spoke."""
+    """Put the speaker's name before the text, for a server that does not send it."""
     return b"<%b> %b" % (name.encode(), text)
 
 
 class Rival(ABC):
-    """A server that others have written, on a port that is free.
+    """Another project's server, on a free port.
 
-    :cvar program: what has to be installed.
+    :cvar program: the name of its program.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Rival(ABC):
     @staticmethod
     @abstractmethod
     def command(folder: Path, port: int) -> list[str]:
-        """Write the settings to the folder, and return what starts the server with them."""
+        """Write the settings to the folder, and return the command that starts the server."""
 
     @staticmethod
     @abstractmethod
@@ -78,7 +78,7 @@ class Redis(Rival):
 
     @staticmethod
     def command(folder: Path, port: int) -> list[str]:
-        """Write the settings to the folder, and return what starts the server with them."""
+        """Write the settings to the folder, and return the command that starts the server."""
         config = folder / "redis.conf"
         config.write_text(
             f"""\
@@ -99,25 +99,25 @@ client-output-buffer-limit pubsub 0 0 0
 
     @staticmethod
     def enter(name: str, rooms: Sequence[str]) -> bytes:
-        """Return what to send to be in the rooms."""
+        """Return the bytes to send to enter the rooms."""
         return f"HELLO 3\r\nCLIENT REPLY OFF\r\nSUBSCRIBE {' '.join(rooms)}\r\n".encode()
 
     @staticmethod
     def entered(name: str, rooms: Sequence[str]) -> bytes:
-        """Return the end of the answer to it."""
+        """Return the end of the answer to :meth:`enter`."""
         room = rooms[-1]
         return f">3\r\n$9\r\nsubscribe\r\n${len(room)}\r\n{room}\r\n:{len(rooms)}\r\n".encode()
 
     @staticmethod
     def say(name: str, room: str, words: bytes) -> bytes:
-        """Return what to send to say a line."""
+        """Return the bytes to send to say a line."""
         to, line = room.encode(), _signed(name, words)
         head = b"*3\r\n$7\r\nPUBLISH\r\n"
         return head + b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(to), to, len(line), line)
 
     @staticmethod
     def heard(name: str, room: str, words: bytes) -> bytes:
-        """Return what every member of the room receives, the speaker too."""
+        """Return the bytes that every member of the room receives, the speaker too."""
         to, line = room.encode(), _signed(name, words)
         head = b">3\r\n$7\r\nmessage\r\n"
         return head + b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(to), to, len(line), line)
@@ -127,8 +127,8 @@ class Nats(Rival):
     """NATS: a room is a subject.
 
     The server sends ``PING`` once to each connection, 2.0 to 2.4 seconds after it entered, and
-    no setting prevents it. It need not be answered, and must be read before anything is compared
-    with what should be heard. What several say at once does not come to all in the same order.
+    no setting prevents it. The ``PING`` needs no answer, but must be read before any line is
+    checked. Lines said at the same time reach members in different orders.
     """
 
     title = "NATS"
@@ -138,7 +138,7 @@ class Nats(Rival):
 
     @staticmethod
     def command(folder: Path, port: int) -> list[str]:
-        """Write the settings to the folder, and return what starts the server with them."""
+        """Write the settings to the folder, and return the command that starts the server."""
         config = folder / "nats.conf"
         config.write_text(
             f"""\
@@ -155,24 +155,24 @@ ping_max: 1000
 
     @staticmethod
     def enter(name: str, rooms: Sequence[str]) -> bytes:
-        """Return what to send to be in the rooms; the room is also the subscription's id."""
+        """Return the bytes to send to enter the rooms; the room is also the subscription's id."""
         connect = 'CONNECT {"verbose":false,"pedantic":false,"echo":false}\r\n'
         return (connect + "".join(f"SUB {room} {room}\r\n" for room in rooms) + "PING\r\n").encode()
 
     @staticmethod
     def entered(name: str, rooms: Sequence[str]) -> bytes:
-        """Return the end of the answer to it."""
+        """Return the end of the answer to :meth:`enter`."""
         return b"PONG\r\n"
 
     @staticmethod
     def say(name: str, room: str, words: bytes) -> bytes:
-        """Return what to send to say a line."""
+        """Return the bytes to send to say a line."""
         line = _signed(name, words)
         return b"PUB %b %d\r\n%b\r\n" % (room.encode(), len(line), line)
 
     @staticmethod
     def heard(name: str, room: str, words: bytes) -> bytes:
-        """Return what every other member of the room receives."""
+        """Return the bytes that every other member of the room receives."""
         to, line = room.encode(), _signed(name, words)
         return b"MSG %b %b %d\r\n%b\r\n" % (to, to, len(line), line)
 
@@ -180,9 +180,9 @@ ping_max: 1000
 class Ngircd(Rival):
     """ngIRCd: a room is an IRC channel.
 
-    The server listens with a backlog of 10, so that no more than five connections should be made
-    before the first of them has entered. It closes a connection that has 32 KiB unread beyond
-    what the kernel holds. A text must not end in a space, which the server takes away.
+    The server listens with a backlog of 10, so at most eight connections are made before the first
+    of them has entered. It closes a connection with 32 KiB unread beyond the kernel's buffers. A
+    text must not end in a space, which the server strips.
     """
 
     title = "ngIRCd"
@@ -191,7 +191,7 @@ class Ngircd(Rival):
 
     @staticmethod
     def command(folder: Path, port: int) -> list[str]:
-        """Write the settings to the folder, and return what starts the server with them."""
+        """Write the settings to the folder, and return the command that starts the server."""
         config = folder / "ngircd.conf"
         config.write_text(
             f"""\
@@ -222,21 +222,21 @@ PAM = no
 
     @staticmethod
     def enter(name: str, rooms: Sequence[str]) -> bytes:
-        """Return what to send to be in the rooms."""
+        """Return the bytes to send to enter the rooms."""
         joins = "".join(f"JOIN #{room}\r\n" for room in rooms)
         return f"NICK {name}\r\nUSER u 0 * :{name}\r\n{joins}".encode()
 
     @staticmethod
     def entered(name: str, rooms: Sequence[str]) -> bytes:
-        """Return the end of the answer to it."""
+        """Return the end of the answer to :meth:`enter`."""
         return f" 366 {name} #{rooms[-1]} :End of NAMES list\r\n".encode()
 
     @staticmethod
     def say(name: str, room: str, words: bytes) -> bytes:
-        """Return what to send to say a line."""
+        """Return the bytes to send to say a line."""
         return b"PRIVMSG #%b :%b\r\n" % (room.encode(), words)
 
     @staticmethod
     def heard(name: str, room: str, words: bytes) -> bytes:
-        """Return what every other member of the room receives."""
+        """Return the bytes that every other member of the room receives."""
         return b":%b!~u@127.0.0.1 PRIVMSG #%b :%b\r\n" % (name.encode(), room.encode(), words)

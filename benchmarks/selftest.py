@@ -1,6 +1,6 @@
-"""Whether the load finds what a server does wrong, and finds nothing with one that is right.
+"""A test of the load itself: it must detect each fault of a server, and none in a right one.
 
-Each fault is committed by :mod:`.servers.faulty`, once, towards one member of twenty.
+:mod:`.servers.faulty` commits each fault once, towards one member of twenty.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ MEMBERS = range(20)
 SPEAKERS = MEMBERS[::4]
 FLIGHT = 4
 BEFORE = 50
-"""Lines that the victim is told as it should be."""
+"""Lines that the victim receives correctly before the fault."""
 STRETCH = 0.02
 PATIENCE = 10.0
 SHORT = 0.5
-"""Seconds of silence after which the load gives up where silence is the fault."""
+"""Seconds of silence after which the load gives up, for faults that are silence."""
 
 VICTIMS = {"a listener": 6, "a speaker": 8, "everybody": 0}
 EITHER = ("a listener", "a speaker")
@@ -38,12 +38,12 @@ FAULTS: dict[str, tuple[str, Sequence[str]]] = {
     "garbled": ("one byte changed", EITHER),
     "cut": ("a line cut short", EITHER),
     "joined": ("two lines run together", EITHER),
-    "echoed": ("a line told to who said it", ["a speaker"]),
+    "echoed": ("a line echoed to its speaker", ["a speaker"]),
     "hung up": ("the connection closed", EITHER),
     "deaf": ("nothing more told", EITHER),
     "silent": ("nothing more told", ["everybody"]),
 }
-"""In words, and whom it may happen to; by what the server calls it."""
+"""Each fault in words and its possible victims, by the server's name for it."""
 
 
 class Faulty(Lines):
@@ -65,8 +65,8 @@ class Faulty(Lines):
 class Fault:
     """One fault, and one load that has to find it.
 
-    :ivar name: as the server calls it.
-    :ivar victim: the key of whom it happens to.
+    :ivar name: the server's name for the fault.
+    :ivar victim: the key of the victim in :data:`VICTIMS`.
     :ivar one_order: whether the server promises one order for all.
     """
 
@@ -76,7 +76,7 @@ class Fault:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether something has to be found."""
+        """Whether the load must report something."""
         return self.name != "none" and (self.name != "crossed" or self.one_order)
 
     def __str__(self) -> str:
@@ -84,9 +84,9 @@ class Fault:
         return f"{FAULTS[self.name][0]}, {self.victim}, {promise}"
 
     def find(self) -> str:
-        """Let it be committed under a load; returns what was found, "" for nothing.
+        """Run a load on a server with this fault; return the load's finding, "" for none.
 
-        :raises RuntimeError: if it was not committed.
+        :raises RuntimeError: if the server did not commit the fault.
         """
         contestant = Faulty(self.name, VICTIMS[self.victim], self.one_order)
         found = ""
@@ -122,7 +122,7 @@ def _is_committed(server: Server) -> bool:
 
 
 def faults() -> Iterator[Fault]:
-    """Give each fault, for each victim, with each kind of load."""
+    """Yield each fault, for each victim, with each kind of load."""
     for name, (_, victims) in FAULTS.items():
         for victim in victims:
             for one_order in (True, False):
@@ -130,7 +130,7 @@ def faults() -> Iterator[Fault]:
 
 
 def run() -> bool:
-    """Look for each fault, and print what was found; returns whether that is as it should be."""
+    """Run each fault, and print the findings; return whether all are as they should be."""
     good = True
     for fault in faults():
         try:

@@ -1,13 +1,13 @@
-"""Whether each line reached every other member of its room exactly once, whole and in order.
+"""Checks that each line reached every other member of its room exactly once, whole and in order.
 
 Every byte that a member receives is checked. A line holds its speaker's number and that speaker's
-own count, and the rest of it follows from these, so there is one right text for each.
+own count, and the rest follows from these, so each line has one right text.
 
-Where all members of a room receive the lines in one order, which is most servers' and ours, the
-first to hear a line checks it by itself and adds it to the room's transcript, and for the others
-what they receive is compared with the transcript, piece by piece: checking has to be cheaper than
-serving, or it is what would be measured. Where somebody receives another order, the room falls back
-to checking each line for each member. In both cases the order of each speaker's lines must be kept.
+Most servers, and ours, deliver the lines of a room to all members in one order. Then the first copy
+of a line is checked by itself and added to the room's transcript; the other members' bytes are
+compared with the transcript, piece by piece. This keeps checking cheaper than serving, which is to
+be measured. If a member receives another order, the room falls back to checking each line for each
+member. Each speaker's lines must be in order in both cases.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
 WORDS = b"%06d %08d the quick brown fox jumps"
-"""What is said: the number of its speaker, the speaker's own count, and words."""
+"""The text of a line: the speaker's number, the speaker's own count, and words."""
 
 BEFORE = 99_999_999
-"""The count of a line that is said before the start, to hear that all is quiet."""
+"""The count of a line that is said before the start, to know that all before it has come."""
 
 _NUMBERS = re.compile(rb"(\d{6}) (\d{8}) the quick brown fox jumps")
 
 
 class Wrong(Exception):
-    """A line was lost, doubled, garbled or out of order, or a connection ended; ``str()`` tells."""
+    """A line was lost, doubled, garbled or out of order, or a connection ended; see ``str()``."""
 
 
 class Speaker:
-    """Somebody who says lines.
+    """A speaker of lines.
 
-    :ivar said: when each line was said, in seconds; the line's count is its index.
+    :ivar said: the time of each line, in seconds; the index is the line's count.
     """
 
     def __init__(self) -> None:
@@ -41,18 +41,18 @@ class Speaker:
 
 
 class Transcript:
-    """What is said in one room, and how far each of its members has heard it.
+    """The lines said in one room, and the position of each member in them.
 
-    :param frame: makes what a member of the room receives, of a speaker's number and words.
+    :param frame: makes the bytes that a member receives, from a speaker's number and words.
     :param speakers: by number.
-    :param members: who is in the room; a number is that of the speaker, if it is one.
+    :param members: the numbers of all in the room; a speaker has the same number in both.
     :param echoes: whether a speaker receives its own lines too.
     :param sampled: the members whose latencies are taken.
-    :param heard: told of each line that its speaker's neighbour has received, the next of the
-        members, by the speaker's number.
-    :ivar heard_bytes: what was received and checked, of all members.
-    :ivar latencies: in seconds, from the saying to the receiving, of the members sampled.
-    :ivar ahead: speakers who received what nobody else has; :meth:`settle` looks at it again.
+    :param heard: called with a speaker's number for each of its lines that its neighbour, the next
+        of the members, has received.
+    :ivar heard_bytes: bytes received and checked, of all members.
+    :ivar latencies: seconds from the sending to the receipt of a line, of the sampled members.
+    :ivar ahead: speakers that received lines before anybody else; :meth:`settle` checks those.
     :ivar one_order: whether all members received the lines in one order, so far.
     """
 
@@ -79,7 +79,7 @@ class Transcript:
         self.heard_bytes = 0
         self.latencies = array("d")
         self._rest = dict.fromkeys(members, b"")
-        # In one order:
+        # For one order:
         self._log = bytearray()
         self._who = array("l")
         self._when = array("d")
@@ -87,9 +87,9 @@ class Transcript:
         self._own: dict[int, list[int]] = {number: [] for number in speakers}
         self._at = dict.fromkeys(members, 0)
         self.ahead: set[int] = set()
-        # In different orders:
+        # For different orders:
         self._next: dict[int, dict[int, int]] = {}
-        # Somebody has to hear all that is said, to be compared with.
+        # One order needs a member that hears all lines, to compare the others with.
         self.one_order = True
         if not one_order or not (echoes or len(members) > len(speakers)):
             self._part()
@@ -97,9 +97,9 @@ class Transcript:
     # In one order
 
     def receive(self, member: int, data: bytes | memoryview, now: float) -> None:
-        """Check what a member has received.
+        """Check bytes that a member has received.
 
-        :raises Wrong: if it is not what was due.
+        :raises Wrong: if they are not the lines that were due.
         """
         self.heard_bytes += len(data)
         if self._next:
@@ -123,9 +123,9 @@ class Transcript:
         self._apart(member, data[taken:], now)
 
     def _compare(self, member: int, data: bytes, at: int) -> tuple[int, int]:
-        """Compare with the transcript, where a speaker's own lines are left out.
+        """Compare bytes with the transcript, in which a speaker's own lines are skipped.
 
-        :returns: how many bytes were compared, -1 if they differ, and the position behind them.
+        :returns: the count of bytes compared, -1 if they differ; and the position behind them.
         """
         own = [] if self._echoes else self._own.get(member, [])
         index = bisect_left(own, at)
@@ -144,9 +144,9 @@ class Transcript:
                 return taken, at
 
     def _extend(self, member: int, data: bytes, now: float) -> bool:
-        """Take lines that nobody has heard before; returns whether they fit the transcript."""
+        """Add lines that nobody has heard before; return whether they fit the transcript."""
         if member in self._own and not self._echoes:
-            # Where its own lines belong, only others can tell.
+            # Only other members' bytes show where the speaker's own lines belong.
             self._rest[member] = data
             self.ahead.add(member)
             return True
@@ -172,7 +172,7 @@ class Transcript:
         return True
 
     def settle(self, now: float) -> None:
-        """Compare what some speakers received before anybody else, now that others have."""
+        """Check the lines that some speakers received before anybody else, now that others have."""
         ahead, self.ahead = self.ahead, set()
         for member in ahead:
             self.receive(member, b"", now)
@@ -193,7 +193,7 @@ class Transcript:
     # In different orders
 
     def _part(self) -> None:
-        """Go over to checking each line for each member."""
+        """Change to checking each line for each member."""
         counts = dict.fromkeys(self._speakers, 0)
         counted = 0
         for member in sorted(self.members, key=self._at.__getitem__):
@@ -241,9 +241,11 @@ class Transcript:
     # Both
 
     def _read(self, data: bytes, at: int) -> tuple[int, int, int]:
-        """Tell whose line begins there, its count, and where it ends, if it was said.
+        """Return the speaker, the count and the end of the line that begins at a position.
 
-        It ends behind the data if not all of it is there.
+        The end is behind the data if the line is not complete.
+
+        :raises Wrong: if nobody said such a line.
         """
         found = _NUMBERS.search(data, at)
         if found is None and len(data) - at < self._longest:
@@ -257,7 +259,7 @@ class Transcript:
         raise Wrong(f"garbled, or said by nobody: {data[at : at + self.length]!r}")
 
     def lacking(self) -> Iterator[str]:
-        """Tell who has not received all that was said."""
+        """Describe each member that lacks lines, or received too much."""
         for member in self.members:
             if self._next:
                 counts = self._next[member]

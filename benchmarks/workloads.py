@@ -1,4 +1,4 @@
-"""What is measured: who is there, who says how much, and for how long."""
+"""The workloads that are measured: the members, their lines, and the figures taken."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LOBBY = ["lobby"]
 
 @dataclass
 class Result:
-    """What one contestant did with one workload, once.
+    """The result of one contestant with one workload, in one round.
 
-    :ivar figures: by name, in the units that :mod:`.report` gives with them.
-    :ivar wrong: what was not as it should be; ``""`` if everything was verified.
-    :ivar stored: whether the history file has every line that was said, and nothing else; None if
+    :ivar figures: by name, in the units that :mod:`.report` writes.
+    :ivar wrong: the first fault found; ``""`` if everything was verified.
+    :ivar stored: whether the history file holds all lines that were said, and no others; None if
         there is no such file.
     """
 
@@ -32,7 +32,7 @@ class Result:
 
     @property
     def right(self) -> bool:
-        """Whether every line was delivered, and stored, as it should be."""
+        """Whether every line was delivered and stored as it should be."""
         return not self.wrong and self.stored is not False
 
     def __str__(self) -> str:
@@ -48,22 +48,22 @@ class Result:
 class Workload(Protocol):
     """A kind of load.
 
-    :ivar title: as it stands above its table.
-    :ivar contestants: the keys of those that can do it.
+    :ivar title: the title of its table.
+    :ivar contestants: the keys of the contestants that support it.
     """
 
     title: str
     contestants: tuple[str, ...]
 
     def measure(self, load: Load, seconds: float) -> dict[str, float]:
-        """Put the load on a server that has just started; returns figures.
+        """Put the load on a server that has just started; return figures by name.
 
         :raises Wrong: if a line was not delivered as it should be.
         """
 
 
 def run(workload: Workload, contestant: Contestant, seconds: float) -> Result:
-    """Start a server, put a workload on it, and see what was stored."""
+    """Start a server, put a workload on it, and check the stored history."""
     result = Result()
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder:
         server = contestant.start(Path(folder))
@@ -82,7 +82,7 @@ def run(workload: Workload, contestant: Contestant, seconds: float) -> Result:
 
 
 def stored(history: Path) -> int:
-    """Count the lines in a history file, of a server that was killed."""
+    """Count the lines in the history file of a server that was killed."""
     connection = sqlite3.connect(history)
     try:
         count: int = connection.execute(
@@ -94,7 +94,7 @@ def stored(history: Path) -> int:
 
 
 def _talk(load: Load, seconds: float) -> dict[str, float]:
-    """Let those who have begun to talk go on, measure it, and let everybody hear it to the end."""
+    """Measure speakers that have begun to talk; then wait until all lines are received."""
     load.run(seconds / 3)
     measured = load.run(seconds)
     if not measured.delivered:
@@ -114,11 +114,11 @@ def _talk(load: Load, seconds: float) -> dict[str, float]:
 
 @dataclass
 class Crowd:
-    """Members of one room, some of whom speak: in a closed loop, or so many lines a second.
+    """Members of one room, some of whom speak: in a closed loop, or at a fixed rate.
 
-    :ivar flight: lines of each speaker that are on the way; the next is said when the member beside
-        the speaker has received one.
-    :ivar rate: lines a second of all together, instead.
+    :ivar flight: lines of each speaker in flight; the next is said when the member beside the
+        speaker has received one.
+    :ivar rate: lines a second of all speakers together, instead of ``flight``.
     """
 
     title: str
@@ -140,7 +140,7 @@ class Crowd:
         return figures | {"one order": one_order}
 
     def gather(self, load: Load) -> list[int]:
-        """Let all come in; returns who speaks, evenly spread."""
+        """Let all members enter; return the speakers, evenly spread."""
         members = list(range(self.members))
         load.enter(dict.fromkeys(members, LOBBY))
         speakers = [number * self.members // self.speakers for number in range(self.speakers)]
@@ -150,7 +150,7 @@ class Crowd:
 
 @dataclass
 class Rooms:
-    """Many rooms in which all speak, in turns, one line at a time in each."""
+    """Many rooms in which all speak in turns, one line in flight in each room."""
 
     title: str
     rooms: int
@@ -171,7 +171,7 @@ class Rooms:
 
 @dataclass
 class Watcher:
-    """A member of some of many rooms, in each of which two speak; the latencies are its own.
+    """A member of some of many rooms with two speakers each; only its latencies are taken.
 
     :ivar rate: lines a second of all together.
     """
@@ -201,7 +201,7 @@ def _rooms(count: int, members: int) -> dict[str, range]:
 
 @dataclass
 class Idle:
-    """Members of one room who say nothing."""
+    """Silent members of one room."""
 
     title: str
     members: int
@@ -215,7 +215,7 @@ class Idle:
         members = range(self.members)
         load.enter(dict.fromkeys(members, LOBBY))
         load.settle()
-        # Until all that there is to read is read.
+        # Read until no bytes are left.
         while load.read(0.3):
             pass
         began, cpu = time.perf_counter(), load.server.cpu
@@ -227,10 +227,10 @@ class Idle:
 
 @dataclass
 class Storm:
-    """Logins into one room, all at once; it is over when everybody was told of everybody.
+    """Logins into one room, all at once, until every member was told of all the others.
 
-    Where who comes in is not told who is there, it is over when everybody was told of those who
-    came later.
+    If the server does not list the people present to a newcomer, every member need only be told of
+    those who came later.
     """
 
     title: str
@@ -250,7 +250,7 @@ class Storm:
         while total < wanted:
             received = load.read(PATIENCE)
             if not received:
-                raise Wrong(f"of {wanted:,} who come in, {wanted - total:,} were told to nobody")
+                raise Wrong(f"{wanted - total:,} of {wanted:,} notices of arrivals never came")
             for number, data in received.items():
                 whole, newline, rest[number] = (rest[number] + data).rpartition(b"\n")
                 count = load.contestant.told(whole + newline)
@@ -258,17 +258,17 @@ class Storm:
                 total += count
         took = time.perf_counter() - began
         if total > wanted or (listing and set(told.values()) != {self.members - 1}):
-            raise Wrong("somebody was told of too many or too few who come in")
+            raise Wrong("a member was told of too many or too few arrivals")
         return {"logins": self.members / took, "cpu": (load.server.cpu - cpu) / self.members}
 
 
 @dataclass
 class Sweep:
-    """Members of one room of whom few speak, more and more: what a delivered line costs then.
+    """One room in which few speak, at rising rates: the cost of a delivered line at each rate.
 
-    It goes on to the rate at which the server has no time left.
+    The sweep ends at the rate that the server cannot keep up with.
 
-    :ivar rates: lines a second.
+    :ivar rates: lines a second, in rising order.
     """
 
     title: str
@@ -278,7 +278,7 @@ class Sweep:
     contestants: tuple[str, ...]
 
     def measure(self, load: Load, seconds: float) -> dict[str, float]:
-        """See :meth:`Workload.measure`; returns seconds of CPU a delivered line, by rate."""
+        """See :meth:`Workload.measure`; return seconds of CPU per delivered line, by rate."""
         speakers = Crowd("", self.members, self.speakers, ()).gather(load)
         figures = {}
         for rate in self.rates:

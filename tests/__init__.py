@@ -1,4 +1,4 @@
-"""The tests, for pytest as well as for trial: what holds for all of them is set up here."""
+"""The tests, for pytest and for trial; this file sets up what all of them share."""
 
 import signal
 
@@ -7,6 +7,6 @@ from tests import profiles, time_limit
 profiles.load()
 time_limit.install()
 
-# What a shell starts in the background ignores SIGINT, and so would all that the tests start.
+# A background job of a shell ignores SIGINT, and every process of the tests would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""What is done when the last test is over, in each process that runs some."""
+"""Clean-ups after the last test, in each process that runs tests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _todo: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
 
 
 def at_end(do: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Have something done; what was asked for last is done first."""
+    """Register a call for the end; the last registered runs first."""
     _todo.append((do, args, kwargs))
 
 
 def end() -> None:
-    """Do it. The processes of pytest-xdist do not end by themselves, so pytest calls this."""
+    """Run the registered calls. Workers of pytest-xdist skip ``atexit``, so pytest calls this."""
     while _todo:
         do, args, kwargs = _todo.pop()
         do(*args, **kwargs)

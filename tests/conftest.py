@@ -1,4 +1,4 @@
-"""What pytest alone has to be told."""
+"""Settings for pytest alone."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import at_end, time_limit
 
 INSTALLING = ("test_install.py", "test_growing.py")
-"""The files whose tests share an environment."""
+"""The files whose tests share a virtual environment."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the stacks of a test that hangs written where they are seen at once."""
+    """Write the stacks of a hanging test to the real standard error, where they show at once."""
     config.addinivalue_line("markers", "alone: nothing may run beside it")
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture is not None:
@@ -25,15 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """End what the tests of this process shared."""
+    """Clean up the parts shared by the tests of this process."""
     at_end.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell which tests are to be alone, and begin with those that take long.
+    """Mark the tests that must run alone, and put the slow ones first.
 
-    Which lines the models run is not looked at: it takes three times as long, and other tests have
-    to run these lines, too.
+    Coverage is not measured in the models: it takes three times as long, and other tests must
+    cover these lines, too.
     """
     for item in items:
         if getattr(item.cls, "alone", False):
@@ -48,17 +48,17 @@ def _is_model(file: Path) -> bool:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Gives the tests of a class to one process: the class may have made something for all of them.
+    """Gives all tests of a class to one process, since the class may share parts among them.
 
-    The markers of pytest-xdist would do the same, but do nothing with pytest 9.2.
+    The markers of pytest-xdist would do the same, but have no effect with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        """Name those that one process has to run, of which this is one."""
+        """Return the name of the group of tests, for one process, to which a test belongs."""
         file = nodeid.partition("::")[0].rpartition("/")[2]
         return "installing" if file in INSTALLING else nodeid.rpartition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Share the tests out among the processes."""
+    """Return the scheduler that distributes the tests."""
     return Scheduling(config, log)

@@ -1,7 +1,7 @@
-"""How much the tests try.
+"""Profiles: the effort that the tests make.
 
-``ci`` is for every change. With ``CHAT_TESTS=nightly`` in the environment, what costs minutes has
-its full size: hypothesis tries more, more fails, more is said.
+``ci`` is for every change. With ``CHAT_TESTS=nightly`` in the environment, tests that cost minutes
+have their full size: more examples of hypothesis, more failures, more lines.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ PROFILE: Final = os.environ.get("CHAT_TESTS", "ci")
 NIGHTLY: Final = PROFILE == "nightly"
 
 NOT_NIGHTLY: Final = None if NIGHTLY else "only with CHAT_TESTS=nightly"
-"""Why what is only for the night is skipped: a ``skip`` of trial's."""
+"""The reason to skip a nightly test, or None: trial's attribute ``skip``."""
 
 _T = TypeVar("_T")
 
 
 def size(ci: _T, nightly: _T) -> _T:
-    """Return the one that is right for this run."""
+    """Return the value for the profile of this run."""
     return nightly if NIGHTLY else ci
 
 
 def examples(ci: int) -> int:
-    """Return how many examples of a property are tried, where ``ci`` are for every change."""
+    """Return the number of examples of a property; ``ci`` is the number for every change."""
     return size(ci, 16 * ci)
 
 
 def seed_of_run() -> int:
-    """Return what repeats a run that failed, as nearly as that is possible; it is printed."""
+    """Print and return the random seed, which repeats a failed run as nearly as possible."""
     seed = int(os.environ.get("CHAT_SEED", random.randrange(1 << 32)))
     print(f"CHAT_SEED={seed}")
     return seed
 
 
 def load() -> None:
-    """Have hypothesis go by the profile.
+    """Set hypothesis to the profile.
 
     :raises KeyError: if there is no such profile.
     """

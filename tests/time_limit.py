@@ -1,8 +1,8 @@
-"""No test hangs: when its time is over, the stacks of all threads are written and it fails.
+"""A time limit for every test: a test over its limit writes the stacks of all threads, and fails.
 
-A test has the seconds of trial's attribute ``timeout``. Trial itself looks at that only while its
-reactor runs. So a signal ends what keeps the reactor from running, and for what heeds no signal the
-process ends.
+The limit is trial's attribute ``timeout``, in seconds. Trial itself checks it only while its
+reactor runs. So a signal interrupts code that keeps the reactor from running; if even that does not
+help, the process ends.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from tests.profiles import size
 util.DEFAULT_TIMEOUT_DURATION = size(300.0, 3600.0)
 
 AGAIN = 5.0
-"""Seconds until it is tried once more to end a test: it may have gone on, with its clean-ups."""
+"""Seconds between attempts to end a test, which may go on with its clean-ups."""
 
 LAST = 60.0
-"""Seconds after which the process ends that can't be kept from what it does."""
+"""Seconds beyond the limit after which the process ends if the test still runs."""
 
 _stderr = os.dup(2)
 
 
 def write_stacks_to(file: int) -> None:
-    """Write stacks to a file from now on; at first that is the standard error."""
+    """Write stacks to a file descriptor from now on, instead of the standard error."""
     global _stderr
     os.close(_stderr)
     _stderr = file
 
 
 def _reactor_runs() -> bool:
-    # It is not imported here: whoever runs the tests may choose another one.
+    # Do not import the reactor here: the test runner may choose another one.
     reactor = sys.modules.get("twisted.internet.reactor")
     return bool(getattr(reactor, "running", False))
 
 
 class TookTooLong(BaseException):
-    """A test's time is over.
+    """A test has exceeded its time limit.
 
-    It is no ``Exception``: one would be caught in the midst of what is tested, which then goes on
-    with half of what it did, and hypothesis would try for minutes to make the example smaller.
+    It is no ``Exception``: the tested code would catch that in the middle of its work and go on,
+    and hypothesis would spend minutes to shrink the example.
     """
 
 
 @contextmanager
 def limit(seconds: float, what: str) -> Iterator[None]:
-    """Have what is done here end when its time is over.
+    """End the body of the ``with`` when its time is over.
 
-    :raises TookTooLong: then; and again if that was caught.
+    :raises TookTooLong: when the time is over; and again later if that was caught.
     """
     fired = 0
     over = False
@@ -72,7 +72,7 @@ def limit(seconds: float, what: str) -> Iterator[None]:
         why = f"{what} took more than {seconds:g} s"
         os.write(_stderr, f"\n{why}\n".encode())
         faulthandler.dump_traceback(_stderr)
-        # While the reactor turns, trial ends what waits for a Deferred.
+        # While the reactor runs, trial itself ends a test that waits for a Deferred.
         if fired > 1 or not _reactor_runs():
             raise TookTooLong(why)
 
@@ -100,7 +100,7 @@ def _limited(run: Callable[..., Any]) -> Callable[..., Any]:
             with limit(seconds, case.id()):
                 run(case, result)
         except TookTooLong:
-            # Of what is no Exception, trial tells nothing if it was a clean-up's.
+            # Trial does not report a BaseException of a clean-up.
             if case._passed:
                 result.addError(case, sys.exc_info())
 
@@ -108,5 +108,5 @@ def _limited(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Limit every test case of trial's, whoever runs it."""
+    """Limit the time of every test case of trial's, under any runner."""
     SynchronousTestCase.run = _limited(SynchronousTestCase.run)

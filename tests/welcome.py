@@ -1,4 +1,4 @@
-"""What the service says to people who come in, for all tests that wait for it or look at it.
+"""The service's lines to people who enter, for all tests that await or check them.
 
 Scripts wait for these lines, too: ``test_welcome.py`` holds their exact text.
 """
@@ -11,19 +11,19 @@ GREETING: Final = "-- welcome! what is your name?"
 
 
 def hello(name: str) -> str:
-    """What somebody is told whose name was granted."""
+    """Return the line to a person whose name was granted."""
     return f"-- hello {name}! /help shows what you can do"
 
 
 def in_room(room: str = "lobby") -> str:
-    """How the line begins that tells somebody about the room that it has come into."""
+    """Return the beginning of the line about a room that a person has entered."""
     return f"-- you are in #{room}"
 
 
 def entered(room: str = "lobby", company: str = "") -> str:
-    """All of that line.
+    """Return the whole line about a room that a person has entered.
 
-    :param company: who is there, as the line tells it.
+    :param company: the other people there, as the line lists them.
     """
     return in_room(room) + (f" with {company}" if company else ": no one else yet")
 

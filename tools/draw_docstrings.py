@@ -1,10 +1,10 @@
-"""Print docstrings of the package, drawn at random, for somebody who has not read the code.
+"""Print docstrings of the package, drawn at random, to test them on a new reader.
 
     python tools/draw_docstrings.py          ten of them
     python tools/draw_docstrings.py 5 -s 7   five; the seed 7 draws the same ones again
 
-Whoever reads one should be able to say in a sentence what the code does. Where that fails, mend the
-docstring, and draw again.
+A reader of one docstring should be able to say in a sentence what the code does. Mend the docstring
+if that fails, and draw again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def docstrings(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def main() -> None:
-    """Draw, and print."""
+    """Draw docstrings, and print them."""
     parser = argparse.ArgumentParser(description="Print docstrings drawn at random.")
     parser.add_argument("count", nargs="?", type=int, default=10, help="how many [%(default)s]")
     parser.add_argument("-s", "--seed", type=int, help="draw those of this seed again")

@@ -1,4 +1,4 @@
-"""Writes the tables of fields in docs/protocol.md, from the types of the messages.
+"""Write the tables of fields in docs/protocol.md, from the types of the messages.
 
 Run it after a change of chatservice/messages:
 
@@ -35,13 +35,13 @@ NAMES = {
 MANY = {"string": "strings", "room": "rooms", "person": "people", "event": "events"}
 
 OTHERS = {"A room": messages.RoomSeen, "A person": messages.Person, "Events": messages.Event}
-"""The classes under headings that are no types of messages."""
+"""The classes of headings that name no type of message."""
 
 Kind = type[msgspec.Struct]
 
 
 def kinds_under(heading: str) -> list[Kind]:
-    """Return the classes that a heading describes."""
+    """Return the message classes that a heading describes."""
     if heading in OTHERS:
         return [OTHERS[heading]]
     found = re.findall(r"`(\w+)`", heading)
@@ -51,7 +51,7 @@ def kinds_under(heading: str) -> list[Kind]:
 
 
 def type_of(hint: Any) -> str:
-    """Return the type of a field, in words."""
+    """Return the type of a field in words, from its type hint."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(type_of(one) for one in arguments if one is not types.NoneType)
@@ -61,7 +61,7 @@ def type_of(hint: Any) -> str:
 
 
 def there(field: msgspec.structs.FieldInfo, asked: bool) -> str:
-    """Return whether a field is needed, or always there; or the default that stands for it."""
+    """Return the cell that tells whether a field is needed or always there, or its default."""
     if field.required or field.default_factory is not msgspec.NODEFAULT:
         return "yes"
     if field.default is None:
@@ -80,7 +80,7 @@ def meaning(kind: Kind, name: str) -> str:
 
 
 def rows_of(kinds: list[Kind]) -> list[str]:
-    """Return the rows of a table: one for each field of some kinds of messages."""
+    """Return the table rows of some kinds of messages: one for each field."""
     rows: dict[str, str] = {}
     for kind in kinds:
         hints = typing.get_type_hints(kind)
@@ -103,13 +103,13 @@ def rows_of(kinds: list[Kind]) -> list[str]:
 
 
 def table_of(kinds: list[Kind]) -> str:
-    """Return the table of the fields of some kinds of messages, as Markdown."""
+    """Return the Markdown table of the fields of some kinds of messages."""
     head = f"| field | type | {'needed' if issubclass(kinds[0], Request) else 'always'} | is |"
     return "\n".join([head, "|---|---|---|---|", *rows_of(kinds)]) + "\n"
 
 
 def written(document: str) -> str:
-    """Return the document with all its tables made anew."""
+    """Return the document with all its tables rebuilt."""
     parts = re.split(r"(?m)^(### .*\n)", document)
     for at in range(1, len(parts), 2):
         if "\n| field |" in parts[at + 1]:

@@ -1,10 +1,10 @@
-"""Write chatservice/text/unicode_data.py: what the service has to know of Unicode.
+"""Write chatservice/text/unicode_data.py, the tables of Unicode that the service needs.
 
     python3 -m venv /tmp/unicode
     /tmp/unicode/bin/pip install -r tools/unicode_data.txt
     /tmp/unicode/bin/python tools/unicode_data.py > chatservice/text/unicode_data.py
 
-It asks packages that carry Unicode's own files: ICU for confusables.txt and DerivedAge.txt,
+It reads packages that carry Unicode's own files: ICU for confusables.txt and DerivedAge.txt,
 fonttools for Scripts.txt and ScriptExtensions.txt, and unicodedata2 for UnicodeData.txt.
 """
 
@@ -21,11 +21,11 @@ import unicodedata2 as unicode
 from fontTools.unicodedata import Scripts, script_extension, script_name
 
 BASE = (13, 0)
-"""The version of Unicode that the oldest Python knows on which the service runs."""
+"""The version of Unicode in the oldest supported Python."""
 
 EVERY = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x110000))]
 
-# Default_Ignorable_Code_Point (UAX #44) is removed from text, or looked at where it stands.
+# Default_Ignorable_Code_Point (UAX #44): removed from text, or checked in its context.
 _FILLERS = "\u115f\u1160\u3164\uffa0"
 _IGNORABLE_MARKS = {
     *"\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f",
@@ -33,14 +33,14 @@ _IGNORABLE_MARKS = {
 }
 _BRAILLE_BLANK = "\u2800"
 
-# PRECIS (RFC 8264, section 9.6) lets these be a part of names, though they are punctuation.
+# Punctuation that PRECIS (RFC 8264, section 9.6) allows in names.
 _EXCEPTIONS = "\u00b7\u0375\u05f3\u05f4\u30fb"
 
 _SPOOFS = icu.SpoofChecker()
 
 
 def age(character: str) -> tuple[int, int]:
-    """Return since which version there is a character, even if ICU does not know it yet."""
+    """Return the version that added a character; (99, 0) if ICU does not know it yet."""
     major, minor = map(int, str(icu.Char.charAge(character)).split(".")[:2])
     return (major, minor) if major else (99, 0)
 
@@ -53,7 +53,7 @@ KNOWN = {c for c in ASSIGNED if age(c) <= BASE}
 
 
 def folded(text: str) -> str:
-    """Return what :func:`chatservice.text.names.key` makes of a text before it looks at looks."""
+    """Return a text as :func:`chatservice.text.names.key` folds it before it maps looks."""
     for _ in range(2):
         text = unicode.normalize("NFD", text).upper().casefold()
         text = unicode.normalize("NFKC", text)
@@ -61,23 +61,23 @@ def folded(text: str) -> str:
 
 
 def prototype(text: str) -> str:
-    """Return what a text looks like (UTS #39, section 4: the skeleton).
+    """Return the look of a text (UTS #39, section 4: the skeleton).
 
-    An m is an m, and not the r and n of which its prototype is made.
+    An m stays an m, though its prototype is r and n.
     """
     return str(_SPOOFS.getSkeleton(0, text)).replace("rn", "m")
 
 
 def small_capital(character: str) -> str:
-    """Return the letter that is made small; Unicode does not say that these look alike."""
+    """Return the letter of a small capital, or ``""``; Unicode does not list these as alike."""
     before, _, letter = unicode.name(character, "").rpartition(" ")
     return letter.lower() if before == "LATIN LETTER SMALL CAPITAL" and len(letter) == 1 else ""
 
 
 def reading(character: str) -> str:
-    """Return what a character looks like, if a bar is a capital I, as it is in most scripts.
+    """Return the look of a character, where a bar is a capital I, as in most scripts.
 
-    But a Latin letter that is made of an l and of something else has an l.
+    A Latin letter that is made of an l and something else keeps the l.
     """
     seen = prototype(character)
     made_of_l = "Latn" in script_extension(character) and seen.strip("l")
@@ -85,9 +85,9 @@ def reading(character: str) -> str:
 
 
 def look(character: str, small: dict[str, str]) -> str:
-    """Return what a character looks like in one of its two cases.
+    """Return the look of a character in one of its two cases.
 
-    In ASCII, if it looks like anything there in the case that is shown most, or in the other.
+    The look is in ASCII if either case looks like ASCII; the case shown most comes first.
     """
     if character in small:
         return small[character]
@@ -102,7 +102,7 @@ def look(character: str, small: dict[str, str]) -> str:
 
 
 def look_alikes() -> dict[str, str]:
-    """Return what each character looks like that looks like others, as parts of keys of names."""
+    """Return the look of each character that looks like others, for keys of names."""
     parts = [
         character
         for character in sorted(KNOWN)
@@ -111,11 +111,11 @@ def look_alikes() -> dict[str, str]:
         and folded(character) == character
     ]
     small = {part: small_capital(part) for part in parts if small_capital(part)}
-    # Others may look like a small capital, whose prototype another one is.
+    # Another character may be the prototype of a small capital, and look like it.
     for capital, letter in list(small.items()):
         small.setdefault(folded(prototype(capital)), letter)
     looks = {part: look(part, small) for part in parts}
-    # What looks like nothing at all is no part of a name.
+    # A character without any look can be no part of a name.
     looks = {part: as_ for part, as_ in looks.items() if as_ and part != as_}
     for part in looks:
         for _ in range(9):
@@ -129,11 +129,11 @@ def look_alikes() -> dict[str, str]:
 
 
 def shapes() -> dict[str, str]:
-    """Return what letters and digits look like in ASCII as they are shown.
+    """Return the ASCII look of letters and digits as they are shown.
 
-    Where there is but one case, what looks like any other Latin letter is among them. A bar is an
-    l, so what it looks like has another key than it has; but a capital is an I if its small letter
-    is no bar. What is written from right to left is left out: who reads it does not read Latin.
+    A letter of one case also counts if it looks like a Latin letter outside ASCII. A bar is an l,
+    so its look has another key than the bar; but a capital is an I if its small letter is no bar.
+    Right-to-left letters are left out: people do not read them as Latin.
     """
     found = {}
     for letter in sorted(KNOWN):
@@ -155,7 +155,7 @@ def shapes() -> dict[str, str]:
 
 
 def is_latin(text: str) -> bool:
-    """Tell whether all of a text could be part of a Latin one."""
+    """Tell whether a text could be all Latin."""
     return all(script_extension(character) & {"Latn", "Zyyy", "Zinh"} for character in text)
 
 
@@ -163,7 +163,7 @@ def is_latin(text: str) -> bool:
 
 
 def ranges(characters: Iterable[str]) -> str:
-    """Write down characters: ``41-5A C0``."""
+    """Write characters as hexadecimal ranges: ``41-5A C0``."""
     codes = sorted(map(ord, characters))
     found = []
     for _, run in groupby(enumerate(codes), lambda pair: pair[1] - pair[0]):
@@ -173,7 +173,7 @@ def ranges(characters: Iterable[str]) -> str:
 
 
 def scripts() -> dict[str, str]:
-    """Return the characters of each script, or of all scripts that share them."""
+    """Return the characters of each script, or set of scripts that share them, as ranges."""
     found = defaultdict(list)
     for character in KNOWN:
         found[" ".join(sorted(script_extension(character)))].append(character)
@@ -181,28 +181,28 @@ def scripts() -> dict[str, str]:
 
 
 def script_names(shared: Iterable[str]) -> dict[str, str]:
-    """Return what the scripts are called."""
+    """Return the names of scripts by their codes."""
     return {code: script_name(code) for code in sorted({*" ".join(shared).split()})}
 
 
 def newer(*categories: str) -> str:
-    """Return the characters that are newer than the base, by the first letters of categories."""
+    """Return the characters newer than the base, in categories that begin with some letters."""
     return ranges(
         c for c in ASSIGNED if c not in KNOWN and unicode.category(c).startswith(categories)
     )
 
 
 def marks() -> str:
-    """Return the combining marks, but those that are ignored by default."""
+    """Return the combining marks, except those ignored by default."""
     return ranges(
         c for c in ASSIGNED if unicode.category(c)[0] == "M" and c not in _IGNORABLE_MARKS
     )
 
 
 def plain() -> str:
-    """Return the characters that are safe to show in whatever order they come.
+    """Return the characters that are safe to show in any order.
 
-    Beyond the first plane, these are symbols and ideographs: the other scripts there are rare.
+    Beyond the first plane, these are symbols and ideographs; the other scripts there are rare.
     """
     spaces = "\u0020\u00a0\u3000"
     return ranges(
@@ -218,7 +218,7 @@ def plain() -> str:
 
 
 def literal(text: str) -> str:
-    """Write a string, with escapes for what can't be seen or is written from right to left."""
+    """Write a string literal, with escapes for invisible and right-to-left characters."""
     return '"' + "".join(map(_shown, text)) + '"'
 
 
@@ -233,7 +233,7 @@ def _shown(character: str) -> str:
 
 
 def mapping(name: str, values: dict[str, str], doc: str) -> str:
-    """Write a dictionary of strings, its long values in many lines."""
+    """Write a dictionary of strings, with long values on several lines."""
     lines = []
     for key, value in values.items():
         parts = textwrap.wrap(value, 84) if " " in value else split(value, 24)
@@ -246,18 +246,18 @@ def mapping(name: str, values: dict[str, str], doc: str) -> str:
 
 
 def split(text: str, length: int) -> list[str]:
-    """Cut a text into pieces of a length."""
+    """Split a text into pieces of a length."""
     return [text[at : at + length] for at in range(0, len(text), length)]
 
 
 def listing(name: str, value: str, doc: str) -> str:
-    """Write ranges."""
+    """Write a constant of ranges, on several lines."""
     body = "\n".join(f'    "{line} "' for line in textwrap.wrap(value, 90))
     return f'{name}: Final = (\n{body}\n)\n"""{doc}"""\n'
 
 
 def grouped(pairs: dict[str, str]) -> dict[str, str]:
-    """Return by what it is that others look like: all of these."""
+    """Group characters by their look; each look gives all characters that have it."""
     groups: dict[str, str] = defaultdict(str)
     for source, target in pairs.items():
         groups[target] += source
@@ -270,9 +270,9 @@ def main() -> None:
     by_script = scripts()
     version, newest = ".".join(map(str, BASE)), unicode.unidata_version
     said = [
-        f'''"""What the service has to know of Unicode, as tools/unicode_data.py has written it.
+        f'''"""Tables of Unicode that the service needs, written by tools/unicode_data.py.
 
-It is of Unicode {newest}; looks are of Unicode {icu.UNICODE_VERSION}. Ranges are hexadecimal.
+They are of Unicode {newest}; looks are of Unicode {icu.UNICODE_VERSION}. Ranges are hexadecimal.
 """
 
 # fmt: off
@@ -285,19 +285,19 @@ from typing import Final
         mapping(
             "SCRIPTS",
             by_script,
-            f"The characters of Unicode {version}, by all the scripts to which they belong.",
+            f"The characters of Unicode {version}, by the set of their scripts.",
         ),
-        mapping("SCRIPT_NAMES", script_names(by_script), "What the scripts are called."),
-        mapping("LOOK_ALIKES", grouped(looks), "What stands for all that look like it, in keys."),
+        mapping("SCRIPT_NAMES", script_names(by_script), "The names of the scripts, by code."),
+        mapping("LOOK_ALIKES", grouped(looks), "Characters that look alike, by look in keys."),
         mapping(
             "SHAPES",
             grouped(shapes()),
-            "What looks like ASCII, or else Latin, as it is shown.",
+            "Characters that look like ASCII, or else Latin, as shown, by look.",
         ),
-        listing("PLAIN", plain(), "What is safe to show in whatever order it comes."),
-        listing("MARKS", marks(), "Combining marks, but those that are ignored by default."),
-        listing("NEWER_FORMATS", newer("Cf"), f"Format characters that Unicode {version} has not."),
-        listing("NEWER", newer("L", "N", "P", "S", "Z"), f"What else Unicode {version} has not."),
+        listing("PLAIN", plain(), "Characters that are safe to show in any order."),
+        listing("MARKS", marks(), "Combining marks, except those ignored by default."),
+        listing("NEWER_FORMATS", newer("Cf"), f"Format characters newer than Unicode {version}."),
+        listing("NEWER", newer("L", "N", "P", "S", "Z"), f"Others newer than Unicode {version}."),
     ]
     sys.stdout.write("\n".join(said))
 

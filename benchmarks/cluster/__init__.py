@@ -1,7 +1,7 @@
-"""Several nodes that are one chat, beside a single process: what a line costs, and how late it is.
+"""Several nodes as one chat, beside a single process: the cost and the latency of a line.
 
-Everything that is received is checked as always; and in the end the files of all nodes have to hold
-the same, which is all that was said.
+Every byte received is checked as always. At the end, the files of all nodes must hold the same
+lines, which are all lines said.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.workloads import Result
 __all__ = ["KINDS", "QUICK", "TASKS", "run"]
 
 FLOOR = 0.5
-"""The least that one node of a cluster is to reach of what a single process does."""
+"""The least share of a single process's lines per CPU-second that one node is to reach."""
 
 ALONE, ONE = "alone", "one"
 
@@ -40,7 +40,7 @@ def run(
     seconds: float,
     tell: Callable[[str], None],
 ) -> tuple[bool, list[str]]:
-    """Measure all, round by round; returns whether all was right, and the tables."""
+    """Measure all, round by round; return whether all was right, and the tables."""
     if why := Brokers.missing():
         raise SystemExit(f"benchmarks: {why}")
     results: Results = {key: {} for key in tasks}
@@ -61,7 +61,7 @@ def run(
 
 
 def measure(task: Task, kind: Kind, seconds: float) -> Result:
-    """Start brokers and nodes, put a load on them, and see what each has stored."""
+    """Start brokers and nodes, put a load on them, and check the history of each."""
     result = Result()
     with ExitStack() as stack:
         folder = tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True)
@@ -86,7 +86,7 @@ def measure(task: Task, kind: Kind, seconds: float) -> Result:
 
 
 def stored(histories: Sequence[Path], said: int) -> bool:
-    """Tell whether each file comes to hold so many lines, all of them the same, with their ids."""
+    """Wait, and tell whether all files hold that many lines, the same ones with the same ids."""
     deadline = time.monotonic() + PATIENCE
     seen = []
     for history in histories:
@@ -100,7 +100,7 @@ def stored(histories: Sequence[Path], said: int) -> bool:
 
 
 def compare(results: Mapping[str, Result]) -> None:
-    """Add to the results of a round how they are beside that of the single process."""
+    """Add to the results of a round their comparison with the single process."""
     alone = results[ALONE].figures if ALONE in results else {}
     for kind, result in results.items():
         figures = result.figures
@@ -115,7 +115,7 @@ def compare(results: Mapping[str, Result]) -> None:
 
 
 def floors(tasks: Mapping[str, Task], results: Results) -> list[str]:
-    """Write what was to be reached, and what was."""
+    """Return the table of goals and the ratios reached, as Markdown."""
     lines = [
         "### What is to be reached",
         "",

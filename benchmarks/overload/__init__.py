@@ -1,6 +1,6 @@
-"""Too much of everything: what comes of those who overdo it, and how the others fare meanwhile.
+"""Overload scenarios: how the server treats members that overdo it, and all the others meanwhile.
 
-Each scenario puts its load on a real server, with its history, and checks all that is received.
+Each scenario puts its load on a real server, with its history, and checks all bytes received.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 def run(scale: float, only: str = "") -> tuple[bool, list[str]]:
-    """Go through the scenarios, and print a table for each.
+    """Run the scenarios, and print a table for each.
 
-    :param scale: 1 for all of it; less for fewer members or less time.
-    :param only: a part of the titles of those to go through.
-    :returns: whether all held, and the lines that were printed.
+    :param scale: 1 for the full size; less for fewer members or less time.
+    :param only: a part of the titles of the scenarios to run.
+    :returns: whether all limits held, and the printed lines.
     """
     held, lines = True, []
     for scenario in SCENARIOS:
@@ -37,7 +37,7 @@ def run(scale: float, only: str = "") -> tuple[bool, list[str]]:
 
 
 def table(title: str, result: Result) -> str:
-    """Write a result in Markdown."""
+    """Return a result as a Markdown table."""
     lines = [f"### {title}", "", "| what | value | limit | holds |", "|---|---|---|---|"]
     for row in result.rows:
         holds = ("yes" if row.ok else "**no**") if row.limit else ""

@@ -1,4 +1,4 @@
-"""A disk that stalls inside a commit: a library that is preloaded lets a write take its time."""
+"""A disk that stalls inside a commit, simulated by a preloaded library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.verify import Wrong
 
 STALL = 2.0
 WANTED, STALLING = "stall-wanted", "stalling"
-"""Files in the server's folder: the first asks for a stall, the second tells that it has begun."""
+"""Files in the server's folder: one asks for a stall, the other tells that it has begun."""
 
 SHIM = rf"""
 #define _GNU_SOURCE
@@ -67,7 +67,7 @@ STALLED(pwrite64, off64_t)
 
 
 class OnSlowDisk(Chatservice):
-    """The same, where a write stalls when it is wanted."""
+    """Our server with the library preloaded: a write stalls on demand."""
 
     def __init__(self, shim: Path) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class OnSlowDisk(Chatservice):
 
 
 class Witness:
-    """A member who reads only when told to, on a socket of its own."""
+    """A member with a socket of its own, which reads only on demand."""
 
     def __init__(self, name: str, port: int) -> None:
         self.received = b""
@@ -92,17 +92,17 @@ class Witness:
         self.read(b"-- you are in ")
 
     def say(self, *lines: str) -> None:
-        """Say lines, or ask."""
+        """Send lines or commands."""
         self._socket.sendall("".join(line + "\n" for line in lines).encode())
 
     def read(self, until: bytes) -> None:
-        """Read until something has come."""
+        """Read until some bytes have come."""
         while until not in self.received:
             if not self._read():
                 raise Wrong(f"the server hung up, and never sent {until!r}")
 
     def read_all(self) -> None:
-        """Read until the server hangs up, or has ended."""
+        """Read until the connection ends."""
         while self._read():
             pass
 
@@ -115,17 +115,17 @@ class Witness:
         return data
 
     def said(self, after: bytes = b"") -> list[str]:
-        """What was said, of all that was received; of the past too, without its time."""
+        """Return the said lines among those received, of the history too, without times."""
         lines = self.received.rpartition(after)[2].decode() if after else self.received.decode()
         return re.findall(r"^(?:\[\d\d:\d\d\] )?(<.*)\r$", lines, re.M)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
 
 class StalledDisk(Scenario):
-    """The disk stalls, and goes on; then again, and the server is killed meanwhile."""
+    """The disk stalls and goes on; then it stalls again, and the server is killed meanwhile."""
 
     title = "The disk stalls for 2 seconds inside a commit"
     members = 100
@@ -147,7 +147,7 @@ class StalledDisk(Scenario):
             return [*self.survive(contestant, scale), *self.kill(contestant, scale)]
 
     def survive(self, contestant: Chatservice, scale: float) -> list[Row]:
-        """Let the disk stall, and see that all goes on."""
+        """Let the disk stall, and check that delivery waits and then goes on."""
         with serving(contestant, Load) as (folder, load):
             crowd(load, self.members, range(self.speakers))
             self.talk(load, scale)
@@ -174,13 +174,13 @@ class StalledDisk(Scenario):
             ]
 
     def talk(self, load: Load, scale: float) -> None:
-        """Let them talk for a while, and on."""
+        """Let the speakers talk for a while, and leave them talking."""
         load.every(self.speakers / self.rate, range(self.speakers))
         load.run(self.seconds * scale)
 
     @staticmethod
     def stall(folder: Path, load: Load) -> None:
-        """Let the disk stall, and all be read that was sent before."""
+        """Let the disk stall, and read all lines sent before."""
         (folder / WANTED).touch()
         deadline = time.perf_counter() + PATIENCE
         while not (folder / STALLING).exists():
@@ -190,7 +190,7 @@ class StalledDisk(Scenario):
         load.run(STALL / 10)
 
     def kill(self, contestant: Chatservice, scale: float) -> list[Row]:
-        """Let the disk stall, and kill the server meanwhile; then start it again."""
+        """Kill the server while the disk stalls, start it again, and compare the histories."""
         with ExitStack() as stack:
             folder, load = stack.enter_context(serving(contestant, Load))
 

@@ -1,10 +1,10 @@
-"""Connections that are no use to anybody, in a process of their own.
+"""A process of nuisance connections, which never give a name.
 
-It is given a port, how many there are of each kind, and a seed. Of three kinds there are so many:
-who says nothing, who says a byte a second, and who sends as much as is taken: noise, floods of 0xFF
-and floods of newlines, in turns. They connect at a bounded rate, and who is closed comes back.
+Its arguments are a port, the count of each kind, and a seed. There are three kinds: silent ones,
+ones that send a byte a second, and ones that send as fast as the server reads: noise, floods of
+0xFF and floods of newlines, in turns. They connect at a bounded rate; a closed one reconnects.
 
-When its input ends, it writes its figures, and ends.
+When its input ends, the process writes its figures, and ends.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from collections import deque
 HOST = "127.0.0.1"
 RESET = struct.pack("ii", 1, 0)
 RATE = 100
-"""So many connect in a second."""
+"""New connections a second."""
 BUFFER = 32 << 10
-"""Bytes that the kernel keeps of what one has sent: so much more is taken only as it is read."""
+"""Bytes in the kernel's send buffer of a connection; more are taken only as it is read."""
 CHUNK = 4 << 10
 SIZE = 1 << 20
 LINE = 128
-"""Bytes of a line of noise: too many for a name, so that nobody gets one by chance."""
+"""Bytes of a line of noise: too many to be granted as a name by chance."""
 SILENT, TRICKLE, FLOOD = range(3)
 
 
 def noise(seed: int) -> bytes:
-    """Make random bytes, in lines."""
+    """Return random bytes, in lines."""
     source = random.Random(seed)
     endless = bytes.maketrans(b"\r\n", b"??")
     lines = (source.randbytes(LINE - 1).translate(endless) for _ in range(SIZE // LINE))
@@ -41,10 +41,10 @@ def noise(seed: int) -> bytes:
 
 
 class Nuisances:
-    """All connections.
+    """All nuisance connections.
 
     :ivar sent: bytes that the kernel took.
-    :ivar connected: how often somebody connected.
+    :ivar connected: the count of connections made.
     """
 
     def __init__(self, port: int, each: int, seed: int) -> None:
@@ -54,7 +54,7 @@ class Nuisances:
         self._floods = (noise(seed), b"\xff" * SIZE, b"\n" * SIZE)
         self._epoll = select.epoll()
         self._sockets: dict[int, tuple[socket.socket, int]] = {}
-        # How far each is in its flood.
+        # The position of each in its flood.
         self._at: dict[int, int] = {}
         floods = (FLOOD + number % len(self._floods) for number in range(each))
         self._away = deque([*[SILENT] * each, *[TRICKLE] * each, *floods])
@@ -63,7 +63,7 @@ class Nuisances:
         self._next_byte = 0.0
 
     def run(self) -> None:
-        """Go on until the input ends."""
+        """Serve the connections until the input ends."""
         self._epoll.register(sys.stdin, select.EPOLLIN)
         while True:
             for fd, events in self._epoll.poll(0.01):
@@ -82,7 +82,7 @@ class Nuisances:
         peer = socket.socket()
         peer.setblocking(False)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        # Who ends takes back what was not read: the end of its input would end its line.
+        # Close with a reset, which discards unread bytes: a plain end would complete a line.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         peer.connect_ex((HOST, self._port))
         self.connected += 1
@@ -129,9 +129,9 @@ class Nuisances:
 
 
 def main() -> None:
-    """Do as the arguments say."""
+    """Run nuisances as the arguments say, and print the figures."""
     port, each, seed = map(int, sys.argv[1:])
-    # Who measures has the same processor, and goes first.
+    # The measuring process has the same processor, and must go first.
     os.nice(19)
     nuisances = Nuisances(port, each, seed)
     nuisances.run()

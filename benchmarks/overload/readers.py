@@ -1,4 +1,4 @@
-"""Too many who read, and readers who do not."""
+"""Overload by readers: too many of them, or readers that stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.verify import Wrong
 
 
 class FullRoom(Scenario):
-    """A full room, for a while; the server remembers all that it may before anybody comes in."""
+    """A full room, for a while, on a server whose memory of recent lines is already full."""
 
     title = "10,000 members in one room, 20 lines a second, five minutes"
     members = 10_000
@@ -27,7 +27,7 @@ class FullRoom(Scenario):
     seconds = 300.0
     recent = 10_000
     most = 4 * MIB
-    """By how much its memory may grow."""
+    """Bytes by which the server's memory may grow."""
 
     def measure(self, scale: float) -> list[Row]:
         """See :meth:`.Scenario.measure`."""
@@ -63,7 +63,7 @@ class FullRoom(Scenario):
             ]
 
     def fill(self, contestant: Chatservice, load: Load) -> int:
-        """Let somebody say as many lines as the server remembers; returns the count."""
+        """Say as many lines as the server remembers; return the count."""
         before = Load(contestant, load.server)
         try:
             crowd(before, 2, [0])
@@ -75,9 +75,9 @@ class FullRoom(Scenario):
 
 
 class StoppedReaders(Scenario):
-    """Readers who stop, and read on later; of whom no latencies are taken.
+    """Readers that stop, and read on later; their latencies are not taken.
 
-    They are the first tenth of the members, where a load takes no samples.
+    They are the first tenth of the members, of which a load samples none.
     """
 
     title = "100 of 1,000 readers stop, and read on later"
@@ -87,7 +87,7 @@ class StoppedReaders(Scenario):
     seconds = 10.0
     stopped = 30.0
     most = 64 * MIB
-    """By how much more memory all may take up, the server's own and the kernel's for it."""
+    """Bytes by which memory may grow, the server's own and its sockets' together."""
 
     def measure(self, scale: float) -> list[Row]:
         """See :meth:`.Scenario.measure`."""
@@ -153,13 +153,13 @@ class StoppedReaders(Scenario):
 
     @staticmethod
     def backlog(load: Load, member: int) -> int:
-        """How many bytes of lines have been said that a member, no speaker, has not read."""
+        """Return the bytes of lines that a member, not a speaker, has not read yet."""
         said = sum(len(speaker.said) for speaker in load.speakers.values())
         return said * load.rooms[0].length - load.connections[member].checked
 
 
 def talk(load: Load, seconds: float, kernel: SocketMemory) -> list[float]:
-    """Let them talk, and look at the kernel's memory now and then, but not while it is measured."""
+    """Let the speakers talk; look at the kernel's memory only between measurements."""
     latencies: list[float] = []
     end = time.perf_counter() + seconds
     while (left := end - time.perf_counter()) > 0:
@@ -170,9 +170,9 @@ def talk(load: Load, seconds: float, kernel: SocketMemory) -> list[float]:
 
 
 class SocketMemory:
-    """The kernel's memory for the connections of a port, or of the machine if there is no ``ss``.
+    """The kernel's memory for connections of a port, or of the whole machine without ``ss``.
 
-    :ivar most: the most that was seen, in bytes.
+    :ivar most: the peak so far, in bytes.
     """
 
     def __init__(self, port: int) -> None:
@@ -181,11 +181,11 @@ class SocketMemory:
         self.look()
 
     def look(self) -> int:
-        """See how much it is now, in bytes."""
+        """Return the memory in use now, in bytes."""
         if shutil.which("ss"):
             command = ["ss", "-tmnH", "state", "connected", f"sport = :{self._port}"]
             table = subprocess.run(command, capture_output=True, check=True).stdout
-            # What was received, what is allocated ahead, what waits to be sent or acknowledged.
+            # Memory of received bytes, of allocations ahead, and of bytes unsent or unacknowledged.
             sizes = re.findall(rb"skmem:\(r(\d+),.*?,f(\d+),w(\d+),", table)
             now = sum(sum(map(int, size)) for size in sizes)
         else:
@@ -196,7 +196,7 @@ class SocketMemory:
 
 
 def unread(load: Load, member: int) -> int:
-    """How many bytes a member could read at once."""
+    """Return the bytes that a member could read at once."""
     size = array.array("i", [0])
     fcntl.ioctl(load.connections[member].socket, termios.FIONREAD, size)
     return size[0]

@@ -1,4 +1,4 @@
-"""What the scenarios of an overload have in common: rounds, rows, and limits."""
+"""The common parts of overload scenarios: rounds, rows, and limits."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from benchmarks.verify import Wrong
 
 MIB = 1 << 20
 ROUNDS = 3
-"""How often it is tried until what others do on the machine does not spoil it."""
+"""The most rounds, if other load on the machine spoils the latencies."""
 MOST = 1.5
-"""By which factor a latency may rise."""
+"""The factor by which a latency may rise."""
 FLOOR = 0.002
-"""Latencies below so many seconds count as so many."""
+"""Latencies below this, in seconds, count as this."""
 ROOM = "lobby"
 
 
 @dataclass
 class Row:
-    """A figure.
+    """A row of a table, for one figure.
 
-    :ivar limit: what it has to be; ``""`` if it is only told.
-    :ivar noisy: whether what else runs on the machine can be to blame if it is not.
+    :ivar limit: the limit, in words; ``""`` if the figure has none.
+    :ivar noisy: whether other load on the machine may have caused a miss of the limit.
     """
 
     what: str
@@ -42,24 +42,24 @@ class Row:
 
 @dataclass
 class Result:
-    """What came of a scenario: the rows of all its rounds, and whether all held in the last."""
+    """The result of a scenario: the rows of all rounds, and whether all limits held in the last."""
 
     rows: list[Row]
     held: bool
 
 
 class Scenario(ABC):
-    """Too much of something, and how others fare meanwhile.
+    """An overload of one kind, and its effect on the other members.
 
-    :ivar title: as it stands above its table.
+    :ivar title: the title of its table.
     """
 
     title: str
 
     def run(self, scale: float) -> Result:
-        """Measure it, again if only latencies were too high.
+        """Run the scenario, and repeat it if only latencies were too high.
 
-        :param scale: 1 for all of it; less for fewer members or less time.
+        :param scale: 1 for the full size; less for fewer members or less time.
         """
         rows: list[Row] = []
         for number in range(1, ROUNDS + 1):
@@ -78,7 +78,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def measure(self, scale: float) -> list[Row]:
-        """Do one round, with a server of its own.
+        """Run one round, with a server of its own.
 
         :raises Wrong: if a line was not delivered as it should be.
         """
@@ -91,7 +91,7 @@ _Load = TypeVar("_Load", bound=Load)
 def serving(
     contestant: Chatservice, kind: Callable[[Chatservice, Server], _Load]
 ) -> Iterator[tuple[Path, _Load]]:
-    """Start a server, in a folder of its own, and a load of some kind for it; both end."""
+    """Run a server in a temporary folder, with a load for it; end both afterwards."""
     with tempfile.TemporaryDirectory(prefix="overload-", ignore_cleanup_errors=True) as name:
         server = contestant.start(Path(name))
         load = kind(contestant, server)
@@ -103,34 +103,34 @@ def serving(
 
 
 def crowd(load: Load, members: int, speakers: Sequence[int]) -> None:
-    """Let members come into one room, where some are to speak."""
+    """Let members enter one room, some of them as speakers."""
     everybody = range(members)
     load.enter({number: [ROOM] for number in everybody})
     load.gather({ROOM: everybody}, speakers)
 
 
 def stored(folder: Path) -> list[tuple[str, str]]:
-    """List who said what, as the history file of a folder has it."""
+    """List the speaker and the text of each line in the history file of a folder."""
     with closing(sqlite3.connect(folder / "chat.sqlite")) as connection:
         query = "SELECT author, text FROM events WHERE kind = 'said' ORDER BY id"
         return connection.execute(query).fetchall()
 
 
 def kept(folder: Path, load: Load) -> Row:
-    """Tell whether all that was said is stored, and was heard by everybody it is for."""
+    """Return the row on lines lost: whether all lines said are stored."""
     count = len(stored(folder))
     heard = f"{load.said:,} said, each heard by all others in order; {count:,} in the history"
     return Row("nothing lost", heard, "as many", count == load.said)
 
 
 def at_99(latencies: list[float]) -> float:
-    """The latency that 99 % are below, in seconds."""
+    """Return the 99th percentile of latencies, in seconds."""
     latencies.sort()
     return latencies[int(len(latencies) * 0.99)] if latencies else float("nan")
 
 
 def p99(what: str, latency: float, quiet: float | None = None) -> Row:
-    """Tell a latency, and whether it is about what it is without the overload."""
+    """Return the row of a latency, with a limit by the latency without the overload."""
     row = Row(f"p99 {what}", f"{latency * 1000:.1f} ms", noisy=True)
     if quiet is not None:
         limit = MOST * max(quiet, FLOOR)
@@ -139,5 +139,5 @@ def p99(what: str, latency: float, quiet: float | None = None) -> Row:
 
 
 def mib(size: int) -> str:
-    """Tell a size in bytes."""
+    """Write a size in bytes as MiB."""
     return f"{size / MIB:.1f} MiB"

@@ -1,4 +1,4 @@
-"""Who writes too much, or what is no use to anybody."""
+"""Overload by writers: a member that floods, and nuisance connections."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from benchmarks.overload.rounds import (
 from benchmarks.verify import WORDS, Wrong
 
 RATE, BURST = 5, 20
-"""Lines a second, and at once, that are read of a member by default."""
+"""Lines a second, and in a burst, that the server accepts from a member by default."""
 MB = 1_000_000
 GOLDEN = (5**0.5 - 1) / 2
-"""Its multiples are nowhere near those of each other."""
+"""The golden ratio: the fractional parts of its multiples are evenly spread."""
 
 
 class Limited(Chatservice):
-    """The same, with its limit of how fast one is read, as a user would start it."""
+    """Our server with its rate limit, as a user would start it."""
 
     lifted = tuple(name for name in Chatservice.lifted if name != "rate")
 
 
 class Piping(Load):
-    """A load of which one member says lines as fast as they are taken.
+    """A load in which one member says lines as fast as the server reads them.
 
-    Its lines are said at no time, so that they have no latency.
+    Those lines have an infinite time of saying, so that their latencies can be left out.
     """
 
     piping: Connection | None = None
@@ -53,7 +53,7 @@ class Piping(Load):
     taken = 0
 
     def pipe(self, number: int, lines: int) -> None:
-        """Let a member begin to say so many lines."""
+        """Let a member begin to say a number of lines."""
         self.number, self.piping = number, self.connections[number]
         self.speakers[number].said.extend(array("d", repeat(float("inf"), lines)))
         self._lines = self._say(number, lines)
@@ -75,7 +75,7 @@ class Piping(Load):
             self.taken += len(chunk)
 
     def finish_all_but(self, stored: Callable[[], int]) -> None:
-        """Let everybody hear what the others said, and of the one all that is stored."""
+        """Wait until all have received the other speakers' lines and the piped lines stored."""
         self._due.clear()
         speaker = self.speakers[self.number]
         said = speaker.said
@@ -92,7 +92,7 @@ class Piping(Load):
 
 
 class Pipe(Scenario):
-    """One member pipes in a file; a few of the others talk."""
+    """One member pipes in a file while a few others talk."""
 
     title = "One member pipes in 100 MB of lines"
     megabytes = 100
@@ -112,7 +112,7 @@ class Pipe(Scenario):
 
             crowd(load, self.members, [*range(self.speakers), pipe])
             before = piped()
-            # Each at a pace of its own, so that lines meet by chance, as those of people do.
+            # Each has its own pace, so that lines coincide by chance, as people's lines do.
             for number in range(self.speakers):
                 load.every(0.5 + number * GOLDEN % 1, [number])
             load.run(2.0)
@@ -125,7 +125,7 @@ class Pipe(Scenario):
             took = time.perf_counter() - began
             said = piped() - before
             most = int(RATE * took + BURST + 1)
-            # Of its own lines nobody knows when they should have been heard.
+            # Leave out the piped lines, whose time of saying is unknown.
             latencies = [latency for latency in measured.latencies if latency > 0]
             load.finish_all_but(lambda: piped() - before)
             more = load.server.memory("VmHWM") - memory
@@ -147,9 +147,9 @@ class Pipe(Scenario):
 
 @contextmanager
 def nuisances(port: int, each: int, seed: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Let connections that are no use to anybody come from a process of their own.
+    """Run nuisance connections in a process of their own.
 
-    When its input ends, it writes figures, and ends.
+    When its input ends, the process writes figures, and ends.
     """
     command = [sys.executable, "-m", "benchmarks.overload.nuisances", *map(str, (port, each, seed))]
     root = Path(__file__).resolve().parents[2]
@@ -162,7 +162,7 @@ def nuisances(port: int, each: int, seed: int) -> Iterator[subprocess.Popen[byte
 
 
 class Nuisances(Scenario):
-    """Connections that never name themselves, in four ways, and come back when they are closed."""
+    """Connections of several kinds that never give a name, and reconnect when closed."""
 
     title = "500 say nothing, 500 a byte a second, 500 send noise and floods; none has a name"
     each = 500
@@ -171,7 +171,7 @@ class Nuisances(Scenario):
     rate = 50
     quiet = 20.0
     seconds = 90.0
-    """Longer than it takes until all are there, and than the service then waits for a name."""
+    """Longer than all need to connect, plus the time that the service waits for a name."""
     seed = 20_240_229
 
     def measure(self, scale: float) -> list[Row]:

@@ -1,8 +1,8 @@
 """The plain asyncio chat that people write by hand: streams, and a loop over the writers.
 
-Each line is written to, and drained for, one reader after the other, so a reader that stalls holds
-up whoever speaks, once about 64 KiB wait for it beyond what the kernel holds. TCP_NODELAY is
-asyncio's default.
+Each line is written to, and drained for, one reader after the other. So a stalled reader holds up
+every speaker, once about 64 KiB wait for it beyond the kernel's buffers. TCP_NODELAY is asyncio's
+default.
 """
 
 import asyncio

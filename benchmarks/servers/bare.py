@@ -1,7 +1,7 @@
 """The barest Twisted server: it greets a connection's first line and ignores all others.
 
-It stands for what an idle connection costs in Twisted itself: its memory is the floor under that of
-any server on a LineReceiver.
+It shows the cost of an idle connection in Twisted itself: the least memory of any server on a
+LineReceiver.
 """
 
 import resource
@@ -15,9 +15,9 @@ from twisted.protocols.basic import LineReceiver
 
 
 class Bare(LineReceiver):
-    """One connection, of which it is only known whether it was greeted."""
+    """One connection; only whether it was greeted is known of it."""
 
-    delimiter = b"\n"  # a \r before it is optional, so it is handled here
+    delimiter = b"\n"  # an optional \r before it is stripped here
     MAX_LENGTH = 65536
     greeted = False
 

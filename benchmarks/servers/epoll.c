@@ -1,9 +1,9 @@
 /*
- * A bare chat server on one thread: the limit of what a core and the kernel can tell.
+ * A bare chat server on one thread: the limit of a core and the kernel.
  *
- * A tick is one round of epoll_wait. All that was said in it is formatted once, into one buffer,
- * and every member is told by one send(): the whole buffer, or a copy without its own lines. There
- * is no history and no bound on what waits for a slow reader.
+ * A tick is one round of epoll_wait. All lines said in it are formatted once, into one buffer. One
+ * send() per member delivers the whole buffer, or a copy without the member's own lines. The server
+ * has no history, and no bound on the backlog of a slow reader.
  *
  *     cc -O2 -Wall -Wextra -o epoll epoll.c
  */
@@ -31,16 +31,16 @@ struct buffer {
 struct conn {
     char *name; /* NULL until the first line */
     size_t name_len;
-    size_t slot;             /* where it is in members */
-    size_t own_from, own_to; /* the part of the tick it is not told; none if both are 0 */
+    size_t slot;             /* its index in members */
+    size_t own_from, own_to; /* the part of the tick not sent to it; none if both are 0 */
     struct buffer tail;      /* a line without its end yet */
     struct buffer unsent;    /* not empty: EPOLLOUT is armed */
-    size_t unsent_from;      /* what of it is sent already */
+    size_t unsent_from;      /* the bytes of unsent that are sent already */
     bool joined;             /* in this tick */
 };
 
-static struct conn *conns; /* by fd */
-static int *members;       /* the fds of the named ones, dense; as long as conns */
+static struct conn *conns; /* by file descriptor */
+static int *members;       /* the fds of named connections, dense; as long as conns */
 static size_t conns_cap, members_len;
 static struct buffer tick;
 static int lost[MAX_EVENTS]; /* to close at the end of the round */
@@ -90,8 +90,8 @@ static void watch(int fd, int op, uint32_t events)
         die("epoll_ctl");
 }
 
-/* Sends what it can and says how much that is. An error counts as all sent: epoll reports the
- * connection as readable, and reading finds that it is lost. */
+/* Sends as many bytes as possible, and returns their count. An error counts as all sent: epoll
+ * then reports the connection as readable, and reading finds that it is lost. */
 static size_t send_some(int fd, const char *data, size_t len)
 {
     ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
@@ -177,8 +177,8 @@ static void receive(int fd)
         line = unseen = newline + 1;
     }
     if (tick.len > before) {
-        /* One read a tick: its own lines are side by side. What was said before it joined is not
-         * for it either. */
+        /* A connection is read once a tick, so its own lines are side by side. Lines before its
+         * join are not for it either. */
         c->own_from = c->joined ? 0 : before;
         c->own_to = tick.len;
     }

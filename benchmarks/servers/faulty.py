@@ -1,10 +1,10 @@
-"""A chat that commits one fault, once, to see whether it is found::
+"""A chat that commits one fault, once, to test whether a load finds it::
 
     python faulty.py FAULT VICTIM LINES
 
-VICTIM is the name of the member that it happens to, once that one was told LINES lines as it should
-be. `committed` is printed just before. Without a fault the chat is right, and all members are
-told everything in one order. Nobody is told who comes and goes.
+VICTIM is the name of the member that the fault hits, after LINES correct lines. `committed` is
+printed just before the fault. With the fault `none` the chat is right, and all members receive
+everything in one order. The chat does not announce who comes and goes.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 Line = tuple[bytes, bytes]
-"""Who said it, and how it is told."""
+"""The speaker's name, and the line as members receive it."""
 
 
 def as_it_is(held: list[Line]) -> bytes:
@@ -28,7 +28,7 @@ def doubled(held: list[Line]) -> bytes:
 
 
 def swapped(held: list[Line]) -> bytes | None:
-    """Exchange two lines of one speaker; what was said between them stays there."""
+    """Exchange two lines of one speaker; lines between them keep their places."""
     if len(held) == 1 or held[0][0] != held[-1][0]:
         return None
     return _told([held[-1], *held[1:-1], held[0]])
@@ -42,7 +42,7 @@ def crossed(held: list[Line]) -> bytes | None:
 
 
 def garbled(held: list[Line]) -> bytes:
-    """Change one byte, of the words."""
+    """Change one byte of the words."""
     line = bytearray(_told(held))
     line[-5] ^= 1
     return bytes(line)
@@ -54,7 +54,7 @@ def cut(held: list[Line]) -> bytes:
 
 
 def joined(held: list[Line]) -> bytes:
-    """Leave out the end of the line, so that it runs into the next."""
+    """Leave out the line end, so that the line runs into the next."""
     return _told(held).removesuffix(b"\r\n")
 
 
@@ -72,10 +72,10 @@ TELLING: dict[str, Callable[[list[Line]], bytes | None]] = {
     "cut": cut,
     "joined": joined,
 }
-"""What is told instead of some lines; None to wait for one more."""
+"""Functions that return the bytes to send for held lines, or None to wait for one more."""
 
 OTHERS = ("echoed", "hung up", "deaf", "silent")
-"""Its own line is told to the victim; it is closed; it is told nothing more; nobody is."""
+"""Other faults: the victim receives its own line, is closed, or goes deaf; or all go deaf."""
 
 
 class Chat(asyncio.Protocol):
@@ -109,7 +109,7 @@ class Chat(asyncio.Protocol):
 
 
 class Room:
-    """Everybody, and what is to happen to one of them."""
+    """All members, and the fault for one of them."""
 
     def __init__(self, fault: str, victim: bytes, lines: int) -> None:
         self.members: list[Chat] = []
@@ -141,7 +141,7 @@ class Room:
             self._held.append((speaker.name, line))
             instead = TELLING[self._fault](self._held)
         if instead is not None:
-            # Before it is done, since the victim may end this process at once.
+            # Print this first, since the victim may end this process at once.
             print("committed", flush=True)
             self._committed = True
             self._commit(victim, instead)

@@ -1,7 +1,7 @@
 """Twisted's textbook chat: a LineReceiver that sends each line to each of the others.
 
-It stands for what most Twisted chats are: a line is formatted once, and sendLine() is called for
-each reader. There is no bound on what waits for a slow reader.
+It stands for most Twisted chats: a line is formatted once, and sendLine() is called for each
+reader. The backlog of a slow reader has no bound.
 """
 
 import resource
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 class Chat(LineReceiver):
     """One connection: its first line names it, and every later line goes to the others."""
 
-    delimiter = b"\n"  # a \r before it is optional, so it is handled here
+    delimiter = b"\n"  # an optional \r before it is stripped here
     MAX_LENGTH = 65536
     factory: Any  # a ChatFactory
     transport: Any

@@ -1,4 +1,4 @@
-"""How the answers to questions look, laid out for forty columns."""
+"""The layout of answers to questions, for a terminal of forty columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatservice.text.listing import directed, people
 
 
 def who(room: str, there: Iterable[Person], count: int) -> list[str]:
-    """List who is in a room, of whom ``there`` are the first."""
+    """List the members of a room: the first are in ``there``, ``count`` are all."""
     if not count:
         return [f"nobody is in #{room}"]
     shown = [directed(one.name) + ("" if one.away is None else " (away)") for one in there]
@@ -24,9 +24,9 @@ def who(room: str, there: Iterable[Person], count: int) -> list[str]:
 
 
 def names(answer: NameList, columns: int = COLUMNS) -> list[str]:
-    """List a page of who is here.
+    """List one page of the people here.
 
-    :param columns: of the terminal.
+    :param columns: the width of the terminal.
     """
     page, pages = answer.page, answer.pages
     if not answer.names:
@@ -40,7 +40,7 @@ def names(answer: NameList, columns: int = COLUMNS) -> list[str]:
 
 
 def rooms(shown: Sequence[RoomSeen], more: int, yours: Iterable[str], here: str) -> list[str]:
-    """List rooms, as they are given, and how many more there are."""
+    """List rooms in the order given, and count those that are not shown."""
     if not shown:
         return ["there are no rooms"]
     columns = max(len(f"{room.people:,}") for room in shown)
@@ -56,10 +56,10 @@ def rooms(shown: Sequence[RoomSeen], more: int, yours: Iterable[str], here: str)
 
 
 def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -> list[str]:
-    """Tell about one person.
+    """Describe one person.
 
     :param moment: writes out a time.
-    :param more: what else is to be told, each with its name.
+    :param more: further rows, each a label and a text.
     """
     rows = [
         ("in", ", ".join(f"#{room}" for room in answer.rooms) or "no room"),
@@ -74,5 +74,5 @@ def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -
 
 
 def up(answer: Up, moment: Callable[[str], str]) -> list[str]:
-    """Tell since when the server runs."""
+    """Tell how long the server has been running, and since when."""
     return [f"up {durations.say(answer.seconds)}", f"since {moment(answer.since)}"]

@@ -1,4 +1,4 @@
-"""How long something lasts: as it is typed, ``1h30m``, and as it is told, ``1 hour``."""
+"""Durations: read as typed, ``1h30m``, and written for people, ``1 hour``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _UNITS: Final = {
 }
 
 LONGEST: Final = 10 * 365 * _UNITS["day"]
-"""Ten years: a longer time is no duration but a mistake."""
+"""Ten years, in seconds: a longer duration is taken for a mistake."""
 
-# Each unit by its first letter, the larger ones first.
+# Each unit is typed as its first letter, larger units first.
 _TYPED: Final = re.compile(
     "".join(f"(?:(?P<{unit}>[0-9]{{1,9}}){unit[0]})?" for unit in _UNITS),
     re.ASCII | re.IGNORECASE,
@@ -31,9 +31,9 @@ _UNIT: Final = re.compile(
 def parse(text: str) -> int | None:
     """Read a duration: ``90s``, ``30m``, ``12h``, ``7d``, ``2w``, or several, as in ``1h30m``.
 
-    :param text: what was typed; the larger units come first.
-    :return: the seconds, of which there are 1 to :data:`LONGEST`; None if it is no such duration,
-        and so for a number without a unit.
+    :param text: the typed word; larger units come first.
+    :return: the seconds, from 1 to :data:`LONGEST`; None if the word is no such duration, for
+        example a number without a unit.
     """
     typed = _TYPED.fullmatch(text)
     if typed is None:
@@ -48,9 +48,9 @@ def names_unit(word: str) -> bool:
 
 
 def say(seconds: float) -> str:
-    """Tell people how long something lasts: ``3 hours and 20 minutes``, ``2 days``, ``a moment``.
+    """Write a duration for people: ``3 hours and 20 minutes``, ``2 days``, ``a moment``.
 
-    It is rounded down: only the largest unit that fills counts, and the one below it.
+    It is rounded down to the largest unit that fits, and the unit below that.
     """
     fitting = [(unit, size) for unit, size in _UNITS.items() if size <= seconds]
     left = int(seconds)

@@ -1,6 +1,6 @@
-"""The commands as one types them: what stands behind each, and what is asked for by it.
+"""The table of commands as they are typed: their arguments, and the request that each makes.
 
-One table, of which the service and the client make what they do, ``/help`` and what completes it.
+The service and the client take their parsing, ``/help`` and completion from this one table.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def seconds_of(word: str) -> int | None:
 
 
 def when_of(word: str) -> int | str | None:
-    """Read when something is to be: in so many seconds, ``now`` being 0, or ``cancel``."""
+    """Read a time from now: in seconds, 0 for ``now``, or ``cancel``; None if it is none."""
     word = word.lower()
     return word if word == CANCEL else 0 if word == NOW else seconds_of(word)
 
@@ -77,24 +77,24 @@ _MEANS: Final = {"WHEN": f"90, 10m, {NOW} or {CANCEL}"}
 
 
 class Unclear(ValueError):
-    """A command was not typed as it has to be; ``str()`` tells how that is."""
+    """A command was typed wrongly; ``str()`` tells how to type it."""
 
 
 class Row(NamedTuple):
     """A command.
 
-    :ivar takes: what stands behind the command: ``TEXT`` or ``REASON`` is the rest of the line,
-        any other word one word; what stands in brackets may be left out, and in ``[A [B]]`` there
-        is no B without an A. It also tells what completes it.
-    :ivar does: what it does, in a few words.
-    :ivar example: what one might type.
-    :ivar makes: makes what is asked for by it, of the name of the room that one is in (``""`` for
-        none) and of what was typed for each word of the usage; may raise :exc:`Unclear`. None if
-        it concerns nothing but how one sees the chat.
-    :ivar nowhere: what is answered to who is in no room; ``""`` if it needs none. One that takes a
-        room needs none if that is typed.
-    :ivar short: other words for it.
-    :ivar operator: only for operators.
+    :ivar takes: its arguments: ``TEXT`` or ``REASON`` is the rest of the line, any other is one
+        word. An argument in brackets may be left out; in ``[A [B]]``, B needs A. Completion reads
+        this too.
+    :ivar does: its description, in a few words.
+    :ivar example: a line that one might type.
+    :ivar makes: makes the request from the name of the current room (``""`` for none) and the
+        typed string for each argument; may raise :exc:`Unclear`. None if the command changes only
+        one's own view of the chat.
+    :ivar nowhere: the answer to somebody in no room; ``""`` if the command needs no room. A command
+        that takes a room needs no current room if one is typed.
+    :ivar short: its aliases.
+    :ivar operator: whether it is only for operators.
     """
 
     name: str
@@ -119,13 +119,13 @@ class Row(NamedTuple):
 
     @property
     def kinds(self) -> list[str]:
-        """The kind of each of its words, ``ROOM`` say."""
+        """The kind of each argument, for example ``ROOM``."""
         return [word.strip("[]") for word in self.takes.split()]
 
     def arguments(self, typed: str) -> list[str] | None:
-        """Take apart what was typed behind the command, a string for each word of the usage.
+        """Split the text typed behind the command into a string for each argument.
 
-        :returns: with ``""`` for what was left out; None if it is not what the command takes.
+        :returns: the strings, ``""`` for an argument left out; None if the text does not fit.
         """
         values = []
         for word in self.takes.split():
@@ -140,7 +140,7 @@ class Row(NamedTuple):
                         if _goes_on(value, rest):
                             return None
                     elif value[:1].isdigit() or (value and not word.endswith("]")):
-                        return None  # It was to be one.
+                        return None  # It was meant as this argument.
                     else:
                         value, rest = "", typed
                 typed = rest
@@ -150,16 +150,16 @@ class Row(NamedTuple):
         return None if typed else values
 
     def request(self, here: str, typed: str) -> Request:
-        """Return what is asked for.
+        """Return the request that the typed arguments make.
 
-        :param here: the room that one is in, or ``""``.
-        :raises Unclear: if it is not what the command takes.
+        :param here: the current room, or ``""``.
+        :raises Unclear: if the arguments do not fit the command, or a room is needed.
         """
         assert self.makes is not None
         return self.makes(here, *self.words(here, typed))
 
     def words(self, here: str, typed: str) -> list[str]:
-        """Return what was typed for each word of the usage; see :meth:`request`."""
+        """Return the typed string for each argument; raise as :meth:`request` does."""
         if self.nowhere and not here and not (typed and self.takes == "[ROOM]"):
             raise Unclear(self.nowhere)
         words = self.arguments(typed)
@@ -175,7 +175,7 @@ def _goes_on(first: str, rest: str) -> bool:
 
 
 def number(typed: str, usual: int) -> int | None:
-    """Read a number above 0, which may be left out; None if it is none."""
+    """Read a number above 0, ``usual`` if it is left out; None if the text is none."""
     if not typed:
         return usual
     return (typed.isascii() and typed.isdigit() and int(typed[:9])) or None
@@ -383,4 +383,4 @@ OPERATORS: Final = tuple(
 """The commands for operators."""
 
 SHORT: Final = {word: row.name for row in PEOPLE for word in row.short}
-"""Commands by the other words for them."""
+"""Command names by their aliases."""

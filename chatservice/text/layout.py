@@ -1,4 +1,4 @@
-"""Lines that fit a narrow terminal, and columns that are straight in every script.
+"""Layout of text in lines and columns that fit a narrow terminal, in every script.
 
 A character may take two columns of a terminal, like an ideograph, or none, like a combining mark.
 Everything here is measured in columns.
@@ -12,19 +12,19 @@ from typing import Final
 from wcwidth import wcswidth, wcwidth
 
 COLUMNS: Final = 40
-"""So narrow may a terminal be."""
+"""The narrowest terminal supported, in columns."""
 
 WIDTH: Final = COLUMNS - len("-- ")
-"""So many columns of it has the text of a notice."""
+"""Columns that are left for the text of a notice."""
 
 LEFT_MOST: Final = 16
-"""So wide may the left column of a table be."""
+"""The widest left column of a table, in columns of the terminal."""
 
 _BETWEEN: Final = "  "
 
 
 def width(text: str) -> int:
-    """Tell how many columns of a terminal a text takes; a control character takes none."""
+    """Return the columns of a terminal that a text takes; a control character takes none."""
     columns = wcswidth(text)
     if columns < 0:
         return sum(max(0, wcwidth(character)) for character in text)
@@ -32,23 +32,23 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """Fill a text up with spaces on the right, to so many columns."""
+    """Pad a text with spaces on the right, to a number of columns."""
     return text + " " * (columns - width(text))
 
 
 def wrap(words: Sequence[str], first: str = "", indent: str = "  ") -> list[str]:
-    """Lay words out in lines of at most :data:`WIDTH` columns, with a space between them.
+    """Wrap words into lines of at most :data:`WIDTH` columns, with a space between words.
 
     A word that is longer than a line is not cut, and has a line of its own.
 
-    :param words: what is to be laid out, with its punctuation.
-    :param first: what stands before the first line.
-    :param indent: what stands before each other line.
+    :param words: the words, each with its punctuation.
+    :param first: the text before the first line.
+    :param indent: the text before each other line.
     :return: the lines, without spaces at their ends; none if there is nothing to show.
     """
     lines = []
     line = first
-    # A word that does not fit goes to the next line, unless it would find no more room there.
+    # A word that does not fit goes to the next line, unless that line has no more room.
     breakable = bool(first.strip()) and width(indent) < width(first)
     space = ""
     for word in filter(None, words):
@@ -63,17 +63,17 @@ def wrap(words: Sequence[str], first: str = "", indent: str = "  ") -> list[str]
 
 
 def listed(names: Sequence[str], first: str = "", indent: str = "  ") -> list[str]:
-    """List names, ``ana, bob, cleo``, on as many lines as it takes: see :func:`wrap`."""
+    """List names, ``ana, bob, cleo``, wrapped as by :func:`wrap`."""
     return wrap([*(f"{name}," for name in names[:-1]), *names[-1:]], first, indent)
 
 
 def grid(entries: Sequence[str], first: str = "", room: int = WIDTH) -> list[str]:
-    """Lay entries out in as many columns as fit, line by line, each as wide as its widest entry.
+    """Lay out entries line by line in as many columns as fit, each as wide as its widest entry.
 
     An entry that is wider than a line is not cut.
 
-    :param first: what stands before each line.
-    :param room: how many columns a line may have.
+    :param first: the text before each line.
+    :param room: the columns of the terminal that a line may take.
     :return: the lines, without spaces at their ends.
     """
     widths = [width(entry) for entry in entries]
@@ -92,13 +92,13 @@ def grid(entries: Sequence[str], first: str = "", room: int = WIDTH) -> list[str
 def table(rows: Sequence[tuple[str, str]], left: int | None = None) -> list[str]:
     """Lay out entries and their descriptions in two columns.
 
-    An entry that is too wide for the left column has a line of its own, and its description begins
-    on the next. So it is for a description with a word that is too wide for the right column, which
-    then begins farther to the left. A description goes on below itself.
+    An entry too wide for the left column has a line of its own; its description begins on the next.
+    The same holds for a description with a word too wide for the right column, which then begins
+    farther to the left. A long description continues below its beginning.
 
     :param rows: the entries, each with its description.
-    :param left: how wide the left column is, for tables that are to look alike; as wide as the
-        widest entry, if it is not given; in no case wider than :data:`LEFT_MOST`.
+    :param left: the width of the left column, to make several tables alike; the width of the
+        widest entry if not given; never more than :data:`LEFT_MOST`.
     :return: the lines, without spaces at their ends.
     """
     if left is None:

@@ -1,9 +1,9 @@
-"""Names and numbers of people, as one would say them among other words.
+"""Names and counts of people, as they stand in a sentence.
 
-A terminal that knows scripts from right to left orders a line by its letters (UAX #9): text behind
-a name in Hebrew that begins with a sign or a digit would be shown before the name, as if somebody
-else had said it. So such a name has an invisible mark on either side, which counts as a letter from
-left to right. Text that people type has none of these marks (:func:`.sanitising.safe`).
+A terminal that supports right-to-left scripts orders a line by its letters (UAX #9). Text that
+begins with a sign or a digit would be shown before a Hebrew name that it follows, as if somebody
+else had said it. So such a name gets an invisible mark on either side, which counts as a
+left-to-right letter. Typed text has no such marks (:func:`.sanitising.safe` removes them).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _FROM_RIGHT: Final = frozenset(("R", "AL", "AN"))
 NAMES_A_PAGE: Final = 100
 
 DIGITS: Final = 20
-"""Numbers in names that have no more digits are sorted by their size."""
+"""Numbers in names are sorted by their value if they have at most this many digits."""
 
 _DIGITS: Final = re.compile(r"\d+")
 
 FACES: Final = 20
-"""So many names are shown where people come, go or are met; of the rest, the count."""
+"""The most names shown where people come, go or are met; the rest are counted."""
 
 
 @lru_cache(4096)
 def directed(name: str) -> str:
-    """Return a name of somebody as it is to be shown before or behind other words.
+    """Return a person's name in the form to show among other words.
 
-    Without a letter that is written from left to right, it needs marks.
+    A name without any left-to-right letter gets a mark on either side.
     """
     plain = "L" in map(unicodedata.bidirectional, name)
     return name if plain else f"{MARK}{name}{MARK}"
@@ -41,18 +41,18 @@ def directed(name: str) -> str:
 
 @lru_cache(4096)
 def directed_room(room: str) -> str:
-    """Return the name of a room in the same way.
+    """Return a room's name in the form to show in front of a person's name.
 
-    A name always follows it, so digits alone need no marks.
+    The person's name always follows, so a room name of digits alone needs no marks.
     """
     plain = _FROM_RIGHT.isdisjoint(map(unicodedata.bidirectional, room))
     return room if plain else f"{MARK}{room}{MARK}"
 
 
 def faces(names: Sequence[str], total: int = 0) -> str:
-    """List names as one would say them: ``ana, bob and cleo``, or twenty ``and 17 more``.
+    """List names as in a sentence: ``ana, bob and cleo``, or twenty ``and 17 more``.
 
-    :param total: how many there are, if ``names`` are only some of them.
+    :param total: the number of people, if ``names`` are only some of them.
     """
     more = max(total, len(names)) - FACES
     shown = [directed(name) for name in names[:FACES]]
@@ -69,9 +69,9 @@ def people(count: int) -> str:
 
 
 def alphabetical(name: str) -> tuple[str, str]:
-    """Return by what a name is sorted as one looks for it: ``Ana``, ``änne``, ``bob2``, ``bob10``.
+    """Return the sort key of a name, for the order ``Ana``, ``änne``, ``bob2``, ``bob10``.
 
-    Capitals and marks make no difference, and numbers stand in their own order.
+    Capitals and marks make no difference, and numbers are sorted by their value.
     """
     plain = name.casefold()
     if not plain.isascii():

@@ -1,8 +1,8 @@
-"""Names of people and of rooms: which there may be, and by which key two of them are compared.
+"""Rules for names of people and rooms, and the key by which two names are compared.
 
-Names are shown between markup of ours (``<ana> hi``, ``#room <ana> hi``, ``[ana -> you] hi``,
-``* ana waves``, ``-- ana, bob and 3 more joined``), in front of people who know each other by
-them. So no name may look like that markup, nor like the name of somebody else.
+Names are shown inside the service's markup (``<ana> hi``, ``#room <ana> hi``, ``[ana -> you] hi``,
+``* ana waves``, ``-- ana, bob and 3 more joined``), and people know each other by them. So no name
+may look like that markup, or like somebody else's name.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from chatservice.text.characters import LOOK_ALIKES, SHAPES, script_name, script
 from chatservice.text.sanitising import MARKS_PER_CHARACTER
 
 RULES: Final = 3
-"""The version of the rules by which :func:`key` compares. It is stored beside keys that are stored,
-for by other rules other names are one."""
+"""The version of the rules of :func:`key`. It is stored beside stored keys, since other rules may
+give two names the same key."""
 
 KEYED_MOST: Final = 256
-"""Code points of the longest text that is compared as a name: to normalise takes time that grows
-with the square of them."""
+"""The most code points of a text that is compared as a name. The time to normalise a text grows
+with their square."""
 
 _RESERVED_WORDS: Final = """
     admin administrator all and anonymous anybody anyone chat chatservice console daemon everybody
@@ -33,17 +33,17 @@ _RESERVED_WORDS: Final = """
 """
 
 RESERVED: Final = frozenset(_RESERVED_WORDS.split())
-"""The :func:`key` of every name that nobody may take: our own voice, and words of our sentences."""
+"""The keys of names that nobody may take: the service's own, and words of its sentences."""
 
-# Our own markup, and what stands around a name, or in front of it, where else people chat.
+# The service's markup, and characters around or before names in other chats.
 FORBIDDEN: Final = frozenset("<>#/,[]()!@:?*{}")
 _NOT_FIRST: Final = frozenset("-.")
-# Signs of rank, and of rooms.
+# Other chats mark ranks and rooms with these.
 _NOT_FIRST_OF_PEOPLE: Final = _NOT_FIRST | frozenset("&+~%")
 
 _NEEDED: Final = frozenset("\u0903\u0a83Ꭾꭾᐳᐷᐸᑀᑁᑄᑅᔌノ\u06f0")
-"""What looks like such a sign, but no language of today can be written without it: a name may have
-it that does not look like a Latin one."""
+"""Characters that look like such a sign, but that living languages need. They may stand in a name
+that does not look like a Latin one."""
 
 _CASE_PRESERVED: Final = get_profile("UsernameCasePreserved")
 _CASE_MAPPED: Final = get_profile("UsernameCaseMapped")
@@ -51,7 +51,7 @@ _CASE_MAPPED: Final = get_profile("UsernameCaseMapped")
 _ANY_SCRIPT: Final = frozenset(("Zyyy", "Zinh"))
 _LATIN: Final = _ANY_SCRIPT | {"Latn"}
 
-# UTS #39, section 5.1: writing systems that are made of several scripts.
+# Writing systems that combine several scripts (UTS #39, section 5.1).
 _AUGMENTED: Final = {
     "Hani": frozenset(("Jpan", "Hanb", "Kore")),
     "Hira": frozenset(("Jpan",)),
@@ -60,9 +60,9 @@ _AUGMENTED: Final = {
     "Hang": frozenset(("Kore",)),
 }
 
-# A dot above an i is the dot that it has already (Soft_Dotted, UAX #44), so it is nothing that
-# tells two names apart. To be used on NFD; the marks between are those below and through a
-# letter.
+# A combining dot above an i looks like the dot that the i has already (Soft_Dotted, UAX #44), so it
+# must not tell two names apart. The pattern is for NFD; marks below and through a letter may stand
+# between.
 _SECOND_DOT: Final = re.compile(
     "([ij\u0249\u0268\u029d\u03f3\u0456\u0458][\u0316-\u0319\u0321-\u0328\u032d-\u0338]*)\u0307+"
 )
@@ -71,25 +71,25 @@ _JOINERS: Final = re.compile("[\u200c\u200d]")
 
 
 class BadName(ValueError):
-    """A name that nobody, or no room, can have.
+    """A name that no person, or no room, can have.
 
-    Its text is the reason: a fragment of a sentence in lower case, to be shown to the person who
-    asked for the name. It never holds a character of theirs outside of printable ASCII.
+    ``str()`` gives the reason: a fragment of a sentence in lower case, for the person who asked for
+    the name. It holds none of the name's characters outside printable ASCII.
     """
 
 
 def nickname(text: str, max_length: int = 24) -> str:
-    """Check the name that somebody wants.
+    """Check a name that a person wants, and normalise it.
 
     Enforces the PRECIS profile UsernameCasePreserved (RFC 8265, section 3.4), one script (UTS #39,
     section 5.1: the string is "single script") and the rules of this service: nothing that looks
     like its markup, no digit and no sign of rank in front, no reserved word, no mark without a
-    letter, no stack of marks, and nothing that looks like another name than the one it is.
+    letter, no stack of marks, and no look of a different name.
 
-    :param text: what they typed; white space around it does not count.
-    :param max_length: how long a name may be, in code points after normalisation.
-    :return: the name as it is to be shown. To check it again changes nothing.
-    :raises BadName: if it is none.
+    :param text: the typed text; white space around it does not count.
+    :param max_length: the most code points of a name, after normalisation.
+    :return: the name to show. Checking it again changes nothing.
+    :raises BadName: if the text is no valid name.
     """
     what = "a name"
     name = _checked(text, max_length, what, _CASE_PRESERVED)
@@ -104,16 +104,16 @@ def nickname(text: str, max_length: int = 24) -> str:
 
 
 def room_name(text: str, max_length: int = 24) -> str:
-    """Check the name of a room, and bring it into its one form.
+    """Check the name of a room, and normalise it.
 
     The rules are those of :func:`nickname`, but it may begin with a digit or a sign, no word is
     reserved and the profile is UsernameCaseMapped (RFC 8265, section 3.3): ``#Dev`` and ``dev`` are
     one room.
 
-    :param text: what somebody typed, with or without one ``#`` in front.
-    :param max_length: how long the name may be, in code points after normalisation.
-    :return: the name in lower case and without ``#``. To check it again changes nothing.
-    :raises BadName: if it is none.
+    :param text: the typed text, with or without one ``#`` in front.
+    :param max_length: the most code points of the name, after normalisation.
+    :return: the name in lower case, without ``#``. Checking it again changes nothing.
+    :raises BadName: if the text is no valid name.
     """
     what = "a room's name"
     name = _checked(text.strip().removeprefix("#"), max_length, what, _CASE_MAPPED)
@@ -122,25 +122,24 @@ def room_name(text: str, max_length: int = 24) -> str:
 
 
 def key(name: str) -> str:
-    """By what two names are compared: names with the same key are one name.
+    """Return the key by which two names are compared: names with the same key are one name.
 
-    It is a compatibility caseless match (Unicode standard, section 3.13, D146) of the capitals,
-    so that ``ı`` and ``i`` are one, without joiners and without a second dot on a dotted letter;
-    and of that the skeleton (UTS #39, section 4), so that one who holds ``ace`` is not to be
-    mistaken for another ``асе``. A letter that looks like one of ASCII in but one of its two cases
-    counts as that, and a bar as an ``i``. But ASCII itself stays: ``ana1`` and ``anal``, ``tom``
-    and ``torn`` are two.
+    The key is a compatibility caseless match (Unicode standard, section 3.13, D146) of the
+    capitals, which makes ``ı`` and ``i`` one, without joiners and without a second dot on a dotted
+    letter; then the skeleton of that (UTS #39, section 4), so that Cyrillic ``асе`` cannot pose as
+    ``ace``. A letter that looks like ASCII in only one of its cases counts as that ASCII letter,
+    and a bar as an ``i``. ASCII stays as it is: ``ana1`` and ``anal``, ``tom`` and ``torn`` differ.
 
-    Two processes of the same :data:`RULES` give a name the same key, whatever their Pythons are.
+    Processes with the same :data:`RULES` give a name the same key on every version of Python.
 
-    :param name: a name as :func:`nickname` returned it, or any text to look for among names.
-    :return: a string for comparing only, not for showing. It is its own key. A text of more than
-        :data:`KEYED_MOST` code points, or that is normalised to more, is but itself.
+    :param name: a name as :func:`nickname` returned it, or any text to look up among names.
+    :return: a string to compare, not to show. It is its own key. A text that has more than
+        :data:`KEYED_MOST` code points, before or after normalisation, is its own key too.
     """
     if len(name) > KEYED_MOST:
         return name
     if name.isascii():
-        # Most names are their own keys, and both are kept: so they are one object.
+        # Most names are their own keys. Both are stored, so share one object.
         return name if name == name.lower() else name.lower()
     folded = _JOINERS.sub("", name)
     for _ in range(2):
@@ -151,10 +150,10 @@ def key(name: str) -> str:
 
 
 def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
-    """:param what: the word of the sentences for the thing."""
+    """:param what: the word for the thing in error sentences, for example ``a name``."""
     text = text.strip()
     bad_length = BadName(f"{what} has 1 to {max_length} characters")
-    # Before anything costs time. A typed text becomes at most three times shorter in NFC.
+    # Reject long text before any costly step. NFC shortens typed text at most to a third.
     if not 0 < len(text) <= 4 * max_length:
         raise bad_length
     try:
@@ -170,7 +169,7 @@ def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
 
 
 def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
-    """Put into words why PRECIS refuses a name."""
+    """Return the reason, in words, why PRECIS refuses a name."""
     if refusal.reason.endswith("/bidi_rule"):
         try:
             _check_script(refusal.object, what)
@@ -186,7 +185,7 @@ def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
 
 
 def _check_script(name: str, what: str) -> None:
-    """:raises BadName: unless one script, or one system of scripts, writes all of the name."""
+    """:raises BadName: unless one script, or one system of scripts, can write the whole name."""
     common: frozenset[str] | None = None
     seen: set[str] = set()
     for character in name:
@@ -198,23 +197,23 @@ def _check_script(name: str, what: str) -> None:
         augmented = written.union(*(_AUGMENTED.get(script, ()) for script in written))
         common = augmented if common is None else common & augmented
         seen.add(script_name(min(written)))
-        # Never empty with one name seen: a script that all of them have would be common to them.
+        # An empty set means at least two names in ``seen``: one script would be common to all.
         if not common:
             raise BadName(f"{what} is written in one script: this one mixes {_listed(seen)}")
 
 
 def _check_first(name: str, what: str, forbidden: frozenset[str]) -> None:
-    """:raises BadName: if the name begins as none may."""
+    """:raises BadName: if the name begins with a forbidden character."""
     if key(name[0])[:1] in forbidden and name[0] not in _NEEDED:
         raise BadName(f"{what} can't begin with {_shown(name[0])}")
 
 
 def _check_shape(name: str, folded: str) -> None:
-    """:raises BadName: if the name as it is shown looks like another one in Latin letters.
+    """:raises BadName: if the shown name looks like another one in Latin letters.
 
-    Names are compared without case, but a few letters look like one letter when they are small
-    and like another one when they are not: ``νικα`` is like ``vika``, ``ΝΙΚΑ`` like ``NIKA``. And a
-    bar looks like an I and like an l.
+    Names are compared without case, but a few letters look like one letter in small and like
+    another as capitals: ``νικα`` looks like ``vika``, ``ΝΙΚΑ`` like ``NIKA``. A bar looks like both
+    I and l.
 
     :param folded: the key of the name.
     """
@@ -227,23 +226,21 @@ def _check_shape(name: str, folded: str) -> None:
 
 
 def _shape(name: str) -> str:
-    """Return what a name looks like as it is shown, without marks, if that could all be Latin.
+    """Return the shown look of a name, without marks, if all of it could be Latin.
 
-    :return: the name itself, if it does not look like a Latin one.
+    :return: the name itself, if it does not look Latin.
     """
     shape = _unmarked(_decomposed(name).translate(SHAPES))
     return shape if all(not _LATIN.isdisjoint(scripts(character)) for character in shape) else name
 
 
 def is_sign(character: str) -> bool:
-    """Tell whether a character is one of :data:`FORBIDDEN`, or looks like one and is not needed."""
+    """Tell whether a character is, or looks like, one of :data:`FORBIDDEN` and is not needed."""
     return character not in _NEEDED and not FORBIDDEN.isdisjoint(key(character))
 
 
 def _check_markup(name: str, what: str) -> None:
-    """:raises BadName: if the name could be taken for markup or for something else that the service
-    says.
-    """
+    """:raises BadName: if the name could be taken for markup, or has no letter and no digit."""
     if not FORBIDDEN.isdisjoint(_decomposed(key(name))):
         _check_signs(name, what)
     if not any(unicodedata.category(character)[0] in "LN" for character in name):
@@ -251,7 +248,7 @@ def _check_markup(name: str, what: str) -> None:
 
 
 def _check_signs(name: str, what: str) -> None:
-    """:raises BadName: for the first sign, or what looks like one, that no such name has."""
+    """:raises BadName: for the first forbidden sign, or character that looks like one."""
     like_markup = not FORBIDDEN.isdisjoint(_shape(name))
     for character in name:
         if is_sign(character):
@@ -261,15 +258,13 @@ def _check_signs(name: str, what: str) -> None:
 
 
 def _check_marks(name: str, what: str) -> None:
-    """:raises BadName: if a mark or a joiner stands where it shows on something else, or not at
-    all.
-    """
+    """:raises BadName: if a mark or a joiner stands where it changes other text, or is unseen."""
     if unicodedata.category(name[0])[0] == "M":
         raise BadName(f"{what} can't begin with a combining mark")
     marks = 0
     for character, following in zip(name, (*name[1:], ""), strict=True):
         if _JOINERS.match(character):
-            # PRECIS has looked at what stands before, and for some scripts at nothing else.
+            # PRECIS checks the character before a joiner, but not always the one behind.
             if following.isascii():
                 raise BadName(f"{_shown(character)} can't be part of {what}")
             continue
@@ -288,7 +283,7 @@ def _unmarked(text: str) -> str:
 
 
 def _single_dotted(text: str) -> str:
-    """:return: the text in NFC, without the dots that show on no letter."""
+    """:return: the text in NFC, without second dots on dotted letters."""
     return unicodedata.normalize("NFC", _SECOND_DOT.sub(r"\1", _decomposed(text)))
 
 

@@ -1,8 +1,8 @@
-"""Lines are made safe to show on somebody else's terminal.
+"""Makes typed lines safe to show on other people's terminals.
 
-A line that one person types is printed on the terminals of all the others, and a terminal obeys
-what it prints. So every line passes through :func:`safe` once, on its way in. What was typed on a
-terminal that sends each key at once is :func:`edited` before. :func:`typed` does both.
+A line that one person types is printed on everybody's terminal, and a terminal obeys control
+sequences in it. So every line passes through :func:`safe` once, on its way in. A line from a
+terminal that sends each key at once passes through :func:`edited` first. :func:`typed` does both.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from wcwidth import iter_graphemes
 from chatservice.text import characters
 
 MARKS_PER_CHARACTER: Final = 5
-"""How many combining marks may be stacked on one character.
+"""The most combining marks that may be stacked on one character.
 
 Burmese and the Hebrew of the Bible need that many, Tibetan and Thai four, Greek and Vietnamese
-three. More are a flood (UTS #39, section 5.4, finds more than four of the kind that takes no space
-suspicious), which on a terminal runs into the lines of others.
+three. More are a flood, which runs into other lines on a terminal. (UTS #39, section 5.4, finds
+more than four nonspacing marks suspicious.)
 """
 
 _REPLACEMENT: Final = "\ufffd"
 
-# Letters, ideographs, punctuation, symbols and emoji that are safe in whatever order they come: no
-# marks, nothing invisible. Most lines of most scripts are made of these alone, or of these with a
-# few marks, and need no look at each character.
+# Letters, ideographs, punctuation, symbols and emoji that are safe in any order: no marks, nothing
+# invisible. Most lines of most scripts hold only these, or these with a few marks, and need no
+# check of each character.
 _PLAIN: Final = re.compile(f"[{characters.PLAIN}]*")
 _MARKED: Final = re.compile(f"[{characters.PLAIN}][{characters.PLAIN}{characters.MARKS}]*")
 _FLOOD: Final = re.compile(f"[{characters.MARKS}]{{{MARKS_PER_CHARACTER + 1}}}")
 
-# Default_Ignorable_Code_Point (UAX #44) where the category alone does not tell: fillers, the
-# grapheme joiner, inherent vowels, and what is reserved for more of the kind. Category Cf is
-# dealt with later.
+# Characters of Default_Ignorable_Code_Point (UAX #44) that their category does not show: fillers,
+# the grapheme joiner, inherent vowels, and code points reserved for such. Category Cf is handled
+# later.
 _FILLERS: Final = (
     *((0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180E, 0x180E), (0x2065, 0x2065)),
     *((0x3164, 0x3164), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8)),
@@ -56,8 +56,8 @@ _VISUALISED: Final[dict[int, str]] = {
     **dict.fromkeys(range(0xFFFF, 0x110000, 0x10000), _REPLACEMENT),
 }
 
-# A flag of a region (UTS #51, emoji_tag_sequence) is one character to the eye. The length is
-# bounded by the longest unicode_subdivision_id (UTS #35), so that no hidden text hangs on a flag.
+# A flag of a region (UTS #51, emoji_tag_sequence) is one character to the eye. The longest
+# unicode_subdivision_id (UTS #35) bounds its length, so that a flag cannot carry hidden text.
 _CHARACTER: Final = re.compile(
     "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,7}\U000e007f|.", re.DOTALL
 )
@@ -69,12 +69,12 @@ _SELECTORS: Final = frozenset(
     map(chr, (0x180B, 0x180C, 0x180D, 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 
-# Prepended_Concatenation_Mark (UAX #44): of category Cf, yet they have a shape.
+# Prepended_Concatenation_Mark (UAX #44): visible, though of category Cf.
 _PREPENDED: Final = frozenset(
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
 
-# Grapheme_Cluster_Break=Prepend (UAX #29): what follows one is a part of the same character, also
+# Grapheme_Cluster_Break=Prepend (UAX #29): the next code point belongs to the same character, even
 # if it is ASCII.
 _PREPENDING: Final = _PREPENDED.union(
     "\u0d4e\U000111c2\U000111c3\U000113d1\U0001193f\U00011941\U00011a84\U00011a85\U00011a86"
@@ -93,24 +93,24 @@ _ERASE_LINE: Final = "\x15"
 _ERASE_WORD: Final = "\x17"
 
 _LONGEST: Final = 32
-"""A character of so many code points is not looked at again when more are typed behind it: those
-are another one. People write shorter ones (UAX #15, section 13, has at most 30 marks in a row)."""
+"""Code points at which a character is complete: those typed behind it begin another one. People
+write shorter characters (UAX #15, section 13, has at most 30 marks in a row)."""
 
 
 def decode(line: bytes) -> str:
-    """Decode a line; what is not UTF-8 becomes U+FFFD (Unicode standard, section 3.9).
+    """Decode a line; bytes that are not UTF-8 become U+FFFD (Unicode standard, section 3.9).
 
     :param line: the bytes of one line, without its end.
-    :return: its text, which is not yet safe to show.
+    :return: the text, which is not yet safe to show.
     """
     return line.decode("utf-8", "replace")
 
 
 def typed(line: bytes, most: int) -> str | None:
-    """Return what a person typed, edited and safe to show; None if it was too long.
+    """Return the text of a typed line, edited and safe to show; None if it was too long.
 
     :param line: the bytes of one line, without its end.
-    :param most: so many characters it may have; before it is edited, a quarter more.
+    :param most: the most characters of the text; a quarter more are allowed before it is edited.
     """
     text = decode(line)
     if len(text) <= most + most // 4 and not text.isprintable():
@@ -119,14 +119,14 @@ def typed(line: bytes, most: int) -> str | None:
 
 
 def edited(text: str) -> str:
-    """Do what the keys in a line do that edit it, where the terminal of who typed it did not.
+    """Apply the editing keys in a line, which the sender's terminal has not applied.
 
     BS and DEL erase the character before, Ctrl-W (0x17) the blanks and the word before, and Ctrl-U
-    (0x15) all. A character is one to the eye: an extended grapheme cluster (UAX #29), with all that
-    is invisible behind it.
+    (0x15) all. A character is one to the eye: an extended grapheme cluster (UAX #29), with the
+    invisible characters behind it.
 
     :param text: one decoded line.
-    :return: what is left of it; the time that takes grows with the length of ``text``, not faster.
+    :return: the edited text. The time is linear in the length of ``text``.
     """
     text = text[text.rfind(_ERASE_LINE) + 1 :]
     if not _EDITING.search(text):
@@ -148,7 +148,7 @@ def edited(text: str) -> str:
         if not kept or (run[0] <= "~" and kept[-1][-1] not in _PREPENDING):
             kept += run if len(run) == 1 or run.isascii() else iter_graphemes(run)
         elif len(kept[-1]) < _LONGEST:
-            # It may be a part of the last character.
+            # The new text may extend the last character.
             kept += iter_graphemes(kept.pop() + run)
         else:
             kept += iter_graphemes(run)
@@ -156,7 +156,7 @@ def edited(text: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    """Tell whether a character that stands alone is one that :func:`safe` removes."""
+    """Tell whether :func:`safe` would remove a character that stands alone."""
     first = character[0]
     if characters.category(first) == "Cf":
         return first not in _PREPENDED
@@ -164,27 +164,26 @@ def _is_invisible(character: str) -> bool:
 
 
 def safe(text: str) -> str:
-    """Make one line safe to show on any terminal, and leave alone what people really write.
+    """Make one line safe to show on any terminal, and keep all ordinary text.
 
-    * C0 controls and DEL become their control pictures (U+2400 and on), so that no escape
-      sequence, no carriage return and no newline comes out; a tab becomes four spaces, for code
-      that is pasted.
-    * C1 controls, lone surrogates, noncharacters and all that no Unicode knows become U+FFFD, line
-      and paragraph separators a space.
-    * Direction overrides and all that is invisible is removed (Default_Ignorable_Code_Point of
-      UAX #44, and category Cf but for the signs that have a shape).
+    * C0 controls and DEL become their control pictures (U+2400 and on), so no escape sequence,
+      carriage return or newline is left; a tab becomes four spaces, for pasted code.
+    * C1 controls, lone surrogates, noncharacters and unassigned code points become U+FFFD; line
+      and paragraph separators become a space.
+    * Direction overrides and other invisible characters are removed (Default_Ignorable_Code_Point
+      of UAX #44, and category Cf except the visible signs).
     * A joiner (U+200C, U+200D) stays between two visible characters outside ASCII, a variation
       selector directly after a visible character, tags in the flag of a region (UTS #51).
-    * At most :data:`MARKS_PER_CHARACTER` combining marks stay on one character. All of a flood
-      become one U+FFFD. At the beginning of the line, where they would change what is shown before
-      it, none stay.
+    * At most :data:`MARKS_PER_CHARACTER` combining marks stay on one character; more become one
+      U+FFFD together. Marks at the beginning of the line are removed, since they would change the
+      text shown before it.
     * White space at the end is removed.
 
-    Safe text stays as it is when it is made safe again.
+    Making safe text safe again changes nothing.
 
     :param text: one decoded line.
-    :return: the line to show, ``""`` when nothing in it is visible. At most four times as long as
-        ``text``, in characters and in bytes of UTF-8 alike.
+    :return: the line to show, ``""`` if nothing in it is visible. It is at most four times as long
+        as ``text``, both in characters and in bytes of UTF-8.
     """
     if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
         return text.rstrip()
@@ -194,9 +193,9 @@ def safe(text: str) -> str:
 
 
 def _in_context(text: str) -> str:
-    """Drop the marks, joiners, selectors and format characters where they have no business.
+    """Drop marks, joiners, selectors and format characters where they do not belong.
 
-    ``base`` is the place behind the character on which the marks stand that are read.
+    ``base`` is the place in ``kept`` behind the character that carries the current marks.
     """
     kept: list[str] = []
     anything_visible = False
@@ -204,7 +203,7 @@ def _in_context(text: str) -> str:
     joinable = selectable = False
     marks = base = 0
     category_of, newer = unicodedata.category, characters.newer
-    # Hardly any line has a flag with tags, and to look for them takes a fifth of the time.
+    # Few lines have a flag with tags, and the search for flags takes a fifth of the time.
     for character in _CHARACTER.findall(text) if "\U000e007f" in text else text:
         if character in _JOINERS:
             if joinable and not waiting_joiner:

@@ -1,4 +1,4 @@
-"""How the time of an event is shown in front of it."""
+"""The forms of the time that is shown in front of an event."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ OFF: Final = "off"
 SHORT: Final = "short"
 FULL: Final = "full"
 STAMPS: Final = {OFF: "", SHORT: "[%H:%M] ", FULL: "[%Y-%m-%d %H:%M:%S] "}
-"""How the time stands in front of an event, by what a reader wants to see of it."""
+"""The :func:`time.strftime` format in front of an event, by the reader's setting."""

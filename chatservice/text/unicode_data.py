@@ -1,6 +1,6 @@
-"""What the service has to know of Unicode, as tools/unicode_data.py has written it.
+"""Tables of Unicode that the service needs, written by tools/unicode_data.py.
 
-It is of Unicode 18.0.0; looks are of Unicode 17.0. Ranges are hexadecimal.
+They are of Unicode 18.0.0; looks are of Unicode 17.0. Ranges are hexadecimal.
 """
 
 # fmt: off
@@ -330,7 +330,7 @@ SCRIPTS: Final[dict[str, str]] = {
         "1FA70-1FA74 1FA78-1FA7A 1FA80-1FA86 1FA90-1FAA8 1FAB0-1FAB6 1FAC0-1FAC2 1FAD0-1FAD6 "
         "1FB00-1FB92 1FB94-1FBCA 1FBF0-1FBF9 E0001 E0020-E007F",
 }
-"""The characters of Unicode 13.0, by all the scripts to which they belong."""
+"""The characters of Unicode 13.0, by the set of their scripts."""
 
 SCRIPT_NAMES: Final[dict[str, str]] = {
     "Adlm": "Adlam",
@@ -499,7 +499,7 @@ SCRIPT_NAMES: Final[dict[str, str]] = {
     "Zinh": "Inherited",
     "Zyyy": "Common",
 }
-"""What the scripts are called."""
+"""The names of the scripts, by code."""
 
 LOOK_ALIKES: Final[dict[str, str]] = {
     "!": "ǃⵑ",
@@ -1714,7 +1714,7 @@ LOOK_ALIKES: Final[dict[str, str]] = {
     "𧢮": "䚕",
     "𫜿": "愸",
 }
-"""What stands for all that look like it, in keys."""
+"""Characters that look alike, by look in keys."""
 
 SHAPES: Final[dict[str, str]] = {
     "!": "ǃⵑ",
@@ -1883,7 +1883,7 @@ SHAPES: Final[dict[str, str]] = {
     "Ⱶ": "ꚱ",
     "ꟻ": "ᖷ",
 }
-"""What looks like ASCII, or else Latin, as it is shown."""
+"""Characters that look like ASCII, or else Latin, as shown, by look."""
 
 PLAIN: Final = (
     "20-7E A0-AC AE-2FF 370-377 37A-37F 384-38A 38C 38E-3A1 3A3-482 48A-52F 531-556 558-58F 5BE "
@@ -1930,7 +1930,7 @@ PLAIN: Final = (
     "1FAEF-1FAFA 1FB00-1FB92 1FB94-1FBFA 20000-2A6DF 2A700-2B81E 2B820-2CEAD 2CEB0-2EBE0 "
     "2EBF0-2EE5D 2F800-2FA1D 30000-3134A 31350-33479 3D000-3FC3F "
 )
-"""What is safe to show in whatever order it comes."""
+"""Characters that are safe to show in any order."""
 
 MARKS: Final = (
     "300-34E 350-36F 483-489 591-5BD 5BF 5C1-5C2 5C4-5C5 5C7-5C9 610-61A 64B-65F 670 6D6-6DC "
@@ -1969,12 +1969,12 @@ MARKS: Final = (
     "1E130-1E136 1E2AE 1E2EC-1E2EF 1E4EC-1E4EF 1E5EE-1E5EF 1E6E3 1E6E6 1E6EE-1E6EF 1E6F5 "
     "1E8D0-1E8D6 1E944-1E94A "
 )
-"""Combining marks, but those that are ignored by default."""
+"""Combining marks, except those ignored by default."""
 
 NEWER_FORMATS: Final = (
     "890-891 13439-1343F "
 )
-"""Format characters that Unicode 13.0 has not."""
+"""Format characters newer than Unicode 13.0."""
 
 NEWER: Final = (
     "558 58B-58C 61D 870-88F 8B5 8C8-8C9 C5C-C5D CDC-CDD 170D 171F 1B4C 1B4E-1B4F 1B7D-1B7F "
@@ -2000,4 +2000,4 @@ NEWER: Final = (
     "1FBCB-1FBEF 1FBFA 2A6DE-2A6DF 2B735-2B73F 2B81E 2CEA2-2CEAD 2EBF0-2EE5D 31350-33479 "
     "3D000-3FC3F "
 )
-"""What else Unicode 13.0 has not."""
+"""Others newer than Unicode 13.0."""

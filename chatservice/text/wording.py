@@ -1,6 +1,6 @@
-"""Sentences of the server that a program has to recognise: shared by the server and the client.
+"""Sentences of the server that a program must recognise, shared by the server and the client.
 
-Each stands behind the ``-- `` of all that is the service's own.
+Each follows ``-- ``, the prefix of the service's own lines.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ GOODBYE: Final = "goodbye, {name}"
 NOWHERE: Final = "you are in no room: /join one first"
 TOO_LONG: Final = "that line was too long: at most {most:,} characters"
 MUTED: Final = "you are muted"
-"""``until …`` may follow, as behind all that is said of what an operator did."""
+"""``until …`` may follow, as in every sentence about an operator's action."""
 NOT_HERE_ANY_MORE: Final = "who wrote to you last is not here any more"
 WAITS: Final = "what is said now waits, and is shown later"
-"""How each sentence ends that tells people why what they say is not shown yet."""
+"""The end of each sentence that tells people why their words are not shown yet."""
 UNSTORED: Final = "the history can't be written: what is said now waits, and is shown later"
 STORED_AGAIN: Final = "the history is written again: what waited is shown now"
 FORGOTTEN: Final = "some lines are missing here: they were forgotten before you could read them"
@@ -28,4 +28,4 @@ KICKED: Final = "you were kicked"
 BANNED: Final = "you are banned from here"
 
 SENT_AWAY: Final = (KICKED, BANNED)
-"""How it begins that somebody is not wanted; a program does not come back by itself then."""
+"""The beginnings of sentences that send somebody away; a program must not reconnect then."""

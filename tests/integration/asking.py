@@ -1,13 +1,13 @@
-"""Programs that ask for much, and others that only want to know whether anybody is there.
+"""Clients that send costly requests, and others that measure the server's response meanwhile.
 
-Run as a process, it is one kind of them; each line on its standard input has it do something once,
-and is answered, when that is done, by a line of JSON.
+A process runs clients of one kind. Each line on its standard input starts one run; a line of JSON
+answers it when the run is over.
 
     asking.py ask PORT ADDRESS COUNT QUESTIONS READS    each asks all of a JSON list of questions
     asking.py type PORT ADDRESS COUNT LINE…             each types lines
-    asking.py again PORT ADDRESS COUNT TIMES ROOM…      come back, to rooms of their own, since 0
-    asking.py past PORT ADDRESS SECONDS ROOM            asks for what was said long ago, as `ping`
-    asking.py ping PORT ADDRESS COUNT SECONDS PID       pings, and tells how long each took, in ms
+    asking.py again PORT ADDRESS COUNT TIMES ROOM…      resume, each with its own rooms, since 0
+    asking.py past PORT ADDRESS SECONDS ROOM            one asks for old history, and times it in ms
+    asking.py ping PORT ADDRESS COUNT SECONDS PID       ping, and time each in ms
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import time
 from typing import Any
 
 EVERY = 0.22
-"""Seconds from one ping of a connection to its next: within the rate."""
+"""Seconds between two pings of a connection: slow enough for the rate limit."""
 
 
 class Program:
-    """A connection that has been welcomed."""
+    """A program's connection, already welcomed."""
 
     def __init__(self, port: int, address: str, name: str, /, **hello: Any) -> None:
         self.socket = socket.socket()
@@ -50,12 +50,12 @@ class Program:
         self.socket.sendall(json.dumps(message).encode() + b"\n")
 
     def hear(self) -> int:
-        """Read what there is; returns how many lines that were."""
+        """Read the available bytes; return the count of whole lines."""
         data = self.socket.recv(1 << 20)
         if not data:
             raise EOFError(f"{self.name} was closed")
         *lines, self.rest = (self.rest + data).split(b"\r\n")
-        # Who was silent for a moment, as a busy machine makes one be, was greeted as a person.
+        # Skip the greeting for people, which a slow start on a busy machine brings.
         said = [json.loads(line) for line in lines if not line.startswith(b"-- ")]
         self.answers += [one for one in said if "ref" in one or one["type"] == "welcome"]
         self.live = self.live or any(one["type"] == "live" for one in said)
@@ -99,14 +99,14 @@ def ask(port: int, address: str, count: int, questions: list[dict[str, Any]], re
 
 
 def busy(pid: int) -> float:
-    """Return for how many ms the main thread of a process has had a processor."""
+    """Return the processor time of the main thread of a process, in ms."""
     with open(f"/proc/{pid}/task/{pid}/schedstat") as file:
         return int(file.read().split()[0]) / 1e6
 
 
 def ping(port: int, address: str, count: int, seconds: float, pid: int) -> None:
-    """Ping on all connections, at even intervals; time is told as it passes, and as the server's
-    processor has it.
+    """Ping on all connections at even intervals; print the time of each, and the CPU time of the
+    process ``pid`` meanwhile.
     """
     programs = [_named(port, address, f"pinger{n}") for n in range(count)]
     print(json.dumps("ready"), flush=True)
@@ -138,7 +138,7 @@ def ping(port: int, address: str, count: int, seconds: float, pid: int) -> None:
 
 
 def type_lines(port: int, address: str, count: int, lines: list[str]) -> None:
-    """Type lines at once as people do, until ``/uptime`` is answered; tell how much was shown."""
+    """Type lines at once as people, and ``/uptime``; print how many lines of history each saw."""
     people = []
     for n in range(count):
         person = socket.socket()
@@ -167,7 +167,7 @@ def type_lines(port: int, address: str, count: int, lines: list[str]) -> None:
 
 
 def again(port: int, address: str, count: int, times: int, rooms: list[str]) -> None:
-    """Come back, so many times, each time as if nothing had been read."""
+    """Resume sessions a number of times, each time as if nothing had been read."""
     tokens = {}
     for n in range(count):
         name = f"again{n}of{address}"
@@ -195,7 +195,7 @@ def again(port: int, address: str, count: int, times: int, rooms: list[str]) -> 
 
 
 def look_up(port: int, address: str, seconds: float, room: str) -> None:
-    """Ask for what was said long ago, and tell how long each answer took, in ms."""
+    """Ask for old history, and print the time of each answer, in ms."""
     program = Program(port, address, "reader", name="reader", rooms=[room])
     program.socket.setblocking(True)
     print(json.dumps("ready"), flush=True)

@@ -1,4 +1,4 @@
-"""Real brokers, with the configuration that is in ``deploy``."""
+"""Real brokers, with the configuration in ``deploy``."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ NATS_SERVER = Path(sys.executable).with_name("nats-server")
 
 
 class Case(Protocol):
-    """A test, or what else ends what was started."""
+    """A test, or another owner of clean-ups."""
 
     def addCleanup(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Have something done at the end."""
+        """Call ``f`` at the end."""
 
 
 class Brokers:
-    """Brokers that run, as a cluster if there are several.
+    """Running brokers, which form a cluster if there are several.
 
-    :param folder: where they keep what they keep, and write their logs.
-    :param payload: bytes that they take at once, at most, if there is one of them.
+    :param folder: the folder of their stores and logs.
+    :param payload: the most bytes of a message, for a single broker.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class Brokers:
 
     @property
     def ports(self) -> list[int]:
-        """Where they listen for nodes."""
+        """The ports on which the brokers listen for nodes."""
         return list(self._ports)
 
     @property
     def urls(self) -> str:
-        """All of them, as nodes are told."""
+        """The URLs of all brokers, as the nodes' ``--cluster`` takes them."""
         return ",".join(f"nats://{HOST}:{port}" for port in self._ports)
 
     def kill(self, index: int) -> None:
-        """Kill one: it has no time to do anything."""
+        """Kill a broker with SIGKILL, which leaves it no time to do anything."""
         process = self._processes[index]
         assert process is not None
         process.kill()
@@ -74,12 +74,12 @@ class Brokers:
         self._stopped.discard(index)
 
     def start(self, index: int) -> None:
-        """Start one again, and wait until it has all that the others have."""
+        """Start a broker again, and wait until it is healthy."""
         self._run(index)
         eventually(lambda: self._ready(index), f"broker {index} to be back")
 
     def start_all(self) -> None:
-        """Start those that do not run, and wait until all are ready."""
+        """Start the brokers that do not run, and wait until all are ready."""
         with self._starting:
             for index, process in enumerate(self._processes):
                 if process is None:
@@ -88,11 +88,11 @@ class Brokers:
             eventually(lambda index=index: self._ready(index), f"broker {index} to be ready")
 
     def store(self, index: int) -> Path:
-        """Return the folder in which one that does not run has what it keeps."""
+        """Return the folder of a broker's store, to change while the broker is down."""
         return self._folder / f"store-{index}"
 
     def publish(self, subject: str, *messages: bytes) -> None:
-        """Publish something as whoever reaches a broker may, without a client."""
+        """Publish messages over a plain socket, as anybody with access to a broker may."""
         with socket.create_connection((HOST, self._ports[0]), PATIENCE) as peer:
             sent = [b"PUB %s %d\r\n%s\r\n" % (subject.encode(), len(m), m) for m in messages]
             peer.sendall(b'CONNECT {"verbose":false}\r\n' + b"".join(sent) + b"PING\r\n")
@@ -104,21 +104,21 @@ class Brokers:
             assert b"-ERR" not in said, said
 
     def stop_signal(self, index: int) -> None:
-        """Let one stand still; to all others it is just silent."""
+        """Pause a broker with SIGSTOP: to all others it is just silent."""
         self._signal(index, signal.SIGSTOP)
         self._stopped.add(index)
 
     def cont(self, index: int) -> None:
-        """Let it go on."""
+        """Resume a paused broker."""
         self._stopped.discard(index)
         self._signal(index, signal.SIGCONT)
 
     def leader(self, stream: str) -> int:
-        """Tell which one leads a stream, as soon as one does."""
+        """Wait until a stream has a leader, and return the leader's index."""
         return int(eventually(lambda: self.stream(stream), f"a leader of {stream}")["index"])
 
     def stream(self, name: str) -> dict[str, Any] | None:
-        """Return what the leader of a stream tells of it, its configuration too."""
+        """Return the leader's report on a stream, with its configuration; None without a leader."""
         for index in range(self.count):
             seen = self._stream(index, name)
             leader = (seen or {}).get("cluster", {}).get("leader", "")
@@ -127,12 +127,12 @@ class Brokers:
         return None
 
     def duplicate_window(self, stream: str) -> float:
-        """Return in how many seconds a stream takes the same for the same."""
+        """Return the seconds within which a stream drops duplicates."""
         found = eventually(lambda: self.stream(stream), f"the stream {stream}")
         return float(found["config"]["duplicate_window"] / 1e9)
 
     def current(self, stream: str) -> bool:
-        """Tell whether all have all of a stream."""
+        """Tell whether all replicas of a stream are up to date."""
         found = self.stream(stream)
         if not found:
             return False
@@ -140,7 +140,7 @@ class Brokers:
         return len(replicas) == self.count - 1 and all(one["current"] for one in replicas)
 
     def log(self, index: int) -> str:
-        """Return all that one has written."""
+        """Return the log of a broker."""
         return (self._folder / f"broker-{index}.log").read_text(errors="replace")
 
     def _name(self, index: int) -> str:

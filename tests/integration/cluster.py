@@ -1,4 +1,4 @@
-"""Nodes of a cluster, what leads to them, and what they have stored."""
+"""Nodes of a cluster, ways to connect to them, and their stored histories."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.integration.witness import (
 LEASE = 3.0
 
 UNREACHED = r"can't be reached|takes no part|was taken for dead|the history refuses"
-"""What nodes write down at an error's level while they don't reach their brokers."""
+"""The lines that nodes log at an error's level while they can't reach their brokers."""
 
 
 class _AtExit:
@@ -56,7 +56,7 @@ _shared: list[Brokers] = []
 
 
 def shared_brokers() -> Brokers:
-    """Return three brokers that nobody harms: each test has a chat of another name there."""
+    """Return the three shared brokers, which no test harms; each test has its own chat there."""
     if not _shared:
         folder = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
         at_end(shutil.rmtree, folder, ignore_errors=True)
@@ -65,12 +65,12 @@ def shared_brokers() -> Brokers:
 
 
 class Node(Server):
-    """A node that runs: ``twistd -n chat --cluster``, with a folder and a port of its own.
+    """A running node: ``twistd -n chat --cluster``, with a folder and a port of its own.
 
-    :param urls: of brokers.
-    :param chat: its name there.
-    :param proxied: what connects to it sends the PROXY header.
-    :param env: its environment, if that is another than ours.
+    :param urls: the URLs of the brokers.
+    :param chat: the name of the chat at the brokers.
+    :param proxied: whether clients of the node send the PROXY header.
+    :param env: the environment of the node, if not ours.
     """
 
     def __init__(
@@ -109,11 +109,11 @@ class Node(Server):
         )
 
     def again(self, case: Case, **more: Any) -> Node:
-        """Start it again, with what it has stored."""
+        """Start the node again, in its folder and with its history."""
         return Node(case, *self._words, folder=self.folder, **{**self._more, **more})
 
     def in_vain(self) -> tuple[int, str]:
-        """Start it again where it does not start: return its status, and what it says."""
+        """Start the node again, which must fail; return its status and its error messages."""
         urls, *options = self._words
         listen = f"tcp:{self._more['port']}:interface={HOST}"
         words = ("--cluster", urls, "--cluster-name", self._more["chat"], "--listen", listen)
@@ -126,28 +126,28 @@ class Node(Server):
 def start(
     case: TestCase, count: int, urls: str, *options: str, **more: Any
 ) -> Deferred[list[Node]]:
-    """Start some nodes at once, while everybody goes on."""
+    """Start several nodes at the same time, in threads, while the reactor goes on."""
     starting = [deferToThread(Node, case, urls, *options, **more) for _ in range(count)]
     return gatherResults(starting, consumeErrors=True)
 
 
 @implementer(IStreamClientEndpoint)
 class Anywhere:
-    """Leads to one node after the other, each time that somebody connects.
+    """An endpoint that connects to one node after the other, in turns.
 
-    :param first: which one is first.
+    :param first: the index of the first node.
     """
 
     def __init__(self, ports: Sequence[int], first: int = 0) -> None:
         self._ports = itertools.cycle([*ports[first:], *ports[:first]])
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """Connect to the next one."""
+        """Connect to the next node."""
         return TCP4ClientEndpoint(reactor, HOST, next(self._ports)).connect(protocolFactory)
 
 
 class Balancer:
-    """HAProxy before three nodes, with the configuration that is in ``deploy``."""
+    """HAProxy before three nodes, with the configuration in ``deploy``."""
 
     def __init__(self, case: TestCase, nodes: Sequence[Node]) -> None:
         haproxy = program("haproxy")
@@ -180,7 +180,7 @@ class Balancer:
 
 
 def stored(history: Path) -> list[Event]:
-    """Read all that is in a history, whoever writes it."""
+    """Return all events in a history file, which a server may still be writing."""
     with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT id, at, room, kind, author, text, origin, seq FROM events ORDER BY id"
@@ -197,7 +197,7 @@ def _tips(histories: Sequence[Path]) -> set[Any]:
 
 
 def same_history(case: TestCase, nodes: Sequence[Node]) -> Deferred[list[Event]]:
-    """Wait until all nodes have stored the same; it is returned."""
+    """Wait until all nodes have stored the same events, and return them."""
     histories = [node.history for node in nodes]
 
     def read() -> list[list[Event]]:
@@ -227,9 +227,9 @@ def same_history(case: TestCase, nodes: Sequence[Node]) -> Deferred[list[Event]]
 
 
 def check_presence(case: TestCase, events: Iterable[Event]) -> None:
-    """Look whether one name is one person at a time, and only who is in a room speaks there.
+    """Check that a name is one person at a time, and that only members of a room speak there.
 
-    :param events: all that there were, from the beginning.
+    :param events: all events, from the beginning.
     """
     rooms: dict[str, dict[str, Event]] = {}
     for event in events:

@@ -1,4 +1,4 @@
-"""Those who take part in a chat of many nodes, and what is compared when they are done."""
+"""People who talk on a chat of many nodes, and the comparison of what they saw afterwards."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from tests.profiles import NIGHTLY, seed_of_run
 ROOM = "den"
 ROOMS = (ROOM, "hall")
 ATTIC = "attic"
-"""Into this one some come now and then."""
+"""A room that people enter and leave now and then."""
 
 
 class Talk:
-    """People with seats say numbered lines, in bursts, and go from node to node when they have to.
+    """A talk of people with sessions: they say numbered lines in bursts, and move between nodes.
 
-    :param ports: where they are let in; who has lost a connection tries the next one.
-    :ivar sitters: those who talk.
+    :param ports: the ports of the nodes; a lost connection is made again at the next one.
+    :ivar sitters: the people who talk.
     """
 
     def __init__(
@@ -64,25 +64,25 @@ class Talk:
             case.addCleanup(sitter.seat.stop)
 
     async def begin(self) -> None:
-        """Come in, and talk from now on."""
+        """Let all people enter, and start the talk."""
         for sitter in self.sitters:
             sitter.seat.start()
         await all_of(self.sitters, lambda one: one.seat.connected, "a welcome")
         self._loop.start(0.05, now=False)
 
     def stop(self) -> None:
-        """Say no more."""
+        """Stop the talk."""
         if self._loop.running:
             self._loop.stop()
 
     async def all_speak(self) -> None:
-        """Wait until something is stored that each has said from now on."""
+        """Let each person say a line, and wait until all these are stored."""
         for sitter in self.sitters:
             mark = sitter.say(ROOMS[0], f"{sitter.name} is here {len(sitter.said)}")
             await sitter.until(lambda mark=mark: mark.id is not None, "what it said to be stored")
 
     async def end(self) -> None:
-        """Say no more, and wait until all have seen all."""
+        """Stop the talk, and wait until everybody has seen all of it."""
         self.stop()
         await all_of(self.sitters, lambda one: not one.seat.unstored, "all to be stored")
         for sitter in self.sitters:
@@ -91,7 +91,7 @@ class Talk:
         await all_of(self.sitters, lambda one: all(map(one.saw, ends)), "the ends")
 
     def _move(self, index: int) -> None:
-        """Have somebody come into one more room, or leave it."""
+        """Let a person enter the attic, or leave it."""
         sitter, inside = self.sitters[index], self._inside[index]
         self._moving[index] = True
 
@@ -121,7 +121,7 @@ class Talk:
 
 
 def all_of(watched: Sequence[Watched], ready: Any, what: str, **more: Any) -> Deferred[Any]:
-    """Wait until something is so for each."""
+    """Wait until a condition holds for each of several people."""
     return gatherResults(
         [one.until(lambda one=one: ready(one), what, **more) for one in watched],
         consumeErrors=True,
@@ -129,9 +129,9 @@ def all_of(watched: Sequence[Watched], ready: Any, what: str, **more: Any) -> De
 
 
 class ClusterTestCase(TestCase):
-    """Nodes at brokers where there is a chat for each test.
+    """A test with nodes at brokers, and a chat of its own there.
 
-    :cvar troubles: what may be in the nodes' logs at an error's level: a regular expression.
+    :cvar troubles: a regular expression of lines that nodes may log at an error's level.
     """
 
     timeout = 600 if NIGHTLY else 240
@@ -143,28 +143,28 @@ class ClusterTestCase(TestCase):
         self.brokers = self.its_brokers()
 
     def its_brokers(self) -> Brokers:
-        """Return the brokers: those that nobody harms."""
+        """Return the brokers: by default the shared ones, which no test harms."""
         return shared_brokers()
 
     def start(
         self, count: int, *options: str, urls: str = "", proxied: bool = False
     ) -> Deferred[list[Node]]:
-        """Start some nodes at once."""
+        """Start several nodes at the same time."""
         urls = urls or self.brokers.urls
         more = {"chat": self.chat, "proxied": proxied, "troubles": self.troubles}
         return start(self, count, urls, *options, **more)
 
     def node(self, *options: str, **more: Any) -> Node:
-        """Start a node, in a test that waits for it."""
+        """Start a node, and block until it is ready."""
         more.update(chat=self.chat, troubles=self.troubles)
         return Node(self, self.brokers.urls, *options, **more)
 
     def at_random(self, least: float, most: float) -> Deferred[None]:
-        """Let some time pass: nobody knows when something fails."""
+        """Wait for a random time, for a failure at an unpredictable moment."""
         return deferLater(reactor, self.choice.uniform(least, most))
 
     async def company(self, nodes: Sequence[Node], count: int) -> tuple[Talk, list[Reader]]:
-        """Have a talk, and somebody at each node who reads."""
+        """Start a talk, with a reader at each node."""
         readers = [await Reader.come(n.port, f"r{i}", [ROOM]) for i, n in enumerate(nodes)]
         talk = Talk(self, [node.port for node in nodes], count, self.choice)
         await talk.begin()
@@ -174,7 +174,7 @@ class ClusterTestCase(TestCase):
     async def compare(
         self, nodes: Sequence[Node], talk: Talk, readers: Sequence[Reader]
     ) -> list[Event]:
-        """End the talk, and compare what all saw with what is stored; nobody may have left."""
+        """End the talk, and compare all views with the stored events; no reader may have left."""
         await talk.end()
         ends = [f"<{sitter.name}> {sitter.name} ends" for sitter in talk.sitters]
         await all_of(readers, lambda one: all(map(one.has, ends)), "the ends")
@@ -188,9 +188,9 @@ class ClusterTestCase(TestCase):
         return events
 
     def check_sitters(self, history: Path, sitters: Sequence[Sitter]) -> None:
-        """Compare what those who have a seat said and saw with what is stored.
+        """Compare the lines that people with sessions said and saw with the stored events.
 
-        Each has said ``NAME ends``, and was here from the beginning to the end.
+        Each has said ``NAME ends``, and was present from the beginning to the end.
         """
         journal = Journal(history)
         for sitter in sitters:
@@ -199,7 +199,7 @@ class ClusterTestCase(TestCase):
             wanted = sorted((sent.id or 0, sent.request.text) for sent in sitter.said)
             self.same(f"stored of {sitter.name}", journal.said(said), wanted)
             for where in {_where(sent) for sent in sitter.said}:
-                # What is said elsewhere in the same moment may be before it or behind it.
+                # Only lines of one place are ordered: those elsewhere may overtake them.
                 ids = [sent.id for sent in sitter.said if _where(sent) == where]
                 self.same(f"the order of {sitter.name} in {where}", ids, sorted(ids))
             origin = journal.origin_of(f"{sitter.name} ends")
@@ -209,7 +209,7 @@ class ClusterTestCase(TestCase):
             self.assertEqual(left, [], sitter.name)
 
     def check_readers(self, history: Path, readers: Sequence[Reader]) -> None:
-        """Compare what people in one room, who were there all the time, were shown of talk."""
+        """Compare the talk shown to readers, who were in one room all the time, with the events."""
         said = [e for e in Journal(history).events if e.kind == SAID and e.room == ROOM]
         for reader in readers:
             self.assertEqual(reader.wrong, [], reader.name)
@@ -218,11 +218,11 @@ class ClusterTestCase(TestCase):
             self.same(f"shown to {reader.name}", shown, as_person(others, 0, ROOM))
 
     def same(self, what: str, got: list[Any], wanted: list[Any]) -> None:
-        """Compare two long lists."""
+        """Fail with the first difference of two long lists, if they differ."""
         if found := difference(got, wanted):
             self.fail(f"{what}: {found}")
 
 
 def _where(sent: Sent) -> str:
-    """Tell where something was said, a room or somebody's name."""
+    """Return the place of a line: a room, or the name of its receiver."""
     return str(getattr(sent.request, "room", None) or f"to {sent.request.to}")

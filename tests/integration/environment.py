@@ -1,6 +1,6 @@
-"""What the tests that install share: a copy of the checkout, what is built of it, an environment.
+"""Parts that the tests of installation share: a copy of the checkout, a wheel, an environment.
 
-All of it is made with the real ``build`` and ``pip``, at most once in a process.
+All are made with the real ``build`` and ``pip``, at most once in a process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def environ() -> dict[str, str]:
-    """Return the variables of who is not in the environment of these tests."""
+    """Return the environment variables without those of the tests' own environment."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -28,9 +28,9 @@ def environ() -> dict[str, str]:
 
 
 def run(*command: str | Path) -> str:
-    """Return what a command writes that is run from ``/``, where nothing is found by chance.
+    """Run a command in ``/``, where it finds no file by chance, and return its output.
 
-    :raises AssertionError: if it fails.
+    :raises AssertionError: if the command fails.
     """
     done = subprocess.run(
         [str(word) for word in command],
@@ -49,10 +49,10 @@ def run(*command: str | Path) -> str:
 
 
 def copy_checkout(to: Path) -> Path:
-    """Copy the files that somebody who clones the project has.
+    """Copy the files that a clone of the project has.
 
-    What building and testing leave is not among them: a build in the checkout itself would take
-    over stale files from its ``build/``, and leave new ones.
+    Files left by builds and tests are left out: a build in the checkout itself would use stale
+    files in its ``build/``, and leave new ones.
     """
 
     def ignored(folder: str, names: list[str]) -> set[str]:
@@ -79,13 +79,13 @@ def _root() -> Path:
 
 @cache
 def source(purpose: str) -> Path:
-    """Return a copy of the checkout that is for one purpose: what is done with it leaves files."""
+    """Return a copy of the checkout for one purpose, since its use leaves files."""
     return copy_checkout(_root() / purpose)
 
 
 @cache
 def wheel() -> Path:
-    """Return the wheel. It is built out of the sdist, so that is complete too."""
+    """Return the wheel. It is built from the sdist, so the sdist must be complete, too."""
     run(sys.executable, "-m", "build", "--outdir", _root() / "dist", source("built"))
     (found,) = (_root() / "dist").glob("*.whl")
     return found
@@ -101,7 +101,7 @@ class Environment:
         run(sys.executable, "-m", "venv", folder)
 
     def have(self, *what: str | Path) -> None:
-        """Install something in place of what was installed, if it is not that."""
+        """Install packages in place of those installed, unless they are the same."""
         if what != self._installed:
             self.spoil()
             self.pip("uninstall", "--yes", "chatservice")
@@ -109,23 +109,23 @@ class Environment:
             self._installed = what
 
     def spoil(self) -> None:
-        """Note that what is installed is not what it was."""
+        """Note that the installed packages were changed, and must be installed again."""
         self._installed = ()
 
     def pip(self, *arguments: str | Path) -> str:
-        """Return what pip tells."""
+        """Run pip, and return its output."""
         return run(self.bin / "pip", "--disable-pip-version-check", *arguments)
 
     def twistd(self, *arguments: str) -> str:
-        """Return what twistd tells."""
+        """Run twistd, and return its output."""
         return run(self.bin / "twistd", *arguments)
 
     def python(self, script: str) -> str:
-        """Return what a script prints."""
+        """Run a script, and return its output."""
         return run(self.bin / "python", "-c", script)
 
 
 @cache
 def environment() -> Environment:
-    """Return the one that is shared."""
+    """Return the shared environment."""
     return Environment(_root() / "venv")

@@ -1,4 +1,4 @@
-"""Servers that are forked of a process that has imported what they need: their start costs less."""
+"""Servers forked from a process with the imports done, which makes their start cheap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORKER = Path(__file__).with_name("forker.py")
 
 
 class Forker:
-    """The process that forks: it runs :mod:`tests.integration.forker`."""
+    """The forking process, which runs :mod:`tests.integration.forker`."""
 
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -34,7 +34,7 @@ class Forker:
             )
 
     def ask(self, request: object, *files: int) -> int:
-        """Ask for something, and return the answer."""
+        """Send a request with files to the forker, and return its answer."""
         answer, theirs = os.pipe()
         with open(answer, "rb") as reading:
             try:
@@ -44,7 +44,7 @@ class Forker:
             return int(reading.read())
 
     def end(self) -> None:
-        """End it, and all that it has forked."""
+        """End the forker and all its forks."""
         self._requests.close()
         self.process.wait()
 
@@ -54,7 +54,7 @@ _sharing = threading.Lock()
 
 
 def forker() -> Forker:
-    """Return the one that is shared."""
+    """Return the shared forker."""
     with _sharing:
         if not _shared:
             _shared.append(Forker())
@@ -63,11 +63,11 @@ def forker() -> Forker:
 
 
 class Forked:
-    """A twistd that runs, or has run: what is needed here of ``subprocess.Popen``.
+    """A forked twistd, with the needed part of the interface of ``subprocess.Popen``.
 
-    :param arguments: those of twistd.
-    :param output: the file that it writes to.
-    :param errors: the file for its standard error, if that is another one.
+    :param arguments: the arguments of twistd.
+    :param output: the file descriptor of its standard output.
+    :param errors: the file descriptor of its standard error; ``output`` by default.
     """
 
     def __init__(
@@ -82,22 +82,22 @@ class Forked:
             "environ": dict(os.environ),
         }
         self.pid = self._forker.ask(asked, output, output if errors is None else errors)
-        # It is reaped when we ask for that, so no other process has its number.
+        # The forker reaps it only on request, so no other process can have its pid.
         self._handle = os.pidfd_open(self.pid)
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it has not ended."""
+        """Send the process a signal, if it has not ended."""
         if self.poll() is None:
             signal.pidfd_send_signal(self._handle, number)
 
     def poll(self) -> int | None:
-        """Return its status if it has ended, the negative number of a signal that ended it."""
+        """Return the status, negative for a signal, if the process has ended; else None."""
         return self._ended(0)
 
     def wait(self, patience: float) -> int:
-        """Wait for its end; return its status.
+        """Wait for the end of the process; return its status.
 
-        :raises subprocess.TimeoutExpired: if that takes too long.
+        :raises subprocess.TimeoutExpired: if it does not end within ``patience`` seconds.
         """
         status = self._ended(patience)
         if status is None:

@@ -1,10 +1,10 @@
-"""What forks servers: a process that has imported all that one imports, and nothing else.
+"""A process that forks servers, and has already imported the modules that each needs.
 
-Each is twistd's own script, as if that had been started: only the imports are shared. They are most
-of what a start costs, and the tests start hundreds. No reactor is chosen before the fork.
+Each fork runs twistd's own script, as if started anew; only the imports are shared. Imports are
+most of the cost of a start, and the tests start hundreds. No reactor is chosen before the fork.
 
-:mod:`tests.integration.forked` runs it, and asks for servers. When nobody can ask any more, it ends
-those that are left, and itself.
+:mod:`tests.integration.forked` runs this process, and sends it requests. When the socket of the
+requests is closed, the process ends its remaining forks, and itself.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ MODULES: Final = (
     "twisted.protocols.haproxy",
     "twisted.scripts.twistd",
 )
-"""What servers import, and what that imports; none of it imports a reactor."""
+"""Modules that servers import; none of them imports a reactor."""
 
 LONGEST: Final = 1 << 18
-"""Bytes of a request, at most."""
+"""The most bytes of a request."""
 
 
 def become(asked: dict[str, Any], answer: int, output: int, errors: int) -> None:
-    """Make this process what a new one would be."""
+    """Give this fork the folder, environment, output and signals of a new process."""
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environ"])
@@ -57,12 +57,12 @@ def become(asked: dict[str, Any], answer: int, output: int, errors: int) -> None
 
 
 def serve(requests: socket.socket, running: set[int]) -> list[str]:
-    """Fork what is asked for, and reap it when that is asked for.
+    """Serve requests: fork a server, or reap one.
 
-    Each request comes with a pipe for its answer: a pid, or a status.
+    Each request comes with a pipe for its answer: the pid, or the status.
 
-    :param running: what is not reaped.
-    :returns: the words of its command in what was forked; none when nobody asks any more.
+    :param running: the pids of forks that are not reaped yet.
+    :returns: in a fork, the words of its command; in this process, none after the last request.
     """
     while True:
         message, files, _, _ = socket.recv_fds(requests, LONGEST, 3)
@@ -82,7 +82,7 @@ def serve(requests: socket.socket, running: set[int]) -> list[str]:
                 words: list[str] = asked["words"]
                 return words
             running.add(answer)
-        # Whoever asked may have been interrupted, and not read it.
+        # The asking process may have been interrupted, and not read the answer.
         with suppress(BrokenPipeError):
             os.write(files[0], b"%d" % answer)
         for file in files:
@@ -90,12 +90,12 @@ def serve(requests: socket.socket, running: set[int]) -> list[str]:
 
 
 def main() -> None:
-    """Serve, or be a server."""
-    # What a terminal interrupts is the tests; they end this.
+    """Serve requests; in a fork, run the server."""
+    # Ignore the terminal's interrupt: the tests handle it, and end this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = socket.socket(fileno=int(sys.argv[1]))
     twistd = sys.argv[2]
-    # As it is for a script of that folder.
+    # Set the path as for a script of that folder.
     sys.path[0] = str(Path(twistd).parent)
     for name in MODULES:
         importlib.import_module(name)

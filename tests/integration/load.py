@@ -1,13 +1,13 @@
-"""People for a busy house: those who speak without end, and crowds who listen, or stop to.
+"""A load of people: speakers who never stop, and crowds who listen or stall.
 
-Run as a process, it is one of them; the test tells it what to do by lines on its standard input,
-and each is answered, when it is done, by one line of JSON on its standard output.
+A process is one group of speakers or one crowd. The test sends commands as lines on the standard
+input; each is answered, when it is done, by a line of JSON on the standard output.
 
     load.py speakers PORT NAME…             commands: forget, say LINES RATE
-    load.py crowd PORT TLS_PORT NAME COUNT  commands: everything else in `Crowd`
+    load.py crowd PORT TLS_PORT NAME COUNT  commands: the methods of `Crowd`
 
-What is said can be checked by whoever hears it: a bulk line is its speaker's own count and then
-text that follows from the count.
+Every listener can check a bulk line: it is its speaker's own count, and text that follows from the
+count.
 """
 
 import gc
@@ -29,27 +29,27 @@ LINE = 1900
 BEAT = 0.01
 """Seconds from one burst of bulk lines to the next; of probes, on average."""
 AT_ONCE = 256 << 10
-"""Bytes that are read of one connection before another has its turn."""
+"""Bytes read from one connection before the next has its turn."""
 STALLED = "stalled"
-"""How the name of a crowd begins that is to stall."""
+"""The beginning of the name of a crowd that is to stall."""
 SMALL = 16 << 10
-"""The receive buffer of each in it."""
+"""Bytes of the receive buffer of each person in such a crowd."""
 PROBER = b"<prober>"
 START = b"<prober> the start"
 END = b"<prober> the end"
 
 
 def bulk(number: int) -> bytes:
-    """What is said as a speaker's line of that number."""
+    """Return the text of a speaker's line of a number."""
     unique = b"%08d %08x " % (number, zlib.crc32(b"%d" % number))
     return (unique * (LINE // len(unique) + 1))[: LINE - 1] + b"."
 
 
 class Transcript:
-    """What somebody heard, as little of it as tells whether it was everything, in order.
+    """A compact record of the lines that a person heard, to check them for completeness and order.
 
-    Lines are told apart by who said them. From the start to the end that the prober calls, what
-    each said is kept as a checksum, and the order of all as another.
+    Between the prober's start and end, the lines of each speaker are kept as a checksum, and the
+    order of all lines as another.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Transcript:
         self._rest = b""
 
     def feed(self, data: bytes, now: int) -> None:
-        """Hear bytes that came at a time, in nanoseconds."""
+        """Add received bytes; ``now`` is the time in nanoseconds."""
         lines = (self._rest + data).split(b"\r\n")
         self._rest = lines.pop()
         for line in lines:
@@ -98,7 +98,7 @@ class Transcript:
             self.lines += 1
 
     def summary(self) -> dict[str, object]:
-        """What it comes to, for JSON."""
+        """Return the record as values for JSON."""
         return {
             "lines": self.lines,
             "order": self.order,
@@ -109,7 +109,7 @@ class Transcript:
 
 
 class Person:
-    """A connection that is in the lobby."""
+    """A person's connection, in the lobby."""
 
     def __init__(self, port: int, name: str, tls: bool = False, receive: int = 0) -> None:
         plain = socket.socket()
@@ -131,7 +131,7 @@ class Person:
         self.socket.setblocking(False)
 
     def say(self, *lines: bytes) -> None:
-        """Say lines, all of them, and ignore meanwhile what the others say."""
+        """Send lines, all of them, and discard received bytes meanwhile."""
         data = memoryview(b"\n".join(lines) + b"\n")
         while data:
             select.select([self.socket], [self.socket], [])
@@ -142,22 +142,22 @@ class Person:
                 continue
 
     def ignore(self) -> None:
-        """Throw away what there is to read."""
+        """Discard the available bytes."""
         while self._received(AT_ONCE):
             pass
 
     def sip(self, most: int) -> None:
-        """Hear at most so many bytes."""
+        """Read at most ``most`` bytes, and record them."""
         self.transcript.feed(self._received(most), time.monotonic_ns())
 
     def listen(self) -> None:
-        """Hear what there is to read, or a good part of it."""
+        """Read the available bytes, up to :data:`AT_ONCE` or a little more, and record them."""
         left = AT_ONCE
         while left > 0 and (data := self._received(left)):
             self.transcript.feed(data, time.monotonic_ns())
             left -= len(data)
             if left <= 0 and isinstance(self.socket, ssl.SSLSocket):
-                # What was decrypted already, no selector tells of.
+                # No selector reports bytes that are already decrypted.
                 left = self.socket.pending()
 
     def _received(self, most: int) -> bytes:
@@ -178,14 +178,14 @@ def _encrypted(plain: socket.socket) -> ssl.SSLSocket:
 
 
 def answer(**what: object) -> None:
-    """Answer the command that was given last."""
+    """Print the answer to the last command."""
     print(json.dumps(what), flush=True)
 
 
 class Speakers:
     """Several people who say bulk lines, in turns, at a common rate.
 
-    What each said, as it is shown, is kept as a checksum.
+    The lines of each, as they are shown, are kept as a checksum.
     """
 
     def __init__(self, port: int, names: list[str]) -> None:
@@ -194,11 +194,11 @@ class Speakers:
         self.forget()
 
     def forget(self) -> None:
-        """Begin the checksums anew."""
+        """Reset the checksums."""
         self.sums = dict.fromkeys((f"<{name}>" for name in self.people), 0)
 
     def say(self, lines: int, rate: int) -> None:
-        """Say so many lines, at so many bytes a second."""
+        """Say a number of lines, at ``rate`` bytes a second."""
         began = time.monotonic()
         left = lines
         due = 0.0
@@ -220,7 +220,7 @@ class Speakers:
             time.sleep(max(0.0, began + said / rate - time.monotonic()))
 
     def serve(self) -> None:
-        """Do as told until there is nobody to tell."""
+        """Do commands until the standard input ends."""
         answer(ready=True)
         readable = [person.socket for person in self.people.values()]
         while True:
@@ -240,9 +240,9 @@ class Speakers:
 
 
 class Crowd:
-    """As many people on TCP as on TLS who listen, or don't, and perhaps one who probes.
+    """People who listen or stall, as many on TCP as on TLS, and perhaps a prober.
 
-    The prober says lines that hold the time, so that whoever hears them knows how old they are.
+    The prober says lines that hold the time, from which listeners compute the latency.
     """
 
     def __init__(self, port: int, tls_port: int, name: str, count: int) -> None:
@@ -262,27 +262,27 @@ class Crowd:
         self._sip = 0
         self._done: Callable[[], bool] | None = None
 
-    # What the test tells
+    # Commands of the test
 
     def listen(self) -> None:
-        """Hear from now on all that is said."""
+        """Record all lines from now on."""
         for person in self.people:
             self._selector.register(person.socket, selectors.EVENT_READ, person)
         answer()
 
     def ignore(self) -> None:
-        """Stop reading."""
+        """Stop reading all connections."""
         for person in self.people:
             self._selector.unregister(person.socket)
         answer()
 
     def sip(self, size: str) -> None:
-        """Without listening, read so many bytes of each connection at each beat, or none again."""
+        """Read this many bytes of each connection per beat while not listening; 0 ends that."""
         self._sip = int(size)
         answer()
 
     def probe(self) -> None:
-        """Say a line at each beat from now on."""
+        """Let the prober say a line at each beat from now on."""
         if self._prober is None:
             self._prober = Person(self._port, PROBER.decode().strip("<>"))
             self._selector.register(self._prober.socket, selectors.EVENT_READ, self._prober)
@@ -295,7 +295,7 @@ class Crowd:
             person.transcript.latencies = []
 
     def hush(self) -> None:
-        """Say no more; the latencies since the probing began are answered, of TCP and of TLS."""
+        """Stop the prober; answer with the latencies since the probing began, of TCP and of TLS."""
         self._probing = False
         taken = [person.transcript.latencies for person in self.people]
         tcp, tls = (
@@ -305,24 +305,24 @@ class Crowd:
         answer(tcp=tcp, tls=tls)
 
     def call(self, mark: str) -> None:
-        """Let the prober call the start, or the end."""
+        """Let the prober say the start, or the end."""
         assert self._prober is not None
         self._prober.say((START if mark == "start" else END).removeprefix(PROBER + b" "))
         answer()
 
     def hear(self, lines: str) -> None:
-        """Answered when everybody has heard so many bulk lines."""
+        """Answer when everybody has heard this many bulk lines."""
         wanted = int(lines)
         self._done = lambda: all(person.transcript.heard >= wanted for person in self.people)
 
     def finish(self) -> None:
-        """Answered, with what everybody heard, when everybody has heard the end."""
+        """Answer with everybody's record, when everybody has heard the end."""
         self._done = lambda: all(person.transcript.ended for person in self.people)
 
-    # Doing it
+    # The loop
 
     def serve(self) -> None:
-        """Do as told until there is nobody to tell."""
+        """Do commands until the standard input ends."""
         answer(ready=True)
         while True:
             busy = self._probing or self._sip
@@ -343,7 +343,7 @@ class Crowd:
                 answer(people=[person.transcript.summary() for person in self.people])
 
     def _beat(self) -> None:
-        # Not in step with those who speak: else all that counts is who of the two comes first.
+        # Stay out of step with the speakers: else the latency depends only on the phase.
         self._next = time.monotonic() + random.uniform(0.5, 1.5) * BEAT
         if self._probing and self._prober is not None:
             self._prober.say(b"%d %d" % (self._probes, time.monotonic_ns()))
@@ -354,14 +354,14 @@ class Crowd:
 
 
 def main(role: str, *arguments: str) -> None:
-    """Be one of them."""
+    """Run speakers, or a crowd."""
     if role == "speakers":
         port, *names = arguments
         Speakers(int(port), names).serve()
     else:
         port, tls_port, name, count = arguments
         if name.startswith(STALLED):
-            # Those who measure are not to wait for those who catch up.
+            # A crowd that catches up must not delay the crowds that measure.
             os.nice(3)
         Crowd(int(port), int(tls_port), name, int(count)).serve()
 

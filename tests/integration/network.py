@@ -1,4 +1,4 @@
-"""The network between a node and its brokers, which a test owns."""
+"""The network between a node and its brokers, under the control of a test."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.integration.support import PATIENCE
 
 
 class Network:
-    """What is between one node and its brokers: a port for each of them.
+    """The proxies between one node and its brokers: a port for each broker.
 
-    It has a thread of its own, so it works whatever the test waits for.
+    They run in a thread of their own, so they work even while the test blocks.
     """
 
     def __init__(self, case: Case, brokers: Brokers) -> None:
@@ -33,25 +33,25 @@ class Network:
 
     @property
     def urls(self) -> str:
-        """Where the brokers seem to be."""
+        """The URLs of the proxies, for the node to use as its brokers."""
         return ",".join(f"nats://{HOST}:{port}" for port in self.ports)
 
     def freeze(self, *ways: Way) -> None:
-        """Let nothing through from now on, either way or one; what is on its way comes later.
+        """Hold back all bytes from now on, in some ways or both; deliver them later.
 
-        So it is when packets get lost: nobody is told, and both ends send them again.
+        This is like lost packets: both ends notice nothing, and retransmit.
         """
         self._do(self._freeze(ways or tuple(Way)))
 
     def cut(self) -> None:
-        """Reset all connections, and all new ones."""
+        """Reset all connections, and from now on every new one."""
         self._do(self._cut())
 
     def mend(self) -> None:
-        """Let all through again."""
+        """Pass all bytes and connections on again."""
         self._do(self._mend())
 
-    # In the thread
+    # Inside the thread
 
     def _do(self, doing: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(doing, self._loop).result(PATIENCE)

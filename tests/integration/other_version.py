@@ -1,7 +1,7 @@
 """Runs ``twistd`` as a node of another version: ``other_version.py VERSION ...``.
 
-- ``1`` writes entries as nodes did before there were versions, and allows the names of then;
-- ``4`` has rules by which a nought in a name is the letter o, and no name has a ``=``.
+- ``1`` writes entries as nodes did before versions existed, and allows the names of that time;
+- ``4`` has rules by which a zero in a name is the letter o, and no name may have a ``=``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A wire that a test owns: it brings bytes to a server and back, counts them, and is cut."""
+"""A proxy under the control of a test: passes bytes to a server and back, counts and cuts."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ HOST = "127.0.0.1"
 
 
 class Way(Enum):
-    """From the client to the server, or back."""
+    """A direction: from the client to the server, or back."""
 
     UP = "up"
     DOWN = "down"
 
 
 class How(Enum):
-    """What both ends of a connection see of its end."""
+    """The way in which both ends of a connection see its end."""
 
     RESET = "reset"
     END = "end"
     GHOST = "ghost"
-    """The client sees a reset, and the server nothing at all: it takes the connection for alive."""
+    """The client sees a reset; the server sees nothing, and takes the connection for alive."""
 
 
 class Proxy:
-    """Listens, and connects whoever connects to it with the server.
+    """A proxy: listens, and connects each client to the server.
 
-    :param port: of the server; may be changed while there is no connection.
-    :ivar passed: bytes that went through, either way, in all connections.
-    :ivar cuts: how many connections were cut.
+    :param port: the server's port; may be changed while there is no connection.
+    :ivar passed: bytes passed in each direction, in all connections.
+    :ivar cuts: the count of connections cut.
     """
 
     def __init__(self, case: TestCase, port: int) -> None:
@@ -52,43 +52,43 @@ class Proxy:
 
     @property
     def endpoint(self) -> IStreamClientEndpoint:
-        """Where a client connects to."""
+        """The endpoint to which a client connects."""
         return TCP4ClientEndpoint(reactor, HOST, self._listening.getHost().port)
 
     @property
     def address(self) -> str:
-        """The same in words."""
+        """The host and port to which a client connects, as text."""
         return f"{HOST}:{self._listening.getHost().port}"
 
     @property
     def connected(self) -> int:
-        """How many connections of clients there are."""
+        """The count of clients' connections."""
         return sum(link.client is not None for link in self._links)
 
     def cut_after(self, way: Way, count: int, how: How) -> Deferred[None]:
         """Cut the connection that brings byte number ``count`` one way, right behind it.
 
-        :return: fires when that is done.
+        :return: fires when the connection is cut.
         """
         done: Deferred[None] = Deferred()
         self._limits[way] = self.passed[way] + count, how, done
         return done
 
     def cut(self, how: How) -> int:
-        """Cut all connections now; return how many there were."""
+        """Cut all connections now; return their count."""
         there = [link for link in self._links if link.client is not None]
         for link in there:
             link.cut(how)
         return len(there)
 
     def bury(self) -> None:
-        """Let the server know of the connections that are none any more."""
+        """Reset the server's half of each connection whose client is gone."""
         for link in list(self._links):
             if link.client is None:
                 link.close(How.RESET)
 
     def stop(self) -> Deferred[None]:
-        """Close everything; fires when all of it is closed."""
+        """Close the port and all connections; fires when all are closed."""
         gone: Deferred[None] = Deferred()
         self._gone = gone
         stopped = self._listening.stopListening()
@@ -97,17 +97,17 @@ class Proxy:
         self._look_whether_all_are_gone()
         return gone.addCallback(lambda _: stopped)
 
-    # What the connections tell
+    # Calls of the connections
 
     def made(self, link: _Link) -> None:
-        """There is a connection, which may have to be cut before its first byte."""
+        """Add a new connection; cut it if a limit is reached before its first byte."""
         self._links.add(link)
         for way in Way:
             if self._left(way) == 0:
                 self._cut(link, way)
 
     def pass_on(self, link: _Link, way: Way, data: bytes) -> None:
-        """Bring bytes to the other end, or those that still come through."""
+        """Pass bytes on to the other end, up to the limit if there is one."""
         left = self._left(way)
         some = data if left is None else data[:left]
         self.passed[way] += len(some)
@@ -124,7 +124,7 @@ class Proxy:
         done.callback(None)
 
     def gone(self, link: _Link) -> None:
-        """Both halves of a connection are closed."""
+        """Remove a connection of which both halves are closed."""
         self._links.discard(link)
         self._look_whether_all_are_gone()
 
@@ -144,7 +144,7 @@ class _Listening(Factory):
 
 
 class _Link:
-    """A connection of a client, and the one to the server that goes with it."""
+    """A client's connection, with its own connection to the server."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -162,7 +162,7 @@ class _Link:
         self.client = half
         self._proxy.made(self)
         if not self._cut:
-            # So no byte is read that can't be passed on.
+            # Read no byte before it can be passed on.
             half.transport.pauseProducing()
             endpoint = TCP4ClientEndpoint(reactor, HOST, self._proxy.port)
             factory = Factory.forProtocol(lambda: _Half(self, Way.DOWN))
@@ -173,7 +173,7 @@ class _Link:
     def _connected(self, result: object) -> None:
         self._connecting = None
         if isinstance(result, Failure):
-            # Nobody is there: the client sees that as a connection that ends at once.
+            # No server listens: end the client's connection at once.
             self.close(How.END)
             self._look()
 
@@ -216,7 +216,7 @@ class _Link:
 
 
 class _Half(Protocol):
-    """One end, where data comes in that goes one way."""
+    """One end of a link; ``way`` is the direction of the bytes that it receives."""
 
     transport: Any
 
@@ -232,7 +232,7 @@ class _Half(Protocol):
         self._link.take(self, data)
 
     def write(self, data: bytes) -> None:
-        # At once, so that what comes next, a cut, comes behind it.
+        # Write at once, so that a cut comes after these bytes.
         if data:
             self.transport.write(data)
             self.transport.doWrite()

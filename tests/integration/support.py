@@ -1,8 +1,7 @@
-"""Real servers and real peers: what the integration tests are made of.
+"""Real servers and real peers, of which the integration tests are built.
 
-Nothing here sleeps and hopes: what is waited for is looked for until it is there, or until a
-deadline that only something broken exceeds. Everything that is started ends with its test, however
-that ends.
+Nothing here sleeps and hopes: a wait polls until its condition holds, or until a deadline that only
+something broken exceeds. Every process and connection ends with its test, however the test ends.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ from twisted.trial.unittest import SkipTest, TestCase
 from tests.integration.forked import TWISTD, Forked
 
 PATIENCE = 30.0
-"""Seconds after which something that takes a moment is taken for broken, on a busy machine too."""
+"""Seconds after which a short wait counts as failed, even on a busy machine."""
 
 POLL = 0.02
-"""Seconds from one look at something that is waited for to the next."""
+"""Seconds between two looks at a condition."""
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
-"""A free port that nobody else can reach."""
+"""An endpoint on a free port, which only this machine can reach."""
 
 UNHURRIED = ("--rate", "0", "--max-per-address", "0")
-"""The options of a server that slows nobody down, for tests whose peers all have one address."""
+"""The options of a server without throttling, for tests whose peers all have one address."""
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_RESOURCE = 1, 2, 24
 _PR_CAPBSET_DROP = 24
@@ -53,7 +52,7 @@ _T = TypeVar("_T")
 
 
 def folder_for(case: TestCase) -> Path:
-    """Make a folder that is gone after the test."""
+    """Make a folder that is removed after the test."""
     folder = Path(tempfile.mkdtemp(prefix="chatservice-test-"))
     case.addCleanup(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -63,9 +62,9 @@ _given: set[int] = set()
 
 
 def lasting_ports(count: int) -> list[int]:
-    """Find ports that are free, and that no connection is given as its own while they are.
+    """Return free ports below the range from which the kernel takes ports for connections.
 
-    No other process of the same run is given them.
+    No other worker process of the same run gets the same ports.
     """
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -88,7 +87,7 @@ def lasting_ports(count: int) -> list[int]:
 
 
 def program(name: str) -> str:
-    """Find a program that may be missing."""
+    """Return the path of a program; skip the test if it is not installed."""
     found = shutil.which(name)
     if found is None:
         raise SkipTest(f"{name} is not installed")
@@ -96,21 +95,21 @@ def program(name: str) -> str:
 
 
 def eventually(look: Callable[[], _T], what: str, patience: float = PATIENCE) -> _T:
-    """Look until there is something to see, and return it."""
+    """Call ``look`` until it returns something true, and return that; fail after ``patience``."""
     deadline = time.monotonic() + patience
     while True:
         seen = look()
         if seen:
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"in vain waited {patience:g} s for {what}")
+            raise AssertionError(f"waited {patience:g} s in vain for {what}")
         time.sleep(POLL)
 
 
 def assert_lines(
     case: TestCase, got: Sequence[str], wanted: Sequence[str], what: str = "compared"
 ) -> None:
-    """Compare thousands of lines; what is wrong is told by the first difference."""
+    """Compare many lines, and fail with the first difference."""
     for index, (one, other) in enumerate(zip(got, wanted, strict=False)):
         if one != other:
             case.fail(f"{what}: line {index} of {len(got)} is {one!r}, where {other!r} should be")
@@ -118,7 +117,7 @@ def assert_lines(
 
 
 def memory_of(pid: int) -> int:
-    """How many bytes of memory a process takes up."""
+    """Return the bytes of memory that a process has resident."""
     status = Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.M)
     assert found is not None, status
@@ -126,7 +125,7 @@ def memory_of(pid: int) -> int:
 
 
 class Process:
-    """A process that is known by its pid, whoever its parent is; it ends with its test."""
+    """A process known by its pid, a child or not; it ends with its test."""
 
     def __init__(self, case: TestCase, pid: int) -> None:
         self.pid = pid
@@ -134,11 +133,11 @@ class Process:
         case.addCleanup(self._end)
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         signal.pidfd_send_signal(self._handle, number)
 
     def wait(self, patience: float = PATIENCE) -> None:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         poll = select.poll()
         poll.register(self._handle, select.POLLIN)
         if not poll.poll(patience * 1000):
@@ -155,18 +154,18 @@ class Process:
 
 
 class Server:
-    """A chat that runs: ``twistd -n chat``, in a folder of its own.
+    """A running chat: ``twistd -n chat``, in a folder of its own.
 
-    Its log has to be free of errors when the test is over. Where nothing but its options is special
-    it is forked, which costs less.
+    Its log must be free of errors when the test is over. The server is forked, which costs less,
+    unless something besides its options is special.
 
-    :cvar fresh: it is never forked.
+    :cvar fresh: whether the server is never forked.
 
-    :param listen: endpoints; the first should be one with a port of its choice.
-    :param folder: where it runs; the history is there too, under its usual name.
-    :param troubles: what may be in the log at an error's level: a regular expression.
-    :param command: what to start in place of twistd, with twistd's arguments behind.
-    :param pid: with a pid file, as twistd has it by itself.
+    :param listen: endpoints; the first should choose its own port.
+    :param folder: the working folder, which holds the history under its usual name.
+    :param troubles: a regular expression of lines that the log may have at an error's level.
+    :param command: the command in place of twistd, which gets twistd's arguments.
+    :param pid: whether there is a pid file, as twistd has by default.
     """
 
     fresh = False
@@ -188,7 +187,7 @@ class Server:
         listening = [word for endpoint in listen for word in ("--listen", endpoint)]
         output, self._output = tempfile.mkstemp(prefix="output-", dir=self.folder)
         words = ["-n", *([] if pid else ["--pidfile="]), "chat", *listening, *options]
-        # Who looks after a pid file looks at the command of that process, too.
+        # A reader of the pid file checks the command of that process, too.
         usual = command == (TWISTD,) and all(value is None for value in popen.values())
         self._process: Forked | subprocess.Popen[bytes]
         with os.fdopen(output, "wb") as file:
@@ -211,29 +210,29 @@ class Server:
 
     @property
     def log(self) -> str:
-        """All that the server has written."""
+        """The output of the server so far."""
         return Path(self._output).read_text(encoding="utf-8", errors="replace")
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, if the first of its endpoints is the usual one."""
+        """The host and port of the first endpoint, if that is the usual one."""
         return ("127.0.0.1", self.port)
 
     def signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         self._process.send_signal(number)
 
     def wait(self, patience: float = PATIENCE) -> int:
-        """Wait for its end; return its status, the negative number of a signal that ended it."""
+        """Wait for the end; return the status, or the negative number of the fatal signal."""
         return self._process.wait(patience)
 
     def stop(self) -> int:
-        """Stop it as systemd does."""
+        """Stop the server with SIGTERM, as systemd does; return its status."""
         self.signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
-        """Kill it: it has no time to do anything."""
+        """Kill the server with SIGKILL, which leaves it no time to do anything."""
         self.signal(signal.SIGKILL)
         self.wait()
 
@@ -256,13 +255,13 @@ class Server:
 
 
 class FreshServer(Server):
-    """A server that is started as people start it. What is measured of it is true of theirs."""
+    """A server started as people start it, not forked, so that measurements hold for theirs."""
 
     fresh = True
 
 
 def troubles_in(log: str) -> list[str]:
-    """List what no log of a healthy server has: lines of an error, and tracebacks."""
+    """List the lines of a log with errors or tracebacks, which a healthy server never writes."""
     return [
         line
         for line in log.splitlines()
@@ -271,7 +270,7 @@ def troubles_in(log: str) -> list[str]:
 
 
 class Daemon:
-    """A chat in the background, which is known by its pid alone."""
+    """A daemonised chat, known by its pid alone."""
 
     def __init__(self, case: TestCase, *options: str, folder: Path | None = None) -> None:
         self.folder = folder_for(case) if folder is None else folder
@@ -284,21 +283,21 @@ class Daemon:
         self.process = Process(case, int(self.pid_file.read_text()))
         ports = re.findall(r" listens on .*:(\d+)\b.*; history: ", self.log)
         self.address = ("127.0.0.1", int(ports[-1]))
-        # Before its reactor runs, a signal is not heeded yet: it ends the process without a word.
+        # Wait until the reactor runs: before that, a signal ends the process at once.
         with socket.create_connection(self.address, PATIENCE) as peer:
             peer.recv(1)
 
     @property
     def log(self) -> str:
-        """All that it, and those before it in this folder, have written."""
+        """The log of this daemon and of earlier ones in the same folder."""
         try:
             return self._log_file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:  # Between the moment it is renamed and the next one is opened.
+        except FileNotFoundError:  # Between renaming the file and opening the next.
             return ""
 
 
 def without(*capabilities: int) -> Callable[[], None]:
-    """Return what a new process calls, so that not even root has these capabilities in it."""
+    """Return a ``preexec_fn`` that drops capabilities, even for root."""
     prctl = ctypes.CDLL(None).prctl
 
     def drop() -> None:
@@ -315,7 +314,7 @@ def run(
     environ: Mapping[str, str] | None = None,
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself; its standard output and error are told apart."""
+    """Run a command that ends by itself; capture its standard output and error separately."""
     return subprocess.run(
         [str(word) for word in command],
         cwd=folder,
@@ -330,7 +329,7 @@ def run(
 
 
 def run_forked(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a twistd that ends by itself, as :func:`run` does, at less cost."""
+    """Run a twistd that ends by itself, like :func:`run`, but forked at less cost."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         forked = Forked(arguments, folder, output.fileno(), errors.fileno())
         status = forked.wait(2 * PATIENCE)
@@ -342,12 +341,12 @@ def run_forked(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str
 
 
 class Certificate:
-    """A certificate for localhost that nobody but its maker trusts.
+    """A self-signed certificate for localhost.
 
-    :ivar key: the file of its key.
+    :ivar key: the file of the key.
     :ivar file: the file of the certificate.
-    :ivar folder: has one file with both, and nothing else.
-    :ivar trusting: for clients who trust it.
+    :ivar folder: a folder with one file that holds both, and nothing else.
+    :ivar trusting: the TLS context of a client that trusts the certificate.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -384,17 +383,17 @@ class Certificate:
 
 
 class Peer:
-    """Something that is read from, with a deadline for everything."""
+    """A source of bytes; every read has a deadline."""
 
     _unread = b""
     _ended = False
 
     def _receive(self, patience: float) -> bytes | None:
-        """Return what has come, b"" at the end, None if nothing came in time."""
+        """Return bytes that have come, b"" at the end, None if nothing came in time."""
         raise NotImplementedError
 
     def _more(self, deadline: float) -> bool:
-        """Wait for more; returns whether there was some."""
+        """Wait for more bytes; return whether any came."""
         data = None if self._ended else self._receive(max(0.0, deadline - time.monotonic()))
         if data:
             self._unread += data
@@ -403,7 +402,7 @@ class Peer:
         return bool(data)
 
     def read_until(self, expected: str | re.Pattern[str], patience: float = PATIENCE) -> str:
-        """Read up to the first place that is, or matches, what is expected, and return it all."""
+        """Read up to the first match of a text or pattern, and return all that was read."""
         if isinstance(expected, str):
             compiled = re.compile(re.escape(expected).encode())
         else:
@@ -415,7 +414,7 @@ class Peer:
             if found is not None:
                 text, self._unread = self._unread[: found.end()], self._unread[found.end() :]
                 return text.decode(errors="replace")
-            # A match is within a few lines, and those are not long.
+            # A match spans few lines, and lines are short.
             start = max(0, len(self._unread) - 10_000)
             if not self._more(deadline):
                 why = "the end came" if self._ended else f"it did not come in {patience:g} s"
@@ -423,11 +422,11 @@ class Peer:
                 raise AssertionError(f"expected {expected!r}, but {why}; what came: {shown}")
 
     def read_line(self, patience: float = PATIENCE) -> str:
-        """Read a line, without its end."""
+        """Read and return a line, without its end."""
         return self.read_until("\n", patience).rstrip("\r\n")
 
     def read_rest(self, patience: float = PATIENCE) -> str:
-        """Read until the other side has closed."""
+        """Read until the other side closes, and return the text."""
         deadline = time.monotonic() + patience
         while self._more(deadline):
             pass
@@ -437,7 +436,7 @@ class Peer:
         return text
 
     def read_for(self, seconds: float) -> str:
-        """Read all that comes in some time, for what has to happen at a certain speed."""
+        """Read for a fixed time, and return the text; for tests of speed."""
         deadline = time.monotonic() + seconds
         while not self._ended and time.monotonic() < deadline:
             self._more(deadline)
@@ -446,14 +445,14 @@ class Peer:
 
 
 class Client(Peer):
-    """Somebody on a plain socket.
+    """A client on a plain socket, or on TLS.
 
-    :param address: of a host and a port, or the path of a unix socket.
-    :param name: to come in with; without one, nothing is sent and nothing read.
-    :param tls: to speak TLS.
-    :param first: bytes to be sent before all else, outside of TLS.
-    :param window: bytes that the kernel holds for this client to read, about.
-    :param source: the address from which to connect.
+    :param address: a host and a port, or the path of a unix socket.
+    :param name: the name to enter with; without one, nothing is sent or read.
+    :param tls: the context, to speak TLS.
+    :param first: bytes to send first, outside of TLS.
+    :param window: the size of the receive buffer, in bytes.
+    :param source: the local address to connect from.
     """
 
     def __init__(
@@ -488,7 +487,7 @@ class Client(Peer):
         self.welcome = self.enter(name) if name is not None else ""
 
     def enter(self, name: str) -> str:
-        """Give a name, and return what there was to read until one is in a room."""
+        """Send a name, and return the text up to the notice of the first room."""
         self.name = name
         self.say(name)
         welcomed = rf"^-- hello {re.escape(name)}!.*^-- you are in #[^\n]*\n"
@@ -504,25 +503,25 @@ class Client(Peer):
         self.send("".join(f"{line}\n" for line in lines))
 
     def ask(self, command: str, until: str | re.Pattern[str]) -> str:
-        """Send a command, and return what there is to read up to the end of its answer."""
+        """Send a command, and return the text up to the end of its answer."""
         self.say(command)
         return self.read_until(until)
 
     def end(self) -> None:
-        """Say that there is nothing more to come; reading goes on."""
+        """Close the sending half of the connection; reading goes on."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.socket.close()
 
     def reset(self) -> None:
-        """Hang up as a machine does that has crashed."""
+        """Reset the connection, as after the crash of a machine."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.socket.close()
 
     def _receive(self, patience: float) -> bytes | None:
-        # Zero would make the socket one that doesn't block, to which TLS answers in its own way.
+        # Zero would make the socket non-blocking, and TLS would raise another error.
         self.socket.settimeout(max(patience, 0.001))
         try:
             return self.socket.recv(1 << 16)
@@ -533,11 +532,11 @@ class Client(Peer):
 
 
 class Program(Peer):
-    """A program that talks: on pipes, or on a terminal that has it for itself.
+    """An interactive program, on pipes or on a terminal of its own.
 
-    What is typed on a terminal is echoed, as it is to whoever sits there.
+    A terminal echoes typed text, as it does for a person.
 
-    :param folder: where it runs.
+    :param folder: the working folder.
     """
 
     def __init__(
@@ -574,28 +573,28 @@ class Program(Peer):
         case.addCleanup(self._end)
 
     def type(self, text: str) -> None:
-        """Type, or give to the standard input."""
+        """Type text, or write it to the standard input."""
         data = text.encode()
         while data:
             data = data[os.write(self._keys, data) :]
 
     def echoes(self) -> bool:
-        """Whether the terminal shows by itself what is typed, line by line."""
+        """Tell whether the terminal echoes, and passes input on line by line."""
         wanted = termios.ECHO | termios.ICANON
         return termios.tcgetattr(self._keys)[3] & wanted == wanted
 
     def be_sane(self) -> None:
-        """Make the terminal as a shell has it that gets it back."""
+        """Restore echo and line mode, as a shell does when a program ends."""
         mode = termios.tcgetattr(self._keys)
         mode[3] |= termios.ECHO | termios.ICANON
         termios.tcsetattr(self._keys, termios.TCSANOW, mode)
 
     def end(self) -> None:
-        """Close the standard input, where that is a pipe."""
+        """Close the standard input, if that is a pipe."""
         self._close(self._keys)
 
     def wait(self, patience: float = PATIENCE) -> int:
-        """Wait for its end; return its status."""
+        """Wait for the end of the program; return its status."""
         return self.process.wait(patience)
 
     def _receive(self, patience: float) -> bytes | None:
@@ -606,7 +605,7 @@ class Program(Peer):
         try:
             return os.read(self._screen, 1 << 16)
         except OSError:
-            # So a terminal says that nobody has it open any more.
+            # A terminal raises this when no process has it open any more.
             return b""
 
     def _close(self, file: int) -> None:
@@ -627,7 +626,7 @@ def _take_terminal() -> None:
 
 
 def client_through(case: TestCase, proxy: Program, port: int) -> Client:
-    """Connect through a proxy, as soon as it listens."""
+    """Wait until a proxy listens, and connect through it."""
 
     def through() -> Client | None:
         try:

@@ -1,28 +1,27 @@
-"""The transcripts of a document, replayed: real people's terminals, and a real server.
+"""Replays the transcripts of a document, on real terminals and with a real server.
 
-A document says with ``<!-- replay: ana, bob -->`` who sits at which of the ``console`` blocks that
-come next; together these are a scene. What is said of it, behind the names and each after a ``;``:
+``<!-- replay: ana, bob -->`` names the people at the ``console`` blocks that follow, one each; the
+blocks together are a scene. More settings may stand behind the names, each after a ``;``:
 
-- ``options: --motd motd.txt``: with what the server is started. Where the first person starts it
-  (``twistd``), it is what that command says;
-- ``chat.example = 127.0.0.1``: what the document shows, and what stands for it on this machine.
+- ``options: --motd motd.txt``: the options of the server. If the first person starts it with
+  ``twistd``, the options are those of that command;
+- ``chat.example = 127.0.0.1``: a text of the document, and its replacement on this machine.
 
-Lines that begin with ``$ `` are typed at a shell. What is typed into a program that talks is any
-line that can't be one of the chat's. Whoever comes second sits down when somebody else is to read
-that they joined; until then nobody knows of them.
+Lines that begin with ``$ `` are typed at a shell. Lines typed into an interactive program are those
+that can't be output of the chat. Each later person sits down when the next line of somebody else's
+transcript says that they joined.
 
-What goes over the wire is in ``wire`` blocks, line by line in the order in which it happens::
+``wire`` blocks show the traffic of connections, line by line in the order in which it happens::
 
     (bot connects)
     bot < {"type":"ping"}
     bot > {"type":"pong"}
 
-``<`` goes to the server and ``>`` comes from it; what is in brackets is one of :data:`_DIRECTIONS`.
+``<`` goes to the server and ``>`` comes from it; a line in brackets is one of :data:`_DIRECTIONS`.
 ``<!-- server: --grace 1 -->`` starts a server, with options, and all blocks up to the next such
-comment are one scene. Of somebody of whom no line is shown that comes, none is looked at; of all
-others, every one is. An object that ends in ``,…}`` has more fields than are shown. Tokens, the
-identity of the journal and where an answer goes are those that the server gives, in whatever is
-said later too.
+comment are one scene. The lines received by a peer are checked if the document shows any of them,
+and then all of them are. An object that ends in ``,…}`` has more fields than are shown. Tokens, the
+identity of the journal and sessions are replaced by those of the real server, in later lines too.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ _REPLAY: Final = re.compile(r"<!-- replay: (.*?) -->", re.DOTALL)
 _BLOCK: Final = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TALKING: Final = re.compile(r"\$ (?:telnet|nc|chat-client|twistd)\b[^|;]*")
 _SHOWN: Final = re.compile(r"-- |<|\* |\[|#|Trying |Connected |Escape |Connection |chat-client: ")
-"""How a line begins that a person is shown, and does not type."""
+"""The beginnings of lines that are shown to a person, not typed."""
 
 _LASTS: Final = r"(?:a moment|\d+ (?:second|minute|hour|day)s?(?: and \d+ \w+)?)"
 _SHAPES: Final = (
@@ -72,14 +71,14 @@ _SHAPES: Final = (
     (re.compile(r"^(-- ticks        )[\d.]+ ms, at most [\d.]+$"), r"\1<ms>"),
     (re.compile(r"^(-- history      )[\d.]+ MB$"), r"\1<MB>"),
 )
-"""What differs from one time to the next."""
+"""The parts of lines that differ between runs, with their replacements."""
 
 
 class Scene(NamedTuple):
-    """What some people see at the same time.
+    """The screens of some people at the same time.
 
-    :ivar people: who they are, and what is on the screen of each.
-    :ivar options: of the server.
+    :ivar people: the name and the lines on the screen of each person.
+    :ivar options: the options of the server.
     """
 
     people: list[tuple[str, list[str]]]
@@ -87,7 +86,7 @@ class Scene(NamedTuple):
 
 
 def scenes_of(text: str) -> list[Scene]:
-    """Find the scenes of a document."""
+    """Return the scenes of a document."""
     scenes = []
     found = list(_REPLAY.finditer(text))
     ends = [one.start() for one in found[1:]] + [len(text)]
@@ -115,14 +114,14 @@ def blocks_in(text: str) -> int:
 
 
 def shape(line: str) -> str:
-    """Leave of a line what is the same each time."""
+    """Replace the parts of a line that differ between runs."""
     for pattern, instead in _SHAPES:
         line = pattern.sub(instead, line)
     return line
 
 
 class Seat(Program):
-    """A shell on a terminal of its own, at which somebody types what a transcript says."""
+    """A shell on a terminal of its own, at which a person types the lines of a transcript."""
 
     def __init__(self, case: TestCase, wanted: list[str], folder: Path) -> None:
         self.wanted = wanted
@@ -141,12 +140,12 @@ class Seat(Program):
 
     @property
     def done(self) -> bool:
-        """Whether the screen shows all that it should, and nothing else."""
+        """Whether the screen shows the whole transcript, and nothing else."""
         return [shape(line) for line in self.lines] == [shape(line) for line in self.wanted]
 
     def go_on(self) -> None:
-        """Look at what comes; when it is this person's turn, type the next line."""
-        # Telnet ends the lines of the service as terminals do, nc with one more return.
+        """Read the output; type the next line if it is this person's turn."""
+        # Telnet shows the service's line ends as a terminal does, nc with one more return.
         self._shown = re.sub(r"\r+\n", "\n", self._shown + self.read_for(0.01))
         turn = len(self.lines)
         if not self._typed < turn < len(self.wanted) or not self.as_wanted(turn):
@@ -163,15 +162,15 @@ class Seat(Program):
         self.type(line + "\n")
 
     def reached(self, turn: int) -> bool:
-        """Tell whether the screen shows all before a line, and that line is the next."""
+        """Tell whether the screen shows exactly the lines before a line of the transcript."""
         return len(self.lines) == turn and self.as_wanted(turn)
 
     def as_wanted(self, turn: int) -> bool:
-        """Tell whether the first lines on the screen are those that should be."""
+        """Tell whether the screen's lines are the first ``turn`` lines of the transcript."""
         return list(map(shape, self.lines)) == list(map(shape, self.wanted[:turn]))
 
     def _talks(self, turn: int) -> bool:
-        """Tell whether it is to a program that something is typed now."""
+        """Tell whether an interactive program, not the shell, gets the text typed now."""
         commands = [line for line in self.wanted[:turn] if line.startswith(PROMPT)]
         return bool(commands) and _TALKING.fullmatch(commands[-1]) is not None
 
@@ -184,7 +183,7 @@ class Seat(Program):
 
 
 class Stage:
-    """A scene while it is played."""
+    """A scene of terminals, while it is played."""
 
     def __init__(self, case: TestCase, scene: Scene) -> None:
         self._case = case
@@ -208,7 +207,7 @@ class Stage:
         self._case.assertEqual(troubles_in(log), [], log)
 
     def play(self) -> None:
-        """Let everybody type and read until all is as it should be, or too long has passed."""
+        """Let everybody type and read until all screens are as wanted, or time is over."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             self._let_in()
@@ -218,13 +217,13 @@ class Stage:
                 return
             if any(not seat.as_wanted(len(seat.lines)) for seat in self.seats):
                 break
-        # Who shows something else first: of the others, only the rest is missing.
+        # Report wrong screens first: the others only lack their last lines.
         for seat in sorted(self.seats, key=lambda seat: seat.as_wanted(len(seat.lines))):
             self._case.assertEqual(list(map(shape, seat.lines)), list(map(shape, seat.wanted)))
         self._case.assertEqual(self._waiting, [], "nobody was to see them join")
 
     def _let_in(self) -> None:
-        """Seat whoever comes next, if it is time."""
+        """Seat the next people, if it is their time."""
         while self._waiting:
             name, lines = self._waiting[0]
             joined = re.compile(rf"-- (#\S+: )?{name} joined")
@@ -255,26 +254,26 @@ class Stage:
 
 
 def replay(case: TestCase, scene: Scene) -> None:
-    """Play a scene, and compare what people saw with what the document shows."""
+    """Play a scene, and compare people's screens with the document."""
     Stage(case, scene).play()
 
 
-# What goes over the wire
+# Traffic of connections
 
 _SERVER: Final = re.compile(r"<!-- server:(.*?)-->")
 _WIRE: Final = re.compile(r"^```wire\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _STEP: Final = re.compile(r"(\w+) ([<>]) ?(.*)")
 _MORE: Final = re.compile(r",…}$")
 _KEPT: Final = ("token", "journal", "session")
-"""The fields whose values nobody can know before."""
+"""The fields whose values only the server knows."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 class WireScene(NamedTuple):
-    """What goes over some connections to one server, which may be started again meanwhile.
+    """The traffic of some connections to one server, which may be restarted meanwhile.
 
-    :ivar options: of the server.
+    :ivar options: the options of the server.
     """
 
     options: list[str]
@@ -282,7 +281,7 @@ class WireScene(NamedTuple):
 
 
 def wire_scenes_of(text: str) -> list[WireScene]:
-    """Find the scenes of a document that show what goes over the wire."""
+    """Return the scenes of a document that show traffic."""
     first, *parts = _SERVER.split(text)
     if _WIRE.search(first):
         raise AssertionError("there is no server yet for the first block")
@@ -293,7 +292,7 @@ def wire_scenes_of(text: str) -> list[WireScene]:
 
 
 class WireStage:
-    """A scene while it is played, one line after the other."""
+    """A scene of traffic, while it is played line by line."""
 
     def __init__(self, case: TestCase, scene: WireScene) -> None:
         self._case = case
@@ -328,7 +327,7 @@ class WireStage:
         self._case.assertEqual(troubles_in(log.read_text("utf-8")), [])
 
     def play(self) -> None:
-        """Do what each line says; then nothing may be left to be read."""
+        """Do each line; then check that no bytes are left to read."""
         for line in self._scene.lines:
             step = _STEP.fullmatch(line)
             try:
@@ -356,7 +355,7 @@ class WireStage:
                 return
         raise AssertionError("that is no direction")
 
-    # What is in brackets
+    # Lines in brackets
 
     def _connect(self, name: str) -> None:
         self._peers[name] = Client(self._case, self._address)
@@ -390,7 +389,7 @@ class WireStage:
         self._peers.clear()
         self._start()
 
-    # What goes over the wire
+    # Lines with < and >
 
     def _say(self, name: str, line: str) -> None:
         for shown, real in self._known.items():
@@ -403,13 +402,13 @@ class WireStage:
         else:
             peer.send(f"{line}\r\n")
         if name not in self._shown and line == name:
-            # Nobody looks at what comes, but all else is to come after it.
+            # Its lines are not checked, but later steps must follow its welcome.
             peer.read_until(in_room())
 
     def _hear(self, name: str, wanted: str) -> None:
         got = self._peers[name].read_until("\n")
         if name in self._new and wanted.startswith("{") and wording.ASK_NAME in got:
-            # This machine took longer than a moment from connecting to speaking.
+            # This machine took too long from connecting to speaking, so the question came.
             got = self._peers[name].read_until("\n")
         self._new.discard(name)
         self._case.assertTrue(got.endswith("\r\n"), got)
@@ -427,7 +426,7 @@ class WireStage:
         self._case.assertEqual(timeless(heard), timeless(shown))
 
     def _as_shown(self, shown: str, real: str) -> str:
-        """Return how the document has what is kept, of which this may be the first."""
+        """Return the document's text for a real value; remember the pair if it is new."""
         if shown not in self._known and real not in self._known.values():
             self._known[shown] = real
         return shown if self._known.get(shown) == real else real
@@ -444,7 +443,7 @@ _DIRECTIONS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
 
 
 def timeless(value: Any) -> Any:
-    """Leave of an object what is the same each time: a time, or how long, is only to be one."""
+    """Replace the times and durations of an object, which differ between runs."""
     if isinstance(value, list):
         return [timeless(one) for one in value]
     if not isinstance(value, dict):
@@ -460,5 +459,5 @@ def _is_moment(value: Any) -> bool:
 
 
 def replay_wire(case: TestCase, scene: WireScene) -> None:
-    """Play a scene, and compare what came with what the document shows."""
+    """Play a scene, and compare the received lines with the document."""
     WireStage(case, scene).play()

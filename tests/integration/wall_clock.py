@@ -1,4 +1,4 @@
-"""A wall clock that can be set, for a process that runs: that of the machine is left alone."""
+"""A wall clock that tests can set for a running process; the machine's own stays as it is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LIBRARIES = "*/faketime/libfaketimeMT.so.1"
 
 
 class WallClock:
-    """The wall clock of some processes: libfaketime is loaded into them.
+    """The wall clock of some processes, into which libfaketime is loaded.
 
-    Their monotonic clock goes on as it is, as it does when the clock of a machine is set.
+    Their monotonic clock is unaffected, as when the clock of a machine is set.
 
-    :ivar environ: the environment of a process that goes by it.
-    :ivar words: what that has of its own, as ``env`` takes it.
+    :ivar environ: the environment of a process with this clock.
+    :ivar words: the additional variables in it, as ``env`` takes them.
     """
 
     def __init__(self, case: TestCase) -> None:
@@ -37,12 +37,12 @@ class WallClock:
         self.environ = {**os.environ, **dict(word.split("=", 1) for word in self.words)}
 
     def step(self, seconds: int) -> None:
-        """Set it, by so many seconds from where it is."""
+        """Move the clock by a number of seconds."""
         self._ahead += seconds
         self._write()
 
     def _write(self) -> None:
-        # Whoever reads it finds all of it.
+        # Replace the file whole, so that no reader finds a part of it.
         whole = self._file.with_suffix(".new")
         whole.write_text(f"{self._ahead:+d}\n")
         whole.replace(self._file)

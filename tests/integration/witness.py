@@ -1,4 +1,4 @@
-"""Those who take part in a test's own process, what they saw, and what the journal says of it."""
+"""People and programs inside the test's process, their views, and the journal's own view."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from tests.integration.support import PATIENCE, program
 from tests.welcome import in_room
 
 WORDS = (*TALK, PRIVATE, TOPIC, ANNOUNCED)
-"""The kinds of events that are words of one person."""
+"""The kinds of events that are one person's words."""
 
 OWN = "own"
-"""In place of the kind, where somebody is told that their own words are stored."""
+"""The kind of a receipt: one's own words are stored."""
 
 
 class Seen(NamedTuple):
-    """Something that was seen at its place; of own words, only the id and the text are known."""
+    """An event as seen, in its order; of one's own words, only the id and the text are known."""
 
     id: int
     kind: str
@@ -59,7 +59,7 @@ class Seen(NamedTuple):
 
 
 def seen(event: messages.Event) -> Seen:
-    """Return what an event tells."""
+    """Return an event of the protocol as :class:`Seen`."""
     author = event.author if event.names is None else " ".join(event.names)
     return Seen(
         event.id, event.type, event.room or "", author or "", event.text or event.name or ""
@@ -67,9 +67,9 @@ def seen(event: messages.Event) -> Seen:
 
 
 class Watched:
-    """Somebody who is waited for: no look is taken but when something has changed.
+    """A participant whose state tests wait for; a change triggers each check, and nothing polls.
 
-    :ivar patience: seconds after which something that is waited for is taken for broken.
+    :ivar patience: seconds after which a wait counts as failed.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Watched:
     def until(
         self, ready: Callable[[], object], what: str, patience: float | None = None
     ) -> Deferred[None]:
-        """Wait until something is so."""
+        """Wait until ``ready`` returns something true; the Deferred fails after ``patience``."""
         patience = self.patience if patience is None else patience
         waiting: Deferred[None] = Deferred()
         if ready():
@@ -93,7 +93,7 @@ class Watched:
         def in_vain(failure: Failure) -> None:
             failure.trap(CancelledError)
             self._waiting = [one for one in self._waiting if one[1] is not waiting]
-            raise AssertionError(f"{self.name} in vain waited {patience:g} s for {what}: {self}")
+            raise AssertionError(f"{self.name} waited {patience:g} s in vain for {what}: {self}")
 
         late = reactor.callLater(patience, waiting.cancel)
 
@@ -105,7 +105,7 @@ class Watched:
         return waiting.addBoth(in_time).addErrback(in_vain)
 
     def changed(self) -> None:
-        """Look who waited for this."""
+        """Fire the waits whose conditions hold now."""
         for one in list(self._waiting):
             if one in self._waiting and one[0]():
                 self._waiting.remove(one)
@@ -113,13 +113,13 @@ class Watched:
 
 
 class Sitter(Watched, Listener):
-    """A listener of a :class:`.Session`, which writes down what it is told.
+    """A listener of a :class:`.Session` that records all calls.
 
-    :ivar seen: events, and own words at their places.
-    :ivar lost_nameless: connections that were lost before the first welcome.
+    :ivar seen: the events, and receipts of its own words, in order.
+    :ivar lost_nameless: the count of connections lost before the first welcome.
     """
 
-    # After many failures, the client's next attempt may be that far away.
+    # After many failures, the client backs off up to this long.
     patience = PATIENCE + LONGEST_PAUSE
 
     def __init__(
@@ -175,7 +175,7 @@ class Sitter(Watched, Listener):
         self._texts.add(one.text)
         self.changed()
 
-    # The seat
+    # Calls of the session
 
     def welcomed(self, welcome: messages.Welcome) -> None:
         self.welcomes.append(welcome)
@@ -209,9 +209,9 @@ class Sitter(Watched, Listener):
 
 
 class Speaker(Watched, LineReceiver):
-    """A line of bytes to the server, which nobody cuts.
+    """A connection to the server without a proxy between.
 
-    :ivar gone: fires when the connection is no more.
+    :ivar gone: fires when the connection is lost.
     """
 
     transport: Any
@@ -225,11 +225,11 @@ class Speaker(Watched, LineReceiver):
         self.gone: Deferred[None] = Deferred()
 
     def reach(self, port: int) -> Deferred[Any]:
-        """Connect."""
+        """Connect to a port."""
         return connectProtocol(TCP4ClientEndpoint(reactor, HOST, port), self)
 
     def connectionMade(self) -> None:
-        """Send what is said without delay."""
+        """Set TCP_NODELAY."""
         self.transport.setTcpNoDelay(True)
 
     def lineReceived(self, line: bytes) -> None:
@@ -238,7 +238,7 @@ class Speaker(Watched, LineReceiver):
         self.changed()
 
     def took(self, line: str) -> None:
-        """Do what a line means."""
+        """Handle a line."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not reason.check(ConnectionDone):
@@ -247,15 +247,15 @@ class Speaker(Watched, LineReceiver):
         self.changed()
 
     def hang_up(self) -> Deferred[None]:
-        """Close; fires when that is done."""
+        """Abort the connection; fires when it is closed."""
         self.transport.abortConnection()
         return self.gone
 
 
 class Direct(Speaker):
-    """A program that speaks JSON itself.
+    """A program that speaks JSON without the library.
 
-    :param hello: more of it: a token, say.
+    :param hello: further fields of the hello, for example a token.
     """
 
     def __init__(self, name: str, rooms: Sequence[str], **hello: Any) -> None:
@@ -272,7 +272,7 @@ class Direct(Speaker):
 
     @classmethod
     async def come(cls, port: int, name: str, rooms: Sequence[str]) -> Direct:
-        """Come in, and into rooms."""
+        """Enter, and join rooms."""
         direct = cls(name, rooms)
         await direct.reach(port)
         await direct.until(lambda: len(direct.joined) == len(rooms), "its rooms")
@@ -283,7 +283,7 @@ class Direct(Speaker):
         self.ask(self._hello)
 
     def ask(self, request: messages.Request) -> None:
-        """Send something."""
+        """Send a request."""
         self.transport.write(messages.encode(request))
 
     def say(self, room: str, text: str) -> None:
@@ -291,7 +291,7 @@ class Direct(Speaker):
         self.ask(messages.Say(room=room, text=text, seq=self._number(text)))
 
     def private(self, to: str, text: str) -> None:
-        """Write to somebody."""
+        """Send a private message."""
         self.ask(messages.Private(to=to, text=text, seq=self._number(text)))
 
     def _number(self, text: str) -> int:
@@ -300,12 +300,12 @@ class Direct(Speaker):
         return self._seq
 
     def quit(self) -> Deferred[None]:
-        """Leave; fires when the connection is closed."""
+        """Quit; fires when the connection is closed."""
         self.ask(messages.Quit())
         return self.gone
 
     def took(self, line: str) -> None:
-        # What is for people is none of its business: it may be asked for a name.
+        # Ignore lines for people, for example the question for a name.
         reply = messages.reply(line.encode()) if line.startswith("{") else None
         if isinstance(reply, messages.Event):
             self.seen.append(seen(reply))
@@ -327,7 +327,7 @@ class Direct(Speaker):
 class Reader(Speaker):
     """A person who reads and writes text, as with telnet.
 
-    :ivar begins: the number of the first line that comes behind all that greets.
+    :ivar begins: the index of the first line after the greetings.
     """
 
     begins = 0
@@ -337,7 +337,7 @@ class Reader(Speaker):
 
     @classmethod
     async def come(cls, port: int, name: str, rooms: Sequence[str]) -> Reader:
-        """Come in, and into rooms; the last one is the current one then."""
+        """Enter, and join rooms; the last one is then the current room."""
         reader = cls(name)
         await reader.reach(port)
         reader.say(name, *(f"/join {room}" for room in rooms))
@@ -348,16 +348,16 @@ class Reader(Speaker):
         return reader
 
     def say(self, *lines: str) -> None:
-        """Say something in the current room, or give commands."""
+        """Send lines, which are words for the current room or commands."""
         self.transport.write("".join(f"{line}\n" for line in lines).encode())
 
     def has(self, start: str) -> bool:
-        """Tell whether a line has come that begins so."""
+        """Tell whether a line has come that begins with ``start``."""
         return any(line.startswith(start) for line in self.lines)
 
     @property
     def shown(self) -> list[str]:
-        """What came behind the greetings."""
+        """The lines that came after the greetings."""
         return self.lines[self.begins :]
 
 
@@ -396,7 +396,7 @@ class Bot(Watched):
         return text in self._texts
 
     def stop(self) -> Deferred[None]:
-        """Hang up; fires when nothing more can come."""
+        """Stop the library; fires when no more events can come."""
         self._chat.stop()
         return self.listening
 
@@ -418,7 +418,7 @@ class Telnet(Watched, ProcessProtocol):
 
     @classmethod
     async def come(cls, case: TestCase, port: int, name: str) -> Telnet:
-        """Come in."""
+        """Start telnet, and enter."""
         telnet = cls(name)
         reactor.spawnProcess(telnet, program("telnet"), ["telnet", HOST, str(port)], env=None)
         case.addCleanup(telnet.stop)
@@ -427,11 +427,11 @@ class Telnet(Watched, ProcessProtocol):
         return telnet
 
     def say(self, room: str, text: str) -> None:
-        """Say something in the only room that they are in."""
+        """Say something in the current room, whatever ``room`` is."""
         self.transport.write(f"{text}\n".encode())
 
     def saw(self, text: str) -> bool:
-        """Tell whether words have been seen; one's own are not shown."""
+        """Tell whether words have been seen; own words count as seen, since they are not shown."""
         return text in self._texts or text.startswith(f"{self.name} ")
 
     @property
@@ -439,28 +439,28 @@ class Telnet(Watched, ProcessProtocol):
         return {line.partition("> ")[2] for line in self.lines[-100:]}
 
     def outReceived(self, data: bytes) -> None:
-        """Take what is shown."""
+        """Split the output into lines."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.lines += [line.decode().removesuffix("\r") for line in lines]
         self.changed()
 
     def processEnded(self, reason: Failure) -> None:
-        """It is over."""
+        """Note the end of telnet."""
         self._gone.callback(None)
 
     def stop(self) -> Deferred[None]:
-        """End it; fires when that is done."""
+        """Kill telnet; fires when it has ended."""
         if not self._gone.called:
             self.transport.signalProcess("KILL")
         return self._gone
 
 
 class Journal:
-    """What is stored, as far as somebody says it matters.
+    """The stored events, limited to those that matter for a test.
 
-    :param after: the first id that counts is the next one.
-    :param upto: the last one.
-    :param mark: what has to be in the room, the author or the text.
+    :param after: the id before the first that counts.
+    :param upto: the last id that counts.
+    :param mark: a text that the room, the author or the text must contain.
     """
 
     def __init__(
@@ -480,27 +480,27 @@ class Journal:
             ]
 
     def said(self, texts: Iterable[str]) -> list[tuple[int, str]]:
-        """List where some words are, by their ids."""
+        """List the ids and texts of stored words, for some texts, in order."""
         wanted = set(texts)
         return [(e.id, e.text) for e in self.events if e.kind in WORDS and e.text in wanted]
 
     def origin_of(self, text: str) -> int:
-        """Tell which session has said something."""
+        """Return the session that said a text."""
         (origin,) = {event.origin for event in self.events if event.text == text}
         return origin
 
     def moves(self, kind: str, name: str) -> list[Event]:
-        """List where somebody is shown to join, or to leave."""
+        """List the events of one kind, joined or left, that name a person."""
         return [e for e in self.events if e.kind == kind and name in e.author.split(" ")]
 
     def seen_by(
         self, name: str, origin: int | None = None, after: int = 0, upto: int = 1 << 62
     ) -> list[Event]:
-        """List what is for somebody, own words and own other deeds with it.
+        """List the events that a person sees, with their own words and other actions.
 
-        :param name: at first.
-        :param origin: None if nothing of their own, and nothing private, matters.
-        :param after: when they were in no room yet.
+        :param name: the person's first name.
+        :param origin: the person's session; None to leave out their own and private events.
+        :param after: an id at which the person was in no room yet.
         """
         there: set[str] = set()
         addressed = {HOUSE} if origin is None else {HOUSE, inbox(origin)}
@@ -509,7 +509,7 @@ class Journal:
             if not after < event.id <= upto:
                 continue
             if event.kind in (JOINED, LEFT) and name in event.author.split(" "):
-                # Nobody sees their own.
+                # People don't see their own joins and leaves.
                 (there.add if event.kind == JOINED else there.discard)(event.room)
                 continue
             own = event.origin == origin
@@ -521,7 +521,7 @@ class Journal:
 
 
 def as_program(events: Iterable[Event], origin: int) -> list[Seen]:
-    """Tell how a program sees events."""
+    """Return events as a program sees them."""
     return [
         Seen(e.id, OWN, "", "", e.text)
         if e.origin == origin and e.kind in WORDS
@@ -531,7 +531,7 @@ def as_program(events: Iterable[Event], origin: int) -> list[Seen]:
 
 
 def as_person(events: Iterable[Event], origin: int, room: str) -> list[str]:
-    """Tell how a person sees events whose current room is one of theirs."""
+    """Return events as the lines shown to a person whose current room is ``room``."""
     return [_line(e, e.room == room) for e in events if e.origin != origin]
 
 
@@ -555,7 +555,7 @@ def _line(event: Event, here: bool) -> str:
 
 
 def difference(got: Sequence[object], wanted: Sequence[object]) -> str:
-    """Tell the first difference of two lists; nothing if they are equal."""
+    """Describe the first difference of two lists; ``""`` if they are equal."""
     for index in range(max(len(got), len(wanted))):
         one, other = got[index : index + 1], wanted[index : index + 1]
         if one != other:

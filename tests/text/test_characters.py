@@ -19,7 +19,7 @@ from tests.integration.environment import CHECKOUT, Environment, run
 from tests.profiles import NOT_NIGHTLY
 
 WRITTEN = Path(unicode_data.__file__)
-DIGEST = "d9477a411e74096539bd436667341c8764a44ed9d8f4fc2a696d2f362f6669d4"
+DIGEST = "3dc4f42ec8831f8d1662a7b4812203605dab9cbdf380d16c66465c31a21a8d9a"
 
 
 class TablesTests(unittest.TestCase):
