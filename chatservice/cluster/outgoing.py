@@ -145,7 +145,7 @@ class Outgoing:
         return said.addCallback(lambda effective: effective[begin:end])
 
     def publish(self) -> bool:
-        """Publish the first entry unless it is on its way already; return whether it was not."""
+        """Publish the first entry if it is its turn; return whether it was published."""
         if not self._queue or self._queue[0].number:
             return False
         if self.reclaiming and not self._queue[0].first:
