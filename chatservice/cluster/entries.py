@@ -10,8 +10,8 @@ with a JSON array, and then bytes of the entry. The array begins as an entry doe
 place of the piece and the number of pieces. The entry takes effect at the position of the piece
 that comes last.
 
-In every version, an entry and the line of a piece is an array that begins with the version. So a
-node recognises an entry that it does not understand.
+In every later version, an entry and the line of a piece is an array that begins with the version.
+So a node recognises an entry that it does not understand.
 
 The ids of an entry's events are known when the entry is back from the log. Until then a fact refers
 to the first event of its entry as ``-1``, and to the second as ``-2``.
@@ -290,7 +290,7 @@ class _Held(NamedTuple):
 class Pieces:
     """Keeps the pieces of incomplete entries, one entry per boot.
 
-    They are stored as facts, so that a restarted node has them, and one that begins here.
+    They are stored as facts, for a node that restarts, and for one that begins at this position.
     """
 
     def __init__(self) -> None:

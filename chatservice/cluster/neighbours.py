@@ -92,7 +92,7 @@ class Neighbours:
         active = chat.clock.seconds()
         if isinstance(who, StoredPerson):
             outlet, operator = Nowhere(who.address), who.operator
-            # The time is from another machine's clock, so it says nothing about a new arrival.
+            # The time is by another machine's clock, too inexact for somebody who came just now.
             active -= max(0, since - who.since) / 1000 if chat.stale else 0.0
             since = who.since
         member = Member(who.name, outlet, UNSEEN, operator, since, session, active)

@@ -150,7 +150,7 @@ class Nodes:
         return self._trouble
 
     def _trouble_of(self, why: str) -> Trouble | None:
-        """Return the trouble to tell members; None if the log can be followed (no ``why``)."""
+        """Return the trouble that members are told of, or None if ``why`` is empty."""
         journal = self._journal
         if not why:
             return None

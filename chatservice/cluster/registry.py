@@ -389,7 +389,7 @@ class Registry:
         held = self._held.get(origin, set())
         if known.name not in held:
             return [kept]
-        # Other names that they claimed at their last boot, to be renamed, are freed.
+        # Names that they claimed at the other boot, for a renaming, are freed.
         others = sorted(held - {known.name})
         return [self._give(known.name, origin, boot), kept, *map(self._free, others)]
 

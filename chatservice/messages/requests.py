@@ -47,7 +47,7 @@ class Hello(Request, frozen=True, tag="hello", kw_only=True):
     :ivar token: the token of an earlier ``welcome``, whose session is resumed. If the token is
         unknown and there is a ``name``, a new session begins
     :ivar since: the highest ``id`` received so far; the events after it are sent. Without it,
-        only new events are
+        only new events are sent
     :ivar journal: the ``journal`` of the ``welcome`` that this id belongs to
     :ivar rooms: the rooms of a new session; at most 20 (``--max-rooms-per-member``). Without
         it, the first room of the server

@@ -1,4 +1,7 @@
-"""Replies with more for people than for programs, which get a shorter message, or none."""
+"""Replies with more for people than for programs, which get a shorter message, or none.
+
+*The reader* is the person who sent the request.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class LookBack(Shown, frozen=True):
 class Sent(Shown, frozen=True):
     """The receipt of a private line that was stored.
 
-    :ivar to: the name of its reader.
+    :ivar to: the name of the person it is for.
     """
 
     to: str
@@ -126,8 +129,9 @@ class Goodbye(Shown, frozen=True):
 
 
 class IsAway(Shown, frozen=True):
-    """The reader of a private line is away.
+    """The person to whom the reader has written is away.
 
+    :ivar name: the name of that person.
     :ivar why: the reason that they gave; may be empty.
     """
 
@@ -231,8 +235,8 @@ class Bans(Shown, frozen=True):
 class TimeOfDay(Shown, frozen=True):
     """The time by the server's clock.
 
-    :ivar doubted: seconds for which no history is deleted, as the clock may be wrong; None if the
-        clock is trusted.
+    :ivar doubted: seconds for which nothing is deleted by its age, as the clock may be wrong; None
+        if the clock is trusted.
     """
 
     now: str

@@ -93,7 +93,7 @@ class Stream:
         except asyncio.TimeoutError:
             why = str(self._client.last_error).lower()
             if "permissions violation" in why and ".stream.msg.get." in why:
-                log.warn("no check whether the log is the same as before: {why}", why=why)
+                log.warn("could not check that the log is the same as before: {why}", why=why)
                 return 0
             raise
         assert message.time is not None
