@@ -1,6 +1,6 @@
-"""Many processes, one conversation: each node follows one log, and so all tell the same.
+"""The cluster: processes (nodes) that follow one log, and so show one conversation.
 
-:mod:`.log` is what there is to follow, :mod:`.log` where it is kept. :mod:`.registry` is what
-all nodes agree on, since each makes it of the same entries in the same order. :mod:`.journal` is
-the node's end of the log; :mod:`.chat` is a chat in which some members are on other nodes.
+:mod:`.log` is the interface of the log, and :mod:`.nats` keeps the log at brokers. All nodes agree
+on :mod:`.registry`, since each derives it from the same entries in the same order. :mod:`.journal`
+is a node's end of the log; :mod:`.peers` gives a chat the members that are on other nodes.
 """

@@ -1,7 +1,7 @@
-"""Checks of the contents of entries and of stored facts, before anything of them is used.
+"""Checks the contents of entries and of stored facts before they are used.
 
-All nodes read the same, so what one of them can't use none of them can: an entry of which a part is
-not as a node writes it is skipped as a whole, by all alike.
+An entry with any part that no node would write is skipped as a whole. All nodes run the same checks
+on the same entries, so all of them skip it.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ from chatservice.text import names
 log = Logger()
 
 KINDS: Final = frozenset((SAID, DID, JOINED, LEFT, RENAMED, TOPIC, PRIVATE, ANNOUNCED, ACTED))
-"""Those of events."""
+"""The kinds of events."""
 
 _UNSAFE: Final = re.compile(f"[{UNSAFE}]")
 
 _LATEST: Final = 253_402_300_799_999
-"""When the year 9999 ends, in milliseconds since 1970: there is no date behind it."""
+"""The end of the year 9999 in milliseconds since 1970, the last time that a date can have."""
 
 
 def _words(pattern: str) -> Any:
@@ -84,9 +84,9 @@ class _Form(NamedTuple):
     """The form of the facts of one kind.
 
     :ivar name: the type of the name.
-    :ivar value: the type of the value, if that is no JSON.
-    :ivar json: reads the value, if that is JSON.
-    :ivar ends: a JSON value may be ``""`` too: nothing holds any more.
+    :ivar value: the type of the value, if the value is not JSON.
+    :ivar json: the decoder of the value, if the value is JSON.
+    :ivar ends: whether ``""`` may stand for a JSON value, to remove the fact.
     """
 
     name: Any = str
@@ -112,10 +112,10 @@ _SAID: Final = {
     ADOPT: _Form(),
     BYE: _Form(),
     SEND_AWAY: _Form(_words(_ORIGIN), json=Decoder(tuple[Code, Shown, Shown]), ends=False),
-    # A node only asks for the new name of a room.
+    # A node only asks for a new name of a room, so the value is empty.
     ROOM: _Form(Annotated[Shown, Meta(min_length=1, max_length=names.KEYED_MOST)], _words("")),
 }
-"""The forms of facts in entries."""
+"""The forms of facts in entries, by kind."""
 
 _STORED: Final = {
     **_STANDING,
@@ -127,13 +127,13 @@ _STORED: Final = {
     TOLD: _Form(_words(_POSITIVE), json=Decoder(list[Draft]), ends=False),
     FILE: _Form(),
 }
-"""The forms of stored facts."""
+"""The forms of stored facts, by kind."""
 
 
 def check(entry: Entry) -> None:
     """Check that every part of an entry can be used.
 
-    :raises BadEntry: if something can't.
+    :raises BadEntry: if some part can't be used.
     """
     wrong = _wrong_with(entry.drafts)
     if wrong:
@@ -146,7 +146,7 @@ def check(entry: Entry) -> None:
 def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
     """Return the stored facts that can be used.
 
-    :param where: the place of the facts, for the log to tell of the others; ``""`` not to tell.
+    :param where: the place of the facts, for a log message about the others; ``""`` for no message.
     """
     bad = [fact for fact in facts if not _passes(fact, _STORED)]
     if bad and where:
@@ -161,14 +161,14 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
 
 
 def _wrong_with(drafts: Sequence[Draft]) -> str:
-    """Return the reason why some events can't be used; ``""`` if they can."""
+    """Return the reason why some drafts can't be used; ``""`` if they can."""
     strange = {draft.kind for draft in drafts} - KINDS
     if strange:
         return f"an event of the kind {min(strange)[:20]!r} is not as a node writes it"
-    # One look at all of them costs a third of one at each.
+    # One search in all texts joined costs a third of a search in each text.
     words = "".join([words for draft in drafts for words in draft[:4]])
     if not words.isprintable() and _UNSAFE.search(words):
-        return "an event has what nobody may be shown"
+        return "an event has a character that nobody may be shown"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The names that are held on all nodes, granted in the order of the log."""
+"""The names that members hold on all nodes, granted in the order of the log."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chatservice.text import names
 
 
 class SharedClaims:
-    """The names that are held: the :class:`.Names` of many nodes.
+    """The names that members of all nodes hold: the :class:`.Names` of a cluster.
 
-    A claim is an entry of the log: where it stands there, the name is free or is not. So it waits
-    while the log is out of reach, and no two nodes ever grant one name.
+    A claim is published to the log, and its position there decides whether the name is free. So a
+    claim waits while the log is out of reach, and no two nodes ever grant one name.
 
     :param here: all members, by origin.
     """
@@ -34,7 +34,7 @@ class SharedClaims:
         """See :meth:`.Names.claim`."""
         key = names.key(name)
         if key in self._freed:
-            # It is about to be free, and is held again only then.
+            # The name is about to be free, and can be claimed only then.
             free: Deferred[None] = Deferred()
             self._freed[key].append(free)
             return free.addCallback(lambda _: self.claim(name, holder))
@@ -46,9 +46,11 @@ class SharedClaims:
         return self.say(name, holder)
 
     def say(self, name: str, holder: Member, first: bool = False) -> Deferred[None]:
-        """Publish the claim of a name, without a look at who holds it.
+        """Publish the claim of a name without a check whether the name is held.
 
-        :param first: in front of all that waits to be published.
+        The Deferred fails with :exc:`.NameTaken`.
+
+        :param first: whether to publish the claim before all that waits.
         """
 
         def decided(effective: Sequence[bool]) -> None:
@@ -72,6 +74,6 @@ class SharedClaims:
         self._ticker.wake()
 
     def _free(self, key: str) -> None:
-        """Let those claim a name who waited until it was stored that it is free."""
+        """Continue the claims of a name that waited until the name was free."""
         for free in self._freed.pop(key, ()):
             free.callback(None)

@@ -1,19 +1,20 @@
-"""Entries of the log: what one node says happened, as bytes and back.
+"""Encodes and decodes the entries of the log, and the pieces of long entries.
 
-An entry is a JSON array: the version of the log that it is of, the log that it is for, the *boot*
-that publishes (a node from one start, or loss of its lease, to the next), the number that the boot
-gives it, drafts, and facts. Long ones are compressed (zlib). A beat, by which a node shows that it
-is there, is one with the number 0. Those of version 1 begin with the boot.
+An entry is a JSON array: its version of the log, the mark of the log that it is for, the *boot*
+that publishes it (a node, from a start or a lost lease to the next one), its number among the
+entries of the boot, drafts, and facts. A long entry is compressed (zlib). A beat, which shows that
+a node is alive, is an entry with the number 0. Entries of version 1 begin with the boot.
 
-What is longer than the brokers take at once is published in *pieces*: a line with a JSON array that
-begins as an entry does, goes on with the place of the piece and how many there are, and then bytes
-of the entry. It has the place in the log of the piece that comes last.
+An entry that is longer than the brokers take at once is published in *pieces*. A piece is a line
+with a JSON array, and then bytes of the entry. The array begins as an entry does, and ends with the
+place of the piece and the number of pieces. The entry takes effect at the position of the piece
+that comes last.
 
-Whatever else changes, each entry and the line of each piece is an array that begins with the
-version. So a node knows what it does not understand.
+In every later version, an entry and the line of a piece is an array that begins with the version.
+So a node recognises an entry that it does not understand.
 
-The ids of an entry's events are known when it is back from the log. Until then a fact that has to
-name one says ``-1`` for the first event of its entry, ``-2`` for the second.
+The ids of an entry's events are known when the entry is back from the log. Until then a fact refers
+to the first event of its entry as ``-1``, and to the second as ``-2``.
 """
 
 from __future__ import annotations
@@ -31,62 +32,65 @@ from chatservice.journal.events import Draft, Fact, Natural
 from chatservice.text.names import RULES
 
 VERSION: Final = 0 + RULES
-"""The version of the log that this node writes. It rises with what entries are and do, of which the
-rules of names are a part: whoever changes something else raises the number in front of them."""
+"""The version of the log that this node writes. It rises with each change to the form or the effect
+of entries. ``RULES`` counts changes to the rules of names; for any other, raise the 0 before it."""
 
 UNVERSIONED: Final = 1
-"""That of entries which do not tell it."""
+"""The version of entries that do not contain their version."""
 
 VERSIONED: Final = "version"
-"""The kind of the fact which version the log has by now."""
+"""The kind of the fact that stores the version of the log."""
 
 PART: Final = "part"
-"""A piece of an entry of which others are still to come. It is stored, but never published."""
+"""The kind of the facts that store the pieces of incomplete entries. They are never published."""
 
 TOLD: Final = "told"
-"""The events that an entry tells beside its own, by its position: new names of people and rooms.
-They are made of what held there, so a node that begins with what held later could not make them."""
+"""The kind of the facts that store the events which an entry causes beside its own: new names of
+people and rooms. The name of the fact is the position of the entry. The events depend on the facts
+that held there, so a node that begins with later facts could not derive them."""
 
 NAME: Final = "name"
-"""A name is held. A claim takes effect only if nobody else holds it."""
+"""The kind of the claim of a name, which takes effect only if nobody else holds the name."""
 
 PERSON: Final = "person"
-"""Somebody at a plain socket is here."""
+"""The kind of the record of a person at a plain socket."""
 
 LEASE: Final = "lease"
-"""A boot is there, or was."""
+"""The kind of the record of a boot, which may have ended."""
 
 TAKE: Final = "take"
-"""Somebody is on another node now, if they still are where they are said to have been."""
+"""The kind of the fact that moves a person or session to the boot that publishes it, if they are
+still with the boot that is its value."""
 
 ADOPT: Final = "adopt"
-"""Who was with a boot is with another one now, if nothing was heard of that since."""
+"""The kind of the fact by which a boot adopts the members of another boot, if nothing was heard of
+that boot since."""
 
 BYE: Final = "bye"
-"""A boot ends."""
+"""The kind of the fact that ends the boot that publishes it."""
 
 SEND_AWAY: Final = "send-away"
-"""The node of a member is asked to let it go."""
+"""The kind of the request to a member's node to remove the member from the chat."""
 
 INDEX_BITS: Final = 15
-"""An entry has fewer than so many (2 to the power of this) events."""
+"""An entry has fewer events than 2 to the power of this number."""
 
 COMPRESSED_FROM: Final = 4096
 
 EXPANDED_MOST: Final = 16 << 20
-"""Bytes of an entry that is not compressed, at most. A thousand programs that have left as many
-rooms as a session remembers have less."""
+"""The most bytes of an entry before its compression. The records of a thousand programs that have
+left as many rooms as a session remembers need less."""
 
 
 class BadEntry(ValueError):
-    """Raised for bytes in the log that are no entry."""
+    """Raised for an entry that can't be used, or can't be encoded; ``str()`` gives the reason."""
 
 
 class NewerEntry(Exception):
-    """Raised for bytes in the log that a newer version wrote.
+    """Raised for an entry of a newer version, which this node can't read.
 
-    :ivar version: which one.
-    :ivar mark: of the log that it is for; ``""`` if that can't be told.
+    :ivar version: the version of the entry.
+    :ivar mark: the mark of the log that the entry is for; ``""`` if the mark can't be read.
     """
 
     def __init__(self, version: int, mark: str) -> None:
@@ -98,8 +102,9 @@ class NewerEntry(Exception):
 class Entry(NamedTuple):
     """The drafts and facts that one boot publishes at once.
 
-    :ivar mark: of the log that it is for (:func:`mark_of`); ``""`` if it does not tell.
-    :ivar version: of the log that it is of.
+    :ivar number: the number of the entry among those of the boot; 0 for a beat.
+    :ivar mark: the mark of the log that the entry is for (:func:`mark_of`); ``""`` if it has none.
+    :ivar version: the version of the log that the entry was written for.
     """
 
     boot: str
@@ -113,9 +118,9 @@ class Entry(NamedTuple):
 class Piece(NamedTuple):
     """Some bytes of an entry that is too long to be published at once.
 
-    :ivar boot: that of the entry, as ``number``, ``mark`` and ``version`` are.
-    :ivar place: among the pieces, from 0.
-    :ivar of: how many pieces there are.
+    :ivar boot: the boot of the entry; ``number``, ``mark`` and ``version`` are the entry's too.
+    :ivar place: the place of the piece among the pieces, from 0.
+    :ivar of: the number of pieces.
     """
 
     boot: str
@@ -132,7 +137,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 _Forms = tuple[Decoder[tuple[int, str, str, int, _A, _B]], Decoder[tuple[str, int, _A, _B]]]
-"""The readers of an array with a version, and of one without."""
+"""The decoders of an array with a version, and of an array without one."""
 
 _Drafts = Annotated[list[Draft], msgspec.Meta(max_length=(1 << INDEX_BITS) - 1)]
 _ENTRIES: Final = (
@@ -146,7 +151,7 @@ _PIECES: Final = (
 
 
 class _Head(msgspec.Struct, array_like=True):
-    """The beginning of an entry of any version. Nothing is made of what follows it."""
+    """The beginning of an entry of any version; the rest is not decoded."""
 
     version: int
     mark: msgspec.Raw = msgspec.Raw(b'""')
@@ -156,18 +161,18 @@ _HEADS: Final = Decoder(_Head)
 
 
 def mark_of(identity: str, base: int) -> str:
-    """Return the mark of a log: an entry that gets into another log is void there.
+    """Return the mark of a log. An entry with the mark of another log is skipped.
 
-    :param identity: of the journal that the log is.
-    :param base: the last id there was before the log.
+    :param identity: the identity of the journal that the log holds.
+    :param base: the last id before the log began.
     """
     return hashlib.sha256(f"{identity} {base}".encode()).hexdigest()[:8]
 
 
 def encode(entry: Entry) -> bytes:
-    """Return an entry as bytes.
+    """Return the bytes of an entry.
 
-    :raises BadEntry: if it is too long for those who read it.
+    :raises BadEntry: if the entry is too long for its readers.
     """
     boot, number, drafts, facts, mark, version = entry
     data = _encode((version, mark, boot, number, drafts, facts))
@@ -177,10 +182,10 @@ def encode(entry: Entry) -> bytes:
 
 
 def cut(entry: Entry, largest: int) -> list[bytes]:
-    """Return the bytes to publish for an entry: itself, or its pieces.
+    """Return the bytes to publish for an entry: the whole entry, or its pieces.
 
-    :param largest: so many bytes can be published at once.
-    :raises BadEntry: if it is too long for those who read it.
+    :param largest: the most bytes that can be published at once.
+    :raises BadEntry: if the entry is too long for its readers.
     """
     data = encode(entry)
     if len(data) <= largest:
@@ -201,16 +206,16 @@ def cut(entry: Entry, largest: int) -> list[bytes]:
 
 
 def decode(data: bytes) -> Entry | Piece:
-    """Return the entry, or the piece of one, that bytes are.
+    """Return the entry, or the piece of an entry, in some bytes.
 
-    :raises BadEntry: if they are none.
-    :raises NewerEntry: if they are for a newer version to read.
+    :raises BadEntry: if the bytes are neither.
+    :raises NewerEntry: if a newer version wrote them.
     """
     if data[:1] == b"+":
         line, _, piece = data[1:].partition(b"\n")
         version, mark, boot, number, place, of = _read(line, _PIECES)
         if not (piece and number and place < of):
-            raise BadEntry("no place of a piece")
+            raise BadEntry("the place of a piece is impossible")
         return Piece(boot, number, place, of, piece, mark, version)
     line = data if data[:1] == b"[" else expanded(data, EXPANDED_MOST)
     version, mark, boot, number, drafts, facts = _read(line, _ENTRIES)
@@ -218,7 +223,7 @@ def decode(data: bytes) -> Entry | Piece:
 
 
 def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _B]:
-    """Return the items of an array, as :func:`decode` reads it."""
+    """Return the version, the mark and the other items of an array; see :func:`decode`."""
     versioned, unversioned = forms
     try:
         if line[:2] == b'["':
@@ -233,7 +238,7 @@ def _read(line: bytes, forms: _Forms[_A, _B]) -> tuple[int, str, str, int, _A, _
 
 
 def _look_for_newer(line: bytes) -> None:
-    """Raise :exc:`NewerEntry` if a line that can't be read is of a newer version."""
+    """Raise :exc:`NewerEntry` if an unreadable line is of a newer version."""
     try:
         head = _HEADS.decode(line)
     except (msgspec.DecodeError, RecursionError):
@@ -244,9 +249,9 @@ def _look_for_newer(line: bytes) -> None:
 
 
 def expanded(data: bytes, most: int) -> bytes:
-    """Return the bytes that were compressed.
+    """Return the decompressed form of some bytes.
 
-    :raises BadEntry: if they were not, or if there are more than ``most``.
+    :raises BadEntry: if they are not compressed, or become more than ``most`` bytes.
     """
     stream = zlib.decompressobj()
     try:
@@ -263,18 +268,18 @@ def expanded(data: bytes, most: int) -> bytes:
 def event_id(base: int, position: int, index: int) -> int:
     """Return the id of an event.
 
-    :param base: the last id there was before the log.
-    :param position: of the entry in the log, from 1.
-    :param index: of the event in the entry, from 0.
+    :param base: the last id before the log began.
+    :param position: the position of the entry in the log, from 1.
+    :param index: the index of the event in the entry, from 0.
     """
     return base + (position << INDEX_BITS) + index + 1
 
 
 class _Held(NamedTuple):
-    """Pieces of one entry.
+    """The pieces of one entry that have come.
 
-    :ivar number: that of the entry; :ivar of: how many pieces it has.
-    :ivar came: those that have come, by their place.
+    :ivar number: the number of the entry; :ivar of: how many pieces it has.
+    :ivar came: the bytes of the pieces that have come, by their places.
     """
 
     number: int
@@ -283,9 +288,9 @@ class _Held(NamedTuple):
 
 
 class Pieces:
-    """Pieces of which others are still to come: of each boot, those of one entry.
+    """Keeps the pieces of incomplete entries, one entry per boot.
 
-    They are facts, so they are there after a restart, and for who begins in the midst.
+    They are stored as facts, for a node that restarts, and for one that begins at this position.
     """
 
     def __init__(self) -> None:
@@ -299,24 +304,24 @@ class Pieces:
         held.came[int(place)] = base64.b64decode(data)
 
     def check(self, piece: Piece) -> None:
-        """See to it that there is not too much of an entry.
+        """Check that an entry does not get too long by a piece.
 
-        :raises BadEntry: if there would be with this piece.
+        :raises BadEntry: if it does.
         """
         came = {**self._of(piece).came, piece.place: piece.data}
         if sum(map(len, came.values())) > EXPANDED_MOST:
             raise BadEntry(f"its pieces have more than {EXPANDED_MOST:,} bytes")
 
     def _of(self, piece: Piece) -> _Held:
-        """Return the pieces that a piece belongs to."""
+        """Return the pieces of the same entry as a piece; none yet if it is the first."""
         held = self._held.get(piece.boot)
         if held is None or held[:2] != (piece.number, piece.of):
-            # An entry before it never came to its end, or it was cut in another way.
+            # An earlier entry was never completed, or this one was cut in another way before.
             held = _Held(piece.number, piece.of, {})
         return held
 
     def add(self, piece: Piece) -> tuple[list[Fact], bytes]:
-        """Take a piece; return what is stored for it, and the entry if it is the last one."""
+        """Add a piece; return the facts to store, and the bytes of the entry if it is complete."""
         boot, held = piece.boot, self._of(piece)
         over = [] if self._held.get(boot) is held else self.drop(boot)
         held.came[piece.place] = piece.data
@@ -327,6 +332,6 @@ class Pieces:
         return [*over, Fact(PART, f"{boot} {piece.place}", f"{held.number} {held.of} {data}")], b""
 
     def drop(self, boot: str) -> list[Fact]:
-        """Forget the pieces of a boot; return the facts by which that is stored."""
+        """Forget the pieces of a boot; return the facts that remove them."""
         held = self._held.pop(boot, None)
         return [] if held is None else [Fact(PART, f"{boot} {place}", "") for place in held.came]

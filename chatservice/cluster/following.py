@@ -1,16 +1,16 @@
-"""Following the log: each entry takes effect, and is stored, once and in its place.
+"""Follows the log: applies and stores each entry once, in the order of the log.
 
-A node that begins with an empty file, or was away for so long that the log does not go back to
-where it was, takes what held at some position from what others have kept. Up to there it only
-collects the events (with a registry that is thrown away), from there on it is like all others.
+A node may begin with an empty file, or return when the log does not go back to its position any
+more. Then it takes the facts that other nodes have kept for some position. Up to that position it
+only collects events (with a registry that is thrown away); from there on it follows as usual.
 
-What an entry does is decided when it comes. It is stored, and shown, together with those that come
-soon after it (:mod:`chatservice.core.feed.pace`): one transaction, and one send for each reader,
-for what several nodes said. The order stays that of the log.
+The effect of an entry is decided when the entry comes. Entries that come soon after each other are
+stored and shown together (:mod:`chatservice.core.feed.pace`): one transaction, and one send for
+each reader, for the lines of several nodes. They stay in the order of the log.
 
-What is no entry, can't be used, is for another log or of an older version than the log has by then
-is skipped, by all nodes alike. What is of a newer version than this node knows, and all behind it,
-is not read: the node stops taking part.
+All nodes skip an entry that is malformed, can't be used, is for another log, or has an older
+version than the log. At an entry of a newer version than it knows, a node stops reading: it takes
+no part any more.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
 
 READ_MOST: Final = 1000
-"""So many lines are read, at most, before what was read is stored."""
+"""The number of lines after which the entries read so far are stored before more are read."""
 
 RETRY: Final = 1.0
-"""Seconds after which it is tried again to store an entry."""
+"""Seconds between two attempts to store entries."""
 
 TOLD_EACH: Final = 10
-"""So many entries that are skipped are written down one by one; then each time that there are twice
-as many."""
+"""The number of skipped entries that are logged one by one. Later ones are logged when their number
+has doubled."""
 
 _DRAFTS: Final = msgspec.json.Decoder(list[Draft])
 
@@ -69,7 +69,7 @@ log = Logger()
 
 
 class Read(NamedTuple):
-    """An entry that was read: what it does, when it was published, the id of its first event."""
+    """An entry that was read, its outcome, its time (ms since 1970), and its first event's id."""
 
     entry: Entry | Piece
     outcome: Outcome
@@ -78,20 +78,20 @@ class Read(NamedTuple):
 
 
 class Following:
-    """Reads the entries of a log into a replica, and knows what holds.
+    """Reads the entries of a log into a replica, and keeps the registry.
 
-    :param happened: told of what is stored together, and of which entries it is.
-    :param done: told of each entry that has taken effect, after that.
-    :param newer: told that the log goes on with what this node does not understand.
-    :ivar pace: when what was read is stored; to be told of the sends that it took.
-    :ivar node: how this node is called in the logs, since its file was new.
-    :ivar floor: the id up to which nothing can be read.
-    :ivar registry: what holds.
-    :ivar position: of the last entry that was read.
+    :param happened: called with each stored commit and its entries.
+    :param done: called with each entry and its outcome, after its commit.
+    :param newer: called if the log goes on with an entry of a newer version.
+    :ivar pace: decides when the entries that were read are stored; counts the sends they cause.
+    :ivar node: the name of this node in the logs, which its file keeps.
+    :ivar floor: the id up to which no event can be read.
+    :ivar registry: the facts that all nodes agree on.
+    :ivar position: the position of the last entry that was read.
     :ivar skipped: how many entries were skipped since the start.
-    :ivar unbroken: the id from which on nothing is missing in the midst.
-    :ivar mark: of the log (:func:`.mark_of`); ``""`` before it was found.
-    :ivar rules: by which all rooms are called of which the file has anything.
+    :ivar unbroken: the id after which the file has no gap.
+    :ivar mark: the mark of the log (:func:`.mark_of`); ``""`` until the log is found.
+    :ivar rules: the version of the rules that the names of all rooms in the file follow.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Following:
     def load(self) -> None:
         """Load the facts of the replica.
 
-        :raises LogError: if it is of a log that this node does not understand.
+        :raises LogError: if the replica is of a log with a newer version.
         """
         facts = sound(self._replica.facts(), "the history")
         own = {fact.name: fact.value for fact in facts if fact.kind == FILE}
@@ -154,13 +154,13 @@ class Following:
         return _shared(self._replica.facts())
 
     def state(self) -> Deferred[list[Fact]]:
-        """Read the facts that concern all nodes, in a thread."""
+        """Return the facts that concern all nodes; read them in a thread."""
         return self._replica.facts_later().addCallback(_shared)
 
     def founding(self) -> Founding:
-        """Return the contents with which a log is begun.
+        """Return the contents with which this node begins a log.
 
-        :raises LogError: if this history has a log, which is to be found again.
+        :raises LogError: if this history has followed a log, which must be found again.
         """
         replica = self._replica
         if self.position or self.mark:
@@ -169,27 +169,27 @@ class Following:
                 " were their disks lost?"
             )
         if self._base is not None:
-            # Others may have what came after it, under ids that are given out again now.
+            # Other nodes may have later events, whose ids are now given to new ones.
             replica.belong_to(uuid.uuid4().hex)
             self._base = None
         facts = [fact for fact in self.facts() if fact.kind not in (VERSIONED, PART, TOLD)]
-        # What has happened in a log of older rules has names by these: they change with an entry.
+        # Names in a log of older rules follow those rules, until an entry raises the version.
         facts.append(Fact(VERSIONED, "", str(self._version)))
         return Founding(replica.identity, replica.head, facts)
 
     def keep_rules(self) -> None:
-        """Note that all rooms in the file have names by today's rules."""
+        """Store that the names of all rooms in the file follow today's rules."""
         self._try(lambda: self._replica.note(RULES_FACT, str(RULES)))
 
     @property
     def seen(self) -> int:
-        """The position of an entry that was read; 0 if there is none."""
+        """The position of an entry that was read, to recognise the log; 0 if there is none."""
         return 0 if self._scratch is not None or self._state else self.registry.last.position
 
     def open(self, opening: Opening) -> None:
-        """Take note of the log, at first and each time that it is found again.
+        """Check a log, at first and each time that it is found again, and prepare to follow it.
 
-        :raises LogError: if it is not the one that this history has followed, or can't be.
+        :raises LogError: if this history has followed another log, or can't follow this one.
         """
         replica = self._replica
         again = bool(self.mark)
@@ -205,7 +205,7 @@ class Following:
             raise OtherLog("the log is another one than this history has followed")
         kept = Registry()
         if opening.state is not None:
-            state = sound(opening.state, "what is kept")
+            state = sound(opening.state, "the store at the brokers")
             kept.load(state)
             _check_version(kept)
         self._first = opening.first
@@ -244,17 +244,17 @@ class Following:
             self.registry.version = UNVERSIONED
 
     def keep_floor(self, floor: int) -> None:
-        """Note the id up to which nothing can be read. Ids have gaps, so the file can't tell it."""
+        """Store the id up to which no event can be read; ids have gaps, so events don't show it."""
         self.floor = floor
         self._try(lambda: self._replica.note("floor", str(floor)))
 
     @property
     def begin(self) -> int:
-        """The id before the first event that the log can have."""
+        """The id before the first event that the log can still have."""
         return event_id(self._base or 0, self._first, -1)
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
-        """Take an entry; see :meth:`.Follower.took`."""
+        """Apply an entry; see :meth:`.Follower.took`."""
         if position <= self.position or self._stopped:
             return None
         begins = self._scratch is not None and position > self._until
@@ -276,10 +276,10 @@ class Following:
         return None
 
     def _take(self, position: int, at: int, data: bytes) -> None:
-        """Let an entry take effect.
+        """Apply an entry to the registry, and have it stored.
 
-        :raises BadEntry: if it is to be skipped.
-        :raises NewerEntry: if this node does not understand it.
+        :raises BadEntry: if the entry is to be skipped.
+        :raises NewerEntry: if a newer version wrote the entry.
         """
         registry = self._scratch or self.registry
         try:
@@ -302,7 +302,7 @@ class Following:
         self._add(entry, registry.interpret(entry, position, at, first), at, first)
 
     def _add(self, entry: Entry | Piece, outcome: Outcome, at: int, first: int) -> None:
-        """Add an entry to those that are stored next."""
+        """Add an entry to those that are stored next, if anything of it is to be stored."""
         if outcome.fresh or outcome.facts:
             self._read.append(Read(entry, outcome, at, first))
             self._lines += len(outcome.drafts)
@@ -324,7 +324,7 @@ class Following:
             )
 
     def _begin(self) -> None:
-        """Go on from the facts that others have kept."""
+        """Replace all facts by those that others have kept, and go on from their position."""
         self._scratch = None
         self.registry = Registry()
         self.registry.load(self._state)
@@ -335,21 +335,21 @@ class Following:
         self._state = ()
 
     def _store(self) -> None:
-        """Store all entries that were read, and show them."""
+        """Store all entries that were read as one commit, and then show it."""
         self.pace.stop()
         if self._storing is not None or not self._read:
             return
         read, self._read, self._lines = self._read, [], 0
-        # As long as what happened is only collected, nothing of it holds.
+        # While this node only collects events, it stores no facts.
         facts = [fact for one in read if self._scratch is None for fact in one.outcome.facts]
         called = {fact.name: fact.value for fact in facts if fact.kind == ROOM}
 
         def stored(committed: Committed) -> None:
-            with log.failuresHandled("what was stored could not be shown"):
+            with log.failuresHandled("a stored commit could not be shown"):
                 self._happened(committed, read)
             done, self._storing = self._storing, None
             for one in read:
-                with log.failuresHandled("what follows an entry failed"):
+                with log.failuresHandled("the follow-up of an entry failed"):
                     self._done(one.entry, one.outcome)
             if self._read:
                 self.pace.wake()
@@ -362,15 +362,15 @@ class Following:
         )
 
     def _events(self, read: Sequence[Read], called: Mapping[str, str]) -> Iterator[Event]:
-        """Return the events of some entries, each numbered line once.
+        """Yield the events of some entries, and each numbered line only once.
 
-        :param called: what rooms are called otherwise once this is stored.
+        :param called: the new names of rooms, by the names in the events.
         """
         has, head = self._replica.has, self._replica.head
         numbered: set[tuple[int, int]] = set()
         for one in read:
             for index, draft in one.outcome.drafts:
-                # A node that was killed while it collected the events has them already.
+                # A node that was killed while it collected events has some of them already.
                 if one.first + index <= head:
                     continue
                 if draft.seq > 0:
@@ -383,7 +383,7 @@ class Following:
                 yield Event._make((one.first + index, one.at, *draft))
 
     def _try(self, attempt: Callable[[], Deferred[_T]]) -> Deferred[_T]:
-        """Store something, again and again until it is."""
+        """Run an attempt to store something until it succeeds."""
         return Deferred.fromCoroutine(self._insist(attempt))
 
     async def _insist(self, attempt: Callable[[], Deferred[_T]]) -> _T:
@@ -399,7 +399,7 @@ class Following:
 
 
 def _shared(facts: Sequence[Fact]) -> list[Fact]:
-    """Return the usable facts that concern more than one file."""
+    """Return the usable facts that concern all nodes: those not about the file itself."""
     return [fact for fact in sound(facts) if fact.kind != FILE]
 
 
@@ -409,9 +409,10 @@ def _check_version(registry: Registry) -> None:
 
 
 def _whole(piece: Piece, data: bytes) -> Entry:
-    """Return the entry that the pieces make, given the last one.
+    """Return the entry in the joined bytes of its pieces.
 
-    :raises BadEntry: if it is none.
+    :param piece: the last piece that came.
+    :raises BadEntry: if the bytes are no entry, or another one than the piece says.
     """
     entry = decode(data)
     if not isinstance(entry, Entry) or (entry.boot, entry.number) != (piece.boot, piece.number):

@@ -1,21 +1,20 @@
-"""A node's end of the log: it publishes what it commits, and shows what comes back.
+"""A node's end of the log: publishes the commits of the node, and delivers what comes back.
 
-Nothing has happened before it comes back, in its place among what others have published; then it
-is stored in the node's own file, a replica, in the same transaction as the position in the log. So
-all nodes tell the same in the same order, also after a ``kill -9``, and history and slow readers
-are served from the file.
+Nothing has happened before it comes back from the log, in its place among the entries of all nodes.
+Then it is stored in the node's own file, a replica, in one transaction with the position in the
+log. So all nodes show the same events in the same order, even after a ``kill -9``. History and slow
+readers are served from the file.
 
-What was committed comes back to who has committed it, together with what others have published
-right before and behind it, as it is stored; what others have published without it is told to the
-listener. So there is one place for all that is stored, and it is told once and in order.
+Entries that come back together are stored as one commit. It goes to the caller of :meth:`commit`
+whose entry is among them, or else to the listener. So each commit is delivered once, and in order.
 
-What is committed while the log is out of reach waits: what was published already is published on
-and on here, and what comes after it waits with the ticker, which asks again.
+While the log is out of reach, commits wait. An entry that was published already is published again
+until it comes back; later commits wait in the ticker, which tries again.
 
-A node *takes no part* while nothing that comes back could be true, or be stored: its file is not
-where it was, the log is not the one that the file has followed, or is of a newer version. It
-publishes nothing and stores nothing then. What it has, and what waits, stays as it is, until the
-cause is gone; where only another version of this program can bring that about, the node ends.
+A node *takes no part* while entries that come back would be wrong or can't be stored: its file was
+moved, or the log is another one than the file has followed, or is of a newer version. Then it
+publishes nothing and stores nothing. Its file, and all that waits, stay as they are until the cause
+is gone. If only another version of this program can help, the node ends.
 """
 
 from __future__ import annotations
@@ -52,62 +51,62 @@ from chatservice.journal.sqlite import SqliteJournal
 from chatservice.text.names import RULES
 
 LARGEST: Final = 100_000
-"""Characters said in one entry, about: with what belongs to them, 512 KiB."""
+"""The most characters of text in one entry, roughly; with its facts it has about 512 KiB."""
 
 PATIENCE: Final = 3.0
-"""Seconds that something may take to come back, until the log is out of reach."""
+"""Seconds without the return of an entry after which the log counts as out of reach."""
 
 REPEAT: Final = 0.7
-"""Seconds after which what has not come back is published again."""
+"""Seconds after which an entry that has not come back is published again."""
 
 LOOK_EVERY: Final = 0.25
 
 BEATS: Final = 3
-"""So many times in a lease does a node show that it is there."""
+"""The number of beats that an idle node publishes per lease, to show that it is alive."""
 
 KEEP_EVERY: Final = 3600.0
-"""Seconds, about, after which what holds is kept for nodes that begin."""
+"""Seconds, on average, after which all facts are kept at the brokers for nodes that begin."""
 
 ROOMS_AT_ONCE: Final = 1000
-"""An entry renames at most so many rooms."""
+"""The most rooms for which new names are asked for at once."""
 
 log = Logger()
 
 
 class Listener(Protocol):
-    """The receiver of what other nodes do, and of the state of this node."""
+    """The receiver of other nodes' commits and requests, and of the state of this node."""
 
     def happened(self, committed: Committed) -> None:
-        """Show a commit for which nobody on this node waits."""
+        """Deliver a commit for which no caller on this node waits."""
 
     def begun(self, floor: int) -> None:
-        """Take note that the log was found; no event up to an id can come."""
+        """Note that the log was found. Its events have ids above the floor."""
 
     def reached(self, why: str) -> None:
-        """Take note that the log is within reach (``""``), or why it is not."""
+        """Note that the log is within reach (``""``), or why it is not."""
 
     def ended(self, why: str) -> None:
-        """Take note that this node takes no part any more, for good."""
+        """Note that this node takes no part any more, for good, and why."""
 
     def unpublished(self, drafts: Sequence[Draft], why: str) -> None:
-        """Take note that some drafts can't be published, and are dropped."""
+        """Note that some drafts can't be published and are dropped, and why."""
 
     def deposed(self) -> None:
-        """Bring the members back, in front of all that waits: this node was taken for dead."""
+        """Bring the members back before all that waits, as this node was taken for dead."""
 
     def asked(self, fact: Fact) -> None:
-        """Do what another node asks of the node of a member."""
+        """Carry out another node's request about a member of this node."""
 
 
 class ClusterJournal:
-    """A journal that many nodes share. It is a :class:`.Journal`.
+    """A :class:`.Journal` that many nodes share.
 
     :param lease: seconds of silence after which a node is taken for dead.
-    :ivar listener: the receiver of what other nodes do, and of the state of this node.
-    :ivar outgoing: what it publishes; :ivar following: what comes back.
+    :ivar listener: the receiver of other nodes' commits, and of the state of this node.
+    :ivar outgoing: the queue of entries to publish; :ivar following: the reader of the log.
     :ivar unreachable: why the log can't be followed; ``""`` if it can.
-    :ivar ended: this node takes no part, and will not any more.
-    :ivar refused_for: why the log that there is is not followed; ``""`` if it is.
+    :ivar ended: whether this node takes no part any more, for good.
+    :ivar refused_for: why the log at the brokers is not followed; ``""`` if it is.
     """
 
     largest: int | None = LARGEST
@@ -117,7 +116,7 @@ class ClusterJournal:
         self, clock: IReactorTime, replica: SqliteJournal, follow: Log, lease: float
     ) -> None:
         self._replica = replica
-        # What is read comes from the node's own file: nobody is asked.
+        # Reads are served from the node's own file, without the other nodes.
         self.describe = replica.describe
         self.note = replica.note
         self.last_seq = replica.last_seq
@@ -143,7 +142,7 @@ class ClusterJournal:
 
     @property
     def boot(self) -> str:
-        """The present boot of this node: its name in the log."""
+        """The present boot of this node, its name in the log."""
         return self.outgoing.boot
 
     @property
@@ -152,15 +151,15 @@ class ClusterJournal:
         return self.following.registry
 
     def holds(self, claim: Claim) -> bool:
-        """Return whether this node holds a claim."""
+        """Return whether a claim belongs to this node."""
         return self.registry.owner(claim.boot) == self.boot
 
     def decides(self, origin: int) -> bool:
-        """Return whether this node decides about a session."""
+        """Return whether a person or session is with this node, which then decides about them."""
         return self.registry.owner_of(origin) == self.boot
 
     def start(self) -> None:
-        """See :meth:`.Journal.start`: open the replica. Nothing comes of the log yet."""
+        """See :meth:`.Journal.start`. Open the replica; the log is not followed yet."""
         self._replica.start()
         try:
             self.following.load()
@@ -170,9 +169,9 @@ class ClusterJournal:
         self.outgoing.begin(self.following.node)
 
     def follow(self) -> None:
-        """Follow the log, from now on. Brokers that can't be reached are tried on and on.
+        """Follow the log from now on, as soon as the brokers can be reached.
 
-        :raises JournalError: if the log can't be that of this file.
+        :raises JournalError: if the log does not belong to this file, or can't be used.
         """
         try:
             self._log.open(self)
@@ -186,7 +185,7 @@ class ClusterJournal:
             self.listener.reached(self.unreachable)
 
     def stop(self) -> Deferred[None]:
-        """See :meth:`.Journal.stop`. The node says goodbye, if it can."""
+        """See :meth:`.Journal.stop`. End the boot in the log, if the log is within reach."""
 
         def close(_: object) -> Deferred[None]:
             self._watch.stop()
@@ -203,7 +202,7 @@ class ClusterJournal:
         return self.lost or self.refused_for
 
     def facts(self) -> list[Fact]:
-        """See :meth:`.Journal.facts`: those that can be used."""
+        """See :meth:`.Journal.facts`. Only usable facts are returned."""
         return sound(self._replica.facts())
 
     @property
@@ -236,11 +235,11 @@ class ClusterJournal:
     def commit(
         self, drafts: Sequence[Draft], facts: Facts = no_facts, first: bool = False
     ) -> Deferred[Committed]:
-        """See :meth:`.Journal.commit`. It fails only if nothing was published.
+        """See :meth:`.Journal.commit`. The Deferred fails only if nothing was published.
 
-        What was is stored some time, and may be already: the Deferred fires when it is back.
+        A commit that was published is stored sooner or later; then the Deferred fires.
 
-        :param first: in front of all that waits; for who was deposed.
+        :param first: whether to publish it before all that waits, after the loss of the lease.
         """
         if self.unreachable and not first:
             return fail(JournalUnavailable(self.unreachable))
@@ -270,11 +269,11 @@ class ClusterJournal:
         return more
 
     def reclaimed(self) -> None:
-        """Publish what waits: all is published that was to be first."""
+        """Publish the entries that waited until the members were brought back."""
         self.outgoing.reclaiming = False
         self.outgoing.publish()
 
-    # What the log tells
+    # Calls from the log
 
     @property
     def seen(self) -> int:
@@ -323,8 +322,8 @@ class ClusterJournal:
         return self.following.took(position, at, data)
 
     def _happened(self, committed: Committed, read: Sequence[Read]) -> None:
-        """Give a stored commit to the waiter for any part of it, or else to the listener."""
-        # One entry of this node's own is on its way at a time, so there is one at most.
+        """Give a stored commit to the caller that waits for one of its entries, or the listener."""
+        # This node has one entry on its way at a time, so at most one caller waits.
         for entry, outcome, *_ in read:
             if isinstance(entry, Entry) and entry.boot == self.boot and outcome.fresh:
                 waits = self.outgoing.committed(entry.number)
@@ -334,13 +333,13 @@ class ClusterJournal:
         self.listener.happened(committed)
 
     def _done(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """Do what follows an entry that is stored."""
+        """Act on a stored entry: renew its boot's lease, pass on its requests, notice adoption."""
         self._leases.heard(entry.boot)
         for fact in outcome.asked:
             self.listener.asked(fact)
         if entry.boot == self.boot:
             self._back_from(entry, outcome)
-        # The registry may know of later entries already; this is about what was stored until now.
+        # The registry may be at a later entry already, so this looks at the facts of this one.
         if entry.boot != self.boot and any(f[:2] == (LEASE, self.boot) for f in outcome.facts):
             self.outgoing.begin(self.following.node)
             self.outgoing.reclaiming = True
@@ -348,14 +347,14 @@ class ClusterJournal:
             self.outgoing.publish()
 
     def _back_from(self, entry: Entry | Piece, outcome: Outcome) -> None:
-        """Do what follows an entry, or a piece, of this node itself."""
+        """Note that an entry or a piece of this node has come back; publish the next entry."""
         self._beating = None
         if self.unreachable and self._connected:
             self.unreachable = ""
             self._leases.reached()
             self.listener.reached("")
         if any(fact.kind == VERSIONED for fact in outcome.facts):
-            # A node that does not know this version is to be told so before it reads along.
+            # The kept facts show the new version to a node of an older one before it reads the log.
             self._next_keep = 0.0
         if isinstance(entry, Piece):
             if self.outgoing.came(entry.number, entry.place, entry.of):
@@ -367,9 +366,9 @@ class ClusterJournal:
                 self._ask_for_rooms()
 
     def _ask_for_rooms(self) -> None:
-        """Have rooms renamed that can't be called so any more.
+        """Ask for new names of rooms whose names are not valid any more.
 
-        In a log of today's rules, nothing tells of these but what has happened in them.
+        Only the events in this file mention these rooms; no fact in the log does.
         """
         rooms = [room for room in self._replica.rooms() if is_past(room)]
         said = [
@@ -394,13 +393,13 @@ class ClusterJournal:
             self.unreachable = why
             self.listener.reached(self.unreachable)
 
-    # What is to be done now and then
+    # Periodic tasks
 
     def _look(self) -> None:
         now = self._clock.seconds()
         self._watch.start(LOOK_EVERY)
         if self.lost:
-            # Nothing that comes back can be stored, so nothing is shown; the brokers are well.
+            # Entries that come back can't be stored or shown, though the brokers are fine.
             self._lose(self.lost)
             return
         if not self._connected:

@@ -1,9 +1,9 @@
-"""A node that was taken for dead brings its members back.
+"""Brings the members of a node back after the node was taken for dead.
 
-It was cut off for longer than its lease. Another node has adopted who was here: shows them as left
-and frees their names, maybe not yet all of them. Before anything that waited here is published,
-each is taken back, if that is still possible; else the name is claimed again and they join their
-rooms again. Who has lost the name to somebody else is given another one.
+The node was cut off for longer than its lease, so another node has adopted its members: it shows
+them as left and frees their names, maybe not yet for all of them. Before anything that waits here
+is published, this node takes each member back, if that is still possible. Else it claims the name
+again, and the member joins its rooms again. A member whose name is taken by now gets another name.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from chatservice.journal.events import Fact
 from chatservice.text import names
 
 SAID_AT_ONCE: Final = 500
-"""So many members are brought back by one entry."""
+"""The number of members that one entry brings back."""
 
 log = Logger()
 
 
 class Reclaiming:
-    """Brings the members of this node back, once."""
+    """Brings the members of this node back, once, after the loss of its lease."""
 
     def __init__(self, chat: Chat, journal: ClusterJournal, claims: SharedClaims) -> None:
         self._chat = chat
@@ -45,7 +45,7 @@ class Reclaiming:
         self._batch = Batch(chat.ticker.origin, -secrets.randbits(62))
 
     async def run(self) -> None:
-        """Publish who is here in front of all that waits, and then what waits."""
+        """Bring all members back, and only then publish the entries that wait."""
         chat = self._chat
         mine = [m for m in chat.members if not m.remote and m.record is not None]
         log.critical("this node was taken for dead: {count} members return", count=len(mine))
@@ -62,7 +62,7 @@ class Reclaiming:
         self._journal.reclaimed()
 
     async def _say(self, mine: Sequence[Member]) -> None:
-        """Take members back where that is possible; let the others join again."""
+        """Take members back where that is possible; else have them join or be renamed."""
         facts: list[Fact] = []
         for member in mine:
             assert member.record is not None
@@ -87,17 +87,17 @@ class Reclaiming:
 
     def _rejoin(self, member: Member) -> None:
         """Show a member as joining again, after the others saw it leave."""
-        # Also what was said, or asked for, before a change of name that the others never saw.
+        # Lines that still wait may have an earlier name, if the others never saw the renaming.
         self._journal.outgoing.reword(member.origin, member.name)
         self._chat.ticker.reword(member.origin, member.name)
         for membership in member.memberships:
-            # Also who is about to leave it: that is shown behind this.
+            # This includes a member that is about to leave: its leaving is shown after this.
             if membership.since is not None and membership.until is None:
                 self._batch.join(membership)
         member.tell("the others saw you leave, as they could not be reached: you are back")
 
     async def _rename(self, member: Member) -> None:
-        """Give a member another name: its own with the first number that is free."""
+        """Give a member another name: its own, with the first number that is not taken."""
         chat, old = self._chat, member.name
         for number in count(2):
             name = f"{old[: chat.limits.max_name - len(str(number))]}{number}"
@@ -109,7 +109,7 @@ class Reclaiming:
             self._batch.note(member.record)
         term = chat.standing.muted(old)
         if term is not None:
-            # Not to be heard is about them, and not about who has that name by now.
+            # The mute is meant for this member, and not for the new holder of the name.
             self._batch.hold(term._replace(name=name).fact(MUTE, names.key(name)))
         member.tell(f"somebody else is {old} by now: you are {name}")
         member.reply(messages.Ok(to="nick", name=name))

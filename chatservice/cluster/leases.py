@@ -1,4 +1,4 @@
-"""Leases: a boot that was silent for too long is adopted by another one."""
+"""The leases of boots: a boot that is silent for longer is adopted by another boot."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatservice.cluster.registry import ENDED, Registry
 from chatservice.journal.events import Fact
 
 AT_ONCE: Final = 0.3
-"""Seconds within which some node adopts a boot that has said goodbye."""
+"""Seconds within which another boot adopts a boot that has ended."""
 
 
 class Leases:
-    """Keeps when each boot was heard of last, by the clock of this process.
+    """Keeps the time at which each boot's lease is over, by the clock of this process.
 
     :param lease: seconds of silence after which a boot is taken for dead.
     """
@@ -28,19 +28,19 @@ class Leases:
         self._since = clock.seconds()
 
     def reached(self) -> None:
-        """Count silence from now on: until now, this node itself may have been cut off."""
+        """Start all leases anew, since this node may have been cut off until now."""
         self._since = self._clock.seconds()
         self._due.clear()
 
     def heard(self, boot: str) -> None:
-        """Renew the lease of a boot, of which an entry was read."""
+        """Renew the lease of a boot that has published an entry."""
         self._due[boot, ""] = self._clock.seconds() + self._lease
 
     def over(self, registry: Registry, mine: str, node: str) -> list[Fact]:
-        """Return the facts by which boots are to be adopted now.
+        """Return the facts that adopt the boots whose leases are over.
 
-        :param mine: the boot that asks.
-        :param node: on which it is: what was there before is over.
+        :param mine: the boot of this node.
+        :param node: the name of this node, whose earlier boots are adopted at once.
         """
         now = self._clock.seconds()
         facts = []
@@ -53,7 +53,7 @@ class Leases:
             elif lease.node == node:
                 why, due = node, now
             if self._due.setdefault((boot, why), due) <= now:
-                # If it is in vain, because somebody else was first, nothing more is to be done.
+                # The fact takes no effect if another boot was faster.
                 self._due[boot, why] = now + self._lease
                 facts.append(Fact(ADOPT, boot, str(lease.position)))
         return facts

@@ -1,4 +1,4 @@
-"""The log that a node follows: entries in one order, to which many nodes append."""
+"""The interface of the log, to which all nodes append entries, and of its follower, a node."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chatservice.journal.events import Fact
 class Founding(NamedTuple):
     """The contents with which the first node of a cluster begins the log.
 
-    :ivar identity: of the journal.
-    :ivar base: the last id that there was before.
-    :ivar facts: all that holds.
+    :ivar identity: the identity of the journal.
+    :ivar base: the last id before the log.
+    :ivar facts: all facts that hold.
     """
 
     identity: str
@@ -25,16 +25,16 @@ class Founding(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """The description of a log, which a node has before it follows the log.
+    """The description of a log, which a node gets before it follows the log.
 
-    :ivar identity: of the journal that it is.
-    :ivar base: the last id that there was before it.
-    :ivar first: the position of the first entry that it still has.
-    :ivar last: that of the last.
-    :ivar state: all that held at some position; None if nobody has kept that, or if it was not
-        asked for.
-    :ivar at: when the entry was published that the follower has seen, in milliseconds since 1970; 0
-        if it is not there any more.
+    :ivar identity: the identity of the journal that the log holds.
+    :ivar base: the last id before the log.
+    :ivar first: the position of the first entry that is still in the log.
+    :ivar last: the position of the last entry.
+    :ivar state: all facts that held at some position; None if no node has kept them, or if they
+        were not asked for.
+    :ivar at: when the entry at :attr:`Follower.seen` was published, in milliseconds since 1970; 0
+        if it is not in the log any more.
     """
 
     identity: str
@@ -46,18 +46,18 @@ class Opening(NamedTuple):
 
 
 class LogError(Exception):
-    """The log can't be used; ``str()`` says why in one sentence."""
+    """The log can't be used; ``str()`` gives the reason in one sentence."""
 
 
 class OtherLog(LogError):
-    """The log is not the one that was followed, as the brokers say.
+    """The log is not the one that this node has followed, according to the brokers.
 
-    One of them that stood still may say so until it has heard of the others.
+    A broker that was stopped may say so wrongly until it has caught up with the others.
     """
 
 
 class NewerLog(LogError):
-    """The log was written on by a newer version, so this node can't go on with it."""
+    """A newer version has written to the log, so this node can't follow it any further."""
 
     def __init__(self, version: int) -> None:
         super().__init__(
@@ -67,9 +67,9 @@ class NewerLog(LogError):
 
 
 class Follower(Protocol):
-    """The receiver of a log's entries and state.
+    """The receiver of a log's entries, and of news about the connection to it.
 
-    :ivar seen: the position of an entry by which the log can be told from others; 0 if there is
+    :ivar seen: the position of an entry by which the follower recognises the log; 0 if there is
         none.
     """
 
@@ -77,30 +77,34 @@ class Follower(Protocol):
     def seen(self) -> int: ...
 
     def founding(self) -> Founding:
-        """Return what a log is begun with where there is none.
+        """Return the contents for a new log, as the brokers have none.
 
-        :raises LogError: if it is not to be begun.
+        :raises LogError: if no log may be begun.
         """
 
     def opened(self, opening: Opening) -> int:
-        """Take note of the log, and return the position after which its entries are wanted.
+        """Check a log that was found; return the position after which its entries are wanted.
 
-        It is asked again each time that the log is found again.
+        This is called each time that the log is found again.
 
-        :raises LogError: if it is not the right one.
+        :raises LogError: if it is not the right log.
         """
 
     def refused(self, error: LogError) -> None:
-        """Take note that the present log can't be followed. It is looked for again and again."""
+        """Note that the log at the brokers can't be followed. The log is tried again and again."""
 
     def took(self, position: int, at: int, data: bytes) -> Deferred[None] | None:
-        """Take an entry. The next one may come when the Deferred, if there is one, has fired."""
+        """Apply an entry. If this returns a Deferred, the next entry waits until it fires.
+
+        :param position: the position of the entry in the log.
+        :param at: when it was published, in milliseconds since 1970.
+        """
 
     def connected(self) -> None:
-        """Take note that the log can be followed from now on."""
+        """Note that the log can be followed from now on."""
 
     def disconnected(self, why: str) -> None:
-        """Take note that the log can't be followed for now."""
+        """Note that the log can't be followed for now, and why."""
 
 
 class Log(Protocol):
@@ -108,22 +112,22 @@ class Log(Protocol):
 
     @property
     def largest(self) -> int:
-        """So many bytes may be published at once, at most; 0 while nothing can be."""
+        """The most bytes that can be published at once; 0 while nothing can be published."""
 
     def open(self, follower: Follower) -> None:
-        """Begin to follow: at once if that is possible, else when it is.
+        """Begin to follow the log as soon as it can be reached.
 
-        :raises LogError: if it never will be.
+        :raises LogError: if it can never be followed.
         """
 
     def publish(self, data: bytes, again: bool) -> None:
-        """Append an entry. Whether it got there is told by its coming back.
+        """Append an entry. It was appended if it comes back to the follower.
 
-        :param again: it has not come back in time, so the brokers may have a reason to tell.
+        :param again: whether it did not come back in time, so that the brokers are asked why.
         """
 
     def follow(self) -> None:
-        """Look for the log again, and follow it on: something may have got lost on the way."""
+        """Find the log again and follow it on, since something may have been lost on the way."""
 
     def keep(self, state: Sequence[Fact]) -> None:
         """Keep all facts that hold, for nodes that begin."""

@@ -1,7 +1,7 @@
-"""Members who are on other nodes.
+"""The members who are on other nodes, as this node shows them.
 
-Such a member is one without a connection, like a program that is away: so it is in its rooms, is
-found by its name, and is written to like any other. What changes of it is read from the log, and
+Such a member has no connection here, like a program that is away. So it is in its rooms, is found
+by its name, and gets private lines like any other member. All changes to it are read from the log;
 this node decides nothing about it.
 """
 
@@ -29,14 +29,14 @@ log = Logger()
 
 
 class Neighbours:
-    """Keeps the members of other nodes as the log tells."""
+    """Keeps the members of other nodes up to date with the log."""
 
     def __init__(self, chat: Chat, journal: ClusterJournal) -> None:
         self._chat = chat
         self._journal = journal
 
     def apply(self, facts: Iterable[Fact]) -> None:
-        """Change members by facts that were stored."""
+        """Update the members by facts that were stored."""
         for fact in facts:
             if fact.kind == LEASE and self._journal.boot in fact.value:
                 lease = LEASES.decode(fact.value)
@@ -50,7 +50,7 @@ class Neighbours:
 
     def _know(self, fact: Fact, who: Somebody) -> None:
         here = who.here and bool(who.boot)
-        # It held when it was said. What may hold by now comes in its turn.
+        # The fact may be outdated by now; then a later fact corrects it.
         mine = here and who.boot in self._journal.outgoing.boots
         member = self._chat.sessions.get(who.origin)
         if mine:
@@ -59,18 +59,18 @@ class Neighbours:
             return
         if member is not None and not member.remote:
             if not here:
-                return  # It had left, and is about to come back here.
+                return  # The member had left, and is about to come back here.
             self._give_up(member)
         self._come(fact, who, here)
 
     def reappear(self, origin: int) -> None:
-        """Bring somebody in again who has left here, but is with another node by now."""
+        """Show a member again who has left here, but is on another node by now."""
         known = self._journal.registry.known.get(origin)
         if known is not None and known.who.boot and not self._journal.decides(origin):
             self._come(known.fact, known.who, True)
 
     def _come(self, fact: Fact, who: Somebody, here: bool) -> None:
-        """Bring in somebody who is with another node, or remove them if they have left."""
+        """Add or update a member who is on another node, or remove them if they have left."""
         chat, origin = self._chat, who.origin
         member = chat.sessions.get(origin)
         session = None
@@ -92,7 +92,7 @@ class Neighbours:
         active = chat.clock.seconds()
         if isinstance(who, StoredPerson):
             outlet, operator = Nowhere(who.address), who.operator
-            # By the clock of another machine: of who came just now there is nothing to make of it.
+            # The time is by another machine's clock, too inexact for somebody who came just now.
             active -= max(0, since - who.since) / 1000 if chat.stale else 0.0
             since = who.since
         member = Member(who.name, outlet, UNSEEN, operator, since, session, active)
@@ -152,7 +152,7 @@ class Neighbours:
             self._chat.attendance.absences.add(member)
 
     def _give_up(self, member: Member) -> None:
-        """Give up a member to the node that it has connected to."""
+        """Hand a member over to the node to which its program has connected."""
         chat = self._chat
         chat.attendance.absences.discard(member)
         chat.attendance.unplug(member)
@@ -163,7 +163,7 @@ class Neighbours:
             if membership.until is not None:
                 member.memberships.remove(membership)
             elif membership.since is None:
-                # It was about to join: that is void.
+                # The member was about to join, which is void now.
                 member.memberships.remove(membership)
                 chat.places.vacate(membership.room)
             membership.leaving = membership.kept = False
@@ -171,7 +171,7 @@ class Neighbours:
             member.session.unstored.clear()
 
     def _adopt(self, node: str) -> None:
-        """Take over the members of a node that has ended."""
+        """Take over the members of a boot of a node that has ended."""
         chat, journal = self._chat, self._journal
         adopted = [m for m in chat.sessions.values() if m.remote and journal.decides(m.origin)]
         people = [member for member in adopted if member.session is None]
@@ -191,11 +191,11 @@ class Neighbours:
                 and journal.holds(claim)
                 and claim.boot not in journal.outgoing.boots
             ):
-                # It was claimed, but nobody came in under it any more.
+                # The name was claimed, but nobody came in under it.
                 chat.peers.claims.release(name)
 
     def _see_off(self, people: list[Member]) -> None:
-        """Show people as left, so many with each commit."""
+        """Show people as left, at most :data:`SEEN_OFF_AT_ONCE` with each commit."""
         for member in people[:SEEN_OFF_AT_ONCE]:
             self._chat.attendance.quit(member)
         if people[SEEN_OFF_AT_ONCE:]:

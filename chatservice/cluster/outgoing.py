@@ -1,8 +1,8 @@
-"""The entries that a node has to publish: in order, one on its way at a time.
+"""The queue of entries that a node publishes in order, one at a time.
 
-An entry is done when it comes back from the log. One that does not is published again, under the
-same number, so that it counts once however often it arrives. One that is longer than the brokers
-take at once is published in pieces, and of these again those that are not back.
+An entry is done when it comes back from the log. An entry that does not come back is published
+again under the same number, so it takes effect only once. An entry that is longer than the brokers
+take at once is published in pieces; again, only those that did not come back are repeated.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from chatservice.core.feed.batch import reworded
 from chatservice.journal.events import JOINED, LEFT, Committed, Draft, Event, Fact, Facts
 
 MOST_FACTS: Final = 1500
-"""So many facts, and what belongs to them, are said in one entry."""
+"""The number of facts after which further facts go into another entry."""
 
 FACTS_MOST: Final = 1 << 20
-"""Characters of facts in one entry, about, at most, if its events do not need them."""
+"""The most characters of facts in one entry, roughly; facts about events stay with these."""
 
 
 @dataclass(eq=False)
 class Waiting:
     """Drafts and facts that become one entry.
 
-    :ivar first: it is said in front of what waits, and is of no use to another boot.
-    :ivar open: more facts may be added while it was not published.
-    :ivar number: that of the entry; 0 while it was not published.
-    :ivar since: when it was published first.
-    :ivar done: to fire with whether each fact took effect.
-    :ivar committed: to fire with what is stored of it, and with it; None if nobody waits for
-        that.
-    :ivar of: how many pieces it was cut into; :ivar came: the places of those that are back.
+    :ivar first: whether the entry goes before those that wait, and is dropped with its boot.
+    :ivar open: whether more facts may be added until it is published.
+    :ivar number: the number of the entry; 0 until it is published.
+    :ivar since: when the entry was published first, or a piece came back last.
+    :ivar done: the Deferreds that fire with whether each fact took effect.
+    :ivar committed: the Deferred that fires with the stored commit that includes the entry; None
+        if nobody waits for it.
+    :ivar of: how many pieces it was cut into; :ivar came: the places of the pieces that are back.
     """
 
     drafts: Sequence[Draft]
@@ -56,14 +56,14 @@ class Waiting:
 
 
 class Outgoing:
-    """The entries that a node has to publish.
+    """The queue of entries that a node publishes.
 
-    :ivar reclaiming: only what is said first goes out.
-    :ivar boots: what the node has been called since it started.
-    :ivar boot: how it is called in the log: another name from each start, and each loss of its
-        lease, on.
-    :ivar mark: of the log, which entries tell.
-    :param refused: told of what can't be published, and why.
+    :ivar reclaiming: whether only entries marked :attr:`~Waiting.first` are published.
+    :ivar boots: the boots of this node since the process started.
+    :ivar boot: the present boot: the node's name in the log, from a start or a lost lease to the
+        next one.
+    :ivar mark: the mark of the log, which entries contain.
+    :param refused: called with an entry that can't be published, and the reason.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class Outgoing:
         self.reclaiming = False
 
     def begin(self, node: str) -> None:
-        """Begin another boot, which is published in front of all that waits.
+        """Begin another boot, whose record is published before all that waits.
 
-        :param node: how the node is called in the logs.
+        :param node: the name of the node in the logs.
         """
         self.boot = secrets.token_hex(8)
         self.boots.add(self.boot)
@@ -97,7 +97,7 @@ class Outgoing:
         self._queue.appendleft(Waiting((), [Fact(LEASE, self.boot, node)], first=True, open=True))
 
     def reword(self, origin: int, author: str) -> None:
-        """Put another name on the events of one author that still wait."""
+        """Change the author's name on the waiting events of one origin."""
         for waiting in self._queue:
             waiting.drafts = [
                 reworded(draft, author) if draft.origin == origin else draft
@@ -105,16 +105,16 @@ class Outgoing:
             ]
 
     def add(self, waiting: Waiting, first: bool = False) -> None:
-        """Add an entry to those that are published.
+        """Add an entry to the queue.
 
-        :param first: behind what else was said so, in front of all that waits; else behind that.
+        :param first: whether the entry goes behind earlier first ones, before all others.
         """
         waiting.first = first
         self._queue.insert(self._place(first), waiting)
         self.publish()
 
     def _place(self, first: bool) -> int:
-        """Return the place of a new entry; never in front of the one that is on its way."""
+        """Return the place of a new entry in the queue; never before the one on its way."""
         if not first:
             return len(self._queue)
         ahead = takewhile(lambda waiting: waiting.first or waiting.number, self._queue)
@@ -145,7 +145,7 @@ class Outgoing:
         return said.addCallback(lambda effective: effective[begin:end])
 
     def publish(self) -> bool:
-        """Publish the first entry unless it is on its way; return whether it was published."""
+        """Publish the first entry if it is its turn; return whether it was published."""
         if not self._queue or self._queue[0].number:
             return False
         if self.reclaiming and not self._queue[0].first:
@@ -159,7 +159,7 @@ class Outgoing:
     def repeat(self, again: bool = True) -> None:
         """Publish the entry that is on its way, or a beat if there is none.
 
-        :param again: it was published before.
+        :param again: whether the entry was published before.
         """
         largest = self._log.largest
         if not largest:
@@ -173,21 +173,21 @@ class Outgoing:
             self.back(waiting.number, [False] * len(waiting.facts))
             return
         if waiting.of != len(pieces):
-            # It was not cut before, or the brokers take more or less at once by now.
+            # The entry is cut for the first time, or the brokers' limit has changed since.
             waiting.of = len(pieces)
             waiting.came.clear()
         for place, piece in enumerate(pieces):
             if place not in waiting.came:
-                # No beat is one that was published before.
+                # Each beat is a new one, so it never counts as repeated.
                 self._log.publish(piece, again and waiting.number > 0)
 
     def came(self, number: int, place: int, of: int) -> bool:
-        """Take note that a piece has come back; return whether it is a new one of the entry."""
+        """Note that a piece has come back; return whether it is a new piece of the entry."""
         waiting = self._queue[0] if self._queue else None
         if waiting is None or waiting.number != number or place in waiting.came:
             return False
         if waiting.of != of:
-            # A late one, of another cutting: for all who read it, that has begun anew.
+            # A late piece of an earlier cut makes all nodes collect the entry from the start.
             waiting.came.clear()
             return False
         waiting.came.add(place)
@@ -196,16 +196,19 @@ class Outgoing:
 
     @property
     def since(self) -> float | None:
-        """When the entry that is on its way was published first, or a piece of it came; or None."""
+        """When the entry on its way was published first, or a piece came back last; or None."""
         return self._queue[0].since if self._queue and self._queue[0].number else None
 
     def committed(self, number: int) -> Deferred[Committed] | None:
-        """Return the waiter for the stored events of an entry that has come back, or None."""
+        """Return the Deferred for the commit of an entry that has come back, or None."""
         waiting = self._queue[0] if self._queue else None
         return waiting.committed if waiting is not None and waiting.number == number else None
 
     def back(self, number: int, effective: Sequence[bool]) -> None:
-        """Take note that an entry has come back; publish the next one."""
+        """Remove an entry that has come back, publish the next one, and tell the waiters.
+
+        :param effective: for each fact of the entry, whether it took effect.
+        """
         if self._queue and self._queue[0].number == number:
             waiting = self._queue.popleft()
             self.publish()
@@ -214,14 +217,14 @@ class Outgoing:
 
 
 def awaited(drafts: Sequence[Draft], facts: Facts) -> list[Waiting]:
-    """Return the entries of a commit; their facts tell ids by places in the entry.
+    """Return the entries of a commit; its facts get negative numbers in place of event ids.
 
-    It is one entry, or more where there are many facts that tell of no event beside them.
+    Facts that refer to events stay in one entry with these; other facts may need several.
     """
     events = [
         Event(-index, 0, *draft)
         for index, draft in enumerate(drafts, 1)
-        if draft.kind in (JOINED, LEFT)  # All others are in nobody's record.
+        if draft.kind in (JOINED, LEFT)  # Records contain the ids of no other events.
     ]
     found = facts(events)
     if events:

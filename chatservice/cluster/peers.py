@@ -1,8 +1,8 @@
 """The other nodes of a cluster, as the peers of a chat.
 
-What one node decides, for its own members, is like in a chat that is alone; it takes effect when it
-comes back from the log. Names are decided by the log itself (:mod:`.claims`). Members on other
-nodes are as the log tells (:mod:`.neighbours`).
+A node decides for its own members as a single chat does, but the decisions take effect when they
+come back from the log. The order of the log decides about names (:mod:`.claims`). Members on other
+nodes follow the log (:mod:`.neighbours`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NOBODY_IN: Final = "nobody can come in here for now: please try another node, or
 UNPUBLISHED: Final = "what you said last is too much for the other nodes: it is lost"
 
 TRIES: Final = 4
-"""A session that moves from node to node meanwhile is asked for at most so often."""
+"""The most attempts to take a session that moves from node to node meanwhile."""
 
 log = Logger()
 
@@ -62,10 +62,10 @@ class Nodes:
         chat.stale = STALE
         journal.listener = self
 
-    # What the chat asks for
+    # Calls from the chat
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
-        """See :meth:`.Peers.restore`. Who was here at the last stop is a matter of others."""
+        """See :meth:`.Peers.restore`. Other nodes have adopted the members of the last boot."""
         self._chat.called = f"the node {self._journal.following.node}"
         self._neighbours.apply(facts)
         return ()
@@ -92,7 +92,7 @@ class Nodes:
     async def _take(self, find: Callable[[], Session | None]) -> Session | None:
         session = find()
         if session is None or not self._journal.decides(session.origin):
-            # There may be more of it in what was not read yet.
+            # Entries that were not read yet may be about the session, so this waits for them.
             await self._journal.say(())
             session = find()
         if session is None:
@@ -100,26 +100,26 @@ class Nodes:
         for _ in range(TRIES):
             member = self._chat.sessions.get(session.origin)
             if (member is None or member.remote) and not self._chat.ticker.idle:
-                # What it asked for when it was here before is to take its effect, or none, before.
+                # Requests from when the session was here before are to be decided first.
                 settled: Deferred[None] = Deferred()
                 self._chat.ticker.behind(partial(settled.callback, None))
                 await settled
             known = self._journal.registry.known.get(session.origin)
-            # Of who was adopted it is said anew, or the node that lost them would take them back.
+            # A session that was adopted is taken too, or the node that lost it would take it back.
             if known is None or known.who.boot in (self._journal.boot, NOBODY):
                 return session
             await self._journal.say([Fact(TAKE, f"{session.origin:x}", known.who.boot)])
-        raise Refusal(Code.WENT_WRONG, "that session moves about: please try again")
+        raise Refusal(Code.WENT_WRONG, "that session moves between nodes: please try again")
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """See :meth:`.Peers.shown`. The log sets the pace, whoever said what is in it."""
+        """See :meth:`.Peers.shown`. The sends count for the pace of the log, not of the commits."""
         self._journal.following.pace.spent(sends)
         for presence in missing:
             self._unshown(presence)
         return 0
 
     def _unshown(self, presence: Presence) -> None:
-        """Undo, or ask for again, a coming or going that the log did not show."""
+        """Undo or repeat the joins and leaves that the log did not show."""
         chat = self._chat
         for membership in presence.memberships:
             member = membership.member
@@ -134,7 +134,7 @@ class Nodes:
                 and member in membership.room.members
                 and self.claims.holder(member.name) is member
             ):
-                # It was told under a name that it has lost since: it leaves under the other one.
+                # Its leaving was published under a name that it has lost: this uses the new one.
                 chat.ticker.batch.leave(membership)
                 chat.ask(member)
             elif member in membership.room.members or membership.since is None:
@@ -146,11 +146,11 @@ class Nodes:
                     chat.attendance.see_off(member)
 
     def trouble(self, refusing: bool) -> Trouble | None:
-        """See :meth:`.Peers.trouble`: what was :meth:`reached` last."""
+        """See :meth:`.Peers.trouble`. This is set by the last call of :meth:`reached`."""
         return self._trouble
 
     def _trouble_of(self, why: str) -> Trouble | None:
-        """Return the trouble that members are told of; None if the log can be followed."""
+        """Return the trouble that members are told of, or None if ``why`` is empty."""
         journal = self._journal
         if not why:
             return None
@@ -172,7 +172,7 @@ class Nodes:
             ("skipped", f"{journal.following.skipped:,} entries"),
         ]
 
-    # What the journal tells
+    # Calls from the journal
 
     def happened(self, committed: Committed) -> None:
         """See :meth:`.Listener.happened`."""
@@ -199,7 +199,7 @@ class Nodes:
 
     def ended(self, why: str) -> None:
         """See :meth:`.Listener.ended`."""
-        # Not from within what reads the log, and not before the service has started.
+        # The shutdown must not run within the reader of the log, or before the service started.
         over = f"this node takes no part any more: {why}"
         self._chat.clock.callLater(0, lambda: self._chat.shutdown(over))
 

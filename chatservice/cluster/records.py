@@ -1,4 +1,4 @@
-"""Records of boots, names and people; and the outcome of an entry for them."""
+"""The records of boots, names and people, and the outcome of an entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatservice.journal.events import Draft, Fact, Integer, Natural, as_json
 class StoredPerson(Struct, frozen=True, omit_defaults=True):
     """The stored record of a person at a plain socket.
 
-    :ivar rooms: their rooms, each with the id of the event of their joining.
+    :ivar rooms: their rooms, each with the id of the event by which they joined.
     :ivar boot: the boot that they are with.
     """
 
@@ -34,18 +34,18 @@ class StoredPerson(Struct, frozen=True, omit_defaults=True):
 
 
 PEOPLE: Final = Decoder(StoredPerson)
-"""Reads the record of a person."""
+"""Decodes the record of a person."""
 
 Somebody = StoredPerson | StoredSession
 
 
 def somebody(fact: Fact) -> Somebody:
-    """Return the record of a person or a program that a fact is."""
+    """Return the record of a person or a session that a fact holds."""
     return (PEOPLE if fact.kind == PERSON else SESSIONS).decode(fact.value)
 
 
 def resolved(who: Somebody, first: int) -> Somebody:
-    """Return a record with the ids of events in place of their places in the entry.
+    """Return a record with event ids in place of the negative numbers of its entry's events.
 
     :param first: the id of the first event of the entry.
     """
@@ -61,7 +61,7 @@ def resolved(who: Somebody, first: int) -> Somebody:
 
 
 class Person:
-    """The :class:`.Record` of somebody without a token."""
+    """The :class:`.Record` of a member without a token."""
 
     def __init__(self, member: Member) -> None:
         self.origin = member.origin
@@ -94,11 +94,12 @@ class Person:
 class Lease(Struct, array_like=True, forbid_unknown_fields=True):
     """The record of a boot.
 
-    :ivar node: how its node is called in the logs.
-    :ivar number: of its last entry.
-    :ivar position: of the last thing that was heard of it.
-    :ivar at: when that was, in milliseconds since 1970.
-    :ivar heir: which boot has adopted who was here; ``""`` while this one is there.
+    :ivar node: the name of its node in the logs.
+    :ivar number: the number of its last entry.
+    :ivar position: the position of the last entry, piece or beat that came from it.
+    :ivar at: when that was published, in milliseconds since 1970.
+    :ivar heir: the boot that has adopted its members; ``""`` while this boot lives, ``-`` when it
+        has ended and was not adopted yet.
     """
 
     node: str = ""
@@ -108,7 +109,7 @@ class Lease(Struct, array_like=True, forbid_unknown_fields=True):
     heir: str = ""
 
     def fact(self, boot: str) -> Fact:
-        """Return the fact that it is."""
+        """Return the fact that stores this record for a boot."""
         return Fact(LEASE, boot, as_json(self))
 
 
@@ -116,17 +117,17 @@ LEASES: Final = Decoder(Lease)
 
 
 class Claim(NamedTuple):
-    """The holder of a name, and the boot that they are with."""
+    """The origin of the holder of a name, and the boot that they are with."""
 
     origin: int
     boot: str
 
 
 class Known(NamedTuple):
-    """Somebody who is here, or a session that can come back.
+    """A person who is here, or a session that is here or can come back.
 
     :ivar name: the key of their name.
-    :ivar who: their record, as :attr:`fact` has it.
+    :ivar who: their record, decoded from :attr:`fact`.
     """
 
     name: str
@@ -137,11 +138,11 @@ class Known(NamedTuple):
 class Outcome(NamedTuple):
     """The outcome of an entry.
 
-    :ivar fresh: it is not void, and was not there before.
-    :ivar drafts: those that become events, each with its index in the entry.
-    :ivar facts: what holds from now on.
-    :ivar asked: what the nodes of members are asked for.
-    :ivar effective: of each fact of the entry, whether it took effect.
+    :ivar fresh: whether the entry took effect: it is neither void nor a repeated one.
+    :ivar drafts: the drafts that become events, each with its index in the entry.
+    :ivar facts: the facts that hold from now on.
+    :ivar asked: the requests to the nodes of members.
+    :ivar effective: for each fact of the entry, whether it took effect.
     """
 
     fresh: bool

@@ -1,36 +1,36 @@
-"""What all nodes agree on: who is where, who holds which name, which boots are there.
+"""The facts that all nodes agree on: the boots, the members of each boot, the holders of names.
 
-Each node reads the same entries in the same order, and what an entry does depends on nothing but
-those before it; so nobody has to ask anybody, and no two nodes decide differently.
+Each node reads the same entries in the same order, and the effect of an entry depends on nothing
+but the entries before it. So no node has to ask another, and no two nodes decide differently.
 
 ========  ==============================================  =====================================
-a fact    takes effect if                                 and then
+fact      takes effect if                                 and then
 ========  ==============================================  =====================================
-name      nobody else holds the name; to free it: the     it is held by that origin
+name      nobody else holds the name; to free it: the     the origin holds the name, or it is free
           boot holds it
-person,   the boot is who they are with, or nobody is;    they are stored as with the boot;
-session   and they hold their name                        a session that has left, with nobody
-take      they are with whom they are said to be with     they, and their name, are with the boot;
+person,   they are with the boot, or with none; and they  they are with the boot; a session that
+session   hold their name                                 has left is with no boot
+take      they are with the boot that the fact names      they, and their name, are with the boot;
                                                           they hold no other name
-adopt     the other boot has ended, or nothing was heard  who was with the other is with this one
-          of it since the position that is named
+adopt     the other boot has ended, or was silent since   the members of the other boot are with
+          the position that the fact names                this one
 bye       always                                          the boot has ended
-room      it can't be a room's name any more              it is called otherwise (:mod:`.rekeying`)
+room      the name is not valid for a room any more       the room is renamed (:mod:`.rekeying`)
 ========  ==============================================  =====================================
 
-Everything else (topics, locks, mutes, bans) holds as it is said. Of a boot that has ended nothing
-takes effect any more, and no entry twice.
+All other facts (topics, locks, mutes, bans) take effect always. Entries of a boot that has ended
+are void, and no entry takes effect twice.
 
-The log has a *version*, which rises with the first entry of a newer one. There all boots end that
-are of an older version: their nodes stop taking part when they read it, and what they have still
-published is void. Names are compared by the rules of the version, so there they get other keys, and
-people and rooms other names if theirs can be none any more (:func:`.rekeying.settle`). Entries
-before that are read by rules which are newer than theirs; where these might tell another name than
-it was, what was said is believed.
+The log has a *version*, which rises with the first entry of a newer version. At that entry, all
+boots of older versions end: their nodes stop taking part when they read it, and their later entries
+are void. Names are compared by the rules of the version, so there all names get new keys, and
+people and rooms with invalid names get new names (:func:`.rekeying.settle`). A new process reads
+the older entries by rules that are newer than theirs. Where these rules might lead to another name,
+it believes the entry.
 
-Of a room of which nothing holds, only the nodes know that have something of its past, and not all
-have the same. So one that finds such a room says it (``room``), and where that stands in the log,
-all have the same name for it.
+A room without any facts is known only to the nodes that have events of its past, and these differ
+from node to node. So a node that finds such a room with an invalid name publishes a ``room`` fact,
+and at the position of that entry all nodes give the room the same new name.
 """
 
 from __future__ import annotations
@@ -76,30 +76,31 @@ from chatservice.journal.events import JOINED, LEFT, RENAMED, ROOM, Draft, Fact,
 from chatservice.text import names
 
 NOBODY: Final = ""
-"""In place of the boot with which a session is that has left."""
+"""Stands for the boot of a session that has left."""
 
 ENDED: Final = "-"
-"""In place of the heir of a boot that has ended and was not adopted yet."""
+"""Stands for the heir of a boot that has ended and was not adopted yet."""
 
 FORGOTTEN_AFTER: Final = 1 << 24
-"""Entries after which a boot that has ended is forgotten; nothing of it is on its way then. It is a
-number of entries and no time, for a broker's clock may be wrong."""
+"""Entries after which a boot that has ended is forgotten: no entry of it is on its way any more.
+This counts entries and not time, since the clock of a broker may be wrong."""
 
 
 _Rule = Callable[[str, Fact, int], "list[Fact] | None"]
 
 
 class Registry:
-    """What holds after the entries that were read.
+    """Keeps the facts that hold after the entries that were read.
 
-    :param lenient: what was before the first of them is not known, so what might be, is.
-    :param told: what entries have told beside their own events, by their positions, as it is known
-        of others (:data:`.TOLD`); None if it is to be found out here.
-    :ivar names: who holds a name, by its key (:func:`.names.key`).
-    :ivar known: by origin.
-    :ivar leases: by boot.
-    :ivar version: of the log; it is that of this process until :meth:`load` tells another.
-    :ivar standing: what else tells of names (:data:`.STANDING`), by kind and name.
+    :param lenient: whether earlier entries are missing, so that a fact which these may have
+        allowed takes effect.
+    :param told: the events that entries cause beside their own, by their positions, as other nodes
+        have kept them (:data:`.TOLD`); None to derive them here.
+    :ivar names: the claims of names, by the key of the name (:func:`.names.key`).
+    :ivar known: the records of people and sessions, by origin.
+    :ivar leases: the records of boots, by boot.
+    :ivar version: the version of the log; that of this process until :meth:`load` sets another.
+    :ivar standing: the other facts that refer to names (:data:`.STANDING`), by kind and name.
     """
 
     def __init__(
@@ -124,17 +125,17 @@ class Registry:
             BYE: self._bye,
             LEASE: self._open,
             **dict.fromkeys(rekeying.STANDING, self._stand),
-            # Done with all others of the entry, and not by it.
+            # These facts are handled together with the entry, and not one by one.
             **dict.fromkeys((ROOM, SEND_AWAY), lambda *_: []),
         }
 
     @property
     def last(self) -> Lease:
-        """The lease of which something was heard last: up to its position this is what holds."""
+        """The lease that was renewed last; its position is that of the last entry applied."""
         return max(self.leases.values(), key=lambda lease: lease.position, default=Lease())
 
     def load(self, facts: Iterable[Fact]) -> None:
-        """Take up what is stored. Where no version is told, there was none yet."""
+        """Load stored facts. If they contain no version, the log has none yet."""
         self.version = UNVERSIONED
         self._learn(facts)
 
@@ -160,22 +161,22 @@ class Registry:
             self._digests[fact.name] = who.origin
 
     def owner(self, boot: str) -> str:
-        """Return the boot by which one is adopted, if it is; else itself."""
+        """Return the boot that has adopted a boot, directly or not; the boot itself if none has."""
         while boot in self.leases and self.leases[boot].heir:
             boot = self.leases[boot].heir
         return boot
 
     def owner_of(self, origin: int) -> str | None:
-        """Return the boot with which somebody is; None if nobody knows them."""
+        """Return the boot that a person or session is with; None for an unknown origin."""
         known = self.known.get(origin)
         return None if known is None else self.owner(known.who.boot)
 
-    # What an entry does
+    # The effect of an entry
 
     def interpret(self, entry: Entry, position: int, at: int, first: int) -> Outcome:
-        """Let an entry take effect.
+        """Apply an entry, and return its outcome.
 
-        :param at: when it was published, in milliseconds since 1970.
+        :param at: when the entry was published, in milliseconds since 1970.
         :param first: the id of its first event.
         """
         boot = entry.boot
@@ -206,9 +207,9 @@ class Registry:
     def _heard(
         self, entry: Entry | Piece, position: int, at: int
     ) -> tuple[Lease | None, list[Fact], list[Draft]]:
-        """Note that something was heard of a boot.
+        """Renew the lease of a boot that has published, and raise the log's version if it is newer.
 
-        :return: its lease, None if that is over; and what a newer version of the log brings.
+        :return: the lease, or None if the boot has ended; the facts and drafts of a newer version.
         """
         boot = entry.boot
         lease = self.leases.get(boot)
@@ -221,13 +222,13 @@ class Registry:
         return lease, raised, drafts
 
     def collect(self, piece: Piece, position: int, at: int) -> tuple[Outcome, bytes]:
-        """Take a piece of an entry, and return the bytes of the entry if it is the last one.
+        """Add a piece of an entry; return the outcome, and the bytes of the entry if complete.
 
-        :raises BadEntry: if it is one of too much.
+        :raises BadEntry: if the entry gets too long, or the piece is of a newer version.
         """
         self._pieces.check(piece)
         if piece.version > self.version:
-            raise BadEntry("no version of the log begins with a piece")
+            raise BadEntry("a piece can't raise the version of the log")
         lease, *_ = self._heard(piece, position, at)
         if lease is None:
             return Outcome(fresh=False), b""
@@ -235,7 +236,7 @@ class Registry:
         return Outcome(False, facts=[*facts, lease.fact(piece.boot)]), whole
 
     def _raise(self, entry: Entry | Piece) -> tuple[list[Fact], list[Draft]]:
-        """Let the log have a newer version; return what holds from then on, and who is renamed."""
+        """Raise the log to a newer version; return the facts from then on, and renaming drafts."""
         self.version = entry.version
         facts = [Fact(VERSIONED, "", str(self.version))]
         for boot, lease in self.leases.items():
@@ -259,14 +260,14 @@ class Registry:
         return [*facts, *settled.facts], settled.drafts
 
     def _settle(self, settled: rekeying.Settled) -> rekeying.Settled:
-        """Let hold what does by the rules of today."""
+        """Apply the facts that hold by today's rules, and log the changes if they are new here."""
         self._learn(settled.facts)
         if self._told is None:
             rekeying.tell(settled)
         return settled
 
     def _call_rooms(self, entry: Entry) -> tuple[list[Fact], list[Draft]]:
-        """Let rooms be called otherwise of which a node says that it knows something."""
+        """Rename the rooms that a node asks for; return the facts and the drafts about it."""
         rooms = [fact.name for fact in entry.facts if fact.kind == ROOM]
         if not rooms:
             return [], []
@@ -277,9 +278,9 @@ class Registry:
     def _tell(
         self, entry: Entry, position: int, drafts: Sequence[Draft]
     ) -> tuple[list[tuple[int, Draft]], list[Fact]]:
-        """Return what an entry tells beside its own events, as far as there are ids for it.
+        """Return the drafts that an entry causes beside its own, as far as there are ids for them.
 
-        It is returned with its places in the entry, and with what is stored of it.
+        They are returned with their indexes in the entry, and with the facts that store them.
         """
         if self._told is not None:
             drafts = self._told.get(position, ())
@@ -290,7 +291,7 @@ class Registry:
 
     @property
     def _newer(self) -> bool:
-        """Whether names are compared here by newer rules than when it was said."""
+        """Whether this process compares names by newer rules than the log does so far."""
         return self.version < VERSION
 
     def _is_called(self, origin: int, name: str) -> bool:
@@ -298,14 +299,14 @@ class Registry:
         return known is None or known.who.name == name
 
     def _kept(self, boot: str, draft: Draft) -> Draft | None:
-        """Return what is left of a draft without those who are not with the boot any more."""
+        """Return the part of a draft that is about members of the boot; None if there is none."""
         if draft.kind in (JOINED, LEFT):
             those = [name for name in draft.author.split(" ") if self._holds(boot, name)]
             return draft._replace(author=" ".join(those)) if those else None
         if draft.kind == RENAMED and draft.author == draft.text:
             return None
         if draft.seq > 0:
-            return draft  # Each is stored once, whoever says it.
+            return draft  # A numbered line is stored once, whichever boot publishes it.
         return draft if self.owner_of(draft.origin) in (None, boot) else None
 
     def _holds(self, boot: str, name: str) -> bool:
@@ -314,7 +315,7 @@ class Registry:
             return self._lenient or self._newer
         return self.owner(claim.boot) == boot
 
-    # The rules: each gives what is stored, or None if the fact takes no effect
+    # The rules: each returns the facts to store, or None if its fact takes no effect
 
     def _open(self, boot: str, fact: Fact, first: int) -> list[Fact]:
         self.leases[boot].node = fact.value
@@ -388,7 +389,7 @@ class Registry:
         held = self._held.get(origin, set())
         if known.name not in held:
             return [kept]
-        # What was claimed where they were, to be their name later, is of no use any more.
+        # Names that they claimed at the other boot, for a renaming, are freed.
         others = sorted(held - {known.name})
         return [self._give(known.name, origin, boot), kept, *map(self._free, others)]
 

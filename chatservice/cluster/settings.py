@@ -25,18 +25,18 @@ PARAMETERS: Final = [
     ["broker-ca", None, None, "file with certificates to check the brokers' against"],
     ["broker-certificate", None, None, "file with this node's certificate and key"],
 ]
-"""The options, as :class:`twisted.python.usage.Options` has them."""
+"""The options, in the format of :class:`twisted.python.usage.Options`."""
 
 
 class Brokers(NamedTuple):
     """The brokers that keep the log, and the access to them.
 
-    :ivar urls: of the brokers.
-    :ivar name: of the stream.
+    :ivar urls: the URLs of the brokers.
+    :ivar name: the name of the stream.
     :ivar replicas: copies of the log; 0 for 3 where the brokers are a cluster, else 1.
-    :ivar days: that an entry is kept.
-    :ivar access: what :func:`nats.connect` is given to be let in.
-    :ivar tls: None for what the URLs say.
+    :ivar days: days for which an entry is kept.
+    :ivar access: the arguments of :func:`nats.connect` with the credentials.
+    :ivar tls: the TLS settings; None for the defaults of the URLs.
     """
 
     urls: Sequence[str]
@@ -50,8 +50,8 @@ class Brokers(NamedTuple):
 def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
     """Return the brokers of the log, and install the reactor that their client needs.
 
-    :param number: returns the value of an option that is a number, which has a least value.
-    :raises UsageError: with one line that says what is wrong.
+    :param number: returns the number in an option, given its name and its least value.
+    :raises UsageError: with one line that names the mistake.
     """
     _install_reactor()
     if importlib.util.find_spec("nats") is None:
@@ -79,7 +79,7 @@ def brokers(options: Mapping[str, Any], number: Any, limits: Limits) -> Brokers:
 
 
 def _install_reactor() -> None:
-    """Have Twisted's asyncio reactor: the client of the brokers is made for asyncio."""
+    """Install Twisted's asyncio reactor, since the client of the brokers needs asyncio."""
     import asyncio
 
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor, install
@@ -94,9 +94,9 @@ def _install_reactor() -> None:
 
 
 def _url(url: str) -> str:
-    """Check a broker's address, and write it out.
+    """Return the full URL of a broker, after checks of its parts.
 
-    What is wrong is told without what may be a password.
+    :raises UsageError: without the URL, which may contain a password.
     """
     try:
         parts = urlsplit(url if "://" in url else f"nats://{url}")
@@ -118,7 +118,7 @@ def _context(ca: str | None, certificate: str | None) -> ssl.SSLContext:
         raise UsageError(f"--broker-ca {ca}: {error.strerror or error}") from None
     if certificate:
         try:
-            # A key with a password would be asked for at a terminal.
+            # Without this, OpenSSL would ask at the terminal for the password of a key.
             context.load_cert_chain(certificate, password="")
         except OSError as error:
             raise UsageError(
@@ -128,7 +128,7 @@ def _context(ca: str | None, certificate: str | None) -> ssl.SSLContext:
 
 
 def _access(path: str | None) -> dict[str, str]:
-    """Return the arguments of :func:`nats.connect` that hold the credentials."""
+    """Return the arguments of :func:`nats.connect` for a file with credentials."""
     if not path:
         return {}
     try:

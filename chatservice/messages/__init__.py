@@ -1,6 +1,6 @@
 """The messages of the machine protocol: one JSON object a line, in UTF-8, both ways.
 
-What goes over the wire, ``<`` from a program and ``>`` to it::
+An example, ``<`` from a program and ``>`` to it::
 
     < {"type":"hello","name":"bot"}
     > {"type":"welcome","name":"bot","token":"kR…","journal":"5f…","since":1041,"seq":0,…}
@@ -9,8 +9,8 @@ What goes over the wire, ``<`` from a program and ``>`` to it::
     > {"type":"ok","to":"say","id":1043,"at":"…Z","seq":1}
     > {"type":"said","id":1044,"at":"…Z","room":"lobby","author":"ana","text":"hello bot"}
 
-Server and client share this module, so neither can misspell the other. A field that is at its
-default is left out. ``docs/protocol.md`` tells what each message means and when it comes.
+Server and client share these types, so their messages can't differ. A field with its default value
+is left out. ``docs/protocol.md`` explains when each message is sent, and its meaning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The codes of refusals and closings, for programs."""
+"""The codes by which programs recognise why a request was refused or a connection closed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Code(str, Enum):
-    """Why something was not done. These words never change; the sentences beside them may."""
+    """The reason for a refusal. These words never change; the sentences sent with them may."""
 
     NOT_JSON = "not_json"
     UNKNOWN_TYPE = "unknown_type"
@@ -32,4 +32,4 @@ class Code(str, Enum):
 
 
 FINAL_CODES: Final = (Code.KICKED, Code.BANNED)
-"""Codes after which a program does not come back by itself: it is not wanted."""
+"""Codes after which a program must not reconnect by itself: it was kicked or banned."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, cast
 from msgspec import Meta, Struct
 
 SEQ_MOST: Final = (1 << 53) - 1
-"""The largest integer that every JSON reader keeps whole (RFC 8259, section 6)."""
+"""The largest integer that every JSON reader reads exactly (RFC 8259, section 6)."""
 
 REF_LONGEST: Final = 64
 """The most characters of a ``ref``."""
@@ -25,13 +25,13 @@ Few = Annotated[list[str], Meta(max_length=LIST_LONGEST)]
 
 
 class _Tag:
-    """The tag of the class: the ``type`` of a message on the wire."""
+    """Descriptor for the ``type`` of a message on the wire: the tag of its class."""
 
     def __get__(self, message: object, kind: type[Struct]) -> str:
         return cast("str", kind.__struct_config__.tag)
 
 
 class Message(Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
-    """A message on the wire. Fields at their defaults are left out."""
+    """A message on the wire. Fields with their default values are left out."""
 
     type: ClassVar[_Tag] = _Tag()

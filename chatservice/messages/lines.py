@@ -1,8 +1,8 @@
-"""Writes messages as lines, and reads lines as messages.
+"""Encodes messages as lines, and decodes lines.
 
-msgspec reads a request straight from its bytes. A line that it refuses is read again, step by step:
-bytes that are not UTF-8 and unpaired surrogates become U+FFFD, and a null counts as missing. The
-rest is refused, with a sentence for people.
+msgspec decodes a request directly from its bytes. A line that msgspec refuses is decoded again in
+steps: bytes that are not UTF-8 and unpaired surrogates become U+FFFD, and a null counts as a
+missing field. A line that still can't be decoded is refused, with a sentence for people.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from chatservice.messages.replies import REPLIES, BadMessage, Error, Reply
 from chatservice.messages.requests import REQUESTS, Request
 
 OPENING: Final = b"{"
-"""What a line begins with that is an object; no name of a person begins so."""
+"""The first byte of a line with a JSON object. No name of a person begins with it."""
 
 LINE_OVERHEAD: Final = 4 << 10
 BYTES_A_CHARACTER: Final = 12
-"""A line has at most so many bytes beside its text, and for each character of that, which may be
-written as two escapes of six."""
+"""The most bytes of a line beside its text, and for each character of the text, which may be
+written as two escapes of six bytes."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _ANY: Any = Union[tuple(REQUESTS.values())]  # noqa: UP007
@@ -40,16 +40,16 @@ _SENTENCES: Final = (
     (re.compile(r"`array` of length <= (\d+) - at `\$\.(\w+)"), "{1} has at most {0} items"),
     (re.compile(r"at `\$\.(\w+)"), "{} is not of the right type"),
 )
-"""Patterns of the words of msgspec, and the sentence for each."""
+"""Patterns of the error messages of msgspec, and the sentence for each."""
 
 _ESCAPE: Final = re.compile(
     r"(\\[^u]|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE
 )
-"""An escape: in the group if it is valid, else half of a surrogate pair."""
+"""Matches an escape. The group has it if it is valid; else it is half of a surrogate pair."""
 
 
 def encode(message: Message) -> bytes:
-    """Return a message as its line, with the line's end."""
+    """Return the line of a message, with its line ending."""
     return _written(message) + b"\r\n"
 
 
@@ -57,17 +57,17 @@ def _written(thing: Any) -> bytes:
     try:
         return _encode(thing)
     except UnicodeEncodeError:
-        # Half of a surrogate pair has no UTF-8, but an escape.
+        # Half of a surrogate pair can't be encoded as UTF-8, but can be escaped.
         return json.dumps(msgspec.to_builtins(thing), separators=(",", ":")).encode()
 
 
 def in_parts(message: Reply, things: Iterable[Any]) -> Iterator[bytes]:
-    """Return a message as its line, in parts: each item of a long list is made in its turn.
+    """Yield the line of a message in parts, so that a long list is encoded item by item.
 
-    :param message: a message with a list, which is empty.
-    :param things: the items of the list.
+    :param message: a message with an empty list.
+    :param things: the items of that list.
     """
-    # Nowhere else: within a string a quotation mark would have a backslash in front of it.
+    # This matches only the list: within a string, a quotation mark follows a backslash.
     begin, field, end = encode(message).partition(b'":[')
     yield begin + field
     comma = b""
@@ -79,17 +79,17 @@ def in_parts(message: Reply, things: Iterable[Any]) -> Iterator[bytes]:
 
 @lru_cache(maxsize=16)
 def moment(at: int) -> str:
-    """Write a time, in milliseconds since 1970, as RFC 3339 has it."""
-    # All that is stored together has one time, and each program is told it with its own words.
+    """Return a time, given in milliseconds since 1970, in the format of RFC 3339."""
+    # The cache helps since all events of a commit have one time, which is encoded per program.
     seconds, thousandths = divmod(at, 1000)
     time = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{time:%Y-%m-%dT%H:%M:%S}.{thousandths:03}Z"
 
 
 def request(line: bytes) -> Request:
-    """Return the request that a line is.
+    """Return the request in a line.
 
-    :raises BadMessage: if it is none of :data:`REQUESTS`.
+    :raises BadMessage: if the line has none of :data:`REQUESTS`.
     """
     try:
         return _requests.decode(line)
@@ -108,10 +108,10 @@ def request(line: bytes) -> Request:
 
 
 def reply(line: bytes) -> Reply | None:
-    """Return the reply that a line is.
+    """Return the reply in a line.
 
-    :return: None for a message of an unknown type, which is to be ignored.
-    :raises BadMessage: if it is no message.
+    :return: None for a message of an unknown type, which the client ignores.
+    :raises BadMessage: if the line is not a message.
     """
     found = _object(line)
     kind = found.get("type")
@@ -124,7 +124,7 @@ def reply(line: bytes) -> Reply | None:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """Return the object of a line, without nulls; U+FFFD stands for all that is no character."""
+    """Return the JSON object in a line, without its nulls and with U+FFFD for invalid text."""
     text = _ESCAPE.sub(lambda escape: escape[1] or r"\ufffd", line.decode("utf-8", "replace"))
     try:
         found = msgspec.json.decode(text)
@@ -140,7 +140,7 @@ def _bad(code: Code, why: str, **about: Any) -> BadMessage:
 
 
 def _sentence(told: str) -> str:
-    """Return the sentence for an error of msgspec."""
+    """Return the sentence for people that explains an error of msgspec."""
     for pattern, sentence in _SENTENCES:
         match = pattern.search(told)
         if match is not None:

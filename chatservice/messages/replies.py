@@ -1,6 +1,6 @@
 """The messages from the server to a program.
 
-``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
+``tools/protocol_tables.py`` generates tables of ``docs/protocol.md`` from the types and docstrings.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from chatservice.messages.requests import Request, Talk
 
 
 def time_of(moment: str) -> datetime:
-    """Read a time as :func:`.moment` writes it.
+    """Return the time in a string of the format of :func:`.moment`.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the string is not of this format.
     """
     return datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
 
@@ -27,7 +27,7 @@ class Reply(Message, frozen=True):
     """A message from the server."""
 
     def wire(self) -> Reply | None:
-        """Return the message for a program instead of this one, or None."""
+        """Return the message that programs are sent in place of this one; None for nothing."""
         return self
 
 
@@ -41,7 +41,7 @@ class Answering(Reply, frozen=True, kw_only=True):
 
 
 class RoomSeen(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A room, as seen from outside.
+    """A room, as others see it.
 
     :ivar room: its name
     :ivar people: how many people are in it
@@ -51,25 +51,25 @@ class RoomSeen(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     room: str
     people: Number
-    topic: str = field(default_factory=str)  # Else an empty one would be left out.
+    topic: str = field(default_factory=str)  # A plain default would leave out an empty topic.
     locked: bool | None = None
 
 
 class Welcome(Answering, frozen=True, tag="welcome"):
-    """The program is in.
+    """The session of a program has begun, or was resumed.
 
     :ivar name: the name of the program
     :ivar token: the secret that resumes the session after the connection is lost
-    :ivar journal: the journal that the ids belong to; ids of another one mean nothing here
-    :ivar since: the id after which events follow
+    :ivar journal: the journal that the ids belong to; ids of another journal mean nothing here
+    :ivar since: the id after which events are sent
     :ivar seq: the highest number of this session that is stored; 0 if there is none
     :ivar rooms: the rooms that the program is in, or is about to join
     :ivar resumed: true if the session existed before
     :ivar gap: true if some event after the ``since`` of the ``hello`` can't be delivered any
         more
     :ivar grace: seconds for which the program may be away unnoticed
-    :ivar longest: characters that a text may have
-    :ivar rate: lines a second that are read after the first ``burst``; 0 for no limit
+    :ivar longest: the most characters that a text may have
+    :ivar rate: lines per second that are read after the first ``burst``; 0 for no limit
     :ivar burst: lines that are read at once; 0 for no limit
     :ivar ref: the ``ref`` of the ``hello``
     """
@@ -92,13 +92,13 @@ class Ok(Answering, frozen=True, tag="ok"):
     """A request was fulfilled.
 
     :ivar to: the type of the request
-    :ivar id: for ``say``, ``do``, ``private`` and ``topic``: the place of the line in the one
+    :ivar id: for ``say``, ``do``, ``private`` and ``topic``: the id of the line in the one
         order of events
     :ivar at: for these: when the line was stored, as in [events](#events)
     :ivar seq: for these: the number of the line, if it has one
     :ivar room: for ``join`` and ``leave``: the room
     :ivar topic: for ``join``: the topic of the room
-    :ivar people: for ``join``: how many people are in the room, with the program
+    :ivar people: for ``join``: how many people are in the room, including the program
     :ivar name: for ``nick``: the new name
     :ivar ref: the ``ref`` of the request; missing beside an ``id``
     """
@@ -114,12 +114,12 @@ class Ok(Answering, frozen=True, tag="ok"):
 
 
 def joined(room: RoomSeen, ref: str | int | None) -> Ok:
-    """Return the answer to a ``join``."""
+    """Return the answer to a ``join`` of a room."""
     return Ok(to="join", room=room.room, topic=room.topic, people=room.people, ref=ref)
 
 
 class Error(Answering, frozen=True, tag="error"):
-    """A request was refused, or something is over.
+    """A request was refused, or the session or connection is over.
 
     :ivar code: the reason: [see below](#codes)
     :ivar text: a sentence for people
@@ -134,15 +134,15 @@ class Error(Answering, frozen=True, tag="error"):
 
 
 def refusal(request: Request, code: Code, why: str) -> Error:
-    """Return the error that refuses a request."""
+    """Return the error that refuses a request, with a code and a sentence for people."""
     seq = request.seq if isinstance(request, Talk) else None
     return Error(code=code.value, text=why, to=request.type, seq=seq, ref=request.ref)
 
 
 class BadMessage(ValueError):
-    """Raised for a line that is no message; ``str()`` is a sentence that says why.
+    """Raised for a line that is not a message; ``str()`` gives the reason in a sentence.
 
-    :ivar error: the same, for a program.
+    :ivar error: the error that a program is sent for it.
     """
 
     def __init__(self, error: Error) -> None:
@@ -151,7 +151,7 @@ class BadMessage(ValueError):
 
 
 class Notice(Reply, frozen=True, tag="notice"):
-    """Something that the service has to say.
+    """A message from the server for people.
 
     :ivar text: one line
     :ivar gap: true if some events before this place were deleted before they could be
@@ -163,11 +163,11 @@ class Notice(Reply, frozen=True, tag="notice"):
 
 
 class Live(Reply, frozen=True, tag="live"):
-    """All events that a program missed were delivered; the following ones are live."""
+    """All events that a program missed were delivered; the following events are live."""
 
 
 class Replaced(Reply, frozen=True, tag="replaced"):
-    """Another connection has the session now: do not come back.
+    """Another connection has resumed the session: do not reconnect.
 
     :ivar text: a sentence for people
     """
@@ -176,7 +176,7 @@ class Replaced(Reply, frozen=True, tag="replaced"):
 
 
 class Pong(Answering, frozen=True, tag="pong"):
-    """A sign of life.
+    """A sign of life from the server.
 
     :ivar ref: the ``ref`` of the ``ping``
     """
@@ -233,12 +233,12 @@ class RoomList(Answering, frozen=True, tag="rooms"):
 
 
 class About(Answering, frozen=True, tag="whois"):
-    """One person.
+    """Details of one person.
 
     :ivar name: their name
     :ivar rooms: their rooms, except ``operators``
     :ivar since: when they came, as the ``at`` of [events](#events)
-    :ivar idle: seconds since they said or asked something, a ``ping`` apart
+    :ivar idle: seconds since they said or asked something; a ``ping`` does not count
     :ivar away: the reason why they are away; missing if they are not
     :ivar operator: true for an operator; else missing
     """
@@ -263,7 +263,7 @@ class Up(Answering, frozen=True, tag="uptime"):
 
 
 class Event(Reply, frozen=True, tag=False, kw_only=True):
-    """An event; each comes once, in the order of the ids.
+    """An event. Each event is sent once, in the order of the ids.
 
     :ivar type: one of :data:`EVENTS`
     :ivar id: its place in the one order of events
@@ -274,7 +274,7 @@ class Event(Reply, frozen=True, tag=False, kw_only=True):
     :ivar names: the names of the people who joined or left
     :ivar count: how many people joined or left
     :ivar name: the new name
-    :ivar session: the address for an answer to its author
+    :ivar session: the session of its author, to which a ``private`` can answer
     """
 
     type: str  # type: ignore[misc]
@@ -290,7 +290,7 @@ class Event(Reply, frozen=True, tag=False, kw_only=True):
 
     @property
     def time(self) -> datetime | None:
-        """The same as :attr:`at`; None if that can't be read."""
+        """The time in :attr:`at`; None if it can't be read."""
         try:
             return time_of(self.at)
         except ValueError:
@@ -314,8 +314,8 @@ class Past(Answering, frozen=True, tag="history"):
     """Events of a room.
 
     :ivar room: the room
-    :ivar events: the events, oldest first, with the program's own. At most 262,144 characters
-        of text, so there may be fewer than asked for
+    :ivar events: the events, oldest first, including the program's own. At most 262,144
+        characters of text, so there may be fewer than asked for
     :ivar more: true if there are more events in the direction asked for
     :ivar gap: true if some of the events asked for were deleted
     """

@@ -1,6 +1,6 @@
 """The messages from a program to the server.
 
-``tools/protocol_tables.py`` makes the tables of ``docs/protocol.md`` of the types and docstrings.
+``tools/protocol_tables.py`` generates tables of ``docs/protocol.md`` from the types and docstrings.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Hello(Request, frozen=True, tag="hello", kw_only=True):
         that is still here keeps its own
     :ivar token: the token of an earlier ``welcome``, whose session is resumed. If the token is
         unknown and there is a ``name``, a new session begins
-    :ivar since: the highest ``id`` received so far: the events after it follow. Without it,
-        only new events do
+    :ivar since: the highest ``id`` received so far; the events after it are sent. Without it,
+        only new events are sent
     :ivar journal: the ``journal`` of the ``welcome`` that this id belongs to
     :ivar rooms: the rooms of a new session; at most 20 (``--max-rooms-per-member``). Without
         it, the first room of the server
@@ -62,7 +62,7 @@ class Hello(Request, frozen=True, tag="hello", kw_only=True):
 
 
 class Talk(Request, frozen=True, kw_only=True):
-    """A message that is stored.
+    """A message whose text is stored.
 
     :ivar text: one line with something visible in it; in a ``topic``, an empty text removes the
         topic
@@ -75,9 +75,9 @@ class Talk(Request, frozen=True, kw_only=True):
 
 
 class TalkIn(Talk, frozen=True, kw_only=True):
-    """A message that is stored in a room.
+    """A message whose text is stored in a room.
 
-    :ivar room: the room, which the program has to be in
+    :ivar room: the room, which the program must be in
     """
 
     room: Short
@@ -88,14 +88,14 @@ class Say(TalkIn, frozen=True, tag="say", kw_only=True):
 
 
 class Do(TalkIn, frozen=True, tag="do", kw_only=True):
-    """Do something in a room: ``* ana waves``."""
+    """Do something in a room, shown as ``* ana waves``."""
 
 
 class Private(Talk, frozen=True, tag="private", kw_only=True):
-    """Write to one person: to the holder of a name, or to the session that wrote before.
+    """Write to one person: the holder of a name, or the session that sent an earlier line.
 
-    :ivar to: the name of the reader, who has to be here
-    :ivar session: the ``session`` of an earlier ``private``, to answer that
+    :ivar to: the name of the reader, who must be here
+    :ivar session: the ``session`` of an earlier ``private``, to answer its author
     """
 
     to: Short | None = None
@@ -125,7 +125,7 @@ class Nick(OfName, frozen=True, tag="nick", kw_only=True):
 
 
 class Away(Request, frozen=True, tag="away", kw_only=True):
-    """Be away, until the program says something.
+    """Mark the program as away until it says something.
 
     :ivar text: the reason
     """
@@ -141,7 +141,7 @@ class Names(Request, frozen=True, tag="names", kw_only=True):
     """Ask for the names of all people here, page by page.
 
     :ivar page: the number of the page, from 1
-    :ivar limit: names on a page, from 1 to 500; a number beyond counts as the nearest of these
+    :ivar limit: names on a page, from 1 to 500; a number outside counts as the nearest bound
     """
 
     page: Number = 1
@@ -153,13 +153,13 @@ class Rooms(Request, frozen=True, tag="rooms", kw_only=True):
 
 
 class History(OfRoom, frozen=True, tag="history", kw_only=True):
-    """Ask for events of a room: the last ones before an id, or the first ones after one.
+    """Ask for events of a room: the last ones before an id, or the first ones after an id.
 
-    :ivar before: an id: the last events before it. Without ``before`` and ``after``, the last
-        events of all
-    :ivar after: an id: the first events after it; not together with ``before``
-    :ivar limit: so many events at most, from 1 to 1,000; a number beyond counts as the nearest
-        of these
+    :ivar before: the id before which the last events are sent. Without ``before`` and
+        ``after``, the newest events are sent
+    :ivar after: the id after which the first events are sent; not together with ``before``
+    :ivar limit: the most events to send, from 1 to 1,000; a number outside counts as the nearest
+        bound
     """
 
     before: Number | None = None
@@ -179,11 +179,11 @@ class Uptime(Request, frozen=True, tag="uptime", kw_only=True):
 
 
 class Ping(Request, frozen=True, tag="ping", kw_only=True):
-    """Ask for a sign of life."""
+    """Ask the server for a sign of life."""
 
 
 class Quit(Request, frozen=True, tag="quit", kw_only=True):
-    """Leave, and end the grace.
+    """Leave at once, without a grace.
 
     :ivar text: parting words
     """

@@ -1,4 +1,7 @@
-"""Replies that people see in another form than programs, which see less, or a receipt."""
+"""Replies with more for people than for programs, which get a shorter message, or none.
+
+*The reader* is the person who sent the request.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from chatservice.messages.replies import (
 
 
 class Shown(Answering, frozen=True):
-    """A reply for people. Programs get :meth:`wire`, if there is one."""
+    """A reply for people. Programs get the message of :meth:`wire`, if there is one."""
 
     def wire(self) -> Reply | None:
         """See :meth:`.Reply.wire`."""
@@ -25,11 +28,11 @@ class Shown(Answering, frozen=True):
 
 
 class Entered(Shown, frozen=True):
-    """The room that somebody has entered.
+    """The room that the reader has entered.
 
-    :ivar others: the names of the first who are there.
-    :ivar count: how many others are.
-    :ivar topic: ``""`` if there is none.
+    :ivar others: the names of the first others in the room.
+    :ivar count: how many others are in the room.
+    :ivar topic: the topic of the room; ``""`` if there is none.
     """
 
     room: str
@@ -39,14 +42,20 @@ class Entered(Shown, frozen=True):
 
 
 class LookBack(Shown, frozen=True):
-    """The last things said or done in a room follow, so many."""
+    """The heading of the last lines of a room, which follow.
+
+    :ivar count: how many lines follow.
+    """
 
     room: str
     count: int
 
 
 class Sent(Shown, frozen=True):
-    """A private line to somebody was stored."""
+    """The receipt of a private line that was stored.
+
+    :ivar to: the name of the person it is for.
+    """
 
     to: str
     text: str
@@ -55,7 +64,7 @@ class Sent(Shown, frozen=True):
 class NotDone(Shown, frozen=True):
     """A refusal: an :class:`.Error`, with a hint for people who type.
 
-    :ivar hint: ``""`` if there is no more to say.
+    :ivar hint: a command or rule that helps; ``""`` if there is none.
     """
 
     error: Error
@@ -67,9 +76,9 @@ class NotDone(Shown, frozen=True):
 
 
 class Turned(Shown, frozen=True):
-    """Somebody who was in a room before turns to it.
+    """The reader turns to a room that they had joined before.
 
-    :ivar already: it was the current one.
+    :ivar already: whether it was the current room before.
     """
 
     room: RoomSeen
@@ -81,10 +90,10 @@ class Turned(Shown, frozen=True):
 
 
 class Left(Shown, frozen=True):
-    """Somebody leaves a room; a program is told when that is stored.
+    """The reader is leaving a room. A program gets its answer when this is stored.
 
-    :ivar now: the current room; ``""`` if there is none.
-    :ivar moved: it was another one before.
+    :ivar now: the current room from now on; ``""`` if there is none.
+    :ivar moved: whether another room was the current one before.
     """
 
     room: str
@@ -93,9 +102,9 @@ class Left(Shown, frozen=True):
 
 
 class Named(Shown, frozen=True):
-    """Somebody has another name; a program is told when that is stored.
+    """The name that the reader asked for. A program gets its answer when the name is stored.
 
-    :ivar already: it is the one that they had.
+    :ivar already: whether the reader had this name before.
     """
 
     name: str
@@ -107,7 +116,10 @@ class Named(Shown, frozen=True):
 
 
 class Goodbye(Shown, frozen=True):
-    """Somebody leaves, as they asked."""
+    """The reader is leaving the chat, as they asked.
+
+    :ivar name: the name of the reader.
+    """
 
     name: str
 
@@ -117,7 +129,11 @@ class Goodbye(Shown, frozen=True):
 
 
 class IsAway(Shown, frozen=True):
-    """Somebody who was written to is away; ``why`` may be empty."""
+    """The person to whom the reader has written is away.
+
+    :ivar name: the name of that person.
+    :ivar why: the reason that they gave; may be empty.
+    """
 
     name: str
     why: str
@@ -126,7 +142,7 @@ class IsAway(Shown, frozen=True):
 class TopicIs(Shown, frozen=True):
     """The topic of a room; ``""`` if there is none.
 
-    :ivar new: they have just set it.
+    :ivar new: whether the reader has just set it.
     """
 
     room: str
@@ -135,13 +151,13 @@ class TopicIs(Shown, frozen=True):
 
 
 class Ignoring(Shown, frozen=True):
-    """The names of the people whom somebody ignores."""
+    """The names of the people whom the reader ignores."""
 
     names: list[str]
 
 
 class Company(Shown, frozen=True):
-    """The people in a room, an answer in parts (:class:`.Person`).
+    """The people in a room; the list follows in parts (:class:`.Person`).
 
     :ivar stale: why the list may be out of date; ``""`` if it is current.
     """
@@ -156,7 +172,7 @@ class Company(Shown, frozen=True):
 
 
 class Crowd(Shown, frozen=True):
-    """The people here, a page of an answer in parts (names).
+    """A page of the names of the people here; the names follow in parts.
 
     :ivar stale: why the list may be out of date; ``""`` if it is current.
     """
@@ -172,11 +188,11 @@ class Crowd(Shown, frozen=True):
 
 
 class Overview(Shown, frozen=True):
-    """The rooms, an answer in parts (:class:`.RoomSeen`).
+    """The rooms; the list follows in parts (:class:`.RoomSeen`).
 
-    :ivar here: the current room of the person who asks; ``""`` if there is none.
-    :ivar yours: the rooms that they are in.
-    :ivar locked: those that are locked and do not exist, for operators.
+    :ivar here: the current room of the reader; ``""`` if there is none.
+    :ivar yours: the rooms that the reader is in.
+    :ivar locked: the names of locked rooms that do not exist, for operators.
     """
 
     count: int
@@ -190,10 +206,10 @@ class Overview(Shown, frozen=True):
 
 
 class Profile(Shown, frozen=True):
-    """One person: an :class:`.About`, with more for operators.
+    """Details of one person: an :class:`.About`, with more for operators.
 
-    :ivar address: where they come from; None if it is not to be told.
-    :ivar muted: until when they are, and why; None if they are not, or it is not to be told.
+    :ivar address: the address of their connection; None to hide it.
+    :ivar muted: until when they are muted, and why; None if they are not, or to hide it.
     """
 
     about: About
@@ -206,9 +222,9 @@ class Profile(Shown, frozen=True):
 
 
 class Bans(Shown, frozen=True):
-    """The bans.
+    """The list of bans.
 
-    :ivar rows: the first of them: a network, and until when and why.
+    :ivar rows: the first bans: each a network, and until when and why it is banned.
     :ivar count: how many bans there are.
     """
 
@@ -217,9 +233,10 @@ class Bans(Shown, frozen=True):
 
 
 class TimeOfDay(Shown, frozen=True):
-    """The time of day.
+    """The time by the server's clock.
 
-    :ivar doubted: for so many seconds nothing is deleted by it; None if nothing speaks against it.
+    :ivar doubted: seconds for which nothing is deleted by its age, as the clock may be wrong; None
+        if the clock is trusted.
     """
 
     now: str
@@ -227,6 +244,6 @@ class TimeOfDay(Shown, frozen=True):
 
 
 class Figures(Shown, frozen=True):
-    """The figures of the server, row by row."""
+    """The figures of the server: rows of a label and a value."""
 
     rows: list[tuple[str, str]]

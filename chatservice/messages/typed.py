@@ -1,4 +1,4 @@
-"""Requests that people can type, and that programs can't send yet."""
+"""The requests that people can type, but programs can't send yet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatservice.messages.requests import OfName, OfRoom, Request, Talk
 
 
 class Answer(Talk, frozen=True, tag="reply", kw_only=True):
-    """Write privately to the person who wrote last."""
+    """Answer the last private message."""
 
 
 class TopicOf(OfRoom, frozen=True, tag="topic", kw_only=True):
@@ -16,15 +16,15 @@ class TopicOf(OfRoom, frozen=True, tag="topic", kw_only=True):
 
 
 class Ignore(OfName, frozen=True, tag="ignore", kw_only=True):
-    """Hide what somebody says from now on."""
+    """Hide a person's messages from now on."""
 
 
 class Unignore(OfName, frozen=True, tag="unignore", kw_only=True):
-    """Show again what somebody says."""
+    """Show the messages of an ignored person again."""
 
 
 class Ignored(Request, frozen=True, tag="ignored", kw_only=True):
-    """Ask for the names of all who are ignored."""
+    """Ask for the names of all ignored people."""
 
 
 class Operating(Request, frozen=True, kw_only=True):
@@ -34,16 +34,16 @@ class Operating(Request, frozen=True, kw_only=True):
 
 
 class Kick(OfName, Operating, frozen=True, tag="kick", kw_only=True):
-    """Send somebody away."""
+    """Remove a person from the chat."""
 
     reason: str = ""
 
 
 class Ban(Operating, frozen=True, tag="ban", kw_only=True):
-    """Let nobody in from some addresses.
+    """Ban an address or a network: nobody is let in from there.
 
-    :ivar who: an address, a network, or the name of a person, whose address is meant.
-    :ivar seconds: for how long; None for good.
+    :ivar who: an address, a network, or the name of a person, whose address is banned.
+    :ivar seconds: how long the ban lasts; None for ever.
     """
 
     who: str
@@ -62,9 +62,9 @@ class Unban(Operating, frozen=True, tag="unban", kw_only=True):
 
 
 class Mute(OfName, Operating, frozen=True, tag="mute", kw_only=True):
-    """Mute a person: nobody reads what they say from now on.
+    """Mute a person: nobody is shown their messages from now on.
 
-    :ivar seconds: for how long; None for good.
+    :ivar seconds: how long they are muted; None for ever.
     """
 
     seconds: int | None = None
@@ -76,7 +76,7 @@ class Unmute(OfName, Operating, frozen=True, tag="unmute", kw_only=True):
 
 
 class Announce(Operating, frozen=True, tag="announce", kw_only=True):
-    """Tell everybody something."""
+    """Announce a text to everybody."""
 
     text: str
 
@@ -94,7 +94,7 @@ class Stats(Operating, frozen=True, tag="stats", kw_only=True):
 
 
 class LookAtClock(Operating, frozen=True, tag="clock", kw_only=True):
-    """Ask whether the clock is right, or confirm that it is."""
+    """Ask whether the server's clock is right, or confirm that it is."""
 
     right: bool = False
 
@@ -102,7 +102,7 @@ class LookAtClock(Operating, frozen=True, tag="clock", kw_only=True):
 class ShutDown(Operating, frozen=True, tag="shutdown", kw_only=True):
     """Stop the server.
 
-    :ivar wait: in so many seconds; None to cancel the stop.
+    :ivar wait: seconds until the stop; None to cancel a stop.
     """
 
     wait: int | None = 0

@@ -1,8 +1,8 @@
-"""The log on NATS JetStream: a connection to the brokers, on which it is followed.
+"""The log on NATS JetStream: a connection to the brokers, which publishes and follows entries.
 
-It is read with an ordered consumer: one without acknowledgements, whose deliveries are numbered; if
-a number is missing, it is made anew behind the last entry that came. (NATS documentation,
-"JetStream Consumers"; ADR-15 and ADR-17 of its architecture.)
+The log is read by an ordered consumer: one without acknowledgements, whose deliveries are numbered.
+If a number is missing, the consumer is created anew after the last entry that came. (NATS
+documentation, "JetStream Consumers"; ADR-15 and ADR-17 of its architecture.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from chatservice.cluster.settings import Brokers
 from chatservice.journal.events import Fact
 
 PING: Final = 2
-"""Seconds after which a silent broker is asked whether it is there; twice."""
+"""Seconds of silence after which a broker is sent a ping; two may stay without an answer."""
 
 FIRST_TRY: Final = 5.0
 """Seconds that the service waits for the brokers before it starts without them."""
@@ -38,16 +38,16 @@ ASKING: Final = 0.7
 """Seconds that a broker may take to answer."""
 
 ATTEMPT: Final = 30.0
-"""Seconds that one attempt to begin, or to follow, may take."""
+"""Seconds that one attempt to connect, or to follow the log, may take."""
 
 DOUBT: Final = 3.0
-"""Seconds after which it is believed at the start that the log is another one."""
+"""Seconds for which a node that starts does not believe that the log is another one."""
 
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which a log is looked at again that is not the right one."""
+"""Seconds between two looks at a log that can't be followed."""
 
 LEAST: Final = 1024
-"""Bytes that brokers have to take at once."""
+"""Bytes that the brokers must take at once."""
 
 CANCELLATIONS: Final = 10
 BETWEEN_CANCELLATIONS: Final = 0.1
@@ -62,11 +62,11 @@ log = Logger()
 
 
 async def over(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
-    """Wait until tasks have ended. Those that take too long are cancelled.
+    """Wait until tasks have ended; cancel those that take longer than some seconds.
 
-    One cancellation is not enough. On Python 3.10 and 3.11 ``asyncio.wait_for``, by which nats-py
-    waits for everything, loses one that arrives just when it has what it waited for; then a task
-    that tries something again and again goes on with that (python/cpython#86296).
+    One cancellation is not enough. On Python 3.10 and 3.11, ``asyncio.wait_for``, which nats-py
+    uses for every wait, loses a cancellation that arrives just when the wait ends. Then a task with
+    a loop of attempts goes on with them (python/cpython#86296).
     """
     pending = set(tasks)
     if pending and seconds:
@@ -79,7 +79,7 @@ async def over(tasks: Collection[asyncio.Task[Any]], seconds: float) -> None:
 
 
 class NatsLog:
-    """A log that brokers keep. It is a :class:`.Log`."""
+    """A :class:`.Log` that NATS brokers keep."""
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
@@ -105,13 +105,13 @@ class NatsLog:
         return min(filter(None, (self._nats.max_payload, self._stream.largest)))
 
     def open(self, follower: Follower) -> None:
-        """See :meth:`.Log.open`. The reactor does not run yet; its loop is run for a while."""
+        """See :meth:`.Log.open`. The reactor does not run yet, so this runs its loop meanwhile."""
         self._follower = follower
         self._loop = asyncio.get_event_loop()
-        # It warns of each TLS connection that is lost.
+        # asyncio warns of each TLS connection that is lost.
         logging.getLogger("asyncio").setLevel(logging.ERROR)
         beginning = self._run(self._try(self._returns))
-        # Not `wait_for`: that ends only when what it waits for has heeded a cancellation.
+        # `wait_for` would not end before its task has ended after the cancellation.
         self._loop.run_until_complete(asyncio.wait({beginning}, timeout=FIRST_TRY))
         if not beginning.done() and self._believed < math.inf:
             self._loop.run_until_complete(asyncio.wait({beginning}, timeout=2 * DOUBT))
@@ -130,10 +130,10 @@ class NatsLog:
             raise LogError(f"the brokers do not let us in: {self._refused}")
 
     async def _try(self, which: int) -> None:
-        """Begin, or follow again, on and on. Brokers that elect a leader answer nothing until then.
+        """Try to follow the log until that succeeds; brokers do not answer during an election.
 
-        :param which: how often the log was to be followed again until then: it ends if that is so
-            once more, or there is no connection. 0 to begin, for which there is none yet.
+        :param which: the number of this call of :meth:`follow`: the attempts end with the next call
+            or the loss of the connection. 0 at the start, when there is no connection yet.
         :raises LogError: if the log can't be used, and the service has not started yet.
         """
         while not self._closed and (
@@ -162,14 +162,14 @@ class NatsLog:
                 return
 
     def _is_in_doubt(self) -> bool:
-        """Return whether it need not be believed yet that the log is another one."""
+        """Return whether it is too early to believe that the log is another one."""
         self._believed = min(self._believed, self._loop.time() + DOUBT)
         return self._loop.time() < self._believed
 
     async def _attempt(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Do something that may never come to an end by itself.
+        """Run a coroutine for at most :data:`ATTEMPT` seconds.
 
-        :raises asyncio.TimeoutError: if it took too long.
+        :raises asyncio.TimeoutError: if the coroutine takes longer.
         """
         task = self._started(coroutine)
         await over({task}, ATTEMPT)
@@ -198,9 +198,9 @@ class NatsLog:
         await self._find()
 
     async def _find(self) -> None:
-        """Look for the log, see whether it is the right one, and follow it from where one is.
+        """Find the log, check that it is the right one, and follow it from the last position read.
 
-        :raises LogError: if it is not.
+        :raises LogError: if the log is not the right one, or can't be used.
         """
         self._found = False
         self._stream = stream = Stream(self._nats, self._brokers, ASKING)
@@ -209,7 +209,7 @@ class NatsLog:
                 f"the brokers take {self._nats.max_payload} bytes at once (max_payload):"
                 f" {LEAST:,} are needed"
             )
-        # What others have kept is for the beginning.
+        # The facts that others have kept are only of use at the start.
         opening = await stream.open(
             self._follower.founding, self._follower.seen, state=not self._identity
         )
@@ -222,7 +222,7 @@ class NatsLog:
     # Following
 
     async def _follow(self, position: int) -> None:
-        """Read what is behind a position."""
+        """Subscribe to the entries after a position."""
         self._generation = generation = self._generation + 1
         self._position, self._expected = position, 1
         old, self._subscription = self._subscription, None
@@ -252,7 +252,7 @@ class NatsLog:
         if generation != self._generation:
             return
         if not message.data and message.headers and "Status" in message.headers:
-            # The consumer is idle, or waits to be told that all until here was read.
+            # The consumer is idle, or waits for the message that all entries so far were read.
             answer = message.reply or message.headers.get("Nats-Consumer-Stalled")
             if answer:
                 await self._nats.publish(answer)
@@ -293,7 +293,7 @@ class NatsLog:
         self.follow()
 
     def _tell(self, why: str) -> None:
-        """Write down what is wrong, once."""
+        """Log a warning, unless it was the last one already."""
         if why != self._told:
             self._told = why
             log.warn("{why}", why=why)
@@ -309,12 +309,12 @@ class NatsLog:
         stream = self._stream
         try:
             if again:
-                # Something is wrong: this asks for an answer, which may tell what.
+                # Something is wrong, so this asks for an answer, which may give the reason.
                 await stream.context.publish(stream.subject, data, timeout=TIMEOUT)
             else:
                 await self._nats.publish(stream.subject, data)
         except MaxPayloadError as error:
-            # They take less than they did: the next time it is cut by that.
+            # The brokers take less than before: the next attempt cuts the entry by the new limit.
             self._tell(f"the brokers do not take an entry: {error}")
         except APIError as error:
             self._tell(f"the brokers do not take an entry: {error.description}")
@@ -353,7 +353,7 @@ class NatsLog:
     async def _close(self) -> None:
         closing = self._loop.create_task(self._nats.close())
         await over({closing}, TIMEOUT)
-        # It says so with an assertion if it was never connected.
+        # The client raises AssertionError if it was never connected.
         if closing.done() and not closing.cancelled():
             with suppress(asyncio.TimeoutError, OSError, Error, AssertionError):
                 closing.result()

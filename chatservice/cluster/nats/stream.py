@@ -1,7 +1,7 @@
 """The parts of a chat that brokers keep: a stream of entries, and a store of facts.
 
-A stream has replicas, so an entry that is in it stays in it when a broker dies. JetStream's own
-window for duplicates does not matter here, so it is short.
+The stream has replicas, so an entry survives the death of a broker. Nodes recognise repeated
+entries by themselves, so JetStream's own window for duplicates is short.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from chatservice.journal.events import Fact
 
 DUPLICATE_WINDOW: Final = 2
 STATE_MOST: Final = 1 << 30
-"""Bytes of what holds, at most."""
+"""The most bytes of all facts in the store, before their compression."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY: Final = 86_400
@@ -49,10 +49,9 @@ class Stream:
     """The stream and the store of one chat.
 
     :param asking: seconds that a broker may take to answer.
-    :ivar context: by which JetStream is used.
-    :ivar subject: under which entries are published.
-    :ivar largest: so many bytes may an entry have, as far as the stream limits that; 0 if it does
-        not.
+    :ivar context: the client of JetStream.
+    :ivar subject: the subject under which entries are published.
+    :ivar largest: the most bytes of a message in the stream; 0 if the stream has no such limit.
     """
 
     def __init__(self, client: Client, brokers: Brokers, asking: float) -> None:
@@ -64,11 +63,11 @@ class Stream:
         self._bucket = f"{brokers.name}-state"
 
     async def open(self, founding: Callable[[], Founding], seen: int, state: bool) -> Opening:
-        """Return the description of the stream, which is made if there is none.
+        """Return the description of the stream, which is created if there is none.
 
-        :param seen: the position of an entry of which is asked when it was published; 0 for none.
-        :param state: whether what was kept is asked for.
-        :raises LogError: if it can't be used.
+        :param seen: the position of an entry whose time is asked for; 0 for none.
+        :param state: whether the kept facts are asked for.
+        :raises LogError: if the stream can't be used.
         """
         info = await self._found(founding)
         metadata = info.config.metadata or {}
@@ -77,15 +76,15 @@ class Stream:
         identity = metadata[IDENTITY]
         self.largest = max(0, info.config.max_msg_size or 0)
         kept = await self._kept(identity) if state else None
-        # Entries that came meanwhile are no matter: these bounds are for what was before.
+        # More entries may have come since; these bounds are for the entries before.
         first, last = info.state.first_seq, info.state.last_seq
         at = await self._time_of(seen) if first <= seen <= last and seen else 0
         return Opening(identity, int(metadata[BASE]), max(first, 1), last, kept, at)
 
     async def _time_of(self, position: int) -> int:
-        """Return when an entry was published, in milliseconds since 1970.
+        """Return the time at which an entry was published, in milliseconds since 1970.
 
-        :return: 0 if it is not there, or if that may not be asked.
+        :return: 0 if the entry is gone, or if this node has no permission to ask.
         """
         try:
             message = await self.context.get_msg(self._brokers.name, position)
@@ -94,7 +93,7 @@ class Stream:
         except asyncio.TimeoutError:
             why = str(self._client.last_error).lower()
             if "permissions violation" in why and ".stream.msg.get." in why:
-                log.warn("that the log is the same as before can't be seen: {why}", why=why)
+                log.warn("could not check that the log is the same as before: {why}", why=why)
                 return 0
             raise
         assert message.time is not None
@@ -137,11 +136,11 @@ class Stream:
             )
             log.info("the log {name} was begun: {replicas} replicas", name=name, replicas=replicas)
         except BadRequestError as error:
-            # Somebody else may have been faster; then it is there.
+            # Another node may have been faster; then there is a log.
             log.info("the log was not begun here: {why}", why=error.description)
 
     async def keep(self, identity: str, state: Sequence[Fact]) -> None:
-        """Keep all facts that hold, in place of those that were kept."""
+        """Store all facts that hold, in place of those in the store."""
         store = await self.context.object_store(self._bucket)
         data = await asyncio.to_thread(_packed, state)
         size = min(OBJ_DEFAULT_CHUNK_SIZE, self._client.max_payload)
@@ -158,11 +157,11 @@ class Stream:
 
 
 def _unpacked(data: bytes) -> Sequence[Fact] | None:
-    """Return the facts that were kept; None if no node has written them so."""
+    """Return the facts in some bytes of the store; None if the bytes can't be read."""
     try:
         return msgspec.json.decode(expanded(data, STATE_MOST), type=list[Fact])
     except (ValueError, RecursionError) as error:
-        log.critical("what is kept can't be used: {why}", why=str(error))
+        log.critical("the kept facts can't be used: {why}", why=str(error))
         return None
 
 
