@@ -318,7 +318,7 @@ class Entrance:
         return Remembered(now.name, now.token, now.journal, now.since)
 
     def _forget_all(self, name: str | None) -> None:
-        """Remove the files of all sessions with this name, except those that other clients have."""
+        """Remove the files of the sessions with this name (None for all) that no client has."""
         for found in self._memory.sessions(self._server, self._person, name):
             with contextlib.suppress(OSError):
                 file = lock(found.path)
