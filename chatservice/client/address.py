@@ -42,7 +42,7 @@ def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
     if place is None:
         return _endpoint(reactor, address)
     if place["literal"] is not None and not _is_ipv6(place["literal"]):
-        raise BadAddress(f"{address}: in brackets stands an IPv6 address")
+        raise BadAddress(f"{address}: brackets are for an IPv6 address")
     port = int(place["port"] or place["behind"] or PORT)
     if not 0 < port < 1 << 16:
         raise BadAddress(f"{address}: {_PORTS}")
@@ -57,7 +57,7 @@ def joined(host: str, port: str) -> str:
     if _is_ipv6(host):
         host = f"[{host}]"
     if not re.fullmatch(rf"{_HOST}|\[[^\]]*\]", host):
-        raise BadAddress(f"{host} {port}: before a port stands a host")
+        raise BadAddress(f"{host} {port}: a host comes before a port")
     if not re.fullmatch(r"[0-9]{1,5}", port):
         raise BadAddress(f"{host} {port}: {_PORTS}")
     return f"{host}:{port}"

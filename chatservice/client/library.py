@@ -131,9 +131,7 @@ class Chat(AsyncIterator[messages.Event]):
         :param event: a ``private`` one.
         """
         if event.session is None:
-            return fail(
-                ChatError("that can't be answered: it does not tell whose session it is of")
-            )
+            return fail(ChatError("that can't be answered: the event has no session of its author"))
         return self._inbox.talk(messages.Private(session=event.session, text=text))
 
     def set_topic(self, room: str, text: str) -> Deferred[int]:

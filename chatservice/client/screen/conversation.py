@@ -390,7 +390,7 @@ class Conversation(Listener):
         """Show all in one view; typed lines go to the same view as before."""
         self.settings.change(together=True)
         if self._desk.echoes:
-            self.tell("here is but one view, of all")
+            self.tell("there is only one view here, of all")
             return
         lines = [(line, view) for view in self.views for line in view.lines if line.id]
         lines.sort(key=lambda each: each[0].id)

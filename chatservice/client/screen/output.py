@@ -1,7 +1,7 @@
 """The terminal for prompt_toolkit: each change drawn at once, and in place after a resize.
 
-Most terminals that get narrower fold rows that are too long, and move the cursor with them. To
-erase what was drawn, one has to go up more rows than were drawn, or the first ones are left behind.
+Most terminals that get narrower fold rows that are too long, and move the cursor with them. So the
+last drawing may have more rows now; erasing too few would leave its first rows on the screen.
 
 prompt_toolkit folds the typed line at the edge. It loses a combining mark there, and it expects too
 few rows if a wide character leaves a column empty. So such columns are filled with a space, which
@@ -65,7 +65,7 @@ class Output(Vt100_Output):
         self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
 
     def hold(self) -> None:
-        """Hold all output until :meth:`release`, so that no half of a change is seen."""
+        """Hold all output until :meth:`release`, so that each change appears whole."""
         self._held = True
 
     def release(self) -> None:

@@ -233,7 +233,7 @@ class Session:
             self._flush()
 
     def stop(self) -> None:
-        """Hang up without leaving, and report nothing more; the server keeps the session a bit."""
+        """Hang up without leaving, and report no more; the server keeps the session a while."""
         if not self._over:
             self._shut(None)
 
@@ -539,7 +539,7 @@ class Lines(LineReceiver):
             self._session.reached(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Note that the server is alive, and split bytes into lines; fail if they are TLS."""
+        """Note that the server is alive, and split bytes into lines; give up if it talks TLS."""
         self._heard_at = self._reactor.seconds()
         if self._silent and data.startswith(TLS_RECORDS):
             self._lose(Failure(TalksTLS()))

@@ -88,7 +88,7 @@ class JsonLines(Program):
         remembered = None
         if hello.token is not None:
             if hello.journal is None or hello.since is None:
-                raise _bad(hello, messages.Code.BAD_FIELD, "with a token go a journal and since")
+                raise _bad(hello, messages.Code.BAD_FIELD, "a token needs a journal and since")
             remembered = Remembered(hello.name, hello.token, hello.journal, hello.since)
         self.come_in(hello.name, hello.rooms or self._rooms, remembered)
 
