@@ -1,6 +1,6 @@
 """A client for terminals and pipes, and a library for programs that chat.
 
-What a program needs stands here; see :func:`connect`.
+A program starts with :func:`connect`; all names that it needs are here.
 """
 
 from chatservice.client.library import Chat, ChatError, connect

@@ -1,4 +1,4 @@
-"""``chat-client`` and ``python -m chatservice.client``."""
+"""The command ``chat-client``, also run as ``python -m chatservice.client``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatservice.client.tap import Options, make_client
 
 
 def main() -> None:
-    """Talk, and exit with a status that says how it went.
+    """Run the client, and exit with its status.
 
     :raises SystemExit: always.
     """
@@ -18,7 +18,7 @@ def main() -> None:
     client.reactor.addSystemEventTrigger("before", "shutdown", client.stopService)
     client.startService()
     client.reactor.run()
-    # Only a signal ends the reactor before there is a status.
+    # Only a signal stops the reactor before there is a status.
     sys.exit(1 if client.status is None else client.status)
 
 

@@ -1,4 +1,4 @@
-"""The address of the server: words of the command line become an endpoint."""
+"""The server's address: turns the words of the command line into an endpoint."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _PORTS: Final = "a port is a number from 1 to 65535"
 
 _HOST: Final = r"[\w.-]+"
 
-# A number behind "unix:" is the name of a file.
+# A number after "unix:" is the name of a file.
 _PLACE: Final = re.compile(
     rf"(?!unix:)(?P<host>{_HOST})(?::(?P<port>\d+))?|\[(?P<literal>[^\]]*)\](?::(?P<behind>\d+))?"
 )
 
 
 class BadAddress(ValueError):
-    """Nobody can be there; ``str()`` says why, in one sentence."""
+    """An address that no server can have; ``str()`` says why, in one sentence."""
 
 
 def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
-    """Return the endpoint of an address; nothing is looked up and nothing connected yet.
+    """Return the endpoint of an address, without a lookup or a connection.
 
     :param address: ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, an IPv6 address, perhaps with a zone
         (``fe80::1%eth0``), or any endpoint that Twisted knows. Over TLS (``tls:HOST:PORT``) the
@@ -42,7 +42,7 @@ def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
     if place is None:
         return _endpoint(reactor, address)
     if place["literal"] is not None and not _is_ipv6(place["literal"]):
-        raise BadAddress(f"{address}: in brackets stands an IPv6 address")
+        raise BadAddress(f"{address}: brackets are for an IPv6 address")
     port = int(place["port"] or place["behind"] or PORT)
     if not 0 < port < 1 << 16:
         raise BadAddress(f"{address}: {_PORTS}")
@@ -50,14 +50,14 @@ def endpoint_at(reactor: Any, address: str) -> IStreamClientEndpoint:
 
 
 def joined(host: str, port: str) -> str:
-    """Return the address that a host and a port are, as two words of the command line.
+    """Join a host and a port, given as two words, into one address.
 
-    :raises BadAddress: if it can't be one.
+    :raises BadAddress: if they are not a host and a port.
     """
     if _is_ipv6(host):
         host = f"[{host}]"
     if not re.fullmatch(rf"{_HOST}|\[[^\]]*\]", host):
-        raise BadAddress(f"{host} {port}: before a port stands a host")
+        raise BadAddress(f"{host} {port}: a host comes before a port")
     if not re.fullmatch(r"[0-9]{1,5}", port):
         raise BadAddress(f"{host} {port}: {_PORTS}")
     return f"{host}:{port}"
@@ -65,11 +65,11 @@ def joined(host: str, port: str) -> str:
 
 def _at_host(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
     if "%" in host:
-        # To look it up would lose the zone.
+        # A lookup would lose the zone.
         return TCP6ClientEndpoint(reactor, host, port)
     endpoint = HostnameEndpoint(reactor, host, port)
     if "_" in host and host.isascii():
-        # No name of a host in the DNS has it, so IDNA refuses it; those of containers do.
+        # IDNA refuses "_", which no host name in the DNS has; the names of containers have it.
         endpoint._badHostname = False
     return endpoint
 
@@ -84,7 +84,7 @@ def _is_ipv6(text: str) -> bool:
 def _endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
     try:
         endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
-    except Exception as error:  # Each kind of endpoint has its own.
+    except Exception as error:  # Each kind of endpoint raises its own.
         if str(error).startswith("Unknown endpoint type"):
             why = "it is no host, no host with a port, and no endpoint"
         else:

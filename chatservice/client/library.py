@@ -1,6 +1,6 @@
-"""The chat for programs: connect, say, and iterate over what happens.
+"""The library for bots: connect, say, and iterate over events.
 
-A bot that repeats what it is told to::
+A bot that repeats the text after ``!echo``::
 
     from twisted.internet.task import react
 
@@ -16,9 +16,8 @@ A bot that repeats what it is told to::
 
     react(main)
 
-The connection may be lost and made again meanwhile: no event is left out or given twice, and what
-was said is stored once. What the server has to say to people, and when the connection was lost, is
-logged.
+A lost connection is made again: no event is left out or given twice, and all talk is stored once.
+The log gets the server's sentences to people, and each loss of the connection.
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ from chatservice.client.session.session import Listener, Session
 from chatservice.clock import go_by_monotonic
 
 FULL: Final = 4096
-"""Events that wait until nothing more is read …"""
+"""Events in the inbox at which reading from the server pauses …"""
 
 HALF_EMPTY: Final = 2048
-"""… before there are so few again."""
+"""… and the number below which it goes on."""
 
 
 class ChatError(Exception):
-    """Something was not done, or the chat is over; ``str()`` is a sentence.
+    """A refused request, or the end of the chat; ``str()`` is a sentence.
 
-    :ivar code: for a program, if it is the server that says so
-        (:class:`chatservice.messages.Code`).
+    :ivar code: the server's error code (:class:`chatservice.messages.Code`); None if the error is
+        not the server's.
     """
 
     def __init__(self, sentence: str, code: str | None = None) -> None:
@@ -60,13 +59,13 @@ class ChatError(Exception):
 
 
 class Chat(AsyncIterator[messages.Event]):
-    """A place in the chat, under a name; :func:`connect` makes it.
+    """A program's session in the chat; :func:`connect` makes it.
 
-    Iterating gives each :class:`Event`, but not what one said oneself, in order. It ends when it
-    is over: with a :class:`ChatError` that says why, unless that was wanted. Whoever does not
-    iterate is waited for: then nothing is read, unless an answer is awaited.
+    Iterate to get each :class:`Event` in order, without the program's own talk. The iteration ends
+    after :meth:`quit` or :meth:`stop`; any other end raises a :class:`ChatError` that says why.
+    While the program does not iterate, the server waits, unless the program awaits an answer.
 
-    All that returns a Deferred fails with :class:`ChatError` if it is not done.
+    Every Deferred fails with :class:`ChatError` if the request is refused or the chat ends.
     """
 
     def __init__(self, inbox: Inbox) -> None:
@@ -74,46 +73,46 @@ class Chat(AsyncIterator[messages.Event]):
 
     @property
     def name(self) -> str:
-        """The name that it has."""
+        """The name of the session."""
         return self._inbox.session.name or ""
 
     @property
     def rooms(self) -> Mapping[str, messages.RoomSeen]:
-        """The rooms that it is in, by their names."""
+        """The rooms that the session is in, by their names."""
         return self._inbox.session.rooms
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection just now; without one, all that is asked waits."""
+        """Whether there is a connection now; without one, requests wait."""
         return self._inbox.session.connected
 
     @property
     def gaps(self) -> int:
-        """The number of times that missed events could not be told any more."""
+        """The number of times that missed events were lost, as the server had forgotten them."""
         return self._inbox.gaps
 
     def __aiter__(self) -> Chat:
-        """Give each event."""
+        """Return the chat itself, which is the iterator of its events."""
         return self
 
     async def __anext__(self) -> messages.Event:
         """Wait for the next event.
 
-        :raises ChatError: if it is over, and that was not wanted.
+        :raises ChatError: if the chat ended without :meth:`quit` or :meth:`stop`.
         """
         event = await self._inbox.next()
         if event is None:
             raise StopAsyncIteration
         return event
 
-    # Talk: each fires with the id when it is stored
+    # Talk: each Deferred fires with the id of the event when it is stored
 
     def say(self, room: str, text: str) -> Deferred[int]:
         """Say one line in a room."""
         return self._inbox.talk(messages.Say(room=room, text=text))
 
     def do(self, room: str, text: str) -> Deferred[int]:
-        """Do something in a room: ``* ana waves``."""
+        """Describe an action in a room: ``* ana waves``."""
         return self._inbox.talk(messages.Do(room=room, text=text))
 
     def private(self, to: str, text: str) -> Deferred[int]:
@@ -124,27 +123,25 @@ class Chat(AsyncIterator[messages.Event]):
         return self._inbox.talk(messages.Private(to=to, text=text))
 
     def reply(self, event: messages.Event, text: str) -> Deferred[int]:
-        """Answer something private: to its author, whatever they are called by now.
+        """Answer a private event, to the session of its author, even after a change of name.
 
-        It is refused (``not_here``) if they are not here any more; no other gets it who has come
-        under their name.
+        The server refuses it (``not_here``) if that session is gone: nobody who has taken the
+        name since gets the answer.
 
         :param event: a ``private`` one.
         """
         if event.session is None:
-            return fail(
-                ChatError("that can't be answered: it does not tell whose session it is of")
-            )
+            return fail(ChatError("that can't be answered: the event has no session of its author"))
         return self._inbox.talk(messages.Private(session=event.session, text=text))
 
     def set_topic(self, room: str, text: str) -> Deferred[int]:
-        """Give a room a topic; an empty text takes it away."""
+        """Set the topic of a room; an empty text removes it."""
         return self._inbox.talk(messages.Topic(room=room, text=text))
 
-    # Questions: each fires with the answer
+    # Questions: each Deferred fires with the answer
 
     def join(self, room: str) -> Deferred[messages.RoomSeen]:
-        """Go into a room, and see how it looks."""
+        """Join a room; fires with its name, the number of people, and its topic."""
         return self._inbox.ask(messages.Join(room=room)).addCallback(
             lambda ok: messages.RoomSeen(
                 room=ok.room or room, people=ok.people or 1, topic=ok.topic or ""
@@ -152,30 +149,33 @@ class Chat(AsyncIterator[messages.Event]):
         )
 
     def leave(self, room: str) -> Deferred[None]:
-        """Go out of a room."""
+        """Leave a room."""
         return self._inbox.ask(messages.Leave(room=room)).addCallback(_nothing)
 
     def nick(self, name: str) -> Deferred[str]:
-        """Take another name; fires with it."""
+        """Take another name; fires with the new name."""
         return self._inbox.ask(messages.Nick(name=name)).addCallback(lambda _: self.name)
 
     def away(self, text: str = "") -> Deferred[None]:
-        """Be shown as away until something is said.
+        """Be shown as away until the next talk.
 
         :param text: why.
         """
         return self._inbox.ask(messages.Away(text=text)).addCallback(_nothing)
 
     def who(self, room: str) -> Deferred[messages.WhoIs]:
-        """Ask who is in a room."""
+        """Ask for the people in a room."""
         return self._inbox.ask(messages.Who(room=room))
 
     def list_names(self, page: int = 1) -> Deferred[messages.NameList]:
-        """Ask who is here, in whatever rooms, or in none: a page of 500, from 1 on."""
+        """Ask for the names of all people, in rooms or in none.
+
+        :param page: of 500 names each, from 1 on.
+        """
         return self._inbox.ask(messages.Names(page=page))
 
     def list_rooms(self) -> Deferred[messages.RoomList]:
-        """Ask which rooms there are."""
+        """Ask for the list of rooms."""
         return self._inbox.ask(messages.Rooms())
 
     def whois(self, name: str) -> Deferred[messages.About]:
@@ -183,26 +183,26 @@ class Chat(AsyncIterator[messages.Event]):
         return self._inbox.ask(messages.LookUp(name=name))
 
     def uptime(self) -> Deferred[messages.Up]:
-        """Ask since when the server runs."""
+        """Ask for the time at which the server started."""
         return self._inbox.ask(messages.Uptime())
 
     def history(
         self, room: str, before: int | None = None, after: int | None = None, limit: int = 50
     ) -> Deferred[messages.Past]:
-        """Ask what was said in a room: the last before an id, or the first after one."""
+        """Ask for the past of a room: the last events before an id, or the first after one."""
         return self._inbox.ask(messages.History(room=room, before=before, after=after, limit=limit))
 
     # The end
 
     def quit(self, text: str = "") -> Deferred[None]:
-        """Leave when all that was said is stored or refused; fires when that is done.
+        """Leave the chat once all talk is stored or refused; fires when that is done.
 
         :param text: parting words.
         """
         return self._inbox.quit(text)
 
     def stop(self) -> None:
-        """Hang up without a word: the server keeps the place for some time."""
+        """Hang up without leaving: the server keeps the session for some time."""
         self._inbox.stop()
 
 
@@ -216,20 +216,20 @@ def connect(
     reactor: Any = None,
     patient: bool = True,
 ) -> Deferred[Chat]:
-    """Come into the chat.
+    """Connect to a server, and come into the chat.
 
-    :param where: ``HOST``, ``HOST:PORT``, or an endpoint, as Twisted's or in its words.
-    :param rooms: to be in; without any, the first of the house.
-    :param remembered: what ``keep`` was called with last: the program goes on with the event that
+    :param where: ``HOST``, ``HOST:PORT``, or an endpoint: Twisted's object or its description.
+    :param rooms: the rooms to be in; without any, the server's first.
+    :param remembered: the last argument of ``keep``: the program goes on with the event that
         it was at. After a crash, events of the last second may be given again.
-    :param keep: is called with what has to outlive the process for that, about once a second.
+    :param keep: is called, about once a second, with the place to save for a later process.
     :param reactor: None for that of the process. If it goes by the wall clock, as Twisted's do, it
-        goes by a monotonic one from then on (:mod:`chatservice.clock`): connections are made again
-        in time although the clock of the machine was set.
-    :param patient: whether to try again, after growing pauses, if the server is not there now;
-        once there was a connection, it is always tried again.
-    :return: fires when the server has welcomed. It fails with :class:`ChatError` if the address is
-        none, the name can't be had, or the server is not to be trusted or does not want us.
+        goes by a monotonic one from then on (:mod:`chatservice.clock`), so that a change of the
+        machine's clock delays no new connection.
+    :param patient: whether to retry, after growing pauses, if the server is not there at first; a
+        connection that is lost later is always made again.
+    :return: fires at the server's welcome. It fails with :class:`ChatError` if the address is
+        invalid, the name is refused, or the server can't be trusted or refuses the client.
     """
     if reactor is None:
         from twisted.internet import reactor
@@ -250,7 +250,7 @@ def connect(
         inbox.keep,
     )
     if IReactorCore.providedBy(reactor):
-        # Then the remembered place is right to the last event.
+        # Saves the place once more, up to the last event.
         trigger = reactor.addSystemEventTrigger("before", "shutdown", inbox.shut_down)
         inbox.at_end = partial(reactor.removeSystemEventTrigger, trigger)
     inbox.session.start()
@@ -258,19 +258,19 @@ def connect(
 
 
 def _nothing(answer: object) -> None:
-    """Forget an answer that says no more than that it is one."""
+    """Replace an answer that has no content by None."""
 
 
 class Inbox(Listener):
-    """The events of a program, until it takes them.
+    """Keeps the events of a session until the program takes them.
 
-    While somebody waits for an answer, events that come before it are read, and wait here.
+    While the program awaits an answer, the events that come before the answer are kept here.
 
     :param keep: see :func:`connect`.
-    :param patient: whether a server that is not there is waited for at the beginning.
+    :param patient: see :func:`connect`.
     :ivar welcome: fires at the first welcome.
-    :ivar at_end: is called when it is over.
-    :ivar gaps: how many times something could not be told any more.
+    :ivar at_end: is called at the end of the chat.
+    :ivar gaps: the number of times that missed events were lost.
     """
 
     session: Session
@@ -294,7 +294,7 @@ class Inbox(Listener):
     # The program
 
     def next(self) -> Deferred[messages.Event | None]:
-        """Give the next event, when there is one; None when it is over."""
+        """Return a Deferred of the next event, or of None at the end of the chat."""
         if self._taken is not None:
             self._taken = None
             self.session.keep_soon()
@@ -309,13 +309,13 @@ class Inbox(Listener):
         return taker
 
     def talk(self, request: messages.Talk) -> Deferred[int]:
-        """Say something; fires with its id when it is stored."""
+        """Send talk; fires with the id of its event when it is stored."""
         if self._over:
             return fail(self._closed())
         return self._awaited(self.session.talk(request).answer).addCallback(lambda sent: sent.id)
 
     def ask(self, request: messages.Request) -> Deferred[Any]:
-        """Ask something."""
+        """Send a question; fires with the answer."""
         if self._over:
             return fail(self._closed())
         return self._awaited(self.session.ask(request))
@@ -331,7 +331,7 @@ class Inbox(Listener):
         return answer
 
     def quit(self, text: str) -> Deferred[None]:
-        """Leave; fires when that is done."""
+        """Leave the chat; fires when that is done."""
         if self._over:
             return succeed(None)
         leaving: Deferred[None] = Deferred()
@@ -341,17 +341,17 @@ class Inbox(Listener):
         return leaving
 
     def stop(self) -> None:
-        """Hang up."""
+        """Hang up without leaving."""
         self.ended(None)
 
     def shut_down(self) -> None:
-        """Hang up, as the reactor stops."""
-        # A trigger that has fired is not to be removed.
+        """Hang up before the reactor stops."""
+        # A trigger that has fired can't be removed.
         self.at_end = None
         self.stop()
 
     def keep(self, remembered: Remembered) -> None:
-        """Keep as received what the program has taken, and not what waits for it."""
+        """Save the place of the last event that the program is done with."""
         if self._keep is not None:
             first = self._taken or next(iter(self._events), None)
             if first is not None:
@@ -371,12 +371,12 @@ class Inbox(Listener):
     # The session
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Tell that there is a connection, the first time."""
+        """Fire ``welcome``, the first time."""
         if not self.welcome.called:
             self.welcome.callback(None)
 
     def happened(self, event: messages.Event) -> None:
-        """Give an event to the one who waits for it, or have it wait."""
+        """Give an event to the first caller of :meth:`next` that waits, or keep it."""
         if self._takers:
             self._taken = event
             self._takers.popleft().callback(event)
@@ -385,23 +385,23 @@ class Inbox(Listener):
             self._pause_or_resume()
 
     def noticed(self, text: str) -> None:
-        """Log what is for people."""
+        """Log a sentence of the server to people."""
         self.log.info("the server says: {text}", text=text)
 
     def gapped(self) -> None:
-        """Count it."""
+        """Count and log a gap in the events."""
         self.gaps += 1
         self.log.warn("something that was missed can't be told any more")
 
     def lost(self, why: str, pause: float) -> None:
-        """Log it; if there never was a connection, that may be all there is to say."""
+        """Log the loss; end if there was no welcome yet and the program is not patient."""
         if self._patient or self.welcome.called:
             self.log.warn("{why}; trying again in {pause:.1f} s", why=why, pause=pause)
         else:
             self.ended(why)
 
     def name_refused(self, why: str) -> None:
-        """End: there is nobody to think of another name."""
+        """End the chat: a program has no other name to give."""
         self.ended(f"the name was refused: {why}")
 
     # The end
@@ -410,7 +410,10 @@ class Inbox(Listener):
         return ChatError(self._why or "the chat is over")
 
     def ended(self, why: str | None) -> None:
-        """End all that waits: with a :class:`ChatError`, unless that was wanted."""
+        """End the chat, and fire all Deferreds that wait.
+
+        :param why: the reason for their :class:`ChatError`; None if the program wanted the end.
+        """
         if self._over:
             return
         self._over, self._why = True, why

@@ -3,9 +3,9 @@
 The exit status is
 
 0
-    when a person has left; from a program, when all that it said is stored;
+    when a person has left, or when all that a program said is stored;
 1
-    when the server was not there, did not want us, or did not take something;
+    when the server was not there, or refused the client or a line;
 130
     when a program was interrupted.
 """
@@ -45,7 +45,7 @@ _TAIL_MOST: Final = 10_000
 
 
 class Options(OneLineOptions):
-    """The options of the client, whichever way it is started."""
+    """The options of the client, for ``chat-client`` and for twistd."""
 
     program = "chat-client"
     arguments = "[options] [HOST[:PORT] | HOST PORT | ENDPOINT]"
@@ -77,7 +77,7 @@ class Options(OneLineOptions):
         self["rooms"] = []
 
     def getSynopsis(self) -> str:
-        """Say how it is called."""
+        """Return the usage line, as twistd or ``chat-client`` shows it."""
         if self.parent is not None:
             self.synopsis = self.arguments
             return super().getSynopsis()
@@ -93,9 +93,9 @@ class Options(OneLineOptions):
         self["rooms"].append(_line(room))
 
     def parseArgs(self, address: str = "localhost:7007", port: str | None = None) -> None:
-        """Take the address.
+        """Store the address.
 
-        :raises UsageError: if it is given in two words, and these are no host and port.
+        :raises UsageError: if two words are given that are not a host and a port.
         """
         try:
             self["address"] = address if port is None else joined(address, port)
@@ -103,9 +103,9 @@ class Options(OneLineOptions):
             raise UsageError(str(error)) from None
 
     def postOptions(self) -> None:
-        """Make a name one line; have twistd leave the terminal to the chat.
+        """Check the options, and keep twistd's log off the terminal.
 
-        :raises UsageError: if options don't fit together, or twistd is to go to the background.
+        :raises UsageError: if options don't fit together, or twistd would be a daemon.
         """
         if self["name"] is not None:
             self["name"] = _line(self["name"])
@@ -135,11 +135,11 @@ def _line(argument: str) -> str:
 
 
 class ChatClient(Service):
-    """Has somebody talk on the standard streams, and stops the reactor when that is over.
+    """Runs a person or a program at the standard streams, then stops the reactor.
 
-    :param start: what begins it, when the reactor runs.
-    :param close: what is to be done at the very end.
-    :ivar status: the exit status, once there is one.
+    :param start: called when the reactor runs, to begin.
+    :param close: called after the shutdown of the reactor.
+    :ivar status: the exit status; None until there is one.
     """
 
     status: int | None = None
@@ -157,9 +157,9 @@ class ChatClient(Service):
         self._close = close
 
     def startService(self) -> None:
-        """Begin to talk; from now on Ctrl-C ends that, and all with it."""
+        """Begin to talk; from now on Ctrl-C interrupts the person or program."""
         super().startService()  # type: ignore[no-untyped-call]
-        # Other programs that have the terminal open, a shell say, expect it to block.
+        # Programs that share the terminal, such as the shell, expect it to block.
         for stream in (0, 1):
             self._at_end(os.set_blocking, stream, os.get_blocking(stream))
         self._at_end(self._close)
@@ -171,7 +171,7 @@ class ChatClient(Service):
         self.reactor.callWhenRunning(self._start)
 
     def stopService(self) -> Deferred[int] | None:
-        """Hang up; what is not sent yet is not waited for."""
+        """Hang up, without waiting for unsent lines."""
         super().stopService()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGINT, self._handler)
         return self._talker.stop()
@@ -187,7 +187,7 @@ class ChatClient(Service):
 
 
 def make_client(options: Options) -> ChatClient:
-    """Build the client; what the standard streams are decides how it talks.
+    """Build the client that fits the options and the standard streams.
 
     :raises SystemExit: with one line that says what is wrong.
     """
@@ -250,7 +250,7 @@ def _login() -> str:
 
 
 def _has_screen() -> bool:
-    """Tell whether there is a terminal that can more than print, and what it takes to use it."""
+    """Tell whether the terminal can draw, and prompt_toolkit is installed."""
     term = os.environ.get("TERM", "").lower()
     return (
         os.isatty(1)
@@ -260,7 +260,10 @@ def _has_screen() -> bool:
 
 
 def makeService(options: Options) -> ChatClient:
-    """Build the client for twistd, which knows no exit status but that of a signal."""
+    """Build the client for twistd.
+
+    The status is set at exit: twistd itself exits with 0, or by a signal.
+    """
     client = make_client(options)
     atexit.register(_exit, client)
     return client

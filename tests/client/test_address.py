@@ -69,7 +69,7 @@ class AddressTests(TestCase):
             (("fe80::1%eth0", "7127"), "[fe80::1%eth0]:7127"),
         ):
             self.assertEqual(joined(*words), where)
-        no_port, no_host = "a port is a number from 1 to 65535", "before a port stands a host"
+        no_port, no_host = "a port is a number from 1 to 65535", "a host comes before a port"
         for words, why in (
             (("localhost", "telnet"), no_port),
             (("localhost:7007", "7127"), no_host),
@@ -95,7 +95,7 @@ class AddressTests(TestCase):
             ("carrier-pigeon:7:7", no_kind),
             ("localhost:0", "a port is a number from 1 to 65535"),
             ("[::1]:65536", "a port is a number from 1 to 65535"),
-            ("[localhost]:7007", "in brackets stands an IPv6 address"),
+            ("[localhost]:7007", "brackets are for an IPv6 address"),
             ("tcp:localhost:65536", "a port is a number from 1 to 65535"),
             ("tcp:localhost:chat", "a number is wanted where 'chat' is"),
             ("tcp:localhost", "it has a part too few or too many"),

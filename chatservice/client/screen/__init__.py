@@ -1,6 +1,6 @@
-"""A person on a terminal: lines come in above the one that is being typed.
+"""A person at a terminal: events are printed above the line that is being typed.
 
-That line needs ``prompt_toolkit`` (``pip install chatservice[client]``), which nothing but
-:mod:`.editor` and :mod:`.output` imports. Without it, and on a terminal that can do no more, the
-same conversation is printed by :mod:`.plain`.
+To draw that line takes ``prompt_toolkit`` (``pip install chatservice[client]``), which only
+:mod:`.editor` and :mod:`.output` import. Without it, and on a terminal that can't draw,
+:mod:`.plain` prints the same conversation.
 """

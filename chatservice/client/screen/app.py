@@ -1,4 +1,4 @@
-"""The chat on a terminal: obeying typed lines, and telling what stands around them."""
+"""The chat on a terminal: handles typed lines, and gives the text of the rows around them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from chatservice.client.streams.program import complain
 from chatservice.text.sanitising import safe
 
 SEEN: Final = 1.0
-"""Seconds that it takes somebody who is pressing keys to read what is on the screen."""
+"""Seconds in which a person who presses keys reads the lines on the screen."""
 
 SLOW: Final = 0.5
-"""Seconds that it may take until something is stored, before it is shown as unsent."""
+"""Seconds after which own talk that is not stored is shown as unsent."""
 
 
 class Screen(Conversation):
-    """A person at a terminal, who takes part in a conversation.
+    """The conversation of a person at a terminal, with typing and the status line.
 
-    :ivar done: fires with the exit status, when the terminal is as it was.
+    :ivar done: fires with the exit status when the terminal is restored.
     """
 
     _touched_at = 0.0
 
     def start(self, open_desk: Callable[[Screen], Deferred[None]]) -> None:
-        """Take the terminal, and come in.
+        """Take over the terminal, and start the session.
 
-        :param open_desk: begins to read what is typed; fires when the terminal is as it was.
+        :param open_desk: begins to read typed lines; fires when the terminal is restored.
         """
         self._opened = True
         open_desk(self).addBoth(self._closed)
@@ -44,7 +44,7 @@ class Screen(Conversation):
             self.ask_name()
 
     def stop(self, status: int = 1) -> Deferred[int]:
-        """Hang up now, without a word to the server; fires when the terminal is as it was."""
+        """Hang up now, without leaving the chat; fires when the terminal is restored."""
         self.session.stop()
         self.end(status)
         if not self._opened:
@@ -52,17 +52,17 @@ class Screen(Conversation):
         return self.done
 
     def interrupt(self) -> None:
-        """Leave: that was Ctrl-D, or Ctrl-C, be that a key or a signal."""
+        """Leave the chat after Ctrl-D or Ctrl-C, as a key or a signal."""
         self.quit("")
 
     # Typing
 
     def typed(self, text: str) -> None:
-        """Take what was typed; tell if it could not be done."""
+        """Handle a typed line, and show the reason if it is refused."""
         if self.naming:
             self._introduced(text)
         elif not text.strip():
-            # Pressing Enter tells that one has seen all lines.
+            # Enter alone marks all lines as read.
             self.read_until(math.inf)
         else:
             try:
@@ -78,27 +78,31 @@ class Screen(Conversation):
             self.session.introduce(name)
 
     def touched(self) -> None:
-        """Note that somebody is there, who reads what is on the screen."""
+        """Note the time of a pressed key: the person reads the screen."""
         self._touched_at = self.reactor.seconds()
 
     def turn_page(self, number: int) -> None:
-        """Look at a view by its number, if there is one; 0 is that of all."""
+        """Go to the view with a number, if there is one; 0 is the view of all."""
         if not number:
             self.go_everywhere()
         elif number <= len(self.views):
             self.go(self.views[number - 1])
 
     def hung_up(self) -> None:
-        """End without the terminal, which is gone."""
+        """End the session, as the terminal is gone."""
         if self._status is None:
             self._status = 1 if self.session.unstored else 0
             self.session.stop()
             self._desk.close()
 
-    # Around the line that is typed
+    # Around the typed line
 
     def status(self, columns: int, typed: str) -> Text:
-        """Render the line below it."""
+        """Render the line below the typed line: the status, or the usage of a command.
+
+        :param columns: the width at most.
+        :param typed: the text typed so far.
+        """
         if self.leaving:
             return hint("leaving: Ctrl-D again leaves at once", columns)
         usage = self.where if self.naming else commands.usage_of(typed)
@@ -124,7 +128,7 @@ class Screen(Conversation):
         )
 
     def unsent(self) -> list[Sent]:
-        """List what should be stored by now, or can't be."""
+        """List own talk that is late, or waits for a connection."""
         then = self.reactor.seconds() - SLOW
         return [
             sent
@@ -135,13 +139,13 @@ class Screen(Conversation):
     # Completing
 
     def there(self) -> list[str]:
-        """List the people in the room, those first who were heard last."""
+        """List the others in the room, the last heard first; in a private talk, all others."""
         if self.here is not None and self.here.room is None:
             return self.everybody()
         return self._others(self.people.there(self.room))
 
     def everybody(self) -> list[str]:
-        """List whom one could write to, in the same order."""
+        """List all others known, those in the room first."""
         return self._others(self.people.known(self.room))
 
     def _others(self, names: list[str]) -> list[str]:
@@ -150,7 +154,7 @@ class Screen(Conversation):
     # The end
 
     def _closed(self, result: object) -> None:
-        """The terminal is as it was."""
+        """Report the reason for the end, and fire ``done``, as the terminal is restored."""
         if isinstance(result, Failure):
             self.session.stop()
             self._status, self._why = 1, result.getErrorMessage()

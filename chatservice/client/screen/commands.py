@@ -1,6 +1,6 @@
-"""The effect of a typed line: it is said, or, if it shows to begin with ``/``, it is a command.
+"""The effect of a typed line: a command if its first visible sign is ``/``, else talk.
 
-What a command takes, and what completes it, is in its row (:mod:`.grammar`), as for the service.
+The row of a command (:mod:`.grammar`) tells its words and their completion, as for the service.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ ALL: Final = "all"
 """The view of all rooms and private talks."""
 
 NAME_MOST: Final = 200
-"""Characters of a room's name; how many it may have is for the server to say."""
+"""Characters of a room's name at most, here; the server has its own limit."""
 
 
 class Refused(Exception):
-    """A line can't be obeyed; ``str()`` says why."""
+    """The refusal of a typed line; ``str()`` says why."""
 
 
 def obey(typist: Conversation, text: str) -> None:
-    """Do what somebody typed, or pasted: each line of it is one message.
+    """Say a typed or pasted text, line by line, or run the command in it.
 
-    :raises Refused: if nothing of it was done.
+    :raises Refused: if nothing was said or done.
     """
     lines = [line for line in map(safe, text.split("\n")) if line]
     longest = typist.longest
@@ -67,8 +67,8 @@ def obey(typist: Conversation, text: str) -> None:
     if word is not None and (len(lines) == 1 or _is_meant(word)):
         _command(typist, word, [typed, *lines[1:]])
         return
-    # Of a text of many lines, one that begins with a slash is no command. It may have been meant
-    # as one, and then it is not for everybody.
+    # In a text of many lines, a line that begins with a slash is no command. It may have been meant
+    # as one, and then it must not be said to everybody.
     for line in lines[1:]:
         _, word, _ = _taken_apart(line)
         if word is not None and _is_meant(word):
@@ -82,9 +82,9 @@ def obey(typist: Conversation, text: str) -> None:
 
 
 def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
-    """Return what a line says; the word of the command that it is, and what stands behind that.
+    """Return the text of a line, the word of its command, and the rest after that word.
 
-    :return: None for what it says if that can't be told; None for the word if it is no command.
+    :return: None as text if the line only looks like a command; None as word if it is talk.
     """
     try:
         slashed = from_slash(line)
@@ -97,12 +97,12 @@ def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
 
 
 def _is_meant(word: str) -> bool:
-    """Tell whether a word is a command, or nearly one; a path, say, is not."""
+    """Tell whether a word is a command, or nearly one; a path, for example, is not."""
     return row_of(word) is not None or bool(get_close_matches(word.lower(), COMMANDS, n=1))
 
 
 def usage_of(typed: str) -> str | None:
-    """Tell what a command takes that is being typed; None if there is none, or not yet."""
+    """Return the usage of the command that is being typed, from its first space on, or None."""
     word, space, _ = typed.partition(" ")
     command = row_of(word[1:]) if word.startswith("/") else None
     return f"{command.usage}: {command.does}" if command is not None and space else None
@@ -131,7 +131,7 @@ def _command(typist: Conversation, word: str, typed: list[str]) -> None:
 
 
 def _pass_on(command: Row, typist: Conversation, *words: str) -> None:
-    """Say, or ask the server for, what a command makes; show what is answered."""
+    """Send the request that a command makes, and show the answer."""
     assert command.makes is not None
     try:
         request = command.makes(typist.room or "", *words)
@@ -144,7 +144,7 @@ def _pass_on(command: Row, typist: Conversation, *words: str) -> None:
 
 
 def row_of(word: str) -> Row | None:
-    """Return the row of a command, by its name or another word for it; None if there is none."""
+    """Return the row of a command, by its name or an alias; None if there is none."""
     return COMMANDS.get(SHORT.get(word.lower(), word.lower()))
 
 
@@ -158,7 +158,7 @@ def _find(word: str) -> Row:
 
 
 def _room(typed: str) -> str:
-    """Bring a room's name into its one form, to find it among those that one is in."""
+    """Return the canonical form of a room's name, as the list of own rooms has it."""
     try:
         return names.room_name(typed, NAME_MOST)
     except names.BadName as error:
@@ -166,7 +166,7 @@ def _room(typed: str) -> str:
 
 
 def _own_room(typist: Conversation, typed: str) -> str:
-    """Return the name of a room that one is in; without one, of the current one."""
+    """Return the canonical name of an own room; of the current room if none was typed."""
     name = _room(typed) if typed else typist.room
     if name is None or name not in typist.rooms:
         raise Refused(f"you are not in #{name}: /join it first")
@@ -181,10 +181,10 @@ def _help(typist: Conversation, word: str) -> None:
         return
     rows = [(command.usage, command.does) for command in COMMANDS.values()]
     keys = [
-        ("Alt-1 … Alt-9", "look there"),
-        ("Alt-0", "look at all in one"),
+        ("Alt-1 … Alt-9", "go to that view"),
+        ("Alt-0", "see all in one view"),
         ("Tab", "complete a name"),
-        ("Up", "what you typed"),
+        ("Up", "bring a line back"),
         ("Ctrl-D", "leave"),
     ]
     typist.tell(*table([*rows, ("//TEXT", "say /TEXT"), *keys]), "/help COMMAND tells more of one")
@@ -227,7 +227,7 @@ def _go(typist: Conversation, typed: str) -> None:
 
 
 def _view(typist: Conversation, typed: str) -> View:
-    """Find a view by its number or its name; a talk begins with whoever is here."""
+    """Return the view with a number or a name; begin a talk with a person who has none yet."""
     views = typist.views
     if re.fullmatch("[0-9]{1,3}", typed):
         if not 0 < int(typed) <= len(views):
@@ -242,7 +242,7 @@ def _view(typist: Conversation, typed: str) -> View:
 
 
 def _known(typist: Conversation, typed: str) -> str:
-    """Return the name of somebody who is here, but for oneself."""
+    """Return the name, as spelt, of another person who is known to be here."""
     wanted = names.key(typed)
     if wanted == names.key(typist.name):
         raise Refused("that is you")
@@ -261,7 +261,7 @@ def _reply(typist: Conversation, text: str) -> None:
     if to is None:
         raise Refused("nobody wrote to you privately yet")
     if to.session is None:
-        # By its name, it might reach a stranger who has that by now.
+        # Sent by name, it might reach a stranger who has taken that name.
         raise Refused(f"this server does not tell whether that is still {to.shown}: /msg NAME TEXT")
     typist.talk(messages.Private(session=to.session, text=text))
 
@@ -344,9 +344,9 @@ def _bell(typist: Conversation, typed: str) -> None:
     typist.tell(f"bell: {typist.settings.bell}")
 
 
-_BELL: Final = Row("bell", "[MODE]", "when it rings", f"/bell mentions ({', '.join(BELLS)})")
+_BELL: Final = Row("bell", "[MODE]", "set the bell", f"/bell mentions ({', '.join(BELLS)})")
 
-_GO: Final = Row("go", "[VIEW]", "look elsewhere", f"/go dev (or bob, 2, {ALL})")
+_GO: Final = Row("go", "[VIEW]", "go to a view", f"/go dev (or bob, 2, {ALL})")
 
 COMMANDS: Final[dict[str, Row]] = {row.name: row for row in (*PEOPLE[:-1], _GO, _BELL, PEOPLE[-1])}
 
@@ -383,4 +383,4 @@ _RUN: Final[dict[str, Callable[..., None]]] = {
 usage."""
 
 _OF_LINES: Final = ("me", "say", "msg", "reply")
-"""Those of which each of many lines may be the text."""
+"""The commands whose text may have many lines, each sent by itself."""

@@ -1,4 +1,4 @@
-"""A person's conversation: where they are, who is there, what is printed in which order."""
+"""A person's conversation: prints the server's messages in order, in the right view."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from chatservice.text.layout import COLUMNS
 from chatservice.text.listing import faces
 
 REMEMBERED: Final = 5000
-"""So many ids of what was shown are remembered, as the past and the present overlap."""
+"""The number of event ids remembered as known, as past and new events overlap."""
 
 QUOTED: Final = 30
-"""Columns of what was not said, when that is told."""
+"""Columns of own talk quoted when it is refused."""
 
 KEYS: Final = 10
-"""From this number on there is no key for a view."""
+"""The lowest number of a view without a key."""
 
 
 class Conversation(Listener):
-    """The conversation of one person.
+    """The conversation of one person: views, people, and the lines to print.
 
     :param where: the server, in words.
-    :param sit: begins the session that it listens to.
-    :param room: to be turned to at the beginning, if one is in several.
-    :ivar book: all views there were.
-    :ivar here: to which view goes what is typed; None if there is none.
-    :ivar correspondent: the talk with who wrote privately last.
-    :ivar came: whether one was ever welcomed.
-    :ivar naming: a name is asked for.
-    :ivar rooms: the rooms that one is in.
-    :ivar longest: how many characters a line may have; None if that is not known.
+    :param sit: begins the session that reports to this conversation.
+    :param room: the room to turn to at the beginning.
+    :ivar book: all views.
+    :ivar here: the view to which typed lines go; None if there is none.
+    :ivar correspondent: the talk with the last person who wrote privately.
+    :ivar came: whether the server has ever welcomed.
+    :ivar naming: whether the person is being asked for a name.
+    :ivar rooms: the rooms that the person is in.
+    :ivar longest: the characters of a line at most; None if not known.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Conversation(Listener):
         self._opened = False
         self._status: int | None = None
         self._why: str | None = None
-        # The lines to print above those that are held, and the reasons to hold these.
+        # The lines to print above the held ones, and the reasons to hold those.
         self._above: list[tuple[View, list[messages.Event], list[Line]]] = []
         self._heading: list[Line] = []
         self._arriving = 0
@@ -97,38 +97,38 @@ class Conversation(Listener):
 
     @property
     def name(self) -> str:
-        """One's own name."""
+        """The person's own name; empty if there is none yet."""
         return self.session.name or ""
 
     @property
     def room(self) -> str | None:
-        """The room that one is in now; None if there is none, or in a private talk."""
+        """The room of the current view; None in a private talk, or without a view."""
         return None if self.here is None else self.here.room
 
     @property
     def rooms_known(self) -> list[str]:
-        """The rooms that were heard of, one's own first."""
+        """The names of all rooms known, the person's own first."""
         return list(dict.fromkeys([*self.rooms, *self.session.rooms_heard_of]))
 
     @property
     def views(self) -> list[View]:
-        """All there is to look at."""
+        """All views, those of rooms first, then private talks."""
         return self.book.among(self.rooms)
 
     @property
     def together(self) -> bool:
-        """Whether all of it is looked at in one view."""
+        """Whether all rooms and private talks are shown in one view."""
         return self.settings.together or self._desk.echoes
 
     @property
     def columns(self) -> int:
-        """The width of the terminal; that of the narrowest, if it is not known."""
+        """The width of the terminal, or of the narrowest terminal if it is not known."""
         return self._desk.columns or COLUMNS
 
     # Events: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Show what one has to know before one talks, at a new connection."""
+        """Greet the person, or report the new connection; ask for the past unless it resumes."""
         first, self.came = not self.came, True
         self.longest = welcome.longest
         self.again_at = None
@@ -158,20 +158,20 @@ class Conversation(Listener):
         self._desk.refresh()
 
     def caught_up(self) -> None:
-        """All that was missed is there: print it, below how much it is."""
+        """Print the missed lines, below their number, and check who is still there."""
         self._catching_up = False
         if self._missed:
             self._heading = [rule(f"you were away: {counted(self._missed)}")]
         elif not self._arriving:
             self._heading = [rule("connected again")]
         self._release()
-        # People at a server that crashed, who can't come back, are gone without a word.
+        # After a crash of the server, people who do not return are gone without an event.
         for room in self.rooms:
             if self.people.knows(room):
                 self.session.ask(messages.Who(room=room)).addCallbacks(self._missing, _ignore)
 
     def happened(self, event: messages.Event) -> None:
-        """Print an event, and remember who it was."""
+        """Print an event in its view, and update people, talks and ignored names."""
         self.people.hear(event)
         author, renamed = event.author or "", event.type == "renamed"
         if renamed and author and event.name:
@@ -198,7 +198,7 @@ class Conversation(Listener):
         if view is None:
             self._put(line)
         elif renamed and self.together:
-            # It is an event of each room, and shown once.
+            # A change of name comes once for each room, and is shown once.
             view.lines.append(line)
             if not again:
                 self._put(line)
@@ -206,7 +206,7 @@ class Conversation(Listener):
             self._came(line, view)
 
     def _came(self, line: Line, view: View) -> None:
-        """Print a line where one looks; else count it, and keep it until one does."""
+        """Add a line to a view; print it if the view is shown, else count it as unread."""
         view.lines.append(line)
         if line.weight and view is not self.here and not self._desk.echoes:
             view.unread += 1
@@ -226,23 +226,23 @@ class Conversation(Listener):
         return self.together or view is self.here
 
     def _as_seen(self, line: Line, view: View) -> Line:
-        """Put the name of the room in front, where that is not the one that one is in."""
+        """Return the line with its room's name in front, unless the room is the current one."""
         room = view.room
         return line if room is None or view is self.here else line.elsewhere(room)
 
     def noticed(self, text: str) -> None:
-        """Show a sentence of the server."""
+        """Print a sentence of the server."""
         self.tell(text)
 
     def gapped(self) -> None:
-        """Tell that something can't be told."""
+        """Print a rule for the missing lines, in all views."""
         line = rule("some lines are missing here: they were forgotten")
         for view in self.views:
             view.lines.append(line)
         self._paper.put(line)
 
     def lost(self, why: str, pause: float) -> None:
-        """Tell that there is no connection, once; print all that was to be printed after more."""
+        """Report the loss of the connection, once, and print all lines that are held."""
         self._catching_up = False
         self._release(at_once=True)
         if self.again_at is None:
@@ -251,18 +251,18 @@ class Conversation(Listener):
         self._desk.refresh()
 
     def name_refused(self, why: str) -> None:
-        """Ask for another name."""
+        """Print the reason, and ask for another name."""
         self.tell(why)
         self.ask_name()
 
     def ask_name(self) -> None:
-        """Ask for a name."""
+        """Show the prompt for a name."""
         self.naming = True
         self._paper.flush()
         self._desk.prompt("name: ")
 
     def ended(self, why: str | None) -> None:
-        """Say goodbye, and end."""
+        """Print a goodbye if the person has left, and end."""
         if why is None and self.came:
             self.tell(wording.GOODBYE.format(name=self.name))
         self.end(0 if why is None else 1, why)
@@ -270,7 +270,7 @@ class Conversation(Listener):
     # Talking
 
     def talk(self, request: messages.Talk) -> None:
-        """Say something. In the view of all, that counts as having read where one says it."""
+        """Send talk. In the view of all, this marks the talk's room or person as read."""
         if isinstance(request, messages.Private):
             view = self._talk_of(request)
         else:
@@ -282,7 +282,7 @@ class Conversation(Listener):
         sent.answer.addCallbacks(self._stored, self._not_said, (view,), errbackArgs=(sent,))
 
     def _talk_of(self, request: messages.Private) -> View:
-        """Return the talk to which something private belongs."""
+        """Return the view to which the person's private talk belongs."""
         if request.to is not None:
             view = self.book.found(request.to) or View(request.to)
             view.by_name = True
@@ -294,12 +294,12 @@ class Conversation(Listener):
         return self.correspondent
 
     def _stored(self, sent: Sent, view: View) -> None:
-        """Print what one said oneself, at its place, wherever one looks."""
+        """Print the person's own talk when it is stored, in any view."""
         del self.said_at[sent]
         if view.room is None:
             view = self.book.with_person(view.label)
         if sent.id is not None and self._is_new(sent.id):
-            # The clock of this machine may be wrong, or another than that of all other lines.
+            # Prefer the server's time, as all other lines have it: this machine's may be wrong.
             at = sent.time or datetime.now(timezone.utc)
             line = rendering.sent(sent.request, self.name, at, sent.id, view.label)
             view.lines.append(line)
@@ -307,7 +307,7 @@ class Conversation(Listener):
                 self._paper.put(self._as_seen(line, view))
 
     def _not_said(self, failure: Failure, sent: Sent) -> None:
-        """Tell that something was not said, and what that was."""
+        """Report that own talk was refused, and quote it."""
         error = error_in(failure)
         del self.said_at[sent]
         quoted = clip(sent.text, 0, QUOTED)
@@ -315,7 +315,7 @@ class Conversation(Listener):
             self.tell(f"{error.text}; not said: {quoted}{'…' * (quoted != sent.text)}")
 
     def say(self, text: str) -> None:
-        """Say something where one is."""
+        """Say a line in the current room or private talk."""
         assert self.here is not None
         if self.here.room is not None:
             self.talk(messages.Say(room=self.here.room, text=text))
@@ -325,7 +325,10 @@ class Conversation(Listener):
             self.talk(messages.Private(to=self.here.label, text=text))
 
     def ask(self, request: messages.Request, then: Callable[[Any], None]) -> None:
-        """Ask for something; tell if it is refused."""
+        """Send a question, and report a refusal.
+
+        :param then: is called with the answer.
+        """
         if not self.session.connected:
             self.tell("that waits until there is a connection")
         self.session.ask(request).addCallbacks(then, self._refused)
@@ -336,11 +339,11 @@ class Conversation(Listener):
             self.tell(error.text)
 
     def tell(self, *lines: str) -> None:
-        """Answer the person."""
+        """Print sentences of the client to the person."""
         self._paper.put(*map(notice, lines))
 
     def look_back(self, past: messages.Past) -> None:
-        """Show what was said in a room, whether or not it was shown before."""
+        """Print the past of a room, even lines that were shown before."""
         lines = self._seen(past.events)
         if not lines:
             self.tell(f"nothing was said in #{past.room}")
@@ -352,21 +355,21 @@ class Conversation(Listener):
         )
 
     def moment(self, at: str) -> str:
-        """Write out a time that the server tells."""
+        """Return a time from the server as date, hour and minute in the person's zone."""
         try:
             return f"{Times(self.settings).local(messages.time_of(at)):%Y-%m-%d %H:%M}"
         except ValueError:
             return at
 
-    # Where one looks
+    # Views
 
     def go(self, view: View) -> None:
-        """Look at a room or a talk by itself; what is typed goes there."""
+        """Go to a view, and show it by itself from now on."""
         self.settings.change(together=False)
         self.turn_to(view)
 
     def turn_to(self, view: View) -> None:
-        """Have go to a room or a talk what is typed, and look there."""
+        """Send typed lines to a view from now on, and show it."""
         self.here = view
         if view.room is not None and (self.together or view.entered):
             self.session.ask(messages.Who(room=view.room)).addCallbacks(self._there, _ignore)
@@ -384,10 +387,10 @@ class Conversation(Listener):
         self._desk.refresh()
 
     def go_everywhere(self) -> None:
-        """Look at all in one view; what is typed goes where it went."""
+        """Show all in one view; typed lines go to the same view as before."""
         self.settings.change(together=True)
         if self._desk.echoes:
-            self.tell("here is but one view, of all")
+            self.tell("there is only one view here, of all")
             return
         lines = [(line, view) for view in self.views for line in view.lines if line.id]
         lines.sort(key=lambda each: each[0].id)
@@ -398,13 +401,16 @@ class Conversation(Listener):
         self._desk.refresh()
 
     def read_until(self, then: float) -> None:
-        """Note that somebody has read up to a time what is in one view with all else."""
+        """Mark views as read, in the view of all, if their last unread line came by a time.
+
+        :param then: the reactor's time.
+        """
         for view in self.views:
             if self.together and view.came_at <= then:
                 view.unread = 0
 
     def arrive(self, room: str) -> None:
-        """Turn to a room that one has just come into."""
+        """Turn to a room that the person has just joined."""
         view = self.here = self.book.of_room(room)
         if not self.together:
             self._paper.turn()
@@ -412,7 +418,7 @@ class Conversation(Listener):
         self._paper.put(*(() if self.together else view.last()))
 
     def left(self, view: View) -> None:
-        """Forget a room that one is not in any more, or a talk that is over; look elsewhere."""
+        """Forget the view of a room that was left, or of a closed talk; turn to another view."""
         if view.room is not None:
             self.people.left(view.room)
         self.book.close(view)
@@ -427,10 +433,14 @@ class Conversation(Listener):
         else:
             self.tell(f"you left {view.shown}; /join another")
 
-    # Coming into a room: the past, then who is there, then what happens
+    # Coming into a room: its past, its people, then new events
 
     def _enter(self, view: View, room: str, before: int | None, also: Sequence[Line] = ()) -> None:
-        """Have what happens wait for the past of a room, and for who is there."""
+        """Ask for the past and the people of a room, and hold new lines until they come.
+
+        :param before: the id before which the past ends; None for the newest events.
+        :param also: lines to print after the people.
+        """
         view.entered = True
         self._paper.hold()
         self._arriving += 1
@@ -462,7 +472,7 @@ class Conversation(Listener):
         self.people.all_in(who.room, [person.name for person in who.people])
 
     def _missing(self, who: messages.WhoIs) -> None:
-        """Name those who are not there any more, though nobody has seen them leave."""
+        """Report the people who are gone from a room without an event."""
         before = self.people.there(who.room)
         self._there(who)
         if who.count > len(who.people) or not self.settings.joins:
@@ -476,7 +486,7 @@ class Conversation(Listener):
 
     def _release(self, at_once: bool = False) -> None:
         if at_once or not (self._arriving or self._catching_up):
-            # Only now it is known under which names those are who are ignored.
+            # Only now are the names of the ignored people up to date.
             above = []
             for view, events, lines in self._above:
                 past = self._seen(events)
@@ -488,7 +498,7 @@ class Conversation(Listener):
             self._heading = []
 
     def _is_new(self, id: int) -> bool:
-        """Tell whether something was not known yet, and note that it is now."""
+        """Tell whether an event is not known yet, and remember its id."""
         if id in self._known:
             return False
         self._known[id] = None
@@ -499,7 +509,7 @@ class Conversation(Listener):
     # Leaving
 
     def quit(self, text: str) -> None:
-        """Leave when all is stored; the second time, leave at once."""
+        """Leave the chat once all talk is stored; at a second call, end at once."""
         if self.leaving:
             self.session.stop()
             self.end(1 if self.session.unstored else 0)
@@ -512,7 +522,7 @@ class Conversation(Listener):
         self._desk.refresh()
 
     def end(self, status: int, why: str | None = None) -> None:
-        """End; the first to say so decides the status."""
+        """End the conversation; the first call decides the status."""
         if self._status is None:
             self._status, self._why = status, why
             if self._opened:

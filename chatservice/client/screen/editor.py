@@ -1,6 +1,6 @@
-"""The line that is typed, with what stands around it: prompt_toolkit's application.
+"""The typed line and the rows around it, drawn by an application of prompt_toolkit.
 
-It takes the last rows of the terminal: what is not sent yet, the line, and the status below it.
+It takes the last rows of the terminal: the unsent lines, the typed line, and the status line.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ from chatservice.text.layout import width
 from chatservice.text.sanitising import safe
 
 EDGE: Final = 10
-"""One in so many columns is left empty at the edge. So what is drawn still fits when the terminal
-gets a little narrower, and is where it was."""
+"""One in so many columns is left empty at the right edge, so that the drawing still fits, and stays
+in place, when the terminal gets a little narrower."""
 
 
 _BEFORE_WORD: Final = "@(\"'#/"
@@ -67,14 +67,14 @@ _BEFORE_WORD: Final = "@(\"'#/"
 
 LINES_MOST: Final = 5
 CHARACTERS_MOST: Final = 2000
-"""More than that, if it is pasted, is shown and asked about before it is sent."""
+"""Above one of these limits, the client asks before it sends a pasted text."""
 
 SHOWN: Final = 3
-"""So many of the lines that were pasted are shown."""
+"""The number of pasted lines, or of unsent lines, that are shown."""
 
 
 class _Typed(FileHistory):
-    """The lines typed before, in a file that need not be writable."""
+    """The history of typed lines, in a file that need not be writable."""
 
     def store_string(self, string: str) -> None:
         """See :class:`History`."""
@@ -83,9 +83,9 @@ class _Typed(FileHistory):
 
 
 class Editor:
-    """The line that is typed.
+    """Draws the typed line at the foot of the terminal, and edits it.
 
-    :param history: the file of what was typed before; None to remember that for this time alone.
+    :param history: the file of earlier typed lines; None to keep them only in this process.
     :param input: the keyboard, if it is not the standard input.
     :param output: the screen, if it is not the standard output.
     """
@@ -114,7 +114,7 @@ class Editor:
             history=remembered,
             multiline=False,
         )
-        # NO_COLOR and the like.
+        # Variables such as NO_COLOR.
         depth = ColorDepth.from_env() or self._output.get_default_color_depth()
         self._style = style_for(depth)
         self.app = Drawing(
@@ -125,7 +125,7 @@ class Editor:
             include_default_pygments_style=False,
             erase_when_done=True,
             refresh_interval=1.0,
-            # Printed lines wait for it, to be written in one piece with it.
+            # Printed lines are written together with the next drawing, and wait for it.
             max_render_postpone_time=None,
             input=input or create_input(),
             output=self._output,
@@ -194,7 +194,7 @@ class Editor:
         return [("", "\n".join(cut))] if cut else []
 
     def _keys(self) -> KeyBindings:
-        """Bind the keys that mean something of their own; all others are as in Emacs."""
+        """Bind the client's own keys; all others work as in Emacs."""
         keys = KeyBindings()
         editing = has_focus(self._buffer)
         empty = Condition(lambda: not self._buffer.text)
@@ -222,7 +222,7 @@ class Editor:
     # Drawing
 
     def open(self, screen: Screen) -> Deferred[None]:
-        """Take the terminal; fires when it is given back, as it was."""
+        """Take over the terminal; fires when it is restored."""
         self._screen = self._completing.screen = screen
         self._output.gone = screen.hung_up
         self.app.key_processor.after_key_press += lambda _: screen.touched()
@@ -239,13 +239,13 @@ class Editor:
         self._screen.hung_up()
 
     def _begun(self) -> None:
-        # Where there are rows below it, tmux moves the rows above out of reach when it folds them.
+        # Begin at the foot: with rows below the line, tmux moves rows that it folds out of reach.
         self._output.cursor_goto(self._output.get_size().rows, 1)
         if self._closing:
             self.app.exit()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self._closing = True
         if self.app.is_running and not self.app.is_done:
             self.app.exit()
@@ -256,7 +256,7 @@ class Editor:
         return self._output.get_size().columns
 
     def show(self, text: Text, ring: bool) -> None:
-        """Print lines above the line that is typed."""
+        """Print lines above the typed line, and ring the bell if asked to."""
         self._begin()
         shown = FormattedText(text)
         print_formatted_text(self._output, shown, self._style, color_depth=self.app.color_depth)
@@ -265,13 +265,13 @@ class Editor:
         self._go_on()
 
     def turn(self) -> None:
-        """Let all scroll out, and go on at the foot."""
+        """Scroll everything off the screen, and go on at the foot."""
         self._begin()
         self._output.write_raw("\n" * (self._output.get_size().rows - 1))
         self._go_on()
 
     def _begin(self) -> None:
-        # As run_in_terminal() does, but that has the terminal echo what is typed meanwhile.
+        # Like run_in_terminal(), but without letting the terminal echo keys meanwhile.
         self._output.hold()
         self.app.erase()
 
@@ -282,11 +282,11 @@ class Editor:
             self._output.release()
 
     def refresh(self) -> None:
-        """Draw anew what has changed around the line."""
+        """Redraw the rows around the typed line."""
         self.app.invalidate()
 
     def prompt(self, words: str = PROMPT) -> None:
-        """Show other words in front of the line."""
+        """Show a prompt in front of the typed line."""
         self._prompt = words
         self._folding.margin = len(words)
         self.app.invalidate()
@@ -294,7 +294,7 @@ class Editor:
     # Typing
 
     def _enter(self) -> None:
-        """Empty the line, whatever comes of it: what can't be done is mended with the key Up."""
+        """Empty the line, and pass its text on; the key Up brings it back for correction."""
         text = self._buffer.text
         if self._prompt == PROMPT and text.strip():
             self._buffer.append_to_history()
@@ -302,8 +302,8 @@ class Editor:
         self._screen.typed(text)
 
     def _paste(self, text: str) -> None:
-        """Insert what is pasted, or ask about it if it is long."""
-        # Terminals differ in what they make of the end of a line.
+        """Insert a pasted text, or ask before sending it if it is long."""
+        # Terminals differ in the line ends that they paste.
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         document = self._buffer.document
         whole = f"{document.text_before_cursor}{text}{document.text_after_cursor}"
@@ -328,17 +328,17 @@ class Editor:
 
 
 def lines_of(text: str) -> list[str]:
-    """Take a text apart, as it would be said; blank lines don't count."""
+    """Split a text into the lines that would be said, without blank ones."""
     return [line for line in map(safe, text.replace("\r", "\n").split("\n")) if line]
 
 
 def is_long(text: str) -> bool:
-    """Tell whether it is better to ask before this is sent."""
+    """Tell whether a pasted text is so long that the client asks before sending it."""
     return len(lines_of(text)) > LINES_MOST or len(text) > CHARACTERS_MOST
 
 
 def preview(lines: list[str], columns: int) -> list[str]:
-    """Show what was pasted: how much it is, and how it begins."""
+    """Return the size and the first lines of a pasted text, to show."""
     characters = sum(map(len, lines))
     shown = [f"  {clip(line, 0, max(8, columns - 5)).rstrip()}" for line in lines[:SHOWN]]
     if len(lines) > SHOWN:
@@ -347,7 +347,7 @@ def preview(lines: list[str], columns: int) -> list[str]:
 
 
 class Completing(Completer):
-    """Completes commands and what they take, rooms, and names: also in the middle of a line."""
+    """Completes commands and their words, rooms, and names, also in the middle of a line."""
 
     screen: Screen
 
@@ -390,10 +390,10 @@ class Completing(Completer):
 def _offered(
     word: str, offers: Iterable[str], behind: str = "", sign: str = ""
 ) -> Iterable[Completion]:
-    """Offer what a word may be the beginning of.
+    """Yield the offers that begin with the typed word, as completions.
 
-    :param behind: stands behind it then.
-    :param sign: what it is shown with, and may have been typed with.
+    :param behind: the text to insert after the completed word.
+    :param sign: the sign to show before each offer, which may have been typed.
     """
     begun = word.lstrip(_BEFORE_WORD)
     for offer in offers:

@@ -1,4 +1,4 @@
-"""Whether somebody's name is in what somebody else says, and where."""
+"""Mentions: finds a name, as a word, in somebody's text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from chatservice.text.characters import scripts
 _UNSPACED: Final = frozenset(
     ("Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii")
 )
-"""Scripts without spaces between words: a name may be anywhere in a text."""
+"""Scripts without spaces between words, where a name counts anywhere in a text."""
 
 _JOINS: Final = frozenset("-\u2010\u2011.@+~&=")
-"""Signs that make one word, perhaps another name, of the letters on both sides."""
+"""Signs that join the letters on both sides to one word, maybe another name."""
 
 _ADDRESS: Final = re.compile(r"(?:[a-z]{2,12}://|www\.)[!-~]+", re.IGNORECASE)
 
@@ -25,23 +25,23 @@ _PARTICLES: Final = re.compile(
     "(?:이|님|씨|군|양|아|야|가|은|는|을|를|와|과|랑|의|도|만|에|에서|에게|에게서|께|께서|한테|한테서"
     "|로|으로|부터|까지|처럼|보다|밖에|마저|조차|라고|라도|나|하고|여|요|네|들){1,4}"
 )
-"""Endings that Korean writes onto a name: titles, and particles that tell its part."""
+"""Endings that Korean writes onto a name: titles, and particles of grammar."""
 
 _HANGUL_RUN: Final = re.compile("[가-힣]+")
 
 _SYLLABLES_LEAST: Final = 2
-"""Of a name that can be told from other words when something is written onto it."""
+"""Characters of a name, at least, for it to be recognised with a Korean ending."""
 
 
 def mentions(text: str, name: str) -> list[tuple[int, int]]:
-    """Find a name in a text, as a word: compared as names are, whatever the case.
+    """Find each place of a name in a text, as a word, regardless of case.
 
-    :return: where it begins and ends, each time.
+    :return: pairs of the beginning and the end of each place.
     """
     wanted = names.key(name)
     if not wanted or (len(text) <= names.KEYED_MOST and wanted not in names.key(text)):
         return []
-    # Folded text may be longer or shorter, so each character is noted with its place.
+    # Folded text may be longer or shorter, so the place of each character is kept.
     folded = ""
     places: list[int | None] = []
     place = 0
@@ -83,12 +83,12 @@ def _is_word(text: str, start: int, end: int) -> bool:
 
 
 def _is_joined(beside: str) -> bool:
-    """Tell whether a word goes on, by the two characters beside it, the nearer one first."""
+    """Tell whether a word goes on into the two characters beside it, the nearer one first."""
     return len(beside) > 1 and beside[0] in _JOINS and _is_letter(beside[1])
 
 
 def _is_in_korean(text: str, start: int, end: int) -> bool:
-    """Tell whether what is written onto a name is Korean, and no part of it."""
+    """Tell whether a name is followed by a Korean ending only."""
     written = _HANGUL_RUN.match(text, end)
     return (
         written is not None
@@ -99,7 +99,7 @@ def _is_in_korean(text: str, start: int, end: int) -> bool:
 
 
 def _in_word(one: str, other: str) -> bool:
-    """Tell whether two characters that stand together belong to one word."""
+    """Tell whether two adjacent characters belong to one word."""
     if not (_is_letter(one) and _is_letter(other)):
         return False
     return scripts(one).isdisjoint(_UNSPACED) and scripts(other).isdisjoint(_UNSPACED)

@@ -1,11 +1,11 @@
-"""The terminal, as prompt_toolkit draws on it: all of a change at once, and where it is by now.
+"""The terminal for prompt_toolkit: each change drawn at once, and in place after a resize.
 
-Most terminals fold rows that are too long for them when they get narrower, and take the cursor
-along. Whoever goes up as many rows as were drawn misses the first of them, and leaves them there.
+Most terminals that get narrower fold rows that are too long, and move the cursor with them. So the
+last drawing may have more rows now; erasing too few would leave its first rows on the screen.
 
-prompt_toolkit folds the line that is typed at the edge. There it loses a mark, and it expects fewer
-rows than it needs if wide characters leave a column empty. So such columns are filled with a space,
-which is shown and not sent.
+prompt_toolkit folds the typed line at the edge. It loses a combining mark there, and it expects too
+few rows if a wide character leaves a column empty. So such columns are filled with a space, which
+is shown and not sent.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from prompt_toolkit.styles import BaseStyle, Style
 from prompt_toolkit.utils import get_cwidth
 
 QUIET: Final = "#767676"
-"""A grey whose contrast is 4.5 to black and to white, for what is not to be read first."""
+"""A grey whose contrast is 4.5 to black and to white, for less important text."""
 
 _CUTS: Final = ("XTERM_VERSION", "STY")
-"""Variables of xterm and of GNU screen, which cut rows instead."""
+"""Environment variables of xterm and of GNU screen, which cut long rows instead."""
 
 _CUTTING: Final = ("linux", "rxvt")
-"""Beginnings of ``TERM`` where rows are cut, too."""
+"""Beginnings of ``TERM`` for terminals that cut long rows, too."""
 
 
 class Output(Vt100_Output):
-    """A terminal that is not asked where its cursor is.
+    """A terminal that is never asked for the position of its cursor.
 
-    All is drawn relative to the line that is typed, so that need not be known; and an answer that
-    comes late, over a slow connection, would be taken for something typed.
+    All is drawn relative to the typed line, so the position is not needed. An answer that comes
+    late, over a slow connection, would be taken for typed text.
 
-    :ivar gone: is called, once, when nothing can be written any more.
+    :ivar gone: is called once, when writing to the terminal fails.
     """
 
     gone: Callable[[], None] | None = None
@@ -53,23 +53,23 @@ class Output(Vt100_Output):
 
     @property
     def responds_to_cpr(self) -> bool:
-        """Tell that the cursor's position is not to be asked for."""
+        """Whether to ask for the position of the cursor: never."""
         return False
 
     def erase_down(self) -> None:
         """See :class:`Vt100_Output`.
 
-        It is begun a column further on: tmux takes it for all of the screen in the first row, and
-        keeps what was there among what has scrolled out.
+        Erase from one column further on: in the first column of the screen, tmux takes this for
+        erasing the whole screen, and keeps the old screen in its history.
         """
         self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
 
     def hold(self) -> None:
-        """Write nothing until :meth:`release`, and then all of it: nobody sees it half done."""
+        """Hold all output until :meth:`release`, so that each change appears whole."""
         self._held = True
 
     def release(self) -> None:
-        """Write what was held."""
+        """Write the output that was held."""
         self._held = False
         self.flush()
 
@@ -92,7 +92,7 @@ def standard_output() -> Output:
 
 
 def style_for(depth: ColorDepth) -> BaseStyle:
-    """Return what the classes look like, with so many colours."""
+    """Return the look of each style class, for the colours of a terminal."""
     many = depth in (ColorDepth.DEPTH_8_BIT, ColorDepth.DEPTH_24_BIT)
     quiet = QUIET if many else "dim"
     bar = "bg:#3a3a3a #d0d0d0" if many else "reverse"
@@ -118,13 +118,13 @@ def style_for(depth: ColorDepth) -> BaseStyle:
 
 
 class Drawing(Application[None]):
-    """An application that finds itself again when the size of the terminal has changed."""
+    """An application that erases its old drawing after a change of the terminal's size."""
 
     folded = False
-    """Whether the terminal folds what it has no room for."""
+    """Whether the terminal folds rows that are too long."""
 
     def erase(self) -> None:
-        """Take away what was drawn, wherever that is by now."""
+        """Erase the last drawing, even if the terminal has folded its rows since."""
         screen = self.renderer.last_rendered_screen
         if self.folded and screen is not None:
             cursor = self.renderer._cursor_pos
@@ -134,9 +134,9 @@ class Drawing(Application[None]):
         self.renderer.erase(leave_alternate_screen=False)
 
     def find(self) -> None:
-        """Erase what was drawn for another size of the terminal.
+        """Erase the last drawing if it was for another size of the terminal.
 
-        Something else than the signal that tells of a new size may be the first to draw again.
+        A drawing may come before the signal of the new size.
         """
         if self.renderer._last_size not in (None, self.output.get_size()):
             self.erase()
@@ -147,14 +147,14 @@ class Drawing(Application[None]):
 
 
 def _widths(row: Mapping[int, Char]) -> list[int]:
-    """List how many columns each character of a row has, up to the last that was drawn."""
+    """List the width of each character of a row, up to the last drawn one."""
     drawn = [x for x, cell in row.items() if cell.char.strip() or cell.style]
     cells = (row.get(x) for x in range(max(drawn, default=-1) + 1))
     return [width for width in (1 if cell is None else cell.width for cell in cells) if width]
 
 
 def folds(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal folds rows when it gets narrower, as far as one can know."""
+    """Tell, from the environment, whether the terminal folds rows when it gets narrower."""
     if "TMUX" in environ:
         return True
     cuts = any(name in environ for name in _CUTS)
@@ -162,18 +162,18 @@ def folds(environ: Mapping[str, str]) -> bool:
 
 
 def rows_above(rows: Sequence[Sequence[int]], x: int, columns: int) -> int:
-    """Count the rows above the cursor once all is folded.
+    """Count the rows above the cursor after the terminal has folded them.
 
-    :param rows: how many columns each character has, in each row up to that of the cursor.
-    :param x: in which column of the last of them the cursor is.
-    :param columns: how wide the terminal is now.
+    :param rows: the width of each character, for each row down to that of the cursor.
+    :param x: the column of the cursor in the last row.
+    :param columns: the width of the terminal now.
     """
     *above, last = rows
     return sum(_row_of(row, sum(row), columns) + 1 for row in above) + _row_of(last, x, columns)
 
 
 def _row_of(row: Sequence[int], x: int, columns: int) -> int:
-    """Return in which of its parts a column of a row is; behind its end, it is the last part."""
+    """Return the number of the part of a folded row that has a column; past the end, the last."""
     part = used = place = 0
     for width in row:
         if used + width > columns:
@@ -186,9 +186,9 @@ def _row_of(row: Sequence[int], x: int, columns: int) -> int:
 
 
 class Folding(Processor):
-    """Fills what would stay empty at the edge.
+    """Fills columns that would stay empty at the right edge with spaces.
 
-    :param margin: columns in front of each row.
+    :param margin: the columns in front of each row.
     """
 
     def __init__(self, margin: int) -> None:
@@ -199,7 +199,7 @@ class Folding(Processor):
         room = transformation_input.width - self.margin
         fragments = explode_text_fragments(transformation_input.fragments)
         shown: StyleAndTextTuples = []
-        filled: list[int] = []  # Before which characters of the line there is a space.
+        filled: list[int] = []  # The places of the characters that have a space before them.
         used = 0
         for place, fragment in enumerate(fragments):
             columns = get_cwidth(fragment[1])
@@ -224,6 +224,6 @@ class Folding(Processor):
 
     @staticmethod
     def _source(filled: list[int], display: int) -> int:
-        """Return the place in the line of a place in what is shown."""
+        """Return the place in the line for a place in the shown text."""
         spaces = sum(place + number < display for number, place in enumerate(filled))
         return display - spaces

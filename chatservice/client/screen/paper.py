@@ -1,4 +1,4 @@
-"""Printing above the line that is typed: in order, once, and many lines at a time."""
+"""Printing above the typed line: in order, once, and many lines at a time."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from chatservice.client.stored.state import Settings
 from chatservice.clock import Timer
 
 PAUSE: Final = 1 / 30
-"""Seconds from one print to the next, at least: nobody reads faster, and the line that is typed
-is drawn anew each time."""
+"""Seconds between two prints, at least: nobody reads faster, and each print redraws the typed
+line."""
 
 AT_ONCE: Final = 500
-"""Lines of one print; with more, what is typed would wait."""
+"""Lines of one print at most; with more, typing would lag."""
 
 PROMPT: Final = "> "
 
 HELD_MOST: Final = 5000
-"""Lines that wait for what is to stand above them."""
+"""Lines that may be held until the lines above them are known; with more, all are printed."""
 
 
 class Desk(Protocol):
-    """A place to read and type: a terminal, with or without a line that is drawn.
+    """The interface of a terminal, with or without a drawn line.
 
-    :ivar echoes: whether what was typed stays where it was typed, and all that is printed does too:
-        then there is one view of all.
+    :ivar echoes: whether typed and printed lines stay where they are, one below another, so that
+        there is only one view, of all.
     """
 
     echoes: bool
 
     @property
     def columns(self) -> int | None:
-        """Return how wide it is; None if it folds lines itself."""
+        """The width of the terminal; None if it folds lines itself."""
 
     def show(self, text: Text, ring: bool) -> None:
         """Print lines, and ring the bell."""
 
     def turn(self) -> None:
-        """Go on at the foot of an empty screen; what was on it has scrolled out."""
+        """Scroll everything off the screen, and go on at the foot."""
 
     def refresh(self) -> None:
-        """Draw anew what has changed around the line that is typed."""
+        """Redraw the rows around the typed line."""
 
     def prompt(self, words: str = PROMPT) -> None:
-        """Show other words in front of that line."""
+        """Show a prompt in front of the typed line."""
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
 
 
 class Paper:
-    """Collects lines, and has them printed."""
+    """Collects lines, and prints them on a desk, at intervals."""
 
     def __init__(self, reactor: Any, desk: Desk, settings: Settings) -> None:
         self._reactor = reactor
@@ -68,7 +68,7 @@ class Paper:
         self._weight = Weight.NONE
 
     def put(self, *lines: Line) -> None:
-        """Print lines soon, behind all others; hold them if something has to come first."""
+        """Append lines, to be printed soon, or after :meth:`release` while lines are held."""
         if self._held is not None:
             self._held += lines
             if len(self._held) > HELD_MOST:
@@ -77,18 +77,18 @@ class Paper:
             self._append(lines)
 
     def call(self, weight: Weight) -> None:
-        """Ring the bell with the next print, if somebody wants it for something of this weight."""
+        """Ring the bell with the next print, if the settings say so for this weight."""
         self._weight = max(self._weight, weight)
         if self._held is None:
             self._print_soon()
 
     def hold(self) -> None:
-        """Hold all lines that are put from now on."""
+        """Hold all lines that are put from now on, until :meth:`release`."""
         if self._held is None:
             self._held = []
 
     def release(self, first: Iterable[Line] = ()) -> None:
-        """Print these lines, and behind them those that were held."""
+        """Print these lines, then the lines that were held."""
         held, self._held = self._held or [], None
         self._append((*first, *held))
 
@@ -102,12 +102,12 @@ class Paper:
             self._soon.start(max(0, self._printed + PAUSE - self._reactor.seconds()))
 
     def turn(self) -> None:
-        """Print all that waits now; what comes is printed on an empty screen."""
+        """Print all lines that wait, then go on with an empty screen."""
         self.flush()
         self._desk.turn()
 
     def flush(self) -> None:
-        """Print all that waits, now."""
+        """Print all lines that wait, also those held, now."""
         self.release()
         while self._lines:
             self._print()
@@ -127,7 +127,7 @@ class Paper:
             self._soon.start(0)
 
     def _dated(self, line: Line) -> Iterable[Line]:
-        """Give the line, below that of its day if it is the first of it."""
+        """Yield the line, after a rule with the date if it is the first line of a day."""
         if line.at is not None:
             of = self._times.local(line.at).date()
             if of != (self._day or self._times.local(datetime.now(timezone.utc)).date()):

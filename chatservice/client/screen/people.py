@@ -1,4 +1,4 @@
-"""The people one could mean, as far as this client knows, and those one does not want to see."""
+"""The people that this client knows of, and the people that its user ignores."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from chatservice import messages
 from chatservice.text import names
 
 MOST_HEARD: Final = 1000
-"""So many people are remembered whose words were read."""
+"""The number of people remembered as heard."""
 
 
 IGNORED_MOST: Final = 100
-"""So many people may be ignored."""
+"""The number of people who may be ignored."""
 
 FORMER_MOST: Final = 20
-"""So many names that somebody had before are known, by which they are ignored in the past."""
+"""The number of former names kept for an ignored person, to hide their past lines."""
 
 _PERSONAL: Final = ("said", "did", "private")
 
 Former = Mapping[str, int]
-"""Names that somebody had, each with the id of the event up to which that was."""
+"""The former names of a person, each with the id of the event that ended it."""
 
 
 class People:
-    """The people one could mean, those first who were heard last."""
+    """The people known in each room, and the people heard, in the order of their last words."""
 
     def __init__(self) -> None:
         self._present: dict[str, dict[str, str]] = {}
         self._heard: dict[str, str] = {}
 
     def hear(self, event: messages.Event) -> None:
-        """Note the people of an event."""
+        """Update the people from an event."""
         room = event.room or ""
         if event.type in ("said", "did", "private", "topic") and event.author:
             self.heard(event.author)
@@ -47,7 +47,7 @@ class People:
             self.renamed(event.author, event.name)
 
     def heard(self, name: str) -> None:
-        """Put somebody first."""
+        """Put a person first among the people heard."""
         key = names.key(name)
         self._heard.pop(key, None)
         self._heard[key] = name
@@ -55,17 +55,17 @@ class People:
             del self._heard[next(iter(self._heard))]
 
     def came(self, room: str, people: Iterable[str]) -> None:
-        """Note people who are in a room."""
+        """Add people to a room."""
         self._present.setdefault(room, {}).update((names.key(name), name) for name in people)
 
     def went(self, room: str, people: Iterable[str]) -> None:
-        """Note people who are not there any more."""
+        """Remove people from a room."""
         there = self._present.get(room, {})
         for name in people:
             there.pop(names.key(name), None)
 
     def renamed(self, old: str, new: str) -> None:
-        """Note that somebody is called by another name, wherever they are."""
+        """Change the name of a person, in all rooms."""
         key = names.key(old)
         for there in self._present.values():
             if there.pop(key, None) is not None:
@@ -74,11 +74,11 @@ class People:
             self.heard(new)
 
     def all_in(self, room: str, people: Iterable[str]) -> None:
-        """Note that these people are in a room, and no others."""
+        """Replace the people of a room by these."""
         self._present[room] = {names.key(name): name for name in people}
 
     def left(self, room: str) -> None:
-        """Forget the people of a room that one is not in any more."""
+        """Forget the people of a room that the user has left."""
         self._present.pop(room, None)
 
     def knows(self, room: str) -> bool:
@@ -86,14 +86,14 @@ class People:
         return room in self._present
 
     def there(self, room: str | None) -> list[str]:
-        """List whom one could speak to in a room: those who were heard last come first."""
+        """List the people in a room: those heard, last first, then the others by name."""
         present = self._present.get(room or "", {})
         spoke = [name for key, name in reversed(self._heard.items()) if key in present]
         silent = [name for key, name in present.items() if key not in self._heard]
         return spoke + sorted(silent, key=str.casefold)
 
     def known(self, room: str | None) -> list[str]:
-        """List whom one could write to: those of a room first, then those of others."""
+        """List all people known: those in a room first, then all others."""
         here = self.there(room)
         seen = set(map(names.key, here))
         others = dict(reversed(self._heard.items()))
@@ -103,10 +103,10 @@ class People:
 
 
 class Ignoring:
-    """People, by their names; it follows a change of name, and lasts when they leave.
+    """The ignored people, by name; an ignore follows a change of name, and outlasts a leave.
 
-    :param ignored: their names, and those that each had before, from the times before.
-    :param keep: is called with the same when that changes.
+    :param ignored: the people ignored in earlier runs, with their former names.
+    :param keep: is called with the ignored people when they change.
     """
 
     def __init__(
@@ -119,11 +119,11 @@ class Ignoring:
 
     @property
     def names(self) -> Sequence[str]:
-        """List them, as one would look for them."""
+        """The names of the ignored people, in alphabetical order."""
         return sorted(self._people, key=str.casefold)
 
     def ignore(self, name: str) -> bool:
-        """Show no more of somebody; return whether that is possible."""
+        """Ignore a person; return False if too many are ignored already."""
         if self._called(name) is None:
             if len(self._people) >= IGNORED_MOST:
                 return False
@@ -132,7 +132,7 @@ class Ignoring:
         return True
 
     def heed(self, name: str) -> str | None:
-        """Show somebody again; return the name that they have, None if they are not ignored."""
+        """Stop ignoring a person; return their name, or None if they were not ignored."""
         heeded = self._called(name)
         if heeded is not None:
             del self._people[heeded]
@@ -140,9 +140,9 @@ class Ignoring:
         return heeded
 
     def renamed(self, old: str, new: str, id: int) -> None:
-        """Follow a change of name.
+        """Follow an ignored person to a new name.
 
-        :param id: of the event.
+        :param id: the id of the event of the change.
         """
         called = self._called(old)
         if called is not None:
@@ -153,7 +153,7 @@ class Ignoring:
             self._changed()
 
     def hides(self, event: messages.Event) -> bool:
-        """Tell whether an event is not to be seen."""
+        """Tell whether an event is by an ignored person, and so is not shown."""
         if event.type not in _PERSONAL or not self._until:
             return False
         return event.id <= self._until.get(names.key(event.author or ""), 0)
@@ -167,7 +167,7 @@ class Ignoring:
         self._keep({name: dict(former) for name, former in self._people.items()})
 
     def _look_up(self) -> None:
-        """Note for each name up to which event it is ignored."""
+        """Compute, for each name, the id of the last event in which it is ignored."""
         self._until.clear()
         for name, former in self._people.items():
             for called, until in (*former.items(), (name, math.inf)):

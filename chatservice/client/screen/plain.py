@@ -1,4 +1,4 @@
-"""A terminal that can do nothing but print: it has lines edited, and edits none itself."""
+"""A terminal that only prints, where the system edits the typed line (``--plain``)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from chatservice.text.sanitising import decode, edited
 
 @implementer(IHalfCloseableProtocol)
 class Plain(LineReceiver):
-    """Lines from the standard input, and to the standard output, without a single escape.
+    """Reads lines from the standard input, and prints lines without escape sequences.
 
-    While the output is full, nothing more is read from the server.
+    While the output is full, nothing is read from the server.
 
-    :param attach: joins it to the standard streams.
+    :param attach: connects the protocol to the standard streams.
     """
 
     delimiter = b"\n"
@@ -43,14 +43,14 @@ class Plain(LineReceiver):
         self._closed: Deferred[None] = Deferred()
 
     def open(self, screen: Screen) -> Deferred[None]:
-        """Begin to read; fires when all is written."""
+        """Begin to read typed lines; fires at the end, when all output is written."""
         self._screen = screen
         self._attach(self, reactor=self._reactor)
         self.transport.registerProducer(screen.session, True)
         return self._closed
 
     def close(self) -> None:
-        """Write what there is to write, and end."""
+        """Write the remaining output, and close the streams."""
         if not self._closing:
             self._closing = True
             self.transport.unregisterProducer()
@@ -61,35 +61,35 @@ class Plain(LineReceiver):
         self.transport.write(("".join(part for _, part in text) + "\a" * ring).encode())
 
     def turn(self) -> None:
-        """Go on below: there is no other page."""
+        """Do nothing: lines are only ever printed below the last one."""
 
     def refresh(self) -> None:
-        """Draw nothing: nothing stands around the line."""
+        """Do nothing: nothing is drawn around the typed line."""
 
     def prompt(self, words: str = PROMPT) -> None:
-        """Ask for something other than what there is to say."""
+        """Print a prompt, unless it is the usual one."""
         if words != PROMPT:
             self.transport.write(words.encode())
 
     def lineReceived(self, line: bytes) -> None:
-        """Take a line."""
+        """Pass a typed line to the screen."""
         self._screen.typed(edited(decode(line.removesuffix(b"\r"))))
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Take nothing of it: no server would."""
+        """Tell the person that the line was too long, and drop it."""
         self._screen.tell("that line was too long, and is not said")
 
     def readConnectionLost(self) -> None:
-        """Leave: that was Ctrl-D."""
+        """Leave the chat, as Ctrl-D closed the input."""
         if not self._closing:
             self._screen.interrupt()
 
     def writeConnectionLost(self) -> None:
-        """End: nobody reads any more."""
+        """End the session, as the terminal is gone."""
         self._screen.hung_up()
         self.connectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note that all is written."""
+        """Report that all output is written."""
         if not self._closed.called:
             self._closed.callback(None)

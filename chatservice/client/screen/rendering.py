@@ -1,12 +1,11 @@
 """The look of events: the same marks as in the chat's own text view, with times and colours.
 
-``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private, ``#dev`` stands
-before what is of another room, and ``-- `` before all that is the service's own. When it was stands
-in front of that (:class:`Times`) once it is printed.
+``<ana> hi`` was said, ``* ana waves`` was done, ``[ana -> you] hi`` is private. ``#dev`` comes
+before a line of another room, and ``-- `` before a line of the service itself. The time
+(:class:`Times`) is put in front when the line is printed.
 
-Lines that are too long for the terminal are folded by columns (:func:`wrap`): with a hanging
-indent, between words. So nothing that somebody wrote ever stands at the beginning of a row, where
-it could be taken for a line of its own.
+Lines too long for the terminal are folded by columns (:func:`wrap`), between words, with a hanging
+indent. So no words of a person begin a row, where they could be taken for a line of their own.
 """
 
 from __future__ import annotations
@@ -31,25 +30,25 @@ from chatservice.text.listing import FACES, directed, directed_room, faces
 from chatservice.text.times import OFF, STAMPS
 
 Text = list[tuple[str, str]]
-"""Text to show: its parts, each behind its style."""
+"""Text to show: pairs of a style and a part of the text."""
 
 LEAST: Final = 8
-"""Columns that a row has behind its indent, however narrow the terminal is."""
+"""Columns that a row has after its indent, at least, on any terminal."""
 
-# An address is left whole, to be clicked and copied. It has no brackets and no spaces, so that it
-# can't look like the beginning of a line either.
+# An address is left whole, to be clicked and copied. Without brackets and spaces, it can't look
+# like the beginning of a line either.
 _ADDRESS: Final = re.compile(r"https?://[!#-;=?-Z\\^-z|~]+")
 
 LOCAL: Final = "local"
 """The zone of this machine."""
 
 UNKNOWN: Final = "[--:--] "
-"""In place of a time that can't be read."""
+"""The stamp in place of a time that can't be read."""
 
 MARK: Final = "-- "
 
 WIDE: Final = 60
-"""From so many columns on, a long line goes on below itself; on fewer, a little to the right."""
+"""The columns from which rows are indented to the text after the stamp; below, only a little."""
 
 NARROW_INDENT: Final = 2
 
@@ -75,30 +74,30 @@ black and to white (WCAG 2, success criterion 1.4.3)."""
 
 @lru_cache(maxsize=1000)
 def of_name(name: str) -> str:
-    """Return the style of a name, which is the same each time, on each screen."""
+    """Return the style of a name, the same each time and on each screen."""
     return f"fg:{PALETTE[zlib.crc32(names.key(name).encode()) % len(PALETTE)]}"
 
 
 class Weight(IntEnum):
-    """The reason that a line gives to call somebody."""
+    """The importance of a line, which decides whether it rings the bell."""
 
     NONE = 0
     TALK = 1
     MENTION = 2
 
     def rings(self, bell: Bell) -> bool:
-        """Tell whether the bell is to ring, by when somebody wants it to."""
+        """Tell whether this weight rings the bell under a setting of ``bell``."""
         return bell != "off" and self >= (Weight.TALK if bell == "all" else Weight.MENTION)
 
 
 class Line(NamedTuple):
     """A line to show.
 
-    :ivar fragments: what it looks like.
-    :ivar timed: it is of a time, and that stands in front of it.
-    :ivar at: the time; None if that is not known.
-    :ivar weight: whether it may ring the bell, and counts as unread.
-    :ivar id: of the event, if it is one.
+    :ivar fragments: the styled text.
+    :ivar timed: whether the line gets a time in front.
+    :ivar at: the time; None if it is not known.
+    :ivar weight: decides whether the line rings the bell and counts as unread.
+    :ivar id: the id of the event; 0 if the line is not an event.
     """
 
     fragments: Text
@@ -108,16 +107,17 @@ class Line(NamedTuple):
     id: int = 0
 
     def indent(self, columns: int, stamp: int) -> int:
-        """Return by how much its second row is indented.
+        """Return the indent of the second and later rows, in columns.
 
-        :param stamp: columns of the time in front of it.
+        :param columns: the width of the terminal.
+        :param stamp: the width of the time in front.
         """
         if not self.timed:
             return len(MARK)
         return max(stamp, NARROW_INDENT) if columns >= WIDE else NARROW_INDENT
 
     def elsewhere(self, room: str) -> Line:
-        """Return the same with the name of the room in front, as for one who is in another."""
+        """Return the line with the name of its room in front, for a view of other rooms."""
         first, *rest = self.fragments
         if first == (QUIET, MARK):
             return self._replace(fragments=[(QUIET, f"{MARK}#{directed_room(room)}: "), *rest])
@@ -125,25 +125,25 @@ class Line(NamedTuple):
 
 
 def notice(text: str) -> Line:
-    """Render what the service, or the client, has to say."""
+    """Render a sentence of the service, or of the client."""
     return Line([(QUIET, MARK), ("", text)])
 
 
 def rule(text: str) -> Line:
-    """Render what stands between two parts of the conversation."""
+    """Render a rule with a text, between two parts of the conversation."""
     return Line([(QUIET, f"-- {text} --")])
 
 
 def day(of: date) -> Line:
-    """Render the line above the first of a day."""
+    """Render the rule above the first line of a day."""
     return rule(f"{of:%A}, {of.day} {of:%B %Y}")
 
 
 def happened(event: messages.Event, me: str) -> Line | None:
     """Render an event.
 
-    :param me: one's own name.
-    :return: None if there is nothing to be shown.
+    :param me: the person's own name.
+    :return: None if the event is not shown.
     """
     author, text = event.author or "", event.text or ""
     weight = Weight.MENTION if mentions(text, me) else Weight.TALK
@@ -188,7 +188,7 @@ def _moved(event: messages.Event, text: str, me: str) -> Text | None:
 
 
 def _faces(people: Sequence[str], count: int) -> str:
-    """List names, and how many more there are of whom no name is known."""
+    """List names, and the number of people beyond those named."""
     more = max(count, len(people)) - min(len(people), FACES)
     if not more:
         return faces(people)
@@ -202,9 +202,10 @@ def _topic(text: str) -> Text:
 
 
 def sent(request: messages.Request, me: str, at: datetime, id: int = 0, to: str = "") -> Line:
-    """Render what one said oneself, once it is stored.
+    """Render the person's own talk, once it is stored.
 
-    :param to: to whom, if it was private.
+    :param me: the person's own name.
+    :param to: the name of the receiver, if the talk was private.
     """
     text = getattr(request, "text", "")
     if isinstance(request, messages.Private):
@@ -225,7 +226,7 @@ def _talk(type: str, author: str, text: str, me: str) -> Text:
 
 
 def _marked(text: str, me: str) -> Text:
-    """Render what somebody says, with one's own name in it marked."""
+    """Render somebody's words, with each mention of the person's own name marked."""
     words: Text = []
     place = 0
     for start, end in mentions(text, me):
@@ -239,15 +240,15 @@ def _line(at: datetime | None, words: Text, weight: Weight = Weight.NONE, id: in
 
 
 def counted(number: int, what: str = "line") -> str:
-    """Count lines, as one would say it."""
+    """Return a number with its noun: ``1 line``, ``2 lines``."""
     return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> list[Line]:
-    """Tell into which room one came, and who is there.
+    """Render the room that the person came into, the people in it, and its topic.
 
-    :param people: the others; maybe not all of them.
-    :param count: how many the others are.
+    :param people: the names of the others; maybe not all of them.
+    :param count: the number of the others.
     """
     company = f" with {_faces(people, count)}" if people else ": no one else yet"
     lines = [notice(f"you are in #{directed_room(room)}{company}")]
@@ -257,21 +258,21 @@ def where_one_is(room: str, people: Sequence[str], count: int, topic: str) -> li
 
 
 class Times(NamedTuple):
-    """Shows times as they are wanted, whatever times they are."""
+    """Formats times as the settings ask for, even times outside the calendar."""
 
     wanted: Settings
 
     def local(self, at: datetime) -> datetime:
-        """Turn a moment into one of the time zone, if there is such there."""
+        """Convert a time to the zone of the settings, unless it falls outside the calendar."""
         try:
             return at.astimezone(_zone(self.wanted.zone))
         except (ValueError, OverflowError, OSError):
-            return at  # The first year, or the last one, say.
+            return at  # For example, in the first or the last year.
 
     def stamp(self, at: datetime | None) -> str:
-        """Return what stands in front of what happened then.
+        """Return the stamp of a time, to put before a line; empty if stamps are off.
 
-        :param at: None if that can't be read.
+        :param at: None if the time can't be read.
         """
         if self.wanted.timestamps == OFF:
             return ""
@@ -279,7 +280,7 @@ class Times(NamedTuple):
 
 
 def zone_name(typed: str) -> str | None:
-    """Return the name of a time zone that somebody typed; None if there is no such."""
+    """Return the exact name of a time zone that was typed; None if there is no such zone."""
     return LOCAL if typed.lower() == LOCAL else _zones().get(typed.lower())
 
 
@@ -294,12 +295,12 @@ def _zone(name: str) -> tzinfo | None:
 
 
 def wrap(fragments: Text, columns: int, indent: int) -> Text:
-    """Lay a line out in rows.
+    """Fold a line into rows.
 
-    :param fragments: without an end of a line in them.
-    :param columns: how wide the terminal is.
-    :param indent: by how much all rows but the first are indented.
-    :return: the same with ends of lines between the rows; a space there is gone.
+    :param fragments: the line, without newlines.
+    :param columns: the width of the terminal.
+    :param indent: the columns by which all rows but the first are indented.
+    :return: the line with a newline between rows, in place of the spaces there.
     """
     text = "".join(part for _, part in fragments)
     if width(text) <= columns:
@@ -320,12 +321,12 @@ def wrap(fragments: Text, columns: int, indent: int) -> Text:
 
 
 def _starts(text: str, columns: int, indent: int) -> list[int]:
-    """Return where each row begins."""
+    """Return the place in the text at which each row begins."""
     room = columns - indent
     starts = [0]
     used = place = 0
     for word in _words(text):
-        # A word without room in a row of its own begins where it stands; an address is left whole.
+        # A word too long for a row is broken, and not moved to the next; an address is left whole.
         fits = width(word.rstrip(" ")) <= room or _ADDRESS.search(word)
         for part in [word] if fits else iter_graphemes(word):
             needed = width(part.rstrip(" "))
@@ -338,7 +339,7 @@ def _starts(text: str, columns: int, indent: int) -> list[int]:
 
 
 def _words(text: str) -> list[str]:
-    """Take a text apart where a row may end; it may behind an address, which may have no room."""
+    """Split a text at the places where a row may end, among them the end of each address."""
     spans = [found.span() for found in _ADDRESS.finditer(text)]
     within = {place for start, end in spans for place in range(start + 1, end)}
     behind = {end for _, end in spans}
@@ -357,5 +358,5 @@ def _words(text: str) -> list[str]:
 def _may_break(before: str, character: str) -> bool:
     if before == " " or (before == "-" and character.isalpha()):
         return True
-    # Scripts whose characters are two columns wide have no spaces between words, mostly.
+    # Most scripts whose characters are two columns wide have no spaces between words.
     return width(before) > 1 or (width(character) > 1 and character.isalpha())

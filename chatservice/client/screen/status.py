@@ -1,6 +1,6 @@
-"""The line below the line that is typed: where one is, what waits elsewhere, how the connection is.
+"""The status line below the typed line: the view, the unread lines elsewhere, the connection.
 
-It is shortened until it fits: words go before numbers do.
+The line is shortened until it fits; words are dropped before numbers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ STRONG: Final = "class:status class:status.strong"
 
 
 class Other(NamedTuple):
-    """A view where one is not now.
+    """A view other than the current one.
 
-    :ivar number: which one it is of all: the key that goes there.
-    :ivar label: as one would type it.
-    :ivar unread: how many lines of it were not seen.
+    :ivar number: its place among all views; up to 9, also its key.
+    :ivar label: the name as it is shown.
+    :ivar unread: the number of its unread lines.
     """
 
     number: int
@@ -41,13 +41,14 @@ def status(
     connection: Sequence[str],
     columns: int,
 ) -> Text:
-    """Render it in at most so many columns.
+    """Render the status line.
 
-    :param here: where goes what is typed.
-    :param crowd: how many are in that room; None if that is not known, or it is none.
+    :param here: the view to which typed lines go.
+    :param crowd: the number of people in that room; None if not known, or in a private talk.
     :param others: the other views.
-    :param unsent: own lines that are not stored yet, although they should be.
-    :param connection: how it is, see :func:`connected_as`.
+    :param unsent: the number of own lines that should be stored by now and are not.
+    :param connection: the state of the connection, see :func:`connected_as`.
+    :param columns: the width at most.
     """
     there = "" if crowd is None else people(crowd)
     late = f"{unsent} unsent" if unsent else ""
@@ -76,7 +77,11 @@ def status(
 
 
 def _listed(key: str, others: Sequence[Other], more: int = 0) -> Text:
-    """Render views, each with what brings one there; what calls for being looked at stands out."""
+    """Render views, each with its number; those with unread lines stand out.
+
+    :param key: the key to show before each number.
+    :param more: the number of views left out.
+    """
     parts = []
     for number, label, unread in others:
         shown = f"{key}{number} {label}{f' ({unread:,})' if unread else ''}"
@@ -92,18 +97,18 @@ def _joined(between: str, parts: Sequence[Text]) -> Text:
 
 
 def hint(text: str, columns: int) -> Text:
-    """Render something else in its place."""
+    """Render a hint in place of the status."""
     return [(BAR, f" {clip(text, 0, max(1, columns - 2))} ")]
 
 
 def connected_as(
     connected: bool, latency: float | None = None, pause: int | None = None
 ) -> tuple[str, str, str]:
-    """Tell how the connection is: in a sentence, in few words, in fewer.
+    """Return the state of the connection in three lengths: long, short, shortest.
 
-    :param connected: whether there is one, with a name.
-    :param latency: of the last ping, in seconds.
-    :param pause: seconds until it is tried again to connect; None if that is tried right now.
+    :param connected: whether there is a connection, and the server has welcomed.
+    :param latency: the latency of the last ping, in seconds.
+    :param pause: seconds until the next attempt to connect; None or 0 during an attempt.
     """
     if connected:
         if latency is None:

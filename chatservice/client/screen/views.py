@@ -1,4 +1,4 @@
-"""Rooms and private talks, each as one can look at it by itself."""
+"""The views of a person: each room and each private talk has its own."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from chatservice.text import names
 from chatservice.text.listing import directed
 
 KEPT: Final = 500
-"""So many lines of a view are kept."""
+"""The number of lines kept in a view."""
 
 MOST: Final = 1000
-"""So many views are known; the first is forgotten then."""
+"""The number of views kept; beyond that, the oldest is forgotten."""
 
 SHOWN: Final = 20
-"""So many lines are shown of what was there before, and all that are unread."""
+"""The number of earlier lines shown in a view, besides all unread ones."""
 
 
 @dataclass(eq=False)
 class View:
-    """A room that one is in, or a talk with one person.
+    """The view of a room, or of a private talk with one person.
 
-    :ivar label: as one would type it: ``#dev`` or ``bob``.
-    :ivar session: where an answer reaches who wrote last, and nobody else; None if not known.
-    :ivar by_name: one's own words go to whoever has the name.
-    :ivar lines: the last ones of it.
-    :ivar unread: how many of them were said and not seen.
-    :ivar came_at: when the last of these came.
-    :ivar entered: its past was asked for.
+    :ivar label: the name as it is typed: ``#dev`` or ``bob``.
+    :ivar session: the session of the person's last message, to answer it; None if not known.
+    :ivar by_name: whether own words go to the holder of the name, and not to that session.
+    :ivar lines: the last lines.
+    :ivar unread: the number of unread lines that somebody said.
+    :ivar came_at: the reactor's time of the last unread line.
+    :ivar entered: whether the past of the room was asked for.
     """
 
     label: str
@@ -49,16 +49,16 @@ class View:
 
     @property
     def shown(self) -> str:
-        """The label as it stands among other words."""
+        """The label, made safe to show among other words of any direction."""
         return directed(self.label)
 
     @property
     def heading(self) -> Line:
-        """The line above all others."""
+        """The rule that begins the view on the screen."""
         return rule(self.shown if self.room else f"private, with {self.shown}")
 
     def last(self) -> list[Line]:
-        """Return the last lines, with a rule above those that are unread."""
+        """Return the last lines, with a rule above the unread ones."""
         lines = list(self.lines)
         place, unread = len(lines), self.unread
         while unread and place:
@@ -71,7 +71,7 @@ class View:
 
 
 class Views:
-    """All views of one person: rooms first, then talks in the order in which they began."""
+    """All views of a person, rooms and private talks, in the order in which they began."""
 
     def __init__(self) -> None:
         self._views: dict[str, View] = {}
@@ -81,7 +81,7 @@ class Views:
         return self._view(f"#{room}", f"#{room}")
 
     def with_person(self, name: str) -> View:
-        """Return the talk with somebody, which begins if there is none yet."""
+        """Return the talk with a person; begin one if there is none."""
         return self._view(names.key(name), name)
 
     def _view(self, key: str, label: str) -> View:
@@ -92,11 +92,11 @@ class Views:
         return self._views[key]
 
     def found(self, name: str) -> View | None:
-        """Return the talk with somebody, if there is one."""
+        """Return the talk with a person; None if there is none."""
         return self._views.get(names.key(name))
 
     def renamed(self, old: str, new: str) -> None:
-        """Note that somebody is called by another name."""
+        """Give the talk with a person their new name."""
         view = self._views.get(names.key(old))
         if view is not None:
             view.label = new
@@ -109,9 +109,9 @@ class Views:
         self._views = {key: each for key, each in self._views.items() if each is not view}
 
     def among(self, rooms: Iterable[str]) -> list[View]:
-        """List the views there are.
+        """List the views of some rooms, then all talks.
 
-        :param rooms: the rooms that one is in.
+        :param rooms: the rooms that the person is in.
         """
         talks = [view for view in self._views.values() if view.room is None]
         return [*map(self.of_room, rooms), *talks]

@@ -1,4 +1,4 @@
-"""The parts of a session that outlive a connection: how far one has read, and the rooms."""
+"""The parts of a session that outlive a connection: the last id read, and the rooms."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from chatservice import messages
 from chatservice.clock import Timer
 
 PACE: Final = 1.0
-"""Seconds between two saves of the place when only ``since`` has changed."""
+"""Seconds between two saves of the place while only ``since`` changes."""
 
 
 class Remembered(NamedTuple):
-    """The place at which a session goes on, maybe in another process.
+    """The place at which a session resumes, maybe in another process.
 
     :ivar name: the last name of the session.
-    :ivar token: the secret of the session: its owner has the name.
-    :ivar journal: the journal that ``since`` is an id of.
+    :ivar token: the secret that resumes the session.
+    :ivar journal: the journal to which the id ``since`` belongs.
     :ivar since: the id of the last event that was given to the listener.
     """
 
@@ -31,9 +31,9 @@ class Remembered(NamedTuple):
 
 
 class Bookmark:
-    """The place of a session: each change is kept at once, that of ``since`` within a second.
+    """The place of a session, saved when it changes: at once, or for ``since`` within a second.
 
-    :ivar name: the name that the session has, or is to have.
+    :ivar name: the name of the session, or the one to ask for.
     :ivar place: None while there is no session.
     """
 
@@ -52,39 +52,39 @@ class Bookmark:
             self.name = remembered.name
 
     def hello(self, rooms: list[str] | None) -> messages.Hello:
-        """Return the hello, with the name and the place of the session as far as known."""
+        """Return the hello, with the name and place of the session if they are known."""
         known = {} if self.place is None else self.place._asdict()
         return messages.Hello(**{**known, "name": self.name, "rooms": rooms})
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Note the session that the server names, and where its stream begins."""
+        """Store the session of a welcome, and the id after which its events begin."""
         since, before = welcome.since, self.place
         if before is not None and before.journal == welcome.journal and welcome.resumed:
-            # After a gap, ids that were given once may be those of something else.
+            # After a gap, ids that were given before may belong to other events.
             since = since if welcome.gap else max(since, before.since)
         self._change(Remembered(welcome.name, welcome.token, welcome.journal, since))
 
     def renamed(self, name: str) -> None:
-        """Note the new name."""
+        """Store the new name of the session."""
         if self.place is not None:
             self._change(self.place._replace(name=name))
 
     def is_new(self, number: int) -> bool:
-        """Tell whether the event with this id was not given yet."""
+        """Tell whether the event with this id has not been given yet."""
         return self.place is None or number > self.place.since
 
     def reached(self, number: int) -> None:
-        """Note the highest id that was received."""
+        """Store the id of an event if it is the highest yet."""
         if self.place is not None and self.is_new(number):
             self._change(self.place._replace(since=number))
 
     def keep_soon(self) -> None:
-        """Keep the place within a second."""
+        """Save the place within a second."""
         if not self._soon.running:
             self._soon.start(PACE)
 
     def close(self) -> None:
-        """Keep the place now if it still waits to be kept."""
+        """Save the place now if a save is due."""
         if self._soon.running:
             self._keep_now()
 
@@ -102,11 +102,11 @@ class Bookmark:
 
 
 class RoomsSeen:
-    """Rooms by their names.
+    """The rooms of a session, by their names.
 
-    :param wanted: to be in from the beginning.
-    :ivar seen: in which one is.
-    :ivar heard_of: which there were when that was asked last.
+    :param wanted: the rooms to be in from the beginning.
+    :ivar seen: the rooms that the session is in.
+    :ivar heard_of: the names of all rooms in the last list from the server.
     """
 
     def __init__(self, wanted: Sequence[str]) -> None:
@@ -116,13 +116,13 @@ class RoomsSeen:
         self.heard_of: list[str] = []
 
     def to_be_in(self) -> list[str] | None:
-        """Give the rooms for a session that may have to begin anew; None for the first there is."""
+        """Return the rooms to ask for in a hello; None for the server's first room."""
         return list(self.seen) if self._welcomed else self._wanted or None
 
     def welcomed(self, welcome: messages.Welcome) -> list[messages.Join]:
-        """Note where one is; give the rooms to be joined still.
+        """Store the rooms of a welcome, and return a join for each wanted room that is missing.
 
-        A session that was there before this program may be in other rooms than are wanted.
+        A session that is older than this process may be in other rooms.
         """
         self.seen.clear()
         self.seen.update((room.room, room) for room in welcome.rooms)
@@ -132,7 +132,7 @@ class RoomsSeen:
         return [messages.Join(room=room) for room in self._wanted if room not in self.seen]
 
     def answered(self, reply: messages.Reply) -> None:
-        """Note what an answer says."""
+        """Update the rooms from an answer: a join, a leave, the people, or the list of rooms."""
         if isinstance(reply, messages.Ok) and reply.room is not None:
             if reply.to == messages.Join.type:
                 self.seen[reply.room] = messages.RoomSeen(
@@ -147,14 +147,14 @@ class RoomsSeen:
             self.seen.update((room.room, room) for room in reply.rooms if room.room in self.seen)
 
     def stored(self, talk: messages.Request) -> None:
-        """Note what one said oneself, if it is a topic."""
+        """Update the topic of a room if the stored talk of this session set it."""
         if isinstance(talk, messages.Topic):
             self._change(talk.room, topic=talk.text)
 
     def happened(self, event: messages.Event, own_name: str | None, live: bool) -> None:
-        """Note what happened.
+        """Update the topic, or the number of people, of the event's room.
 
-        :param live: it is not counted in what was said of the rooms before.
+        :param live: whether the number of people known so far lacks this event.
         """
         seen = self.seen.get(event.room or "")
         if seen is None:

@@ -1,4 +1,4 @@
-"""Connecting again and again, after pauses that grow; and why there is no connection."""
+"""Repeated connecting, with growing pauses; the reason for a missing connection."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from chatservice.clock import Timer
 
 
 class TalksTLS(Exception):
-    """The other side talks TLS, and this one does not."""
+    """The failure of a connection without TLS to a server that talks TLS."""
 
 
 FIRST_PAUSE: Final = 1.0
-"""Seconds until it is tried again to connect, and up to one more; pauses grow from there …"""
+"""Seconds before the first retry, and up to one more; pauses grow from there …"""
 
 LONGEST_PAUSE: Final = 60.0
 """… up to this, in seconds."""
 
 SHORT_PAUSE: Final = (0.1, 1.0)
-"""Seconds after a connection that was of use: it only has to be made again."""
+"""The range of the pause, in seconds, after the loss of a connection that was of use."""
 
 _REASONS: Final = {
     ConnectionDone: "the server closed it",
@@ -38,30 +38,30 @@ _REASONS: Final = {
     TimeoutError: "no answer",
     TalksTLS: "it talks TLS",
 }
-"""The words for the reasons that an exception names by its type alone."""
+"""The words for exceptions whose type alone tells the reason."""
 
 _VERIFIERS: Final = ("OpenSSL", "service_identity")
-"""The modules whose errors mean that a certificate, or TLS, is not what it should be."""
+"""The modules whose errors mean that a certificate, or TLS, is wrong."""
 
 _NO_TLS: Final = re.compile(
     "wrong version number|packet length too long|http request|record layer failure"
     "|.*alert (handshake failure|protocol version|unexpected message)"
 )
-"""Messages of OpenSSL where the other side talks no TLS; a port of ours answers with an alert."""
+"""Messages of OpenSSL if the server talks no TLS; a port of this service answers with an alert."""
 
 TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 """The first bytes of an alert and of a handshake in TLS (RFC 8446, section 5.1)."""
 
 
 class Dialler:
-    """Makes connections, one at a time.
+    """Makes connections to the server, one at a time, and backs off.
 
-    Pauses grow whenever a connection does not last. After a connection that was of use, or lasted
-    at least as long as the pause before it, they start again from the shortest.
+    The pause grows after each connection that fails or does not last. The shortest pause follows a
+    connection that was of use, or lasted at least as long as the pause before it.
 
     :param make: makes the protocol of the next connection.
-    :param failed: is told why there is no connection.
-    :ivar was_of_use: whether this connection has brought something new.
+    :param failed: is called with the failure of an attempt to connect.
+    :ivar was_of_use: whether this connection has moved the place of the session; the owner sets it.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class Dialler:
         self._later = Timer(reactor, self.dial)
 
     def dial(self) -> None:
-        """Connect now, if that is not being done anyway."""
+        """Connect now, unless an attempt is under way."""
         if self._connecting is None:
             self._later.stop()
             self._connecting = connecting = self._endpoint.connect(self._factory)
             connecting.addCallbacks(self._reached, self._not_reached)
 
     def dial_later(self) -> float:
-        """Connect after a pause; return its seconds."""
+        """Schedule the next attempt, and return the pause before it in seconds."""
         since = self._welcomed_at
         lasted = since is not None and self._reactor.seconds() - since >= self._pause
         if self.was_of_use or lasted:
@@ -106,11 +106,11 @@ class Dialler:
         return self._pause
 
     def welcomed(self) -> None:
-        """Note that the server has welcomed: the connection starts to last now."""
+        """Note the time of the welcome, from which the life of the connection counts."""
         self._welcomed_at = self._reactor.seconds()
 
     def stop(self) -> None:
-        """Make no connection any more."""
+        """Cancel the attempt that is under way, and the next one."""
         self._later.stop()
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
@@ -126,9 +126,9 @@ class Dialler:
 
 
 def wrong_with(failure: Failure) -> str | None:
-    """Tell what is wrong with a server, if that is TLS: at the beginning, it stays so.
+    """Return the error in the use of TLS, or None; retrying does not help against it.
 
-    :return: a verb and the rest, to stand behind the address; None if nothing is wrong with it.
+    :return: a verb and the rest of a sentence, to follow the address.
     """
     if failure.check(TalksTLS):
         return "talks TLS: write tls:HOST:PORT"
@@ -145,10 +145,10 @@ def _is_of_tls(failure: Failure) -> bool:
 
 
 def reason_of(failure: Failure, silent: bool = False) -> str:
-    """Say in a few words why there is no connection, or none any more.
+    """Return in a few words why a connection failed or was lost.
 
-    :param silent: it is without TLS, and the server has sent no byte. So do some that talk TLS,
-        ours among them, when they are not met by TLS.
+    :param silent: whether the connection had no TLS and brought no byte. Some servers that talk
+        TLS, this service among them, close such a connection without a word.
     """
     kind = failure.check(*_REASONS)
     if silent and kind in (ConnectionDone, ConnectionLost):
@@ -162,7 +162,7 @@ def reason_of(failure: Failure, silent: bool = False) -> str:
 
 
 def _verdict(error: Any) -> str:
-    """Say what a verifier found; OpenSSL does in a list of triples, at their ends."""
+    """Return the words of a verifier's error; OpenSSL puts them at the end of a triple."""
     try:
         return str(error.args[0][-1][-1])
     except (IndexError, KeyError, TypeError):

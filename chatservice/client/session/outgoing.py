@@ -1,4 +1,4 @@
-"""The queue of requests: talk and questions in one order, each until it is answered."""
+"""The queue of requests, talk and questions in one order; each stays until its answer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from twisted.python.failure import Failure
 from chatservice import messages
 
 WINDOW: Final = 64
-"""Requests that are sent before the first is answered; the others wait here, not in a buffer."""
+"""Requests that may be sent and unanswered; the others wait here, not in a socket buffer."""
 
 OVER: Final = "over"
-"""The code with which all fails that is never answered."""
+"""The error code of requests that the end of the session leaves unanswered."""
 
 
 class Refused(Exception):
-    """The server did not do what it was asked for; ``str()`` is a sentence."""
+    """The error in answer to a request; ``str()`` is a sentence."""
 
     def __init__(self, error: messages.Error) -> None:
         super().__init__(error.text)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 def error_in(failure: Failure) -> messages.Error:
-    """Return what the server said instead of an answer."""
+    """Return the error in a failure of :class:`Refused`."""
     failure.trap(Refused)
     assert isinstance(failure.value, Refused)
     return failure.value.error
@@ -38,16 +38,16 @@ def error_in(failure: Failure) -> messages.Error:
 
 @dataclass(eq=False)
 class Sent:
-    """Own talk, or a question: kept until it is answered.
+    """A request in the queue: the session's own talk, or a question.
 
     :ivar request: talk has its ``seq``, which is final once the server has welcomed; a question has
-        a ``ref`` of our own.
-    :ivar answer: fires with the answer to a question; of talk, with this, once it is stored. It
-        fails with :class:`Refused`.
-    :ivar ref: that of whoever asked.
-    :ivar again: the answer may have been lost, so it may be done already.
-    :ivar id: of talk, its place in the one order, once it is stored.
-    :ivar at: when that was, as the server says; None if it does not.
+        a ``ref`` of this client.
+    :ivar answer: fires with the answer to a question; for talk, with this object once it is
+        stored. It fails with :class:`Refused`.
+    :ivar ref: the caller's own ``ref``.
+    :ivar again: whether the request was sent on a lost connection, so it may be done already.
+    :ivar id: the id of the event, for talk that is stored.
+    :ivar at: the server's time of that event; None if the server gives none.
     """
 
     request: messages.Request
@@ -59,17 +59,17 @@ class Sent:
 
     @property
     def text(self) -> str:
-        """The words of talk."""
+        """The text of talk; empty for most questions."""
         return str(getattr(self.request, "text", ""))
 
     @property
     def seq(self) -> int:
-        """The number of it in its session; 0 for a question."""
+        """The number of the talk in its session; 0 for a question."""
         return getattr(self.request, "seq", None) or 0
 
     @property
     def time(self) -> datetime | None:
-        """The same as :attr:`at`; None if that can't be read."""
+        """The time :attr:`at` as a datetime; None if it can't be read."""
         try:
             return messages.time_of(self.at or "")
         except ValueError:
@@ -77,16 +77,16 @@ class Sent:
 
     @property
     def changes(self) -> str | None:
-        """The room or the name that a question changes, if it changes one."""
+        """The thing that a question changes: ``#ROOM``, ``name``, or None."""
         if isinstance(self.request, (messages.Join, messages.Leave)):
             return f"#{self.request.room}"
         return "name" if isinstance(self.request, messages.Nick) else None
 
 
 class Outgoing:
-    """A queue whose first are sent, and stay until they are answered.
+    """The queue of requests; up to :data:`WINDOW` of them are sent and unanswered.
 
-    Answers to talk are known by its ``seq``, all others by the ``ref``.
+    The ``seq`` of an answer tells its talk; the ``ref`` tells its question.
 
     :ivar unstored: own talk that is not stored yet.
     :ivar in_flight: requests that were sent and are not answered.
@@ -101,11 +101,11 @@ class Outgoing:
         self._sent = 0
 
     def __bool__(self) -> bool:
-        """Tell whether anything is left to be answered."""
+        """Tell whether any request still has no answer."""
         return bool(self.in_flight or self._waiting)
 
     def talk(self, request: messages.Talk) -> Sent:
-        """Append something to say, under the next number."""
+        """Append talk, under the next number."""
         self._numbered += 1
         sent = Sent(replace(request, seq=self._numbered), Deferred())
         self.unstored.append(sent)
@@ -113,7 +113,7 @@ class Outgoing:
         return sent
 
     def ask(self, request: messages.Request, first: bool = False) -> Deferred[Any]:
-        """Append a question, or put it before all that waits.
+        """Append a question, or put it before all requests that wait.
 
         :return: fires with the answer, or fails with :class:`Refused`. It can be cancelled.
         """
@@ -126,10 +126,10 @@ class Outgoing:
         return answer
 
     def next(self) -> messages.Request | None:
-        """Take what is to be sent now, if anything is.
+        """Return the next request to send; None if there is none to send now.
 
-        Of two changes of the same the second waits. Of one alone it is safe to ask for it again:
-        who went in and out would do so twice.
+        A change of a room or of the name waits for the answer to an earlier change of the same: a
+        lost connection repeats requests, and a join and a leave together would be done twice.
         """
         if not self._waiting or len(self.in_flight) >= WINDOW:
             return None
@@ -142,10 +142,10 @@ class Outgoing:
         return item.request
 
     def answered(self, seq: int | None, ref: str | int | None) -> Sent | None:
-        """Take out what is answered, if it was sent.
+        """Remove and return the request that is answered; None if none was sent that fits.
 
         :param seq: the number of the talk that is answered.
-        :param ref: of the question that is answered, if it is none of talk.
+        :param ref: the ``ref`` of the question that is answered.
         """
         for item in self.in_flight:
             meant = item.seq == seq if item.seq else item.request.ref == ref
@@ -164,18 +164,18 @@ class Outgoing:
     # Connections and sessions
 
     def lost(self) -> None:
-        """Put what is unanswered back to the front: the connection is no more."""
+        """Put the unanswered requests of a lost connection back to the front of the queue."""
         for item in self.in_flight:
             item.again = True
         self._waiting.extendleft(reversed(self.in_flight))
         self.in_flight.clear()
 
     def resumed(self, seq: int) -> None:
-        """Go on in the same session: talk that the server has stored is not sent again.
+        """Continue in the same session, without sending again talk that the server has stored.
 
-        Its ``ok`` comes at its place among what was missed.
+        The ``ok`` of such talk comes at its place among the missed events.
 
-        :param seq: the highest that is stored.
+        :param seq: the highest number that is stored.
         """
         stored = min(seq, self._sent)
         self.in_flight += [item for item in self._waiting if 0 < item.seq <= stored]
@@ -183,19 +183,19 @@ class Outgoing:
         self._number_from(seq)
 
     def unsettled(self, seq: int) -> list[messages.Request]:
-        """Give the talk up to a number that should have been answered by now, to be sent again.
+        """Return sent talk up to a number that has no answer yet, to be sent again.
 
-        It may have been refused when the answer was lost, or be stored where nothing can be told
-        of any more; the answer to the same once more says which.
+        It was refused and the answer lost, or it is stored among events that the server has
+        forgotten. The answer to the repeated request tells which.
         """
         return [item.request for item in self.in_flight if 0 < item.seq <= seq]
 
     def begin_again(self, seq: int, known: bool) -> list[Sent]:
-        """Go on in another session.
+        """Continue in another session.
 
-        :param seq: the highest that is stored in that one.
-        :param known: it is the same journal, so what was sent earlier may be stored there already.
-        :return: what nobody can tell of whether it is stored; it is not sent again.
+        :param seq: the highest number that is stored in that session.
+        :param known: whether the journal is the same, so that talk sent earlier may be stored.
+        :return: the talk that may be stored or not; it is not sent again.
         """
         doubtful = [sent for sent in self.unstored if known and sent.seq <= self._sent]
         for sent in doubtful:
@@ -205,7 +205,10 @@ class Outgoing:
         return doubtful
 
     def _number_from(self, seq: int) -> None:
-        """Number what was never sent in this session: behind what was, and what is stored."""
+        """Number the talk that was never sent, after all talk that was sent or is stored.
+
+        :param seq: the highest number that is stored in the session.
+        """
         self._numbered = max(seq, self._sent)
         for sent in self.unstored:
             if sent.seq > self._sent:
@@ -213,7 +216,7 @@ class Outgoing:
                 sent.request = replace(sent.request, seq=self._numbered)
 
     def fail(self, error: messages.Error) -> None:
-        """Fail all: there will be no answer. Unstored talk stays unstored."""
+        """Fail all requests, as no answer will come; unstored talk stays in ``unstored``."""
         items = [*self.in_flight, *self._waiting]
         self.in_flight.clear()
         self._waiting.clear()

@@ -1,7 +1,7 @@
-"""A place in the chat that outlives its connections: nothing is missed and nothing doubled.
+"""A session that outlives its connections: no event is missed, no talk stored twice.
 
-What decides is small: the last id that was given (:mod:`~chatservice.client.session.bookmark`),
-and what was sent and not answered (:mod:`~chatservice.client.session.outgoing`).
+Two records make this sure: the last id given (:mod:`~chatservice.client.session.bookmark`), and
+the requests without an answer (:mod:`~chatservice.client.session.outgoing`).
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from chatservice.text import wording
 from chatservice.text.sanitising import decode, safe
 
 LONGEST: Final = 16 << 20
-"""Bytes of a line; with the history of a room it has some megabytes at most."""
+"""Bytes of a line at most; the past of a room takes some megabytes."""
 
 LOOK: Final = 5.0
-"""Seconds between two looks at whether the server is still there."""
+"""Seconds between two checks whether the server is alive."""
 
 IDLE: Final = 15.0
-"""Seconds of silence before it is asked; with something unanswered, ``LOOK`` are enough."""
+"""Seconds of silence before a ping; with a request unanswered, ``LOOK`` seconds are enough."""
 
 PATIENCE: Final = 20.0
-"""Seconds of silence after a question; then the connection counts as lost."""
+"""Seconds of silence after a ping or a hello; then the connection counts as lost."""
 
 _OWN: Final = "-- "
 """The mark that the server puts before each sentence to people."""
@@ -52,7 +52,7 @@ _OWN: Final = "-- "
 _NAME_CODES: Final = (messages.Code.BAD_NAME, messages.Code.NAME_TAKEN, messages.Code.MUTED)
 _CLOSING_CODES: Final = (messages.Code.CROWDED, messages.Code.TOO_SLOW)
 
-# It is of no use to say the same hello again.
+# Repeating the same hello would not help.
 _HOPELESS_CODES: Final = (
     messages.Code.BAD_FIELD,
     messages.Code.TOO_LONG,
@@ -69,60 +69,64 @@ _ANSWERS: Final[dict[type[messages.Request], type[messages.Reply]]] = {
     messages.Uptime: messages.Up,
     messages.Ping: messages.Pong,
 }
-"""The answer to each question that is not answered with an ``ok``."""
+"""The type of the answer to each question, if it is not ``ok``."""
 
 
 class Listener:
-    """Is told, at once and in order, what happens; all of it is safe to show.
+    """The interface through which a session reports events, replies and losses, in order.
 
-    A listener leaves out the methods for which it has nothing to do.
+    All text is safe to show. A listener overrides only the methods that it needs.
     """
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Note that there is a connection, and a name; this comes again after each loss.
+        """Take the welcome of each new connection.
 
-        If it is an earlier session that goes on (``resumed``), the missed events follow.
+        If it resumes an earlier session (``resumed``), the missed events follow.
         """
 
     def caught_up(self) -> None:
-        """Note that all missed events were given."""
+        """Take the news that all missed events were given."""
 
     def happened(self, event: messages.Event) -> None:
-        """Take an event; each is given once, in order."""
+        """Take an event; each comes once, in order."""
 
     def noticed(self, text: str) -> None:
-        """Take a sentence of the server to people."""
+        """Take a sentence from the server to people."""
 
     def gapped(self) -> None:
-        """Note that events before this place can't be told any more."""
+        """Take the news that events before this point are lost: the server forgot them."""
 
     def lost(self, why: str, pause: float) -> None:
-        """Note that there is no connection; the session tries again in so many seconds."""
+        """Take the loss of a connection, or a failed attempt to connect.
+
+        :param why: a sentence.
+        :param pause: seconds until the next attempt.
+        """
 
     def name_refused(self, why: str) -> None:
-        """Give another name (:meth:`Session.introduce`): this one can't be had."""
+        """Take the refusal of the name; :meth:`Session.introduce` gives another one."""
 
     def ended(self, why: str | None) -> None:
-        """Note that it is over, and nothing more is told.
+        """Take the end of the session, after which nothing is reported.
 
-        :param why: a sentence; None if it was wanted.
+        :param why: a sentence; None after :meth:`Session.quit`.
         """
 
 
 @implementer(IPushProducer)
 class Session:
-    """A place in the chat, under a name.
+    """A place in the chat, under a name, which outlives its connections.
 
-    It is a push producer of what it tells the listener: while it is paused, the server waits.
+    It is a push producer of events and replies to the listener: while paused, the server waits.
 
     :param where: the server, in words.
     :param name: None if it is remembered, or given later (:meth:`introduce`).
-    :param rooms: to be in, from the beginning; without any, the first of the house.
-    :param keep: is called with what has to outlive the process, whenever that changed.
-    :ivar rooms: the rooms that it is in, by their names; kept up to date.
-    :ivar rooms_heard_of: the rooms that there were when that was asked last.
+    :param rooms: the rooms to be in at the beginning; without any, the server's first.
+    :param keep: is called with the place to save for a later process, whenever it changes.
+    :ivar rooms: the rooms that the session is in, by their names; kept up to date.
+    :ivar rooms_heard_of: the names of all rooms in the last list from the server.
     :ivar connected: whether there is a connection, and the server has welcomed.
-    :ivar latency: seconds to the server and back, at the last ping; None before there was one.
+    :ivar latency: seconds to the server and back, at the last ping; None before the first.
     """
 
     latency: float | None = None
@@ -158,7 +162,7 @@ class Session:
 
     @property
     def name(self) -> str | None:
-        """The name that it has, or is to have."""
+        """The name of the session, or the one to ask for."""
         return self._bookmark.name
 
     @property
@@ -168,13 +172,13 @@ class Session:
 
     @property
     def unanswered(self) -> bool:
-        """Whether something was sent on this connection and not answered yet."""
+        """Whether a request was sent on this connection and has no answer yet."""
         return bool(self._outgoing.in_flight) or self._left
 
     # Requests
 
     def start(self) -> None:
-        """Connect, and again whenever the connection is lost; without a name, wait for one."""
+        """Connect, and reconnect after each loss; without a name, wait for one."""
         if not self._nameless:
             self._dialler.dial()
 
@@ -190,22 +194,22 @@ class Session:
             self._say_hello(self._lines)
 
     def talk(self, request: messages.Talk) -> Sent:
-        """Say something: at once, or when there is a connection; it is stored once.
+        """Send talk now, or when there is a connection; the server stores it once.
 
-        :param request: its ``seq`` does not matter.
-        :return: its ``answer`` fires, among the events, when it is stored, or fails with
-            :class:`Refused`.
+        :param request: its ``seq`` is replaced.
+        :return: its ``answer`` fires, in order with the events, when the talk is stored, or fails
+            with :class:`Refused`.
         """
         sent = self._outgoing.talk(request)
         self._flush()
         return sent
 
     def ask(self, request: messages.Request) -> Deferred[Any]:
-        """Ask for something, at once or when there is a connection, behind what was said before.
+        """Send a question after all earlier requests, now or when there is a connection.
 
-        It is asked again if the connection is lost before the answer.
+        It is sent again if the connection is lost before the answer.
 
-        :param request: to join, leave, or another that is safe to repeat.
+        :param request: a join, a leave, or another that is safe to repeat.
         :return: fires with the answer, or fails with :class:`Refused`. It can be cancelled.
         """
         if self._over:
@@ -215,10 +219,10 @@ class Session:
         return answer
 
     def quit(self, text: str = "") -> None:
-        """Leave when all that was said before is stored or refused.
+        """Leave the chat once all earlier talk is stored or refused.
 
-        That is now if there is nothing unstored and no connection to say it on, or no name; behind
-        the welcome, if that is on its way.
+        End at once if there is no name, or neither a connection nor unstored talk. If a welcome is
+        awaited, leave after it.
         """
         if self._over or self._quitting is not None:
             return
@@ -229,34 +233,34 @@ class Session:
             self._flush()
 
     def stop(self) -> None:
-        """Hang up without a word, and tell nothing more: the server keeps the place for a while."""
+        """Hang up without leaving, and report no more; the server keeps the session a while."""
         if not self._over:
             self._shut(None)
 
     def keep_soon(self) -> None:
-        """Call ``keep`` within a second, though nothing has changed here."""
+        """Call ``keep`` within a second, even if the place has not changed."""
         if not self._over:
             self._bookmark.keep_soon()
 
     def pauseProducing(self) -> None:
-        """Tell nothing for now: the server waits, and unanswered requests do too."""
+        """Stop reading, so that the server waits; unanswered requests wait too."""
         self._paused = True
         if self._lines is not None:
             self._lines.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Go on."""
+        """Read again."""
         self._paused = False
         if self._lines is not None:
             self._lines.resumeProducing()
 
     def stopProducing(self) -> None:
-        """Whoever consumes it is gone; that is not the end of it, unless somebody says so."""
+        """Do nothing: the session goes on without a consumer until :meth:`stop`."""
 
     # Connections
 
     def reached(self, lines: Lines) -> None:
-        """Say hello on a new connection."""
+        """Send the hello on a new connection."""
         if self._over:
             lines.hang_up()
             return
@@ -276,7 +280,7 @@ class Session:
             self._dial_again(f"{self._where} is not there: {reason_of(failure)}")
 
     def lost(self, why: str, wrong: str | None) -> None:
-        """Note that the connection is lost; make another one if the session goes on.
+        """Handle the loss of the connection: schedule another one, or end the session.
 
         :param wrong: see :func:`.wrong_with`.
         """
@@ -299,7 +303,7 @@ class Session:
     # Replies
 
     def heard(self, reply: messages.Reply) -> None:
-        """Handle a message, and send the requests that have waited for it."""
+        """Handle a message from the server, then send the requests that may go now."""
         if isinstance(reply, messages.Notice):
             self._noticed(reply)
         elif isinstance(reply, messages.Replaced) or (
@@ -320,10 +324,9 @@ class Session:
         self._flush()
 
     def _noticed(self, notice: messages.Notice) -> None:
-        """Pass on a sentence for people, except the question for a name.
+        """Pass on a sentence for people, except the question for a name, as the hello answers it.
 
-        The hello has answered that. Over TLS a ban is told in such a sentence, before the server
-        knows that this is a program.
+        Over TLS, a ban comes as such a sentence, before the server knows that this is a program.
         """
         if notice.gap:
             self._listener.gapped()
@@ -333,7 +336,7 @@ class Session:
             self._listener.noticed(notice.text)
 
     def _welcomed(self, lines: Lines, welcome: messages.Welcome) -> None:
-        """Go on, or begin again."""
+        """Resume the session, or begin the new one that the server gives."""
         self._dialler.welcomed()
         self.connected = True
         doubtful: list[Sent] = []
@@ -379,7 +382,7 @@ class Session:
             self._hang_up(error.text)
 
     def _told(self, reply: messages.Reply) -> None:
-        """Handle a message that comes behind the welcome."""
+        """Handle a message that comes after the welcome."""
         if isinstance(reply, messages.Event):
             self._happened(reply)
         elif isinstance(reply, messages.Error):
@@ -398,7 +401,7 @@ class Session:
             self._listener.happened(event)
 
     def _stored(self, seq: int, number: int, at: str | None) -> None:
-        # Talk that was stored before the connection may be told of again, out of its place.
+        # The ok of talk that was stored before this connection may come out of order.
         if seq > self._stored_before:
             self._bookmark.reached(number)
         sent = self._outgoing.answered(seq, None)
@@ -416,14 +419,14 @@ class Session:
             and isinstance(sent.request, messages.Leave)
             and error.code == messages.Code.NOT_IN_ROOM
         ):
-            # The answer of the first time was lost.
+            # The first request was done, and its answer lost.
             done = messages.Ok(to=messages.Leave.type, room=sent.request.room, ref=sent.ref)
             sent.answer.callback(done)
         else:
             sent.answer.errback(Refused(replace(error, ref=sent.ref)))
 
     def _caught_up(self) -> None:
-        """Ask, behind the missed events, for receipts of talk that is stored and still has none."""
+        """Repeat, after the missed events, talk that has no answer yet; then tell the listener."""
         if self._catching_up and self._lines is not None:
             self._catching_up = False
             for request in self._outgoing.unsettled(self._stored_before):
@@ -445,7 +448,7 @@ class Session:
             asked.answer.errback(Refused(error))
 
     def _flush(self) -> None:
-        """Send what may be sent now, and take leave behind all else."""
+        """Send the requests that may go now; after the last answer, send the quit if wanted."""
         if self._left or not self.connected or self._lines is None:
             return
         while (request := self._outgoing.next()) is not None:
@@ -467,7 +470,7 @@ class Session:
             self._listener.ended(why)
 
     def _shut(self, why: str | None) -> None:
-        """Keep what is to be kept; all that was asked fails now."""
+        """Close the connection, save the place, and fail all unanswered requests."""
         self._over = True
         self._dialler.stop()
         if self._lines is not None:
@@ -481,10 +484,9 @@ class Session:
 
 
 class Lines(LineReceiver):
-    """A connection, as its session sees it: requests go out, replies come in.
+    """One connection of a session: sends requests, receives replies, and pings the server.
 
-    All text that comes in is made safe to show, here and once. Pings find out whether the server is
-    still there.
+    All text that comes in is made safe to show here, once.
     """
 
     delimiter = b"\n"
@@ -507,12 +509,12 @@ class Lines(LineReceiver):
     # Sending
 
     def send(self, request: messages.Request) -> None:
-        """Send a request; the server counts as lost if a ``hello`` is met by silence."""
+        """Send a request, or answer it with an error here if it is too long for the server."""
         line, most = messages.encode(request), self._longest
         if most is not None and len(line) > (
             messages.LINE_OVERHEAD + messages.BYTES_A_CHARACTER * most
         ):
-            # The server would not read it, and so could not say which one it was.
+            # The server would not read it, so its error could not name the request.
             why = wording.TOO_LONG.format(most=most)
             error = messages.refusal(request, messages.Code.TOO_LONG, why)
             self._reactor.callLater(0, self._give, error)
@@ -522,7 +524,7 @@ class Lines(LineReceiver):
         self.transport.write(line)
 
     def ping(self) -> None:
-        """Ask whether the server is there."""
+        """Send a ping, to learn whether the server is alive."""
         self._pings += 1
         self._asked = self._pinged = self._reactor.seconds()
         self.send(messages.Ping(ref=f"ping {self._pings}"))
@@ -530,14 +532,14 @@ class Lines(LineReceiver):
     # Receiving
 
     def connectionMade(self) -> None:
-        """Tell that there is a connection, and begin to look whether it lasts."""
+        """Tell the session of the new connection, and begin to check that the server is alive."""
         self._heard_at = self._reactor.seconds()
         self._look.start(LOOK)
         if self._session is not None:
             self._session.reached(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes, whatever they are a part of: somebody is there."""
+        """Note that the server is alive, and split bytes into lines; give up if it talks TLS."""
         self._heard_at = self._reactor.seconds()
         if self._silent and data.startswith(TLS_RECORDS):
             self._lose(Failure(TalksTLS()))
@@ -546,9 +548,10 @@ class Lines(LineReceiver):
         super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
-        """Give what a line says.
+        """Pass the message of a line to the session.
 
-        One that is no object is for people. One that is no message of a known type is ignored.
+        A line that is no JSON object is a sentence for people. An object that is no message of a
+        known type is ignored.
         """
         if not line.startswith(messages.OPENING):
             if told := safe(decode(line.removesuffix(b"\r"))).removeprefix(_OWN):
@@ -570,7 +573,7 @@ class Lines(LineReceiver):
             self._asked = None
             self._longest = reply.longest
         elif isinstance(reply, messages.Error) and self._longest is None:
-            # It is the answer to the hello, or comes instead of one.
+            # This error answers the hello, or comes in place of an answer.
             self._asked = None
         self._give(reply)
 
@@ -579,10 +582,10 @@ class Lines(LineReceiver):
             self._session.heard(reply)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """End: that is no server."""
+        """Drop the connection: a line without an end does not come from a chat server."""
         self._lose(Failure(Exception("it sent a line without an end")))
 
-    # Whether it lasts
+    # Whether the server is alive
 
     def _look_whether_it_lasts(self) -> None:
         now = self._reactor.seconds()
@@ -590,7 +593,7 @@ class Lines(LineReceiver):
         if self._stopped or self._session is None:
             return
         if self._asked is not None:
-            # A server that says something else is there too: it may read much before the ping.
+            # Any byte shows that the server is alive: it may read much before it reads the ping.
             if now - max(self._asked, self._heard_at) >= PATIENCE:
                 self._lose(Failure(TimeoutError()))
         elif self._longest is not None and now - self._heard_at >= (
@@ -599,12 +602,12 @@ class Lines(LineReceiver):
             self.ping()
 
     def pauseProducing(self) -> None:
-        """Read no more for now; whether the server is there can't be told then."""
+        """Stop reading, and stop checking whether the server is alive, as it can't be heard."""
         self._stopped = True
         super().pauseProducing()  # type: ignore[no-untyped-call]
 
     def resumeProducing(self) -> None:
-        """Read on."""
+        """Read again, and count the silence of the server from now on."""
         self._stopped = False
         self._heard_at = self._reactor.seconds()
         super().resumeProducing()  # type: ignore[no-untyped-call]
@@ -612,7 +615,7 @@ class Lines(LineReceiver):
     # The end
 
     def hang_up(self) -> None:
-        """Close the connection when all is sent; nothing of it is told any more."""
+        """Close the connection once all is sent, and report nothing more to the session."""
         self._let_go()
         self.transport.loseConnection()
 
@@ -621,7 +624,7 @@ class Lines(LineReceiver):
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell that it is over."""
+        """Tell the session that the connection is lost, and why."""
         session = self._let_go()
         if session is not None:
             silent = self._silent and not ISSLTransport.providedBy(self.transport)
@@ -634,7 +637,7 @@ class Lines(LineReceiver):
 
 
 def _safe(thing: Any) -> Any:
-    """Return a message with all its text, at any depth, safe to show."""
+    """Return a copy of a message in which all text, at any depth, is safe to show."""
     if isinstance(thing, str):
         return safe(thing)
     if isinstance(thing, list):
@@ -646,5 +649,5 @@ def _safe(thing: Any) -> Any:
 
 
 def _over(why: str | None) -> messages.Error:
-    """Say why a question has no answer."""
+    """Return the error for requests that the end of the session leaves unanswered."""
     return messages.Error(code=OVER, text=why or "the chat is over")

@@ -1,8 +1,8 @@
-"""The memory of the client from one time to the next, in the state directory of the user.
+"""The memory of the client between runs, in the state directory of the user.
 
-There is one folder, for this user alone, with ``settings.json``, and one small file for each
-session, which has its token and the last id. Nothing here is worth a failure: what can't be read
-was not remembered, and what can't be written is not, and that is told once.
+One folder, for this user alone, has ``settings.json``, and a small file for each session with its
+token and last id. No error here stops the client: a file that can't be read counts as missing, and
+one that can't be written is skipped. The first such error is reported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.session import Listener, Session
 
 VERSION: Final = 1
-"""Of the files; those of another are left alone."""
+"""The version of the files; files of another version are left alone."""
 
 Bell = Literal["off", "mentions", "all"]
 BELLS: Final[tuple[Bell, ...]] = get_args(Bell)
@@ -36,7 +36,7 @@ STAMPS: Final[tuple[Stamps, ...]] = get_args(Stamps)
 
 
 def state_folder() -> Path | None:
-    """Return the folder, which need not exist; None if there is nothing that would know it."""
+    """Return the folder, which need not exist; None if platformdirs is not installed."""
     try:
         from platformdirs import user_state_path
     except ImportError:
@@ -45,16 +45,16 @@ def state_folder() -> Path | None:
 
 
 def server_at(address: str) -> str:
-    """Return what a server is called that was named on the command line."""
+    """Return the name under which a server of the command line is remembered."""
     return f"{address}:{PORT}".lower() if re.fullmatch(r"[\w.-]+", address) else address
 
 
 class Memory:
-    """The folder, and how somebody wants the client to be.
+    """The folder of files that the client keeps, with the user's settings.
 
     :param folder: None to remember nothing.
-    :param tell: is told, in a sentence, what is not remembered, and why; may be set later.
-    :ivar settings: how somebody wants it to be.
+    :param tell: is called with a sentence if something can't be read or written; may be set later.
+    :ivar settings: the settings of this user.
     """
 
     def __init__(self, folder: Path | None, tell: Callable[[str], object]) -> None:
@@ -64,12 +64,12 @@ class Memory:
         self.settings = Settings(self)
 
     def name_at(self, server: str) -> str | None:
-        """Return the name that a person had last: at a server, or else anywhere."""
+        """Return a person's last name at a server, or else at any server, or None."""
         found = next(iter(self.sessions(server, True)), None)
         return self.settings.name if found is None else found.name
 
     def history(self) -> Path | None:
-        """Return the file of what was typed, which exists then and is for this user alone."""
+        """Return the file of typed lines, created for this user alone; None if that fails."""
         if self.folder is None:
             return None
         path = self.folder / "history"
@@ -82,10 +82,11 @@ class Memory:
         return path
 
     def sessions(self, server: str, person: bool, name: str | None = None) -> list[Kept]:
-        """List the sessions at a server, of people or of programs, the last one first.
+        """List the sessions at a server, the last one first.
 
-        Neither goes on with one of the other's: what it reads would be missed there.
+        People and programs never resume each other's session: the other would miss events.
 
+        :param person: whether to list the sessions of people, or those of programs.
         :param name: None for all names.
         """
         paths = [] if self.folder is None else self.folder.glob("session-*.json")
@@ -99,7 +100,7 @@ class Memory:
         return sorted(found, key=lambda kept: kept.written, reverse=True)
 
     def session_in(self, path: Path) -> Kept | None:
-        """Return the session in a file, if there is one."""
+        """Return the session in a file; None if there is none. Remove a broken file."""
         try:
             found = read_file(path)
             if found is not None:
@@ -115,7 +116,7 @@ class Memory:
         return None
 
     def write(self, path: Path, record: dict[str, Any]) -> int | None:
-        """Put a file in its place; return it open and locked, None if that is not possible."""
+        """Write a file, and return its descriptor, open and locked; None if that fails."""
         try:
             self._make_folder()
             return write_file(path, record)
@@ -131,7 +132,7 @@ class Memory:
             self.fail(error)
 
     def fail(self, error: OSError) -> None:
-        """Tell that something is not remembered, once."""
+        """Report the first error in the use of the folder."""
         if not self._told:
             self._told = True
             self.tell(f"nothing is remembered in {self.folder}: {error.strerror or error}")
@@ -144,16 +145,16 @@ class Memory:
 
 
 class Settings:
-    """The way somebody wants the client to be.
+    """The settings of this user, read from ``settings.json`` and written when they change.
 
-    :ivar bell: when it rings.
-    :ivar name: under which they last came in anywhere.
-    :ivar timestamps: how much of the time stands in front of what happens.
-    :ivar zone: whose time that is: ``local``, or a time zone.
-    :ivar joins: whether they are shown who comes and goes.
-    :ivar together: whether they look at all rooms and private talks in one view.
-    :ivar ignored: whom they don't want to see, by server, with the names that these had before and
-        the ids of the events up to which they had them.
+    :ivar bell: the lines for which the bell rings.
+    :ivar name: the last name used at any server.
+    :ivar timestamps: the form of the time before each line.
+    :ivar zone: the time zone of these times, or ``local``.
+    :ivar joins: whether joins and leaves are shown.
+    :ivar together: whether all rooms and private talks are shown in one view.
+    :ivar ignored: the ignored people of each server, each with their former names and the id of
+        the event that ended each name.
     """
 
     bell: Bell = "mentions"
@@ -181,7 +182,10 @@ class Settings:
                 setattr(self, setting, _fitting(setting, found[setting]))
 
     def change(self, **settings: object) -> None:
-        """Change some of them, for this time and the next ones."""
+        """Change settings, and save them if they differ.
+
+        :raises ValidationError: if a value does not fit.
+        """
         before = self._record()
         for setting, value in settings.items():
             setattr(self, setting, _fitting(setting, value))
@@ -196,25 +200,25 @@ class Settings:
 
 
 _KINDS: Final = get_type_hints(Settings)
-"""The settings, and what each may be."""
+"""The type of each setting."""
 
 
 def _fitting(setting: str, value: object) -> object:
-    """Return the value of a setting.
+    """Return a valid value of a setting.
 
-    :raises ValidationError: if it is none.
+    :raises ValidationError: if the value does not fit the setting.
     """
     try:
         if setting == "zone" and value != "local":
             ZoneInfo(str(value))
     except (ValueError, OSError, KeyError):
-        # Another version of the client, or of the system, may have more of them.
+        # Another version of the client, or of the system, may know more zones.
         raise ValidationError(f"there is no zone {value}") from None
     return convert(value, _KINDS[setting])
 
 
 class Kept(Struct):
-    """A session as it is in its file."""
+    """A session as its file has it, with the path and the time of writing (ns)."""
 
     path: Path
     written: int
@@ -227,14 +231,14 @@ class Kept(Struct):
 
 
 class Entrance:
-    """The way to a session at one server, with what is remembered of it.
+    """Opens the client's session at one server, and keeps it in a locked file.
 
-    No other client has the same session meanwhile.
+    The lock keeps other clients from the same session.
 
-    :param endpoint: of the server.
-    :param where: the same in words.
-    :param person: whether it is for one: their names are remembered.
-    :param anew: whether to forget what is remembered of the session.
+    :param endpoint: the endpoint of the server.
+    :param where: the server, in words.
+    :param person: whether a person uses the session: the name goes into the settings.
+    :param anew: whether to forget the remembered session first.
     """
 
     _lock: int | None = None
@@ -266,11 +270,11 @@ class Entrance:
         rooms: Sequence[str] = (),
         remembered: Remembered | None = None,
     ) -> Session:
-        """Go on with the session that there was before, or begin a new one.
+        """Return the remembered session, to be resumed, or else a new one.
 
-        :param name: None if it is to be the one that a person had last, if there is one.
-        :param rooms: to be in.
-        :param remembered: counts for more than what is remembered here.
+        :param name: None for the last name of this person, if there is one.
+        :param rooms: the rooms to be in.
+        :param remembered: a place to use in preference to the one in the file.
         """
         if self._anew:
             self._forget_all(name)
@@ -289,10 +293,10 @@ class Entrance:
         )
 
     def recall(self, name: str | None) -> Remembered | None:
-        """Find the last session that was had, and lock it.
+        """Return the place of the last session, and lock its file.
 
-        :param name: under which; None for any.
-        :return: None if there is none, or if another client has it at this moment.
+        :param name: the name of the session; None for any.
+        :return: None if there is no session, or another client has it now.
         """
         found = next(iter(self._memory.sessions(self._server, self._person, name)), None)
         if found is None:
@@ -309,12 +313,12 @@ class Entrance:
             self._memory.fail(error)
             return None
         self._path = found.path
-        # The client that had it until now may have written it after it was read.
+        # Another client may have written the file between our reading and our lock.
         now = self._memory.session_in(found.path) or found
         return Remembered(now.name, now.token, now.journal, now.since)
 
     def _forget_all(self, name: str | None) -> None:
-        """Forget what would be recalled, unless another client has it."""
+        """Remove the files of the sessions with this name (None for all) that no client has."""
         for found in self._memory.sessions(self._server, self._person, name):
             with contextlib.suppress(OSError):
                 file = lock(found.path)
@@ -322,7 +326,7 @@ class Entrance:
                 os.close(file)
 
     def keep(self, remembered: Remembered) -> None:
-        """Remember this from now on."""
+        """Write the place of the session to its file, and hold the lock on that."""
         if self._path is None:
             return
         if self._person:
@@ -334,13 +338,13 @@ class Entrance:
             self._lock = lock
 
     def forget(self) -> None:
-        """Remember nothing of it, and nothing more: it is left for good."""
+        """Remove the file of the session, and write no other: the session is left for good."""
         if self._path is not None and self._lock is not None:
             self._memory.remove(self._path)
         self.close()
 
     def close(self) -> None:
-        """Let other clients have it."""
+        """Unlock the file, so that other clients can have the session."""
         self._unlock()
         self._path = None
 
@@ -351,10 +355,10 @@ class Entrance:
 
 
 def read_file(path: Path) -> dict[str, Any] | None:
-    """Read a file; None if it is of another version.
+    """Return the record in a file; None if it is of another version.
 
-    :raises OSError: if it can't be read.
-    :raises ValueError: if it is torn.
+    :raises OSError: if the file can't be read.
+    :raises ValueError: if the file is broken.
     """
     try:
         found = json.loads(path.read_bytes())
@@ -366,15 +370,15 @@ def read_file(path: Path) -> dict[str, Any] | None:
 
 
 def write_file(path: Path, record: dict[str, Any]) -> int:
-    """Write a file for this user alone, and put it whole in its place.
+    """Replace a file with a new one, whole, for this user alone.
 
-    :return: the file, open, and locked as by :func:`lock`.
-    :raises OSError: if it can't be written; what was there before is there still.
+    :return: the descriptor of the file, open, and locked as by :func:`lock`.
+    :raises OSError: if the file can't be written; the old one is still there.
     """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        # Before it is in its place, so there is no moment at which another could lock it.
+        # Lock the file before it is in its place, so that no other client can lock it first.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         data = json.dumps({"version": VERSION, **record}).encode() + b"\n"
         if os.write(file, data) < len(data):
@@ -388,16 +392,16 @@ def write_file(path: Path, record: dict[str, Any]) -> int:
 
 
 def lock(path: Path) -> int:
-    """Open a file and lock it, until it is closed.
+    """Open a file and lock it; return the descriptor, which holds the lock until it is closed.
 
-    :raises BlockingIOError: if another process has it.
-    :raises OSError: if it can't be locked.
+    :raises BlockingIOError: if another process has the lock.
+    :raises OSError: if the file can't be locked.
     """
     while True:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The owner of the lock may have put another file there meanwhile.
+            # The owner of the lock may have replaced the file meanwhile.
             if os.path.samestat(os.fstat(file), path.stat()):
                 return file
         except OSError:

@@ -1,4 +1,4 @@
-"""The backlog of a program: lines that it has written and that are not taken yet."""
+"""The backlog of a program: lines that were read from its output and not sent yet."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from chatservice.text.sanitising import decode, edited, safe
 
 LONGEST: Final = 1 << 20
-"""Bytes of a line; the options of a server may allow for more than the usual 2,000 characters."""
+"""Bytes of a line at most; a server may allow more than the usual 2,000 characters."""
 
 TOO_LONG: Final = f"a line has more than {LONGEST:,} bytes"
 
 MOST: Final = 16 << 20
-"""Bytes of the last lines of a program that are kept."""
+"""Characters at most in the last lines that :class:`Tail` keeps."""
 
 # Control sequences, strings (titles, links) and all other escapes (ECMA-48, sections 5.3 to 5.6);
-# the bell. One that is cut off by the end of the line counts, too.
+# the bell. An escape that the end of the line cuts off counts, too.
 _ESCAPES: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|$)"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
@@ -31,7 +31,7 @@ _ERASES: Final = re.compile(r"(?:\x1b\[|\x9b)[0-3]?[JK]")
 
 
 class Backlog:
-    """Lines as they are.
+    """Splits bytes into lines, and keeps them unchanged until they are taken.
 
     :param refuse: is called with the reason when a line is left out because it is too long.
     """
@@ -49,18 +49,18 @@ class Backlog:
         return len(self._data)
 
     def add(self, data: bytes) -> None:
-        """Append some bytes, however they are cut."""
+        """Append bytes, wherever lines begin and end in them."""
         if self._skipping:
             _, end, data = data.partition(b"\n")
             self._skipping = not end
         self._data += data
 
     def end(self) -> None:
-        """Note that nothing more comes: a rest without an end is a line, too."""
+        """Note the end of the input: the last line may lack a newline."""
         self._ended = True
 
     def next(self) -> str | None:
-        """Take the next line; None if there is none now."""
+        """Remove and return the next line; None if there is none now."""
         while (line := self._line()) is not None:
             if len(line) > LONGEST:
                 line = self._shortened(line)
@@ -82,8 +82,8 @@ class Backlog:
         return line
 
     def _shorten(self) -> None:
-        """Forget of a line without an end what does not count; if too much counts, all of it."""
-        # If it ends so, the next text is drawn over it.
+        """Drop the parts of a long, unfinished line that do not count; all if it is still long."""
+        # Text after a final carriage return is drawn over the line.
         over = b"\r" * self._data.endswith(b"\r")
         self._data = bytearray(self._shortened(bytes(self._data)) + over)
         if len(self._data) > LONGEST:
@@ -92,12 +92,12 @@ class Backlog:
             self._refuse(TOO_LONG)
 
     def _shortened(self, line: bytes) -> bytes:
-        """Return what counts of a line that is too long."""
+        """Return the part of an overlong line that counts."""
         return line
 
 
 class Printed(Backlog):
-    """Lines as one would see them on a terminal; those are left out in which is nothing to see."""
+    """Keeps lines, and gives them as a terminal would show them, without the empty ones."""
 
     def next(self) -> str | None:
         """See :class:`Backlog`."""
@@ -112,9 +112,9 @@ class Printed(Backlog):
 
 
 class Tail(Printed):
-    """The last lines, once there are no more; before them, how many are left out.
+    """Keeps the last lines until the input ends; gives the number of lines left out first.
 
-    :param most: so many lines.
+    :param most: the number of lines to keep.
     """
 
     def __init__(self, refuse: Callable[[str], None], most: int) -> None:
@@ -153,10 +153,10 @@ class Tail(Printed):
 
 
 def as_seen(line: str) -> str:
-    r"""Return what one sees of a line in the end.
+    r"""Return the text that a terminal shows of a line in the end.
 
-    That is the text behind the last ``\r``, by which progress is drawn over itself, without colours
-    and without what backspaces erase. Where that is nothing, what was there before is still seen,
+    This is the text after the last ``\r``, with which progress bars draw over themselves, without
+    colours and without erased characters. If that is empty, the text before the ``\r`` still shows,
     unless it was erased.
 
     :param line: without its end; it is not safe to show yet.

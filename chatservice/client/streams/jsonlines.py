@@ -1,6 +1,6 @@
-"""The objects of the machine protocol on the standard streams, for ``jq`` and its like.
+"""The objects of the machine protocol on the standard streams, for tools such as ``jq``.
 
-See :mod:`~chatservice.client.streams.program` for what the exit status is.
+See :mod:`~chatservice.client.streams.program` for the exit status.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from chatservice.text import wording
 
 
 class JsonLines(Program):
-    """Ask for each object that is read, and write all that the server tells, an object a line.
+    """Sends each object of the input as a request, and writes each message, an object a line.
 
-    The connection is the client's matter: it gives the ``hello`` when it has a name, else the first
-    object has to be one; it comes back by itself, and each ``welcome`` is written. Each event is
-    written once, and what was talked is stored once. It goes on where it was when it was last
-    started under this name, so what happened meanwhile comes first.
+    The client says ``hello`` if it has a name; else the first object has to be one. It connects
+    again by itself, and each ``welcome`` is written. Each event is written once, and all talk is
+    stored once. The last session under this name is resumed, so the missed events come first.
 
-    ``seq`` and ``ref`` of what is talked are for its answer alone, which has them too; without a
-    ``seq``, that of the client. The ``token`` is written only to who gave the ``hello``.
+    The answer to talk repeats its ``seq`` and ``ref``; without a ``seq``, it has the client's. The
+    ``token`` is written only if the ``hello`` came from the input.
     """
 
     ready = True
@@ -49,19 +48,19 @@ class JsonLines(Program):
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Begin a session; what it tells waits while the output is full."""
+        """Begin a session, which pauses while the output is full."""
         super().come_in(name, rooms, remembered)
         self.transport.registerProducer(self.session, True)
 
     def tell(self, message: messages.Reply) -> None:
-        """Write an object."""
+        """Write a message as an object on a line."""
         if not self.ending:
             self.transport.write(messages.encode(message).rstrip() + b"\n")
 
     # Requests
 
     def _typed(self, text: str) -> None:
-        """Take a request; what is none is answered here."""
+        """Send a request, or answer with an error if the line is no request."""
         if not text.strip():
             return
         try:
@@ -89,7 +88,7 @@ class JsonLines(Program):
         remembered = None
         if hello.token is not None:
             if hello.journal is None or hello.since is None:
-                raise _bad(hello, messages.Code.BAD_FIELD, "with a token go a journal and since")
+                raise _bad(hello, messages.Code.BAD_FIELD, "a token needs a journal and since")
             remembered = Remembered(hello.name, hello.token, hello.journal, hello.since)
         self.come_in(hello.name, hello.rooms or self._rooms, remembered)
 
@@ -126,42 +125,42 @@ class JsonLines(Program):
         )
 
     def readConnectionLost(self) -> None:
-        """The input ended; if there was no hello in it, so does all else."""
+        """Leave when all is answered: the input ended; end now if there was no hello."""
         super().readConnectionLost()
         if self.session is None:
             self.end(1, "there is no name: give one with --name, or begin with a hello")
 
     def writeConnectionLost(self) -> None:
-        """End: who was to read what happens does not."""
+        """End the program, as nobody reads its output."""
         super().writeConnectionLost()
         self.end(1, "nobody reads the standard output any more")
 
     # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Write it."""
+        """Write the welcome, without the token if it is hidden."""
         self._gap_is_known = welcome.gap
         self.tell(replace(welcome, token=UNSET) if self._hides_token else welcome)
         self.ready = True
         super().welcomed(welcome)
 
     def happened(self, event: messages.Event) -> None:
-        """Write it."""
+        """Write the event."""
         self.tell(event)
 
     def noticed(self, text: str) -> None:
-        """Write it."""
+        """Write the sentence as a notice."""
         self.tell(messages.Notice(text=text))
         super().noticed(text)
 
     def gapped(self) -> None:
-        """Write it, unless the ``welcome`` has told it."""
+        """Write a notice of the gap, unless the ``welcome`` has told of it."""
         if not self._gap_is_known:
             self.tell(messages.Notice(text=wording.FORGOTTEN, gap=True))
         self._gap_is_known = False
 
     def ended(self, why: str | None) -> None:
-        """Write what it was that ended it, or the ``ok`` if that was asked for."""
+        """Write the reason for the end, or the ``ok`` to a quit; then end."""
         if why is not None:
             self.tell(messages.Notice(text=why))
         elif self._quit is not None:

@@ -1,6 +1,6 @@
-"""Talking through a pipe: each line is said and stored, or the exit status says that one was not.
+"""Talk through a pipe: each line is said and stored, or the exit status tells of a failure.
 
-See :mod:`~chatservice.client.streams.program` for what the status is.
+See :mod:`~chatservice.client.streams.program` for the exit status.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ JOINT: Final = " ⏎ "
 """The sign between lines that are said as one."""
 
 MAY_WAIT: Final = 16 << 20
-"""Bytes of the program that may wait here; then it has to. It need not wait for the server."""
+"""Bytes in the backlog at which reading pauses; below, the program need not wait for the server."""
 
 
 class Pipe(Program):
-    """Say the lines of a program in one room: the given one, or the first of the house.
+    """Says the lines of a program in one room: the given one, or the server's first.
 
-    Each line is said as it would be seen, whatever it begins with; empty ones are left out. Lines
-    that can't be said yet wait here. Nothing is written to the standard output. It leaves when all
-    lines are stored, and so can't be lost any more.
+    Each line is said as a terminal would show it, even if it begins with a slash; empty lines are
+    left out. Lines wait here for a connection. Nothing is written to the standard output. The
+    client leaves when all lines are stored.
 
-    :param batch: lines that wait while another is on its way are said as one, as far as the server
-        takes it.
-    :param tail: so many lines are said, the last ones; None for all.
+    :param batch: whether to join the lines that wait while another is on its way, up to the
+        longest line that the server takes.
+    :param tail: the number of last lines to say; None for all lines.
     """
 
     _may_wait = MAY_WAIT
@@ -57,7 +57,7 @@ class Pipe(Program):
             self._window = 1
 
     def next_line(self) -> str | None:
-        """Take what is to be said as one."""
+        """Return the next line, or the next joined lines with ``batch``; None if there is none."""
         text = self._line()
         while text is not None and self._batch:
             more = self._line()
@@ -81,7 +81,7 @@ class Pipe(Program):
     # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Go into the room, unless that was done before."""
+        """Join the room at the first welcome, or take the first room of the session."""
         self._longest = welcome.longest
         if self._room is None and not self._joining and self.session is not None:
             if self._rooms:
@@ -106,21 +106,21 @@ class Pipe(Program):
         self.end(1, failure.getErrorMessage())
 
     def noticed(self, text: str) -> None:
-        """Tell on the standard error why lines are not stored; what else is for people is not."""
+        """Write a sentence to the standard error if it tells why lines are not stored yet."""
         super().noticed(text)
         if text.endswith(wording.WAITS) and self._unanswered and not self.ending:
             self.complain(text)
 
     def name_refused(self, why: str) -> None:
-        """End: there is nobody to think of another name now."""
+        """End the program, as a pipe has no other name to give."""
         super().name_refused(f"{why}; give another with --name")
 
     def ended(self, why: str | None) -> None:
-        """See :meth:`Program.ended`; who has left politely has no reason to come back."""
+        """See :meth:`Program.ended`; after a quit, delete the session's file first."""
         if why is None:
             self.entrance.forget()
         super().ended(why)
 
 
 def _pass(answer: object) -> None:
-    """Nothing is told of what is stored; of what is refused, it is told at the end."""
+    """Ignore the answer to a line; :class:`Program` counts refusals and reports them at the end."""

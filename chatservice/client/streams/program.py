@@ -1,8 +1,7 @@
 """The common part of programs at the standard streams.
 
-Each has a session, and an end that tells how it went. The exit status is 0 if all was taken, 1 if
-something was not or there was no way to say it, with a sentence on the standard error; 130 if it
-was interrupted.
+Each has a session and an exit status: 0 if the server took all lines; 1 if not, or if there was no
+connection, with a sentence on the standard error; 130 if the program was interrupted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from chatservice.client.stored.state import Entrance
 from chatservice.client.streams.backlog import Backlog
 
 MOST: Final = 64
-"""Lines that may be unanswered."""
+"""Lines that may be sent and unanswered."""
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 
@@ -42,17 +41,17 @@ def complain(sentence: str) -> None:
 
 @implementer(IHalfCloseableProtocol)
 class Program(Protocol, Listener):
-    """A program whose connection may come and go, once there was one.
+    """A program that talks through the standard streams, even if its connection is lost.
 
-    Lines wait in a backlog until they may be taken. The standard input is read on as long as not
-    too much waits there.
+    Lines of the input wait in a backlog until they are taken. Reading pauses while the backlog is
+    full.
 
-    :param name: to come in with; None if it is in the input.
-    :param rooms: to be in.
-    :param backlog: what was read and not taken yet.
-    :param take: does what a line of it says.
-    :ivar done: fires with the exit status when there is nothing more to do.
-    :ivar session: that it has; None while there is no name.
+    :param name: the name to come in with; None if it is in the input.
+    :param rooms: the rooms to be in.
+    :param backlog: the lines that were read and not taken yet.
+    :param take: is called with each line, to send it.
+    :ivar done: fires with the exit status at the end.
+    :ivar session: None while there is no name.
     :ivar ready: whether lines may be taken.
     """
 
@@ -94,14 +93,14 @@ class Program(Protocol, Listener):
         self._take = take
 
     def connectionMade(self) -> None:
-        """Come in, if there is a name."""
+        """Begin a session if there is a name."""
         if self._name is not None:
             self.come_in(self._name, self._rooms)
 
     def come_in(
         self, name: str, rooms: Sequence[str], remembered: Remembered | None = None
     ) -> None:
-        """Begin a session, or go on with one."""
+        """Begin a session, or resume one."""
         self.session = self.entrance.session(self, name, rooms, remembered)
         self.ready = False
         self.session.start()
@@ -110,7 +109,7 @@ class Program(Protocol, Listener):
     # Reading
 
     def dataReceived(self, data: bytes) -> None:
-        """Take some of the input."""
+        """Add input to the backlog, and send the lines that may go."""
         self._backlog.add(data)
         self.go_on()
 
@@ -127,7 +126,11 @@ class Program(Protocol, Listener):
         done: Callable[[Any], object],
         refused: Callable[[messages.Error], object],
     ) -> None:
-        """Count something as unanswered until it is done, or refused, and not taken."""
+        """Count a request as unanswered until its answer comes, and count its refusal.
+
+        :param done: is called with the answer.
+        :param refused: is called with the error, unless the program is ending.
+        """
         self._unanswered += 1
         answer.addCallbacks(done, self._refused, errbackArgs=(refused,))
         answer.addCallback(lambda _: self._answered())
@@ -143,16 +146,16 @@ class Program(Protocol, Listener):
         self.go_on()
 
     def refuse(self, why: str) -> None:
-        """Note that something was not taken."""
+        """Count a line that was not taken, and keep the first reason."""
         self._first_refusal = self._first_refusal or why
         self._refusals += 1
 
     def next_line(self) -> str | None:
-        """Take the next line of the backlog; None if there is none now."""
+        """Remove and return the next line of the backlog; None if there is none now."""
         return self._backlog.next()
 
     def go_on(self) -> None:
-        """Take what may be taken now; then read on, wait, or leave."""
+        """Take the lines that may be taken now; then read, pause reading, or leave."""
         emptied = False
         while (
             self.ready
@@ -184,17 +187,17 @@ class Program(Protocol, Listener):
     # Replies: see Listener
 
     def welcomed(self, welcome: messages.Welcome) -> None:
-        """Note that there is a connection, maybe again."""
+        """Note the connection, and send the lines that may go."""
         self._welcomed, self._away = True, False
         self.go_on()
 
     def noticed(self, text: str) -> None:
-        """Keep a sentence of the server that may tell why it does not welcome."""
+        """Keep a sentence that comes before the welcome: it may tell why none comes."""
         if not self._welcomed:
             self._notice = text
 
     def lost(self, why: str, pause: float) -> None:
-        """End if the server was never there; else say once that it is not, and go on."""
+        """End if there was no welcome yet; else report the loss once, and go on."""
         if not self._welcomed:
             self.end(1, self._notice or why)
         elif not self._away:
@@ -202,11 +205,11 @@ class Program(Protocol, Listener):
             self.complain(f"{why}; trying again")
 
     def name_refused(self, why: str) -> None:
-        """End: there is nobody to think of another name."""
+        """End the program, as it has no other name to give."""
         self.end(1, f"the name was refused: {why}")
 
     def ended(self, why: str | None) -> None:
-        """End; the status says whether all was taken."""
+        """End the program, with status 0 if all lines were taken, else 1."""
         if why is not None:
             self.end(1, why)
         elif self._refusals:
@@ -218,11 +221,11 @@ class Program(Protocol, Listener):
     # The end
 
     def end(self, status: int, why: str | None = None) -> None:
-        """Hang up, and end when all is written; the first to say so decides the status.
+        """Hang up, and end when all output is written; the first call decides the status.
 
         The server keeps the session for a while.
 
-        :param why: what is to be said on the standard error.
+        :param why: a sentence for the standard error.
         """
         if self.ending:
             return
@@ -239,20 +242,20 @@ class Program(Protocol, Listener):
             self._over()
 
     def stop(self) -> None:
-        """End, from without; what is not written or sent yet is not waited for."""
+        """End the program with status 1, without waiting for answers."""
         self.end(1)
 
     def interrupt(self) -> None:
-        """End now, whatever is not written yet."""
+        """End the program at once with status 130, even if output is not written."""
         self.end(INTERRUPTED)
         self._over()
 
     def writeConnectionLost(self) -> None:
-        """Note that nobody reads any more."""
+        """Note that the output is closed."""
         self._writable = False
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note that all is written."""
+        """Fire ``done``, as all output is written."""
         self._over()
 
     def _over(self) -> None:

@@ -136,7 +136,7 @@ class PlainTests(TestCase):
         self.assertIn("-- you write to bob now\n", shown)
         self.assertIn("#lobby <x> y\n", shown)
         self.type("/go all")
-        self.assertEqual(self.shown(), "-- here is but one view, of all\n")
+        self.assertEqual(self.shown(), "-- there is only one view here, of all\n")
 
     def test_the_end_of_the_input_leaves(self) -> None:
         self.sit_down()
