@@ -75,7 +75,7 @@ class Reading(Struct, frozen=True):
     forgotten: int = 0
 
     def joined(self, room: str, id: int) -> Reading:
-        """Return the stretches after joining a room; a room that it is in already stays the same."""
+        """Return the stretches after joining a room; no change if the session is in it already."""
         return self if room in self.rooms else replace(self, rooms={**self.rooms, room: id})
 
     def left(self, room: str, id: int) -> Reading:
