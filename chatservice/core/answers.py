@@ -176,7 +176,7 @@ class Answers:
 
 
 def _there(wanted: Deferred[Any], outlet: Outlet) -> Deferred[None]:
-    """Return a Deferred for the arrival of a result, which stays with the making that awaits it."""
+    """Return a Deferred that fires when ``wanted`` does, and leaves the result to the making."""
     there: Deferred[None] = Deferred()
 
     def arrived(result: Any) -> Any:

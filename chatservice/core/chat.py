@@ -143,7 +143,7 @@ class Chat(State):
         self._shutting_down.stop()
         return was_to_stop
 
-    # Saying something, and looking back
+    # Speaking and looking back
 
     def be_away(self, member: Member, why: str | None) -> None:
         """Mark a member as away, for a reason or ``""``; None marks it as back.

@@ -55,15 +55,15 @@ class Commits:
         state.talked += sum(event.kind in TALK for event in events)
         # Facts first, because joins and leaves below show topics, and may delete them.
         if facts:
-            with log.failuresHandled("what holds from now on failed"):
+            with log.failuresHandled("applying facts failed"):
                 self._hold(facts)
         if state.tokens:
-            with log.failuresHandled("noting numbers failed"):
+            with log.failuresHandled("noting stored numbers failed"):
                 self._note_numbers(events)
         if presences:
             for event in events:
                 if event.origin == origin:
-                    with log.failuresHandled("coming or going failed"):
+                    with log.failuresHandled("applying a join or leave failed"):
                         presence, left_out = presences.pop(event.seq).split(event)
                         if left_out is not None:
                             missing.append(left_out)

@@ -34,7 +34,7 @@ _Place = tuple[int, int, int]
 
 
 class BadAddress(ValueError):
-    """The text is no usable address or network; ``str()`` says why."""
+    """The error for a text that is no usable address or network; ``str()`` is the reason."""
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:

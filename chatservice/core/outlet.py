@@ -10,19 +10,15 @@ from chatservice.messages import Reply
 
 
 class View(Protocol):
-    """Renders events and replies for a reader. Readers with equal views share rendered bytes.
-
-    :ivar shows_own: whether the reader gets its own events at their place, as receipts.
-    :ivar greets: whether the reader is shown a room on joining it, without asking.
-    """
+    """Renders events and replies for a reader. Readers with equal views share rendered bytes."""
 
     @property
     def shows_own(self) -> bool:
-        """See above."""
+        """Whether the reader gets its own events at their place, as receipts."""
 
     @property
     def greets(self) -> bool:
-        """See above."""
+        """Whether the reader is shown a room on joining it, without asking."""
 
     def event(self, event: Event, here: bool) -> bytes:
         """Render an event; ``here`` tells whether it is in the reader's current room."""
@@ -93,8 +89,9 @@ class Outlet(Protocol):
         """Take all bytes, even if others wait: for answers, and for the rest of a cut line."""
 
     def begin(self, drained: Callable[[], None]) -> None:
-        """Reserve the outlet for one answer in pieces. Until :meth:`end` it is blocked, and other
-        written bytes wait.
+        """Reserve the outlet for the pieces of one answer, until :meth:`end`.
+
+        Until then the outlet is blocked, and other written bytes wait.
 
         :param drained: called when there is room for a piece again, or the outlet is closed.
         """

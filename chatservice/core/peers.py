@@ -77,8 +77,9 @@ class Peers(Protocol):
         """
 
     def arrives(self, member: Member) -> None:
-        """Announce a new member without a token to the others; tell the member if that may take a
-        while.
+        """Announce a new member without a token to the other processes.
+
+        Tell the member if that may take a while.
         """
 
     def leaves(self, member: Member) -> None:

@@ -73,7 +73,8 @@ class Attendance:
     def claim(self, name: str, member: Member) -> Deferred[None]:
         """Claim a name for a member. The Deferred fails with :exc:`.NameTaken`.
 
-        A holder whose connection was lost before its program surely got its token is let go first.
+        If a program holds the name whose connection is closed, and which may lack its token, that
+        program has to leave first.
         """
         holder = self._state.find(name)
         if (
@@ -116,7 +117,7 @@ class Attendance:
         return self.claim(name, member).addCallback(named)
 
     def call(self, member: Member, name: str) -> None:
-        """Set a member's name, in its record and session too, to one that it holds already."""
+        """Set the name of a member that holds it already; update its record and session."""
         member.name = name
         if member.record is not None:
             member.record.name = name
@@ -134,10 +135,10 @@ class Attendance:
             return ""
         if member.spoke or self._state.clock.seconds() - member.came >= MOMENT:
             return words
-        member.tell("parting words are shown of those who have said something, or stayed a moment")
+        member.tell("parting words are shown once you have said something, or stayed a moment")
         return ""
 
-    # Going
+    # Leaving
 
     def disconnect(self, member: Member) -> None:
         """Detach a member from its lost connection; begin the grace of a program.
@@ -195,7 +196,7 @@ class Attendance:
             member.cursor.at_head = read_all
 
     def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
-        """Make a member leave: it was kicked or banned.
+        """Make a kicked or banned member leave, and tell it why.
 
         :param cause: the code, for the log file, which gets only this and the address.
         :param why: the sentence for the member.

@@ -10,7 +10,7 @@ from chatservice.text.names import BadName
 
 
 class Refusal(Exception):
-    """A request is refused.
+    """The refusal of a request; ``str()`` is the reason.
 
     :ivar code: the reason as a word that never changes.
     :ivar hint: advice for people who type; ``""`` if there is none.

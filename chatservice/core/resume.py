@@ -68,7 +68,7 @@ class Returns:
         self._claiming: dict[int, Member] = {}
         self._tending = Timer(state.clock, self._tend)
 
-    # Coming in
+    # Entering
 
     def enter(self, arrival: Arrival) -> Deferred[Member]:
         """Let a program enter or resume. The Deferred fires when the program was welcomed.
@@ -208,7 +208,7 @@ class Returns:
         for each in self._coming.pop(member).welcomed:
             each.callback(member)
 
-    # Being connected
+    # Connecting
 
     def _connect(
         self,
@@ -288,7 +288,7 @@ class Returns:
             self._state.ticker.batch.note(session)
             self._state.ticker.wake()
 
-    # Over a restart
+    # Restarts
 
     def start(self, facts: Iterable[Fact]) -> None:
         """Make members of the sessions that were here at the last stop; begin their grace.

@@ -33,7 +33,7 @@ class Rooms:
         self.by_name = {name: Room(name) for name in state.permanent}
         self._order: list[Room] | None = None
 
-    # How they are listed
+    # Listing
 
     def changed(self) -> None:
         """Discard the sorted list, because members or rooms have come or gone."""
@@ -72,7 +72,7 @@ class Rooms:
         """Tell a member that the join that it asked for is done."""
         membership.member.reply(joined(self.seen(membership.room), ref))
 
-    # Coming into one, and leaving it
+    # Joining and leaving
 
     def room(self, name: str, made_from: str = "") -> Room:
         """Return the room with a name; create it if it does not exist.

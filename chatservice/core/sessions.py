@@ -159,8 +159,8 @@ class Session:
     :ivar seq: the highest number of its lines that is stored.
     :ivar noted: the highest number in the stored fact; higher ones are in the events only.
     :ivar unstored: its lines that wait for their commit, by number: kind, room and text.
-    :ivar rooms: the rooms to join when it comes back: those it was in when it left, with joins
-        that were not stored by then. None if :attr:`reading` has them all.
+    :ivar rooms: the rooms to join when it comes back: those it was in when it left, counting joins
+        and leaves not stored by then. None if :attr:`reading` has them all.
     :ivar seen: the time at which it was last connected, in milliseconds since 1970.
     :ivar expires: the time at which the token of a session that has left expires, in seconds by
         the clock of this process.

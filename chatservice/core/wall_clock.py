@@ -158,5 +158,7 @@ class WallClock:
 
     def _store(self, value: str) -> None:
         self._note(NOTE, value).addErrback(
-            lambda failure: log.warn("can't note it: {why}", why=failure.getErrorMessage())
+            lambda failure: log.warn(
+                "the doubt about the clock can't be stored: {why}", why=failure.getErrorMessage()
+            )
         )

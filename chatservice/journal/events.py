@@ -149,11 +149,11 @@ the rooms with events. It raises :exc:`JournalError` if the file can't be used."
 
 
 class JournalError(Exception):
-    """The journal can't be opened; ``str()`` says why in one sentence."""
+    """The error of a journal that can't be opened; ``str()`` is the reason in one sentence."""
 
 
 class JournalUnavailable(Exception):
-    """The journal can't take or give events right now; trying again later may help."""
+    """The error of a journal that can't be written or read right now; a retry may help."""
 
 
 class Found(NamedTuple):

@@ -79,7 +79,7 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
-    """Apply the revision of a file that was written by older rules, in one transaction.
+    """Upgrade a file that was written by older rules, in one transaction.
 
     :param revised: computes the revision; see :data:`.Revise`.
     :param at: the time of the revision's events, in milliseconds since 1970.

@@ -38,7 +38,7 @@ BANS_LISTED: Final = 100
 
 
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
-    """Add an operator's act, an event for operators, and its facts to the next commit."""
+    """Add an operator's act to the next commit: an event for the operators, and its facts."""
     chat.say(member, OPERATORS, ACTED, text)
     # Terms that are over come first, because a new fact may renew one of them.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
@@ -54,7 +54,7 @@ def _term(chat: Chat, name: str, seconds: int | None, reason: str) -> tuple[Term
 
 
 def kick(chat: Chat, member: Member, request: Kick) -> None:
-    """Make somebody leave."""
+    """Kick somebody out of the chat."""
     other = somebody(chat, request.name)
     if other is member:
         raise Refusal(Code.NOT_HERE, "that is you", "/quit leaves")

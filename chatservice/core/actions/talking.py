@@ -108,7 +108,7 @@ def _reader(chat: Chat, request: Private) -> Member:
     if to is None:
         raise Refusal(Code.NOT_HERE, wording.NOT_HERE_ANY_MORE)
     if request.to is not None and chat.find(request.to) is not to:
-        raise Refusal(Code.NOT_HERE, f"who wrote that is not {safe(request.to[:24])}")
+        raise Refusal(Code.NOT_HERE, f"the name of that session is not {safe(request.to[:24])}")
     return to
 
 

@@ -94,7 +94,7 @@ class Batch:
     :ivar seq: the number of the last join or leave event; the next one is one less.
     :ivar held: the facts to commit, except records.
     :ivar then: functions to call after the commit.
-    :ivar count: the number of drafts, facts and records that wait.
+    :ivar count: the number of drafts, joins, leaves, facts and records that wait.
     :ivar size: the number of their characters.
     :ivar drafts: the drafts, room by room, once the batch is closed.
     :ivar presences: the joins and leaves among the drafts, by ``seq``.

@@ -101,7 +101,7 @@ class Readers:
                 if self._step(cursor):
                     self._queue(cursor)
             except Exception:
-                log.failure("reading on failed")
+                log.failure("catching up failed")
                 # The member would get nothing any more, so close its connection.
                 cursor.member.outlet.finish()
             if self._clock.seconds() > end:
@@ -237,7 +237,7 @@ class Readers:
             await others_turn()
         if replay.asked and shown is None:
             member.tell(
-                f"all that was said last in #{replay.room} is by who you ignore"
+                f"all recent talk in #{replay.room} is from people you ignore"
                 if search.passed
                 else f"nothing was said in #{replay.room} yet"
             )

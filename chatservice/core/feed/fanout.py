@@ -53,7 +53,7 @@ def deliver(
             blob = b"".join(parts)
             spans = _spans(events, parts)
         except Exception:
-            log.failure("showing what happened failed")
+            log.failure("rendering events for a group failed")
             astray += group
             continue
         sends += len(group)
@@ -80,7 +80,7 @@ def deliver(
                     ]
                     short.append((member, taken(member.outlet, shown, sent, before)))
             except Exception:
-                log.failure("showing somebody what happened failed")
+                log.failure("delivering events to a member failed")
                 astray.append(member)
     for member, position in short:
         member.detach()

@@ -57,7 +57,7 @@ class Past:
         self.append(events)
 
     def begin(self, floor: int) -> None:
-        """Raise the floor to an id, up to which no event will ever be committed."""
+        """Raise the floor to an id that all later events will be above."""
         self.floor = max(self.floor, floor)
 
     @property

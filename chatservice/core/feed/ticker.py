@@ -116,7 +116,7 @@ class Ticker:
             self._trouble()
         self.committed += 1
         for call in taken.then:
-            with log.failuresHandled("what follows a commit failed"):
+            with log.failuresHandled("a call after a commit failed"):
                 call()
         self._attempted()
         if self._settling is not None:
