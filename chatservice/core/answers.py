@@ -1,9 +1,9 @@
-"""Answers that may cost more than the line that asked: made piece by piece, in turns.
+"""Long answers, made piece by piece, in turns.
 
-A member that asks for a long list, or for much of the past, is given it as fast as it reads, and
-nobody else waits for that: all answers together take at most ``SLICE`` of each turn of the reactor,
-and one that its reader does not take is made no further. Its cost is counted against the rate of
-the connection that asked.
+A member that asks for a long list, or for much of the past, gets the answer as fast as it reads,
+and nobody else has to wait: all answers together take at most ``SLICE`` of each turn of the
+reactor, and an answer whose reader takes no bytes is not made any further. The cost of an answer is
+charged to the rate of the connection that asked.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from chatservice.core.outlet import Outlet, View
 from chatservice.messages import Reply
 
 SLICE: Final = 0.00005
-"""Seconds."""
+"""Seconds of each turn of the reactor that all answers together take, at most."""
 AT_ONCE: Final = 16
-"""Pieces that are made in one step. An answer with no more pieces than this is sent at once."""
+"""The most pieces made in one step. An answer that ends in the first step is sent at once."""
 CHUNK: Final = 16 << 10
-"""Bytes that are given to an outlet at once, give or take a piece."""
+"""Bytes given to an outlet at once, give or take a piece."""
 PIECES_A_LINE: Final = 100
 BYTES_A_LINE: Final = 64 << 10
-"""An answer is charged as one line for each so many pieces, or for each so many bytes."""
+"""The pieces, or the bytes, of an answer that are charged as one line, whichever is more."""
 
 Pieces = Generator[bytes | Deferred[Any], None, None]
-"""Makes an answer: bytes to give, or a Deferred that is awaited before it goes on. Nothing
-(``b""``) says that what follows costs more than a piece, so it is done in a turn of its own."""
+"""Makes an answer: yields bytes to give, or a Deferred to wait for. An empty piece (``b""``) tells
+that the next step costs more than a piece, so that step gets a turn of its own."""
 
 
 class Parts(NamedTuple):
-    """An answer that is told in parts.
+    """A long answer: a reply whose list is rendered in parts.
 
-    :ivar reply: with nothing in its list.
-    :ivar things: the things of the list, each made when it is its turn.
+    :ivar reply: the reply with an empty list.
+    :ivar things: the items of the list, each made in its turn.
     """
 
     reply: Reply
@@ -47,28 +47,28 @@ class Parts(NamedTuple):
 
 
 Making = Coroutine[Any, Any, Parts]
-"""Makes an answer but for what the reader is to see of it. It may await Deferreds, and
+"""Makes a long answer before it is rendered. The coroutine may await Deferreds, and
 :func:`others_turn`."""
 
 
 @coroutine
 def others_turn() -> Generator[bytes, None, None]:
-    """Let others have their turn, before something that costs more than a piece of an answer."""
+    """Give way to others, before a step that costs more than a piece of an answer."""
     yield b""
 
 
 def told(view: View, making: Making) -> Pieces:
-    """Make an answer, as somebody is to see it."""
+    """Make a long answer, and yield its pieces as a view renders them."""
     parts = yield from making.__await__()
     yield from view.parts(*parts)
 
 
 class _Made(NamedTuple):
-    """Pieces that were made in one step.
+    """The pieces of an answer that were made in one step.
 
-    :ivar cost: in lines.
-    :ivar over: no other follows.
-    :ivar wanted: the Deferred that the next one awaits.
+    :ivar cost: the charge for them, in lines.
+    :ivar over: whether the answer ends here.
+    :ivar wanted: the Deferred that the next piece waits for, if any.
     """
 
     data: bytes
@@ -78,7 +78,7 @@ class _Made(NamedTuple):
 
 
 def _make(pieces: Pieces) -> _Made:
-    """Make the next pieces; raises what the making raises."""
+    """Make the next pieces of an answer; raise the errors of the making."""
     made: list[bytes] = []
     size = 0
     over = False
@@ -98,7 +98,7 @@ def _make(pieces: Pieces) -> _Made:
 
 
 class Answers:
-    """Lets answers be given, in turns."""
+    """Gives long answers to members, in turns."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -107,10 +107,10 @@ class Answers:
         self._stopped = False
 
     def give(self, outlet: Outlet, pieces: Pieces) -> Deferred[None] | None:
-        """Give an answer; raises what its making raises at once.
+        """Give an answer; raise the errors of its first step.
 
-        :returns: a Deferred that fires when it was given, or nobody is there to read it, and fails
-            with what its making raises; None if all of it was given at once.
+        :returns: None if all of it was given at once. Else a Deferred that fires when the answer
+            was given or the outlet is closed, and fails with the errors of the making.
         """
         first = _make(pieces)
         if first.over or outlet.closed:
@@ -120,7 +120,7 @@ class Answers:
         return Deferred.fromCoroutine(self._give(outlet, pieces, first))
 
     async def _give(self, outlet: Outlet, pieces: Pieces, made: _Made) -> None:
-        """Give an answer step by step; nothing else goes out on that way meanwhile."""
+        """Give an answer step by step; nothing else goes out on the outlet meanwhile."""
         drained: Deferred[None] = Deferred()
 
         def there_is_room() -> None:
@@ -149,7 +149,7 @@ class Answers:
                 outlet.end()
 
     def _turn(self) -> Deferred[None]:
-        """Wait for a turn, of which there are no more after the end."""
+        """Return a Deferred for the next turn; after :meth:`stop` it fires at once."""
         turn: Deferred[None] = Deferred()
         self._line.append(turn)
         if self._stopped:
@@ -168,7 +168,7 @@ class Answers:
             self._timer.start(0)
 
     def stop(self) -> None:
-        """Make nothing more."""
+        """Stop making answers; wake all that wait for a turn, so that they end."""
         self._stopped = True
         self._timer.stop()
         while self._line:
@@ -176,7 +176,7 @@ class Answers:
 
 
 def _there(wanted: Deferred[Any], outlet: Outlet) -> Deferred[None]:
-    """Wait until something is there, and leave it to the making that awaits it."""
+    """Return a Deferred that fires when ``wanted`` does, and leaves the result to the making."""
     there: Deferred[None] = Deferred()
 
     def arrived(result: Any) -> Any:

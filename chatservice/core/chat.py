@@ -1,7 +1,7 @@
-"""The chat, as doors are given it: all that one can ask it for.
+"""The chat as doors see it.
 
-It is the state that its parts have in common (:mod:`.state`), and has these parts: coming and going
-(:mod:`.presence`), rooms (:mod:`.rooms`), coming back (:mod:`.resume`), and what a commit changes
+The chat is the state that its parts share (:mod:`.state`). Its parts are entering and leaving
+(:mod:`.presence`), rooms (:mod:`.rooms`), resuming (:mod:`.resume`), and the effect of commits
 (:mod:`.commits`).
 """
 
@@ -29,7 +29,7 @@ from chatservice.limits import Limits
 
 PRUNE_EVERY: Final = 60.0
 PRUNE_PAUSE: Final = 0.05
-"""Seconds from one slice of forgetting to the next, while there is more to forget."""
+"""Seconds between two slices of forgetting, while there is more to forget."""
 
 _DAY: Final = 86_400_000
 
@@ -37,21 +37,21 @@ log = Logger()
 
 
 class Chat(State):
-    """A chat, made of its parts, and what one says in it.
+    """A chat, made of its parts; speaking, looking back and forgetting.
 
     :param keep: days after which events are forgotten; 0 for never.
-    :param clock_is_right: an operator has looked at the clock before the start.
-    :param peers: makes what the chat is to ask of other processes, given the chat.
-    :ivar places: the rooms there are.
-    :ivar attendance: lets members come in and go.
-    :ivar returns: how programs come in, and come back.
-    :ivar commits: shows what was committed.
-    :ivar answers: lets answers be given that cost more than a line.
-    :ivar began: when that was, in milliseconds since 1970: to be shown.
-    :ivar started: the same by the clock, in seconds: to be measured.
-    :ivar called: the name of this process when people are told of it.
-    :ivar connections: tells how many connections there are; set by who knows.
-    :ivar shutdown: stops the service, for a reason or ``""``; set by who can.
+    :param clock_is_right: whether an operator has checked the clock before the start.
+    :param peers: makes the interface to other processes, given the chat.
+    :ivar places: the rooms.
+    :ivar attendance: lets members enter and leave.
+    :ivar returns: lets programs enter and resume.
+    :ivar commits: applies and delivers commits.
+    :ivar answers: gives answers that cost more than a line.
+    :ivar began: the time of the start, in milliseconds since 1970, to show.
+    :ivar started: the same by the clock, in seconds, to measure with.
+    :ivar called: the name of this process in messages to people.
+    :ivar connections: returns the number of connections; set from outside.
+    :ivar shutdown: stops the service, for a reason or ``""``; set from outside.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class Chat(State):
         self.peers = peers(self)
 
     def start(self) -> None:
-        """Open the journal and remember its last events.
+        """Open the journal and load its last events, its facts and its sessions.
 
-        Programs that were here at the last stop are here again.
+        Programs that were here at the last stop are members again, and away.
 
-        :raises JournalError: if it can't be opened.
+        :raises JournalError: if the journal can't be opened.
         """
         self.journal.start()
         self.past.load()
@@ -99,11 +99,11 @@ class Chat(State):
         self.wall.start(self.journal.last_at, facts)
         if self._clock_is_right:
             self.wall.believe()
-        # Nothing has ended, and no token has expired, by a time that is in doubt.
+        # While the time is in doubt, no term is over and no token expires by it.
         self.tokens.in_doubt = self.wall.doubt is not None
         self.standing.apply(facts, just_now=self.tokens.in_doubt)
         for name in self.standing.topics:
-            # A topic is kept as long as its room, which outlives a restart.
+            # A room with a topic outlives a restart.
             self.places.room(name)
         if self._keep:
             self._prune()
@@ -121,7 +121,7 @@ class Chat(State):
         self._pruning.start(PRUNE_PAUSE if more else PRUNE_EVERY)
 
     def stop(self) -> Deferred[None]:
-        """Tick no more, and close the journal."""
+        """Stop all parts, and close the journal."""
         self.call_off()
         self.returns.stop()
         self.ticker.stop()
@@ -133,22 +133,22 @@ class Chat(State):
         return self.journal.stop()
 
     def shut_down(self, wait: float, reason: str) -> None:
-        """Stop the service in so many seconds, whenever that was to be before."""
+        """Stop the service after ``wait`` seconds; this replaces an earlier shutdown."""
         self._reason = reason
         self._shutting_down.start(wait)
 
     def call_off(self) -> bool:
-        """Let the service go on after all; tell whether it was to be stopped."""
+        """Cancel the shutdown; return whether there was one."""
         was_to_stop = self._shutting_down.running
         self._shutting_down.stop()
         return was_to_stop
 
-    # Saying something, and looking back
+    # Speaking and looking back
 
     def be_away(self, member: Member, why: str | None) -> None:
-        """Note that a member is away, or with None is not any more.
+        """Mark a member as away, for a reason or ``""``; None marks it as back.
 
-        :raises Refusal: if there are words, and others are to read nothing of the member.
+        :raises Refusal: if there is a reason, and the member is muted.
         """
         if why:
             check_heard(self.standing, member.name)
@@ -157,12 +157,11 @@ class Chat(State):
         self.note(member)
 
     def say(self, member: Member, room: str, kind: str, text: str, seq: int | None = None) -> None:
-        """Let a member say or do something in a room, or for whom that stands for.
+        """Add an event by a member to the next commit; mark the member as back if it was away.
 
-        Whoever speaks is not away any more.
-
-        :param seq: the number, above 0, that a program has given to what it says.
-        :raises Refusal: if others are to read nothing of the member.
+        :param room: a room, :data:`.HOUSE`, or an :func:`.inbox`.
+        :param seq: the number, above 0, that a program has given to its line.
+        :raises Refusal: if the member is muted.
         """
         check_heard(self.standing, member.name, kind)
         if member.away is not None:
@@ -178,9 +177,9 @@ class Chat(State):
         self.ask(member)
 
     def look_back(self, member: Member, room: str, count: int) -> Deferred[None] | None:
-        """Show a member the last things said or done in a room.
+        """Show a member the last ``count`` events of talk in a room.
 
-        The Deferred fires when it has been given all of them.
+        The Deferred fires when all were given; None if the member has no connection.
         """
         replay = Replay(room, count, self.past.head, asked=True)
         self.step_back(member, self.past.head)
@@ -188,14 +187,14 @@ class Chat(State):
         return None if member.lost else replay.done
 
     def drained(self, member: Member) -> None:
-        """Let a member whose outlet is not blocked any more read on, if it is behind."""
+        """Let a member behind the head read on, now that its outlet is not blocked any more."""
         if member.cursor is not None:
             self.readers.ready(member.cursor)
 
     def close(self, *why: str) -> Deferred[int]:
-        """Commit what was said, tell everyone why, and let each go who has read all.
+        """Commit everything that waits, tell all members why, and close each that has read all.
 
-        The Deferred fires with the number of things that the journal did not take.
+        The Deferred fires with the number of events and facts that the journal did not take.
         """
 
         def settled(refused: int) -> int:

@@ -1,9 +1,9 @@
-"""A commit takes effect, and then is delivered.
+"""The effect of a commit, and then its delivery.
 
-A change is asked for elsewhere, becomes an event or a fact, and takes effect here, when the journal
-has it: nobody is shown, or is in a room by, what is not stored. The exceptions are what concerns
-the asking member alone (its current room) and names, which are held from the moment they are
-claimed.
+Changes are requested elsewhere and become events or facts. They take effect here, once the journal
+has stored them, so nothing is shown, and nobody is in a room, before that. There are two
+exceptions: a member's current room, which concerns that member alone, and names, which are held
+from their claim on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = Logger()
 
 
 class Commits:
-    """Lets commits take effect, and shows them."""
+    """Applies commits to members, rooms and facts, and delivers their events."""
 
     def __init__(self, state: State, rooms: Rooms, attendance: Attendance) -> None:
         self._state = state
@@ -40,30 +40,30 @@ class Commits:
         self._attendance = attendance
 
     def show(self, committed: Committed, presences: dict[int, Presence]) -> int:
-        """Let a commit take effect, and show it; a step that fails is not the end of the others.
+        """Apply a commit, then deliver it; a step that fails does not stop the others.
 
-        :param presences: those who were to come and go in it, by ``seq``; they are taken out.
-        :return: how many sends are to be paid for.
+        :param presences: the joins and leaves of the batch, by ``seq``; emptied by this.
+        :return: the number of sends that delay the next commit.
         """
         state, origin = self._state, self._state.ticker.origin
         events, facts = committed
         before = state.past.head
         missing: list[Presence] = []
-        # Each commit is a look at the clock: none stores a time that nobody checks.
+        # Check the clock at each commit, so that no unchecked time is stored.
         state.wall.now()
         state.past.append(events)
         state.talked += sum(event.kind in TALK for event in events)
-        # Facts first: joins and leaves below show topics, and may remove them.
+        # Facts first, because joins and leaves below show topics, and may delete them.
         if facts:
-            with log.failuresHandled("what holds from now on failed"):
+            with log.failuresHandled("applying facts failed"):
                 self._hold(facts)
         if state.tokens:
-            with log.failuresHandled("noting numbers failed"):
+            with log.failuresHandled("noting stored numbers failed"):
                 self._note_numbers(events)
         if presences:
             for event in events:
                 if event.origin == origin:
-                    with log.failuresHandled("coming or going failed"):
+                    with log.failuresHandled("applying a join or leave failed"):
                         presence, left_out = presences.pop(event.seq).split(event)
                         if left_out is not None:
                             missing.append(left_out)
@@ -76,7 +76,7 @@ class Commits:
         return state.peers.shown(sends, [*missing, *presences.values()])
 
     def _deliver(self, name: str, events: Sequence[Event]) -> int:
-        """Give those at the head what happened in one room, or what is for whom that stands for."""
+        """Deliver events of one room, of everybody, or of one inbox to members at the head."""
         room = self._rooms.by_name.get(name)
         if room is not None:
             return deliver(events, room.head, self._state.step_back)
@@ -85,7 +85,7 @@ class Commits:
         return 0
 
     def _note_numbers(self, events: Sequence[Event]) -> None:
-        """Note which of their own words programs know to be stored from now on."""
+        """Mark the numbers of programs' events as stored, in their sessions."""
         for event in events:
             if event.seq > 0:
                 session = self._state.tokens.of(event.origin)
@@ -106,10 +106,10 @@ class Commits:
         self._state.peers.hold(facts)
 
     def _moved(self, event: Event, presence: Presence, before: int) -> None:
-        """Bring people into a room, or out of it.
+        """Apply a join or leave event: put members into a room, or take them out.
 
-        A member that moves steps back to before the tick and reads all of it as a cursor, so it
-        sees of each room exactly the events while it was in.
+        A member that moves becomes a cursor before the tick and reads all of it, so it sees exactly
+        the events of each room while it was there.
         """
         for membership in presence.memberships:
             record = membership.member.record
@@ -118,7 +118,7 @@ class Commits:
             if presence.kind == JOINED:
                 membership.since = event.id
                 if record is not None:
-                    # A member that comes back reads on from when it joined at first.
+                    # A member that comes back reads on from its first join.
                     membership.since = record.reading.rooms[membership.room.name]
                 membership.room.members[membership.member] = None
                 self._rooms.changed()
@@ -130,7 +130,7 @@ class Commits:
                 self._rooms.vacate(membership.room)
         for membership in presence.memberships:
             member = membership.member
-            # A member that was seen off while the journal refused has nothing left to read.
+            # A member that was let go while the journal refused has nothing left to read.
             if not member.gone or member.memberships:
                 self._state.step_back(member, before)
                 new = membership.since == event.id and not member.gone
@@ -138,7 +138,7 @@ class Commits:
                     self._welcome(membership, event.id)
 
     def _welcome(self, membership: Membership, upto: int) -> None:
-        """Show somebody the room who does not ask for it."""
+        """Show a room, and a look into its past, to a member that has just joined it."""
         member, room = membership.member, membership.room
         if member.lost:
             return

@@ -1,4 +1,4 @@
-"""The timeouts of many things on one timer."""
+"""Equal timeouts of many things, on one timer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = Logger()
 
 
 class Deadlines(Generic[_T]):
-    """Things that each have the same time from when they were added.
+    """Things that all expire after the same delay.
 
-    They run out in the order in which they came, so one timer, set for the oldest, serves all.
+    They expire in the order in which they were added, so one timer, set for the oldest, is enough.
 
-    :param delay: the time that each has, in seconds; 0 for ever.
-    :param expired: called with each that ran out; it is then no longer among them.
+    :param delay: seconds from adding a thing to its expiry; 0 for never.
+    :param expired: called with each thing that expires, after its removal.
     """
 
     def __init__(self, clock: IReactorTime, delay: float, expired: Callable[[_T], None]) -> None:
@@ -32,7 +32,7 @@ class Deadlines(Generic[_T]):
         self._timer = Timer(clock, self._check)
 
     def add(self, thing: _T) -> None:
-        """Start the time of something; if it runs, it starts anew."""
+        """Add a thing; if it is there already, restart its delay."""
         if self._delay:
             self._ends.pop(thing, None)
             self._ends[thing] = self._clock.seconds() + self._delay
@@ -40,19 +40,19 @@ class Deadlines(Generic[_T]):
                 self._timer.start(self._delay)
 
     def __contains__(self, thing: _T) -> bool:
-        """Tell whether the time of something runs."""
+        """Tell whether a thing is waiting to expire."""
         return thing in self._ends
 
     def __len__(self) -> int:
-        """Count the things whose time runs."""
+        """Count the things that are waiting to expire."""
         return len(self._ends)
 
     def __iter__(self) -> Iterator[_T]:
-        """Go through the things whose time runs, the oldest first."""
+        """Iterate over the things that are waiting to expire, the oldest first."""
         return iter(list(self._ends))
 
     def discard(self, thing: _T) -> None:
-        """Stop the time of something, if it runs."""
+        """Remove a thing, if it is there; it does not expire."""
         self._ends.pop(thing, None)
 
     def _check(self) -> None:
@@ -67,6 +67,6 @@ class Deadlines(Generic[_T]):
                 self._expired(thing)
 
     def stop(self) -> None:
-        """Stop the time of all."""
+        """Remove all things and stop the timer."""
         self._ends.clear()
         self._timer.stop()

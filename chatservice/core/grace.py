@@ -1,4 +1,4 @@
-"""Programs that are away: nobody is told, for a grace."""
+"""Programs that are away, during the grace before the others are told."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chatservice.limits import Limits
 
 
 class Absences(Deadlines[Member]):
-    """Members without a connection, each for a grace at most.
+    """Programs without a connection, each for a grace at most.
 
-    There may be as many of them as there may be connections, in all and of one address, so nobody
-    fills the house by hanging up. For one more, the one that has been away longest is over.
+    Their number is limited like that of connections, in all and for one address, so nobody can fill
+    the chat by hanging up. Above the limit, the longest absence is over.
 
-    :param over: called with each whose absence is over.
+    :param over: called with each member whose absence is over.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits, over: Callable[[Member], None]) -> None:
@@ -27,7 +27,7 @@ class Absences(Deadlines[Member]):
         self._addresses: dict[str, dict[Member, None]] = {}
 
     def add(self, member: Member) -> None:
-        """Begin the absence of a member, which has lost its connection."""
+        """Begin the absence of a member that has lost its connection."""
         super().add(member)
         address = counted(member.outlet.address)
         same = self._addresses.setdefault(address, {})
@@ -42,7 +42,7 @@ class Absences(Deadlines[Member]):
         self._expired(member)
 
     def discard(self, member: Member) -> None:
-        """End the absence of a member, which is back, or has left."""
+        """End the absence of a member that is back, or has left."""
         super().discard(member)
         address = counted(member.outlet.address)
         same = self._addresses.get(address, {})

@@ -1,7 +1,7 @@
-"""The sessions that a member ignores, and the names by which it came to that.
+"""The sessions that a member ignores, and the names under which it ignores them.
 
-It is by session, so it follows a change of name, and by name, so it outlives a new connection. A
-session is hidden under one name: the last that it had.
+Sessions are ignored, so a change of name does not help; names are ignored, so a new connection
+does not help. A session is hidden under one name, its last.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ MOST: Final = 100
 """The most names that one member may ignore."""
 
 SESSIONS_MOST: Final = 100
-"""The most sessions that are kept for one name. One more replaces all of them."""
+"""The most sessions kept for one name. One more replaces all of them."""
 
 
 def ignore(member: Member, other: Member) -> None:
-    """Let a member see no more of another."""
+    """Hide another member's session, under its current name, from a member."""
     _hide(member, names.key(other.name), other)
 
 
 def heed(member: Member, name: str) -> str | None:
-    """Let a member see again who is, or was, called so.
+    """Stop ignoring a name, and all sessions that are hidden under it.
 
-    :returns: the name as it was ignored; None if it was not.
+    :returns: the name as it was written when it was ignored; None if it was not ignored.
     """
     heeded = (member.ignored or {}).get(names.key(name))
     if heeded is None:
@@ -38,9 +38,9 @@ def heed(member: Member, name: str) -> str | None:
 
 
 def recognise(member: Member, people: Iterable[Member]) -> None:
-    """Hide somebody who has taken a name from those who ignore that name, or the session.
+    """Hide a member with a new name from people who ignore that name, or the member's session.
 
-    Under the name before it is still ignored whoever else had that.
+    Other sessions that had the member's old name stay hidden under it.
     """
     key, origin = names.key(member.name), member.origin
     for other in people:
@@ -55,7 +55,7 @@ def _hide(member: Member, key: str, other: Member) -> None:
     member.hidings += 1
     before = hidden.get(origin)
     if key not in ignored and len(ignored) >= MOST and before is not None:
-        # All who had the name before are hidden under the new one: there are no more names.
+        # No further name fits, so the new one replaces the old one, for all its sessions.
         ignored[key] = ignored.pop(before)
         hidden.update(dict.fromkeys(ignored[key].sessions, key))
     elif before is not None and before != key:
@@ -72,7 +72,7 @@ def _hide(member: Member, key: str, other: Member) -> None:
 
 
 def _show(member: Member, origin: int) -> None:
-    """Hide a session no more, nor a name under which there is no other."""
+    """Stop hiding a session, and forget its name if no other session is hidden under it."""
     assert member.ignored is not None
     key = member.hidden.pop(origin)
     member.hidings += 1

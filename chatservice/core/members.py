@@ -1,7 +1,7 @@
-"""The data of delivery: members, the rooms that they are in, and how far they have read.
+"""The data of delivery: members, their rooms and memberships, and their cursors.
 
-A member is a name with something to write to. At the head of the journal it is in a group of each
-of its rooms; behind the head it is a cursor.
+A member is a name with an outlet. At the head of the journal the member is in one group of each of
+its rooms; behind the head it has a cursor.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from chatservice.journal.events import HOUSE, JOINED, PRIVATE, Draft, Event, inb
 from chatservice.messages import Code, Error, Notice, Reply
 
 NONE_HIDDEN: Final[dict[int, str]] = {}
-"""The :attr:`Member.hidden` of all members who ignore nobody. It stays empty."""
+"""The :attr:`Member.hidden` of all members who ignore nobody. This dict stays empty."""
 
 
 @dataclass(slots=True, eq=False)
 class Ignored:
-    """A name that a member does not want to see.
+    """A name that a member ignores.
 
-    :ivar name: as it was written last.
-    :ivar sessions: those in which somebody was called so last, also such that are over.
+    :ivar name: the name as it was last written.
+    :ivar sessions: the origins of sessions whose last name this is, ended ones too.
     """
 
     name: str
@@ -36,37 +36,37 @@ class Ignored:
 
 
 class Member:
-    """Somebody with a name.
+    """A person or program in the chat, with a name.
 
-    At the head a member has no cursor of its own: it is in the head groups of its rooms and gets
-    each tick as it comes. Behind the head, :attr:`cursor` says how far it has read.
+    At the head a member has no cursor: it is in the head groups of its rooms and gets each tick as
+    it comes. Behind the head, :attr:`cursor` keeps how far the member has read.
 
-    :ivar origin: names this session, at random; with a number, the identity of its events.
-    :ivar seq: counts those that have no number of a program's own, downwards from 0.
-    :ivar asked: the number of the last batch with something of this member in it.
-    :ivar memberships: the rooms it reads: those it is in, those it is about to be in or out of, and
-        while it is behind the head those that it left.
-    :ivar current: where its lines go; None if it is in no room.
-    :ivar operator: it may do what the table of commands keeps for operators.
-    :ivar hidden: the sessions of which it does not want to see what they say, each with the key
-        (:func:`.names.key`) of the name that they had last.
-    :ivar hidings: how often that has changed.
-    :ivar ignored: the names, by key; None if there are none.
-    :ivar correspondent: the session whose private line it was shown last; 0 if there was none.
-    :ivar away: why it is away; None if it is not.
-    :ivar told: the sessions that were told so.
-    :ivar since: when it came, in milliseconds since 1970.
-    :ivar came: the same by the clock of this process, in seconds.
-    :ivar active: when it typed something last, by that clock.
-    :ivar spoke: it, or the session, has said something in a room.
-    :ivar gone: it leaves, and is to read what was there until then.
-    :ivar until: the id from which on a program that left is told nothing: events from there on, in
-        any of its rooms, are for when it comes back.
-    :ivar lost: it has no connection; not any more, or one that still waits to be welcomed.
-    :ivar session: the one that its program may come back to; None of people at a plain socket.
-    :ivar record: its session, if it has one, or another record that is stored while it is here;
-        None if nothing is.
-    :ivar remote: it is here by way of another process.
+    :ivar origin: the random number of this session; with ``seq``, the identity of its events.
+    :ivar seq: counts its events without a program's own number, downwards from 0.
+    :ivar asked: the number of the last batch that has something of this member.
+    :ivar memberships: the rooms that it reads: those it is in, or waits to join or leave, and
+        while it is behind the head, those it has left.
+    :ivar current: the room that its lines go to; None if it is in no room.
+    :ivar operator: whether it may use the commands for operators.
+    :ivar hidden: the origins of the sessions that it ignores, each with the key
+        (:func:`.names.key`) of the session's last name.
+    :ivar hidings: the number of changes of ``hidden``.
+    :ivar ignored: the names that it ignores, by key; None if there are none.
+    :ivar correspondent: the origin of the last private line that it was shown; 0 if none.
+    :ivar away: the reason for being away; None if it is not away.
+    :ivar told: the origins of the sessions that were told this reason.
+    :ivar since: the time at which it came, in milliseconds since 1970.
+    :ivar came: the same time by the clock of this process, in seconds.
+    :ivar active: the time at which it last typed something, by that clock.
+    :ivar spoke: whether this member, or its session before, has said something in a room.
+    :ivar gone: whether it is leaving, and only reads the events until then.
+    :ivar until: for a program that left, the id from which on events in all its rooms wait for its
+        return.
+    :ivar lost: whether it has no connection: the connection was lost, or waits for the welcome.
+    :ivar session: the session that its program may resume; None for people at a plain socket.
+    :ivar record: the session, or another record that is stored while it is here; None if nothing
+        is stored.
+    :ivar remote: whether it is connected to another process.
     """
 
     __slots__ = (
@@ -117,7 +117,7 @@ class Member:
         self.record: Record | None = session
         self.remote = False
         self.origin = secrets.randbits(63) if session is None else session.origin
-        # Of a session that goes on after a restart, nobody knows how far it had counted.
+        # After a restart, the last number of a resumed session is unknown: begin at a random one.
         self.seq = 0 if session is None else -secrets.randbits(62)
         self.asked = 0
         self.memberships: list[Membership] = []
@@ -137,23 +137,23 @@ class Member:
         self.lost = lost
 
     def reply(self, reply: Reply) -> None:
-        """Tell this member alone something, if its view has anything for it."""
+        """Send a reply to this member alone, unless its view shows nothing for it."""
         told = self.view.reply(reply)
         if told:
             self.outlet.write(told)
 
     def tell(self, *lines: str) -> None:
-        """Say something of the service's own to this member alone."""
+        """Send notices of the service to this member alone, one for each line."""
         self.outlet.write(b"".join([self.view.reply(Notice(text=line)) for line in lines]))
 
     def refuse(self, code: Code, why: str) -> None:
-        """Tell this member alone that something is not done, or is over."""
+        """Send an error to this member alone."""
         self.reply(Error(code=code.value, text=why))
 
     def draft(self, room: str, kind: str, author: str, text: str, seq: int | None = None) -> Draft:
-        """Make an event of what the member does.
+        """Return the draft of an event by this member.
 
-        :param seq: the number that a program has given to it.
+        :param seq: the number that its program gave to the event; None to take the next own one.
         """
         if seq is None:
             self.seq -= 1
@@ -161,22 +161,22 @@ class Member:
         return Draft(room, kind, author, text, self.origin, seq)
 
     def rooms(self) -> list[Membership]:
-        """List the rooms that the member is in, or is about to be in, oldest first."""
+        """Return the memberships of rooms that the member is in, or about to be, oldest first."""
         return [m for m in self.memberships if not m.leaving]
 
     def membership(self, room: str) -> Membership | None:
-        """Return the membership of a room that the member is in or is about to be in."""
+        """Return the membership of a room that the member is in, or about to be; else None."""
         return next((m for m in self.rooms() if m.room.name == room), None)
 
     def hides(self, event: Event) -> bool:
-        """Tell whether the member ignores the author of an event, and so does not see it."""
+        """Tell whether an event is hidden, because the member ignores its author."""
         return is_hidden(event.kind, event.origin, self.hidden)
 
     def sees(self, event: Event) -> bool:
-        """Tell whether an event is for this member: of its rooms, while it is in.
+        """Tell whether an event is for this member.
 
-        Also what is for everybody, or for it alone; nothing that is said by who it ignores. Its own
-        are for a view that shows them.
+        Events are for it that happened in its rooms while it was in them, that are for everybody,
+        or for it alone. Events of people it ignores are not. Its own are if its view shows them.
         """
         if self.hides(event) or (self.until is not None and self.until <= event.id):
             return False
@@ -187,11 +187,11 @@ class Member:
         return any(m.covers(event) for m in self.memberships)
 
     def here(self, event: Event) -> bool:
-        """Tell whether an event is of the member's current room."""
+        """Tell whether an event happened in the member's current room."""
         return self.current is not None and self.current.room.name == event.room
 
     def attach(self) -> None:
-        """Enter the head groups of all rooms: from now on each tick comes by itself."""
+        """Enter the head groups of all its rooms, to get each tick from now on."""
         if self.lost:
             return
         self.cursor = None
@@ -200,12 +200,12 @@ class Member:
             membership.attach()
 
     def detach(self) -> None:
-        """Leave the head groups of all rooms."""
+        """Leave the head groups of all its rooms."""
         for membership in self.memberships:
             membership.detach()
 
     def turn_to(self, membership: Membership | None, view: View | None = None) -> None:
-        """Make a room the current one, and perhaps see it in another way."""
+        """Make a room the current one, and change the view if one is given."""
         at_head = self.cursor is None
         if at_head:
             self.detach()
@@ -217,12 +217,12 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Membership:
-    """A member in a room, from one event to another.
+    """A member's stay in a room, from one event to another.
 
-    :ivar since: the id of the event that told of the joining; None while it waits for its commit.
-    :ivar until: the id of the event that told of the leaving; None until then.
-    :ivar leaving: the leaving waits for its commit.
-    :ivar kept: the member leaves all rooms at once, and may come back to them.
+    :ivar since: the id of the join event; None until its commit.
+    :ivar until: the id of the leave event; None until its commit.
+    :ivar leaving: whether the leave event waits for its commit, or is committed.
+    :ivar kept: whether the member leaves all rooms at once, and may come back to them.
     """
 
     member: Member
@@ -242,18 +242,18 @@ class Membership:
         )
 
     def moved(self, kind: str, id: int, reading: Reading) -> Reading:
-        """Return what is for a session once its joining or leaving is the event of that id."""
+        """Return a session's reading after the join or leave event with an id."""
         if kind == JOINED:
             return reading.joined(self.room.name, id)
         return reading if self.kept else reading.left(self.room.name, id)
 
     def attach(self) -> None:
-        """Enter the head group, if the joining is committed."""
+        """Enter the room's head group, if the join event is committed."""
         if self.since is not None:
             self.room.head.setdefault(self._group(), {})[self.member] = None
 
     def detach(self) -> None:
-        """Leave the head group."""
+        """Leave the room's head group."""
         key = self._group()
         group = self.room.head.get(key)
         if group is not None and self.member in group:
@@ -262,20 +262,20 @@ class Membership:
                 del self.room.head[key]
 
     def _group(self) -> tuple[View, bool]:
-        # Not whether this membership is the current one: somebody who left the room and came back
-        # has two for a moment.
+        # Compare rooms, not memberships: a member that left and came back has two for a moment.
         current = self.member.current
         return self.member.view, current is not None and current.room is self.room
 
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """Those who are in a room.
+    """A room and its members.
 
-    :ivar members: those who are in, in the order of their coming.
-    :ivar head: those who read at the head, by view and by whether the room is their current one.
-    :ivar population: how many are in, or about to be.
-    :ivar made_from: the address that it counts for; ``""`` if for none.
+    :ivar members: the members in the room, in the order in which they joined.
+    :ivar head: the head groups: members at the head, by view and by whether the room is their
+        current one.
+    :ivar population: the number of members in the room, or about to be.
+    :ivar made_from: the address that the room counts for; ``""`` for none.
     """
 
     name: str
@@ -287,10 +287,10 @@ class Room:
 
 @dataclass(slots=True, eq=False)
 class Replay:
-    """A look into the past of one room: the last ``count`` things said or done, up to an id.
+    """A look into the past of one room: the last ``count`` events of talk, up to an id.
 
-    :param asked: somebody asked for it, and is told if there is nothing.
-    :ivar done: fires when all of them were given, or the connection is lost.
+    :param asked: whether the member asked for it, and is told if nothing is found.
+    :ivar done: fires when all events were given, or the connection is lost.
     """
 
     room: str
@@ -302,14 +302,14 @@ class Replay:
 
 @dataclass(slots=True, eq=False)
 class Cursor:
-    """How far a member behind the head has read.
+    """The position of a member behind the head.
 
     :ivar position: every event up to this id was given to the member, or was not for it.
-    :ivar replays: looks into the past that come first.
-    :ivar at_head: called once, when the member has been given all there is.
-    :ivar queued: it is in line to read.
-    :ivar waits: the next events are still to come from the store.
-    :ivar reading: reads on, a chunk at each step; None until the first.
+    :ivar replays: looks into the past, given before the events after the position.
+    :ivar at_head: called once, when the member has reached the head.
+    :ivar queued: whether it is queued for a turn to read.
+    :ivar waits: whether it waits for events from the journal.
+    :ivar reading: the coroutine that reads on, a chunk at each step; None before the first.
     """
 
     member: Member

@@ -1,7 +1,7 @@
-"""Topics, locks, mutes and bans: each holds until it is changed.
+"""Topics, locks, mutes and bans, which hold until they are changed.
 
-Each is a fact in the journal. It is changed by a commit, as events are, so it is the same wherever
-that commit is read, and after a restart.
+Each is a fact in the journal, changed by a commit like events. So it is the same in every process
+that reads the commit, and after a restart.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ BAN: Final = "ban"
 
 
 class Term(NamedTuple):
-    """For how long something holds, and why.
+    """The end of a ban or a mute, and the reason for it.
 
-    :ivar name: whom it concerns, as it was written.
-    :ivar until: in milliseconds since 1970; 0 for ever. It is shown, and measured over a restart.
+    :ivar name: the banned network, or the muted name as it was written.
+    :ivar until: the end in milliseconds since 1970, to show and to measure over a restart; 0 for
+        ever.
     :ivar reason: ``""`` if none was given.
-    :ivar seconds: from its beginning to its end; 0 for ever, or if that was not written down.
-    :ivar end: by the clock of this process, which is what it is measured by; it is not stored.
+    :ivar seconds: from beginning to end; 0 for ever, or if it was not stored.
+    :ivar end: the end by the clock of this process, by which it is measured; not stored.
     """
 
     name: str
@@ -40,44 +41,45 @@ class Term(NamedTuple):
     end: float = math.inf
 
     def fact(self, kind: str, name: str) -> Fact:
-        """Return the fact that it is."""
+        """Return the fact that stores this term."""
         return Fact(kind, name, json.dumps(self[:4], ensure_ascii=False))
 
     def outlasts(self, other: Term) -> bool:
-        """Return whether it ends later than another, as both are written."""
+        """Tell whether this term ends later than another, by their stored ends."""
         return (self.until or math.inf) > (other.until or math.inf)
 
     @property
     def says(self) -> str:
-        """Until when, and why, as the end of a sentence."""
+        """The time of the end and the reason, as the end of a sentence."""
         until = f" until {moment(self.until)}" if self.until else ""
         return until + because(self.reason)
 
     @property
     def summary(self) -> str:
-        """The same, as a cell of a table."""
+        """The time of the end and the reason, as a cell of a table."""
         return self.says.strip(" :") or "for good"
 
 
 def because(reason: str) -> str:
-    """Give a reason as the end of a sentence; nothing if there is none."""
+    """Return a reason as the end of a sentence; ``""`` if there is none."""
     return f": {reason}" if reason else ""
 
 
 def moment(at: int) -> str:
-    """Write a time out, UTC."""
+    """Return a time, in milliseconds since 1970, as text in UTC."""
     return f"{datetime.fromtimestamp(at / 1000, timezone.utc):%Y-%m-%d %H:%M} UTC"
 
 
 class Standing:
     """The topics, locks, mutes and bans that hold now.
 
-    :param clock: by which terms end while this process runs.
-    :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
-    :ivar topics: by room.
-    :ivar locks: rooms that nobody may come into.
-    :ivar mutes: by key of the name (:func:`.names.key`).
-    :ivar bans: by network.
+    :param clock: the clock by which terms end while this process runs.
+    :param now: returns the time, in milliseconds since 1970; after a restart it tells how long
+        stored terms still last.
+    :ivar topics: the topics by room.
+    :ivar locks: the rooms that nobody may join.
+    :ivar mutes: the mutes by key of the name (:func:`.names.key`).
+    :ivar bans: the bans by network.
     """
 
     def __init__(self, clock: IReactorTime, now: Callable[[], int]) -> None:
@@ -89,9 +91,9 @@ class Standing:
         self.bans: Networks[Term] = Networks()
 
     def apply(self, facts: Iterable[Fact], just_now: bool = True) -> None:
-        """Let facts hold.
+        """Apply facts; kinds of other parts are ignored.
 
-        :param just_now: they were stored just now, so whole terms are left of them.
+        :param just_now: whether they were stored just now, so terms last for their whole length.
         """
         for kind, name, value in facts:
             if kind == TOPIC:
@@ -111,13 +113,13 @@ class Standing:
                     self.bans.add(network, self._term(value, just_now))
 
     def _term(self, value: str, just_now: bool) -> Term:
-        """Return a term that was stored, with its end."""
+        """Return a stored term, with its end by the clock of this process."""
         term = Term(*json.loads(value))
         if not term.until:
             return term
         left = (term.until - self._now()) / 1000
         if term.seconds:
-            # Whatever the time of day was when it was said, or is by now, it is never longer.
+            # The length is a limit even if the time of day was wrong then, or is wrong now.
             left = term.seconds if just_now else min(left, term.seconds)
         return term._replace(end=self._clock.seconds() + left)
 
@@ -126,24 +128,24 @@ class Standing:
         return term.end > self._clock.seconds()
 
     def held_mutes(self) -> list[Term]:
-        """List the mutes that are not over."""
+        """Return the mutes that are not over."""
         return [term for term in self.mutes.values() if self._holds(term)]
 
     def held_bans(self) -> list[Term]:
-        """List the bans that are not over."""
+        """Return the bans that are not over."""
         return [term for _, term in self.bans.items() if self._holds(term)]
 
     def muted(self, name: str) -> Term | None:
-        """Return for how long somebody may not speak, or None."""
+        """Return the mute of a name, or None if there is none or it is over."""
         if not self.mutes:
             return None
         term = self.mutes.get(names.key(name))
         return term if term is not None and self._holds(term) else None
 
     def banned(self, host: str) -> Term | None:
-        """Return for how long an address may not come in, or None.
+        """Return the narrowest ban of an address, or None if it is not banned.
 
-        :param host: as a socket names its peer.
+        :param host: the address as a socket names its peer.
         """
         address = parse_address(host) if self.bans else None
         if address is None:
@@ -151,10 +153,10 @@ class Standing:
         return next(filter(self._holds, self.bans.holding(address)), None)
 
     def forget(self, waiting: Iterable[Fact] = ()) -> list[Fact]:
-        """Forget what is over; return the facts by which the journal is to do the same.
+        """Forget the mutes and bans that are over; return the facts that delete them.
 
-        :param waiting: facts that wait to be stored: a term in one of these is to hold anew, or is
-            forgotten by it.
+        :param waiting: facts that wait for their commit. Terms with such a fact are left alone,
+            because it renews or deletes them.
         """
         terms = [(MUTE, name, term) for name, term in self.mutes.items()]
         terms += [(BAN, str(network), term) for network, term in self.bans.items()]

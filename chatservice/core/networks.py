@@ -1,7 +1,7 @@
-"""IP addresses and networks, and which network holds an address.
+"""IP addresses and networks, and the networks that contain an address.
 
-An IPv4 address that is written as an IPv6 one (``::ffff:192.0.2.7``) is the IPv4 address
-everywhere, and the zone of an address (``%eth0``) tells nothing about who is there.
+An IPv4 address that is written as an IPv6 one (``::ffff:192.0.2.7``) is treated as the IPv4 address
+everywhere. The zone of an address (``%eth0``) is ignored, since it does not identify a peer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final, Generic, TypeVar
 
 WIDEST_V4: Final = 8
 WIDEST_V6: Final = 19
-"""The shortest prefixes: a registry gives out no larger network to one operator."""
+"""The shortest prefixes that are accepted: registries give no operator a larger network."""
 
 _SITE: Final = 64
 _PREFIX: Final = re.compile("[0-9]{1,3}")
@@ -30,17 +30,17 @@ _PREFIX: Final = re.compile("[0-9]{1,3}")
 Value = TypeVar("Value")
 
 _Place = tuple[int, int, int]
-"""Of a network: the version of IP, the length of the prefix, and its bits."""
+"""The IP version of a network, the length of its prefix, and the bits of its prefix."""
 
 
 class BadAddress(ValueError):
-    """It is no address or network that can be used; ``str()`` says why."""
+    """The error for a text that is no usable address or network; ``str()`` is the reason."""
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
-    """Read an address, or a network like ``192.0.2.0/24``; bits behind the prefix may be set.
+    """Parse an address, or a network like ``192.0.2.0/24``; bits behind the prefix may be set.
 
-    :raises BadAddress: if it is neither, or a network that is too wide.
+    :raises BadAddress: if the text is neither, or a network that is too wide.
     """
     host, slash, prefix = text.partition("/")
     address = _read(host)
@@ -50,7 +50,7 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     if length > address.max_prefixlen:
         raise BadAddress(f"the prefix of that network is longer than /{address.max_prefixlen}")
     plain = _plain(address)
-    # Of an IPv4 address that is written as an IPv6 one, the prefix counts the bits before it, too.
+    # For an IPv4 address written as an IPv6 one, the prefix includes the 96 bits before it.
     length -= address.max_prefixlen - plain.max_prefixlen
     if length < (WIDEST_V4 if plain.version == 4 else WIDEST_V6):
         raise BadAddress("that is too many addresses")
@@ -58,31 +58,31 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
 
 
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Read an address as a socket names its peer.
+    """Parse an address as a socket names its peer.
 
-    :return: None if it is no IP address.
+    :return: the address; None if the text is no IP address.
     """
     address = _read(host)
     return None if address is None else _plain(address)
 
 
 def written(host: str) -> str:
-    """Write an address as it is shown everywhere, however its socket or a proxy writes it.
+    """Return an address in its normal form, however its socket or a proxy writes it.
 
-    :return: of an IPv4 address that is written as an IPv6 one, that; what is no IP address stays
-        as it is.
+    :return: the IPv4 address, if it is written as an IPv6 one; a text that is no IP address is
+        returned unchanged.
     """
-    # One of IPv4 has one form only.
+    # IPv4 addresses have one form only.
     address = parse_address(host) if ":" in host else None
     return host if address is None else str(address)
 
 
 @lru_cache(maxsize=1024)
 def counted(host: str) -> str:
-    """Tell under what the connections of a peer are counted.
+    """Return the key under which the connections of a peer are counted.
 
-    :return: its IPv4 address, or the /64 of an IPv6 one, all of which one person may have; what is
-        no IP address stays as it is.
+    :return: its IPv4 address, or the /64 network of its IPv6 address, as one person may have all
+        of that; a text that is no IP address is returned unchanged.
     """
     address = parse_address(host)
     if address is None:
@@ -91,10 +91,10 @@ def counted(host: str) -> str:
 
 
 class Networks(Generic[Value]):
-    """Networks with a value each, which know at once which of them holds an address.
+    """Networks with a value each, found quickly by an address.
 
-    The networks are those that :func:`parse_network` gives. An address is looked up once for each
-    length of prefix that is in use, however many networks there are.
+    The networks come from :func:`parse_network`. A search takes one look-up for each length of
+    prefix in use, however many networks there are.
     """
 
     def __init__(self) -> None:
@@ -105,21 +105,21 @@ class Networks(Generic[Value]):
         return len(self._held)
 
     def add(self, network: IPv4Network | IPv6Network, value: Value) -> None:
-        """Add a network, or give one that is there another value."""
+        """Add a network, or replace the value of one that is there."""
         place = _place(network.network_address, network.prefixlen)
         self._lengths[place[:2]] += place not in self._held
         self._held[place] = network, value
 
     def remove(self, network: IPv4Network | IPv6Network) -> None:
-        """Remove a network, if it is there. Those within it and around it stay."""
+        """Remove a network, if it is there. Networks inside and around it stay."""
         place = _place(network.network_address, network.prefixlen)
         if self._held.pop(place, None) is not None:
             self._lengths[place[:2]] -= 1
 
     def holding(self, address: IPv4Address | IPv6Address) -> Iterator[Value]:
-        """Give the values of the networks that hold an address, the narrowest first.
+        """Yield the values of the networks that contain an address, the narrowest first.
 
-        :param address: as :func:`parse_address` gives it.
+        :param address: an address from :func:`parse_address`.
         """
         lengths = (length for version, length in +self._lengths if version == address.version)
         for length in sorted(lengths, reverse=True):
@@ -128,7 +128,7 @@ class Networks(Generic[Value]):
                 yield found[1]
 
     def items(self) -> list[tuple[IPv4Network | IPv6Network, Value]]:
-        """Give all networks with their values: IPv4 first, and a wider one before those in it."""
+        """Return all networks with their values: IPv4 first, wider ones before those inside."""
         return sorted(
             self._held.values(),
             key=lambda item: (item[0].version, int(item[0].network_address), item[0].prefixlen),

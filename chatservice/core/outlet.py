@@ -1,4 +1,4 @@
-"""The outlet and the view that a door brings with each of its members."""
+"""The outlet and the view, the interfaces that a door implements for its members."""
 
 from __future__ import annotations
 
@@ -10,41 +10,38 @@ from chatservice.messages import Reply
 
 
 class View(Protocol):
-    """How a member is shown what happens, and what it is told; equal views share what is rendered.
-
-    :ivar shows_own: its reader is shown its own words at their place among the events: a receipt.
-    :ivar greets: its reader is shown a room on coming into it; another one asks.
-    """
+    """Renders events and replies for a reader. Readers with equal views share rendered bytes."""
 
     @property
     def shows_own(self) -> bool:
-        """See above."""
+        """Whether the reader gets its own events at their place, as receipts."""
 
     @property
     def greets(self) -> bool:
-        """See above."""
+        """Whether the reader is shown a room on joining it, without asking."""
 
     def event(self, event: Event, here: bool) -> bytes:
-        """Render an event as it happens, in the reader's current room (``here``) or in another."""
+        """Render an event; ``here`` tells whether it is in the reader's current room."""
 
     def own(self, event: Event) -> bytes:
-        """Render what the reader has said or done itself, at its place among the events."""
+        """Render an event of the reader's own, for its place among the events."""
 
     def past(self, event: Event, before: int) -> bytes:
-        """Render something that was said or done before, as a part of a look into the past.
+        """Render an event as part of a look into the past.
 
-        :param before: the time of what was shown last, in milliseconds since 1970; at first, now.
+        :param before: the time of the event shown before, in milliseconds since 1970; for the
+            first one, the current time.
         """
 
     def reply(self, reply: Reply) -> bytes:
-        """Render what the reader alone is told."""
+        """Render a reply for the reader alone; ``b""`` if the view shows nothing for it."""
 
     def parts(self, reply: Reply, things: Iterable[Any]) -> Iterator[bytes]:
         """Render a long answer, piece by piece (:class:`.Parts`)."""
 
 
 class Unseen:
-    """The view of a member that is shown nothing by this process. There is one: :data:`UNSEEN`."""
+    """The view of a member that this process shows nothing. Its only instance is :data:`UNSEEN`."""
 
     shows_own = greets = False
 
@@ -62,10 +59,10 @@ UNSEEN: Final = Unseen()
 
 
 class Outlet(Protocol):
-    """The way out to a member. It keeps the order of what it is given, and never blocks.
+    """The way out to a member. It keeps the order of its bytes, and never blocks.
 
-    :ivar blocked: bytes that were written earlier are not gone yet, so no more should be sent.
-        Whoever gave the outlet is called when it no longer is.
+    :ivar blocked: whether earlier bytes still wait, so that nothing more should be sent. When that
+        ends, the member's door is called.
     """
 
     blocked: bool
@@ -76,54 +73,55 @@ class Outlet(Protocol):
 
     @property
     def address(self) -> str:
-        """Where the connection comes from: an IP address, or ``""`` if it has none."""
+        """The IP address of the connection's peer; ``""`` if it has none."""
 
     @property
     def site(self) -> str:
-        """Under what it is counted (:func:`.networks.counted`); ``""`` if it is not."""
+        """The key under which the peer is counted (:func:`.networks.counted`); ``""`` if none."""
 
     def send(self, data: bytes) -> int:
-        """Take as much as goes out now, and return how many bytes that is; 0 when blocked.
+        """Send as much as goes out now; return the number of bytes sent, 0 when blocked.
 
-        When it is less than all, the outlet is blocked from then on.
+        If that is less than all, the outlet is blocked from then on.
         """
 
     def write(self, data: bytes) -> None:
-        """Take all, whatever waits: for answers and for the rest of a line."""
+        """Take all bytes, even if others wait: for answers, and for the rest of a cut line."""
 
     def begin(self, drained: Callable[[], None]) -> None:
-        """Keep the way for one answer, piece by piece: until :meth:`end` it is blocked, and what is
-        written waits.
+        """Reserve the outlet for the pieces of one answer, until :meth:`end`.
+
+        Until then the outlet is blocked, and other written bytes wait.
 
         :param drained: called when there is room for a piece again, or the outlet is closed.
         """
 
     def give(self, piece: bytes) -> bool:
-        """Take a piece of the answer. Returns whether there is room for the next."""
+        """Take a piece of the answer; return whether there is room for the next."""
 
     def end(self) -> None:
-        """Let what was written meanwhile go, and all else again; an unfinished line is ended."""
+        """End the answer, and its last line if unfinished; send the bytes that waited for it."""
 
     def charge(self, lines: float) -> None:
-        """Count so many lines as if the peer had said them."""
+        """Charge a number of lines to the peer's rate, as if the peer had sent them."""
 
     def wait_until(self, due: float) -> None:
-        """Have the next line of the peer handled at that time by the clock, and not before."""
+        """Delay the peer's next line until a time by the clock."""
 
     def finish(self) -> None:
-        """Close, once what was written is gone."""
+        """Close the connection once all written bytes are sent."""
 
     def replace(self, last: bytes) -> None:
-        """Close now, with these last words: another connection has taken the place of this one.
+        """Close now with last words, because another connection takes this one's place.
 
-        Lines of its peer that were not handled are dropped; nothing more is heard of it.
+        Lines of the peer that were not handled are dropped, and no more are read.
         """
 
 
 class Nowhere:
-    """The outlet of a member that has no connection in this process, and has had none.
+    """The outlet of a member that has never had a connection to this process.
 
-    :param address: where it is connected from to another one.
+    :param address: the IP address of its connection to another process.
     """
 
     blocked = True
@@ -142,7 +140,7 @@ class Nowhere:
         return False
 
     def _nothing(self, *_: Any, **__: Any) -> None:
-        """Do nothing: nobody is there."""
+        """Do nothing: there is no connection."""
 
     write = begin = end = charge = wait_until = finish = replace = _nothing
 

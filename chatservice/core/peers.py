@@ -1,7 +1,7 @@
-"""The other processes that have a part in a chat, and their stand-in in a chat that has none.
+"""The interface to the other processes of a chat, and its version for a single process.
 
-A chat decides by itself about its own members. Members who are on other processes
-(:attr:`.Member.remote`) are brought in, and taken out, by its peers.
+A chat decides about its own members. Its peers add and remove the members of other processes
+(:attr:`.Member.remote`).
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from chatservice.text import names, wording
 
 
 class NameTaken(Refusal):
-    """Somebody else holds the name."""
+    """The refusal of a name that somebody else holds."""
 
     def __init__(self, name: str) -> None:
         super().__init__(Code.NAME_TAKEN, f"the name {name} is taken")
 
 
 class Names(Protocol):
-    """The names that are held, each by one holder. Names are compared by :func:`.names.key`.
+    """The names in use, each with one holder. Names are compared by :func:`.names.key`.
 
-    Claiming answers with a Deferred, as others may have to be asked.
+    A claim returns a Deferred, because other processes may have to be asked.
     """
 
     def claim(self, name: str, holder: Member) -> Deferred[None]:
-        """Give a name to a holder, who may hold it already (to change its capitals, say).
+        """Claim a name for a holder, which may have it already (in other capitals, for example).
 
         The Deferred fails with :exc:`NameTaken`.
         """
 
     def holder(self, name: str) -> object:
-        """Return who holds a name, or None."""
+        """Return the holder of a name, or None."""
 
     def release(self, name: str) -> None:
         """Free a name that is held."""
 
 
 class Trouble(NamedTuple):
-    """The reason why nothing can be stored now.
+    """The reason why nothing can be stored now, as sentences for members.
 
-    :ivar says: that, and what comes of what is said, in a sentence.
-    :ivar over: the sentence for when it is over.
+    :ivar says: the reason, and what happens to lines meanwhile.
+    :ivar over: the sentence for the end of the trouble.
     """
 
     says: str
@@ -62,62 +62,64 @@ class Peers(Protocol):
 
     @property
     def claims(self) -> Names:
-        """The names that are held, on all of them."""
+        """The names in use, in all processes."""
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
-        """Bring in who is elsewhere, by what holds at the start.
+        """Add the members of other processes, from the facts at the start.
 
-        :return: the facts by which programs were here at the last stop, and are here again.
+        :return: the facts of programs that were in this process at the last stop.
         """
 
     def follow(self) -> None:
-        """Take part, from now on: the chat has started.
+        """Begin to take part, now that the chat has started.
 
-        :raises JournalError: if that can't be.
+        :raises JournalError: if that is impossible.
         """
 
     def arrives(self, member: Member) -> None:
-        """Let others know of somebody without a token who asks to be let in; tell the member if
-        that may take a while.
+        """Announce a new member without a token to the other processes.
+
+        Tell the member if that may take a while.
         """
 
     def leaves(self, member: Member) -> None:
-        """Let others forget a member of this process, which leaves, with the next commit."""
+        """Tell the others, with the next commit, that a member of this process leaves."""
 
     def send_away(self, member: Member, cause: str, why: str, words: str) -> None:
         """Ask the process of a remote member to let it go; see :meth:`.Attendance.send_away`."""
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
-        """Find a session, and see to it that what it does is decided in this process.
+        """Find a session, and take it over from another process if needed.
 
-        The Deferred fails with :exc:`.Refusal` if that can't be.
+        The Deferred fires with the session or None. It fails with :exc:`.Refusal` if the session
+        can't be taken over.
 
-        :param find: looks for it among those that are known by now.
+        :param find: looks the session up among those known at the time of the call.
         """
 
     def hold(self, facts: Sequence[Fact]) -> None:
-        """Let members who are elsewhere change by facts that were committed."""
+        """Change the members of other processes according to committed facts."""
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """Note that a commit was shown.
+        """Note that a commit was delivered.
 
-        :param sends: so many it took.
-        :param missing: those who were to come or go in it, and whom it does not show.
-        :return: so many of the sends are to be paid for before the next commit.
+        :param sends: the number of sends that the delivery took.
+        :param missing: the joins and leaves of the batch that the commit does not show.
+        :return: the number of sends that delay the next commit.
         """
 
     def trouble(self, refusing: bool) -> Trouble | None:
-        """Tell why nothing can be stored now; None if it can.
+        """Return the reason why nothing can be stored now; None if there is none.
 
-        :param refusing: the journal refused what was committed last.
+        :param refusing: whether the journal refused the last commit.
         """
 
     def stats(self) -> list[tuple[str, str]]:
-        """Return what else operators are to know, each with its name."""
+        """Return further figures for operators, each with its name."""
 
 
 class Claims:
-    """The :class:`Names` of one process."""
+    """The :class:`Names` of a single process."""
 
     def __init__(self) -> None:
         self._holders: dict[str, object] = {}
@@ -138,32 +140,32 @@ class Claims:
 
 
 class Alone:
-    """The :class:`Peers` of a chat that is one process: there is nobody else."""
+    """The :class:`Peers` of a chat in a single process, which has no other."""
 
     def __init__(self) -> None:
         self.claims = Claims()
 
     def restore(self, facts: Sequence[Fact]) -> Sequence[Fact]:
-        """Let all who were here at the last stop be here again."""
+        """Return all facts: every program was in this process."""
         return facts
 
     def _nothing(self, *_: Any, **__: Any) -> None:
-        """Do nothing: nobody else has to know, and no member is elsewhere."""
+        """Do nothing: there is no other process."""
 
     follow = arrives = leaves = hold = send_away = _nothing
 
     def take(self, find: Callable[[], Session | None]) -> Deferred[Session | None]:
-        """Find it: all is decided here."""
+        """Find the session: it is in this process, if anywhere."""
         return succeed(find())
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """Have each commit paid for; nobody is ever missing in one."""
+        """Let all sends count; no join or leave is ever missing."""
         return sends
 
     def trouble(self, refusing: bool) -> Trouble | None:
-        """Tell of trouble while the journal refuses."""
+        """Return the trouble while the journal refuses, else None."""
         return Trouble(wording.UNSTORED, wording.STORED_AGAIN) if refusing else None
 
     def stats(self) -> list[tuple[str, str]]:
-        """Return nothing: there is nothing else to know."""
+        """Return no figures: there are no other processes."""
         return []

@@ -1,7 +1,7 @@
-"""Permissions: the one place that decides whether somebody may do something.
+"""Permissions: the one place that decides whether a member may do something.
 
 Others read no new words of a muted member. Words are everything that others read: lines, topics,
-away texts, parting words, and also a new nickname and the name of a new room.
+away texts, parting words, new nicknames and the names of new rooms.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def check_heard(standing: Standing, name: str, kind: str = "") -> None:
 
 
 def hidden_room(member: Member) -> str:
-    """Name the room of which a member may not know who is in it; ``""`` if there is none."""
+    """Return the name of the room whose members are secret to a member; ``""`` if none is."""
     return "" if member.operator else OPERATORS
 
 
 def check_operator(member: Member, command: str) -> None:
-    """Refuse what is for operators to who is none.
+    """Refuse a command for operators to anybody else.
 
-    :param command: the word for it.
+    :param command: the word of the command.
     :raises Refusal: with the code ``not_let_in``.
     """
     if not member.operator:
@@ -42,9 +42,9 @@ def check_operator(member: Member, command: str) -> None:
 
 
 def check_in_room(member: Member) -> str:
-    """Refuse what is said to nobody; return the name of the room in which it is said.
+    """Return the name of the current room; refuse talk of a member in no room.
 
-    :raises Refusal: with the code ``not_in_room``, if the member is in none.
+    :raises Refusal: with the code ``not_in_room``, if the member is in no room.
     """
     if member.current is None:
         raise Refusal(Code.NOT_IN_ROOM, wording.NOWHERE)

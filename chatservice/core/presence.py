@@ -1,4 +1,4 @@
-"""Coming in under a name, and going: of people, and of programs that lose their connection."""
+"""Entering under a name, renaming and leaving: people, and programs that lose their connection."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from chatservice.messages import Code
 from chatservice.text import names, wording
 
 MOMENT: Final = 10.0
-"""Seconds that somebody has to stay, or else has to speak, for parting words to be shown."""
+"""Seconds after which a member's parting words are shown even if it has said nothing."""
 
 log = Logger()
 
 
 class Attendance:
-    """Lets members come in and go.
+    """Lets members enter, change their names, and leave.
 
     :ivar absences: programs that are away, and not yet shown as left.
     """
@@ -39,11 +39,11 @@ class Attendance:
     def enter(
         self, name: str, outlet: Outlet, view: View, operator: bool = False
     ) -> Deferred[Member]:
-        """Let somebody in under a name that :func:`.names.nickname` has accepted.
+        """Let a person in under a name that :func:`.names.nickname` has accepted.
 
         The Deferred fails with :exc:`.NameTaken`.
 
-        :raises Refusal: if the address takes too many names.
+        :raises Refusal: if the address has taken too many names.
         """
         state = self._state
         state.shares.check_name(outlet.site)
@@ -71,9 +71,10 @@ class Attendance:
         return self.claim(name, member).addCallback(named)
 
     def claim(self, name: str, member: Member) -> Deferred[None]:
-        """Give a name to a member. The Deferred fails with :exc:`.NameTaken`.
+        """Claim a name for a member. The Deferred fails with :exc:`.NameTaken`.
 
-        A program that was lost before it can have learned its token has to give way.
+        If a program holds the name whose connection is closed, and which may lack its token, that
+        program has to leave first.
         """
         holder = self._state.find(name)
         if (
@@ -89,7 +90,7 @@ class Attendance:
     def rename(self, member: Member, name: str) -> Deferred[None]:
         """Give a member another name. The Deferred fails with :exc:`.NameTaken`.
 
-        :raises Refusal: if others are to read nothing of the member; by then, the Deferred fails.
+        :raises Refusal: if the member is muted. If it is muted later, the Deferred fails with that.
         """
         check_heard(self._state.standing, member.name)
         self._state.shares.check_name(member.outlet.site, Code.NOT_LET_IN)
@@ -98,7 +99,7 @@ class Attendance:
             old = member.name
             refused = member.gone or member.remote or self._state.standing.muted(old) is not None
             if names.key(old) != names.key(name):
-                # Else it is one name, written in another way.
+                # With equal keys, both are one claim, so nothing is released.
                 self._state.peers.claims.release(name if refused else old)
             if refused:
                 check_heard(self._state.standing, old)
@@ -116,7 +117,7 @@ class Attendance:
         return self.claim(name, member).addCallback(named)
 
     def call(self, member: Member, name: str) -> None:
-        """Give a member a name that it holds."""
+        """Set the name of a member that holds it already; update its record and session."""
         member.name = name
         if member.record is not None:
             member.record.name = name
@@ -125,25 +126,25 @@ class Attendance:
         ignoring.recognise(member, self._state.ignorers)
 
     def parting_words(self, member: Member, words: str) -> str:
-        """Return what others are to read of a member's parting words; tell if that is nothing.
+        """Return the parting words of a member, or ``""`` if others may not read them.
 
-        They are shown of whoever has spoken or stayed a moment: to come and go is no way to be
-        read.
+        A member must have spoken, or stayed for a :data:`MOMENT`, and is told if it has not. So
+        nobody can be read just by coming and going.
         """
         if not words or self._state.standing.muted(member.name) is not None:
             return ""
         if member.spoke or self._state.clock.seconds() - member.came >= MOMENT:
             return words
-        member.tell("parting words are shown of those who have said something, or stayed a moment")
+        member.tell("parting words are shown once you have said something, or stayed a moment")
         return ""
 
-    # Going
+    # Leaving
 
     def disconnect(self, member: Member) -> None:
-        """Forget the outlet of a member whose connection was lost.
+        """Detach a member from its lost connection; begin the grace of a program.
 
-        It is in until :meth:`quit`: of a person when all it said was handled, of a program when
-        its grace is over.
+        The member stays until :meth:`quit`: a person until all its lines are handled, a program
+        until its grace is over.
         """
         self.unplug(member)
         if member.session is not None and not member.gone:
@@ -152,7 +153,7 @@ class Attendance:
             self.absences.add(member)
 
     def unplug(self, member: Member) -> None:
-        """Let a member read nothing any more: it has no connection here."""
+        """Stop delivery to a member that has no connection here any more."""
         member.lost = True
         member.detach()
         cursor, member.cursor = member.cursor, None
@@ -160,21 +161,27 @@ class Attendance:
             replay.done.callback(None)
 
     def give_up(self, member: Member) -> None:
-        """Let a member go whose connection was lost before it could be told that it is in."""
+        """Handle a connection that was lost before its member was told that it is in.
+
+        A person leaves; a program begins its grace.
+        """
         if member.session is None:
             self.quit(member)
         else:
             self.disconnect(member)
 
     def hang_up(self, member: Member) -> None:
-        """Let a member go whose input has ended, once it was given all there is until now."""
+        """Handle the end of a member's input, after delivering everything up to now.
+
+        A person leaves; a program's connection is closed, and its grace begins.
+        """
         if member.session is None:
             self.quit(member)
         elif not member.lost:
             self._close(member, member.outlet)
 
     def _close(self, member: Member, outlet: Outlet) -> None:
-        """Close the connection of a program that is to come back, behind its last receipts."""
+        """Close a program's connection after its last receipts, and begin its grace."""
 
         def read_all() -> None:
             self.disconnect(member)
@@ -189,11 +196,11 @@ class Attendance:
             member.cursor.at_head = read_all
 
     def send_away(self, member: Member, cause: str, why: str, words: str = "") -> None:
-        """Let a member go who is not wanted.
+        """Make a kicked or banned member leave, and tell it why.
 
-        :param cause: for the log, which is told no more than that, and the address.
-        :param why: for the member.
-        :param words: for the others, behind the cause.
+        :param cause: the code, for the log file, which gets only this and the address.
+        :param why: the sentence for the member.
+        :param words: the words for the others, appended to the cause.
         """
         if member.remote:
             self._state.peers.send_away(member, cause, why, words)
@@ -203,9 +210,9 @@ class Attendance:
         self.quit(member, cause + words)
 
     def quit(self, member: Member, words: str = "") -> None:
-        """Let a member go: out of its rooms, and closed when it has read all until then.
+        """Let a member leave the chat; close its connection after everything up to now is read.
 
-        Only a member's own process lets it go.
+        Only a member's own process does this; for a remote member, nothing happens.
         """
         if member.gone or member.remote:
             return
@@ -220,7 +227,7 @@ class Attendance:
             membership.kept = member.session is not None
             self._state.ticker.batch.leave(membership, words)
         if member.session is not None:
-            # Remembered for as long as its token can be used.
+            # The session is remembered until its token expires.
             member.session.rooms = [membership.room.name for membership in memberships]
             self.absences.discard(member)
             self._state.ticker.batch.hold(*self._state.tokens.left(member.session))
@@ -231,16 +238,16 @@ class Attendance:
             self.see_off(member)
 
     def _over(self, member: Member) -> None:
-        """Let a member go whose grace is over: of many, as many with each commit as it takes."""
+        """Let a program leave whose grace is over; if the batch is full, after the next commit."""
         if member.gone or member.remote or not member.lost:
-            return  # It has come back while it waited for its turn.
+            return  # The program came back, or left, while it waited for its turn.
         if self._state.ticker.full:
             self._state.ticker.batch.then.append(lambda: self._over(member))
         else:
             self.quit(member)
 
     def see_off(self, member: Member) -> None:
-        """Let a member that is gone read what there is until now, and be closed."""
+        """Deliver everything up to now to a member that is gone, then close its connection."""
         for membership in member.memberships:
             membership.until = membership.until or self._state.past.head + 1
         if member.session is not None:

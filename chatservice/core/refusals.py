@@ -1,4 +1,4 @@
-"""Refusals: raised when something can't be done; ``str()`` says why, and is fit to be shown."""
+"""Refusals: exceptions for requests that are refused; ``str()`` is the reason, fit to be shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatservice.text.names import BadName
 
 
 class Refusal(Exception):
-    """Something that somebody asked for is not done.
+    """The refusal of a request; ``str()`` is the reason.
 
-    :ivar code: why, in a word that does not change.
-    :ivar hint: advice for somebody who types; ``""`` if there is no more to say.
+    :ivar code: the reason as a word that never changes.
+    :ivar hint: advice for people who type; ``""`` if there is none.
     """
 
     def __init__(self, code: Code, why: str, hint: str = "") -> None:
@@ -26,14 +26,14 @@ _BELOW: Final[dict[type[Exception], Code]] = {
     BadName: Code.BAD_NAME,
     JournalUnavailable: Code.WENT_WRONG,
 }
-"""The errors of parts that know no codes."""
+"""The codes for errors of parts that know no codes."""
 
 REFUSALS: Final[tuple[type[Exception], ...]] = (Refusal, *_BELOW)
-"""The errors that refuse something; any other is a mistake of the service."""
+"""The errors that refuse a request; any other error is a bug of the service."""
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """Return why something is not done, with its code.
+    """Return an error as a refusal with a code.
 
     :param error: one of :data:`REFUSALS`.
     """

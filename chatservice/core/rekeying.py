@@ -1,9 +1,9 @@
-"""How names that older rules allowed become names of today, in a file and in a cluster's log.
+"""New names for people and rooms whose old names are invalid, in a file and in a cluster's log.
 
-A member whose name nobody can have any more, or is another's by now, is given another one;
-so are rooms. A mute goes with a name, and with a room its topic, its lock and its past. A file is
-changed when it is opened, in one commit. A log is changed at an entry, at which all nodes do the
-same: they do it by the facts alone, which all of them have alike.
+A name may be invalid by the current rules, or look like somebody else's name. Mutes move with
+names; topics, locks and past events move with rooms. A file is changed when it is opened, in one
+commit. A log is changed at one entry, where all nodes make the same changes: they look only at
+facts, which are the same on all nodes.
 """
 
 from __future__ import annotations
@@ -33,38 +33,39 @@ from chatservice.text.characters import scripts
 from chatservice.text.names import BadName
 
 RULES_FACT: Final = "rules"
-"""The name of the fact, of the kind :data:`.FILE`, that tells the rules (:data:`.names.RULES`) by
-which a file was written. Where it is missing, they were the first."""
+"""The name of the :data:`.FILE` fact with the version of the rules (:data:`.names.RULES`) by which
+a file was written. If the fact is missing, the version is 1."""
 
 NODE: Final = ""
-"""The name of the fact of that kind that tells how a node of a cluster is called."""
+"""The name of the :data:`.FILE` fact with the name of a cluster's node."""
 
 BASE: Final = "base"
-"""The name of the one that a file has which has followed a log: the last id there was before it. A
-copy of a node's file has it too, and is not called anything yet."""
+"""The name of the :data:`.FILE` fact with the last id before the log, in files that have followed a
+log. A copy of a node's file has this fact, too, but no :data:`NODE` yet."""
 
 THE_SERVER: Final = "the server"
-"""The author of renamed rooms' events. Nobody can have this name, since it has a blank."""
+"""The author of the events that announce new room names. Nobody can have this name, since it has a
+blank."""
 
 LONGEST: Final = 24
-"""Characters of a name that is given in a log, about, at most: nodes may allow more or less."""
+"""About the most characters of a new name in a log, whatever limit the nodes have."""
 
 STANDING: Final = (TOPIC, LOCK, MUTE, ROOM)
-"""The kinds of facts that tell of names, beside the records of people and programs."""
+"""The kinds of facts that contain names, besides the records of people and programs."""
 
 Check = Callable[[str, int], str]
-"""Checks a name and returns its one form, as :func:`.names.nickname` does."""
+"""Checks a name and returns its normal form, as :func:`.names.nickname` does."""
 
 log = Logger()
 
 
 class Settled(NamedTuple):
-    """All that holds by the rules of today, and did not before.
+    """The changes that the current rules for names require.
 
-    :ivar holders: the origins of all who are here, by the keys of their names.
-    :ivar facts: those that hold otherwise from now on.
-    :ivar drafts: by which people are told of it.
-    :ivar told: the same in sentences, for the log.
+    :ivar holders: the origins of all people and programs here, by the keys of their names.
+    :ivar facts: the facts that change.
+    :ivar drafts: the events that announce the changes.
+    :ivar told: the changes as sentences, for the log file.
     """
 
     holders: dict[str, int]
@@ -74,21 +75,20 @@ class Settled(NamedTuple):
 
 
 def rules_of(facts: Iterable[Fact]) -> int:
-    """Return by which rules a file was written, given what holds."""
+    """Return the version of the rules by which a file was written, given its facts."""
     return int({fact.name: fact.value for fact in facts if fact.kind == FILE}.get(RULES_FACT, 1))
 
 
 def revise(
     facts: Sequence[Fact], rooms: Callable[[], Iterable[str]], longest: int, alone: bool
 ) -> Revision | None:
-    """Return the changes that bring a file of older rules up to today's.
+    """Return the changes that a file of older rules needs, or None.
 
-    :param rooms: finds the rooms in which anything has happened.
-    :param longest: how long a name may be.
-    :param alone: whether its process follows no log. If it does, and the file is that of a node,
-        the log decides, so that all nodes decide alike.
-    :return: None if nothing has to.
-    :raises JournalError: if it was written by newer rules.
+    :param rooms: finds the rooms that have events.
+    :param longest: the most characters of a name.
+    :param alone: whether the process follows no log. If it follows one and the file is a node's,
+        the result is None: the changes come from the log, so that all nodes decide alike.
+    :raises JournalError: if the file was written by newer rules.
     """
     if not alone and any(fact.kind == FILE and fact.name in (NODE, BASE) for fact in facts):
         return None
@@ -106,13 +106,13 @@ def revise(
 
 
 def tell(settled: Settled) -> None:
-    """Write down who, and what, is called otherwise."""
+    """Write the new names of people and rooms to the log file."""
     for sentence in settled.told:
         log.warn("{sentence}", sentence=sentence)
 
 
 def is_past(room: str) -> bool:
-    """Tell whether a room can have this name no more."""
+    """Tell whether the name of a room is invalid by the current rules."""
     return bool(_reason(names.room_name, room))
 
 
@@ -123,21 +123,21 @@ def settle(
     rooms: Iterable[str] = (),
     longest: int = LONGEST,
 ) -> Settled:
-    """Return what people and rooms are called by the rules of today, and what holds by that.
+    """Return the new names of people and rooms, and the facts and events that go with them.
 
-    A name that can't be one becomes the nearest that can. Of several people who are here under
-    names that are one by now, who was in a room first keeps it, as far as their records tell. That
-    is told by ids, which all nodes have alike and no clock has made; and who came later to look
-    like somebody does not get their name by it. Nobody, and no room, loses a name to who is given
-    another one: where the nearest is not free, the first number is behind it with which it is.
+    An invalid name becomes the nearest valid one. If the names of several people here count as one
+    name now, the person who was first in a room keeps it, by the ids in their records. Ids are the
+    same on all nodes and depend on no clock, and a late imitator does not get the name. A new name
+    takes no name that a person or room has: if it is not free, the first number that makes it free
+    is appended.
 
-    It is the same in whatever order the facts come, and done again it changes nothing.
+    The result does not depend on the order of the facts, and a second run changes nothing.
 
     :param here: the records of people and programs who are here.
-    :param left: the records of those who have left, and hold no name.
-    :param standing: facts of the kinds of :data:`STANDING`.
-    :param rooms: of which something is known beside that.
-    :param longest: how long a name may be.
+    :param left: the records of programs that have left, and hold no name.
+    :param standing: facts of the kinds in :data:`STANDING`.
+    :param rooms: rooms that are known from elsewhere.
+    :param longest: the most characters of a new name.
     """
     held = {(fact.kind, fact.name): fact.value for fact in standing}
     people = [_Person(fact, here=True) for fact in sorted(here)]
@@ -159,10 +159,10 @@ def settle(
 
 
 def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable[Fact]) -> Settled:
-    """Return what rooms are called of which nothing holds any more, only their past is there.
+    """Return new names for rooms that have past events but no facts.
 
     :param rooms: those that are to be called otherwise, if they have to be and are not yet.
-    :param records: those of people and programs.
+    :param records: the records of people and programs.
     :param standing: see :func:`settle`.
     """
     held = {(fact.kind, fact.name): fact.value for fact in standing}
@@ -173,13 +173,13 @@ def call_rooms(rooms: Iterable[str], records: Iterable[Fact], standing: Iterable
 
 
 class _Person:
-    """Somebody of whom there is a record.
+    """A person or program with a stored record.
 
-    :ivar was: the record, as it is stored by now.
-    :ivar here: they have not left.
-    :ivar old: how they were called.
-    :ivar since: when they were in a room first, as an id.
-    :ivar why: why they can't have the name that they have; ``""`` if they can.
+    :ivar was: the record as it is stored now.
+    :ivar here: whether they are here, and have not left.
+    :ivar old: their name before.
+    :ivar since: the id since which they have been in a room; of several, the lowest.
+    :ivar why: the reason why they can't keep their name; ``""`` if they can.
     """
 
     def __init__(self, fact: Fact, here: bool = False) -> None:
@@ -197,9 +197,9 @@ class _Person:
 
     @property
     def fact(self) -> Fact:
-        """The fact to be stored. It tells as ``was`` how they were called, for when they come back.
+        """The record to be stored, with the old name as ``was`` for when they come back.
 
-        It is the same as before if nothing of it has changed.
+        It is equal to the stored record if nothing has changed.
         """
         value = {**self._value, "rooms": self.reading.rooms}
         if "periods" in value:
@@ -212,7 +212,7 @@ class _Person:
 
 
 def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the rooms of which something holds."""
+    """Return the rooms that occur in people's records, topics and locks."""
     readings = [person.reading for person in people]
     return {name for kind, name in held if kind in (TOPIC, LOCK)}.union(
         *({*reading.rooms, *(period.room for period in reading.periods)} for reading in readings)
@@ -225,11 +225,12 @@ def _call_rooms(
     longest: int,
     those: Collection[str] | None = None,
 ) -> tuple[dict[str, str], list[Draft], list[str]]:
-    """Return what rooms are called from now on, by what they were called, and what tells of it.
+    """Return the new names of rooms by their old names, and the events and sentences about it.
 
-    :param known: all rooms of which is known.
-    :param held: all that holds; also the names of rooms since other rules.
-    :param those: which may be called otherwise; all, if it is None.
+    :param known: all known rooms.
+    :param held: the values of the standing facts, with earlier new names of rooms.
+    :param longest: the most characters of a new name.
+    :param those: the rooms that may be renamed; None for all.
     """
     before = {name: new for (kind, name), new in held.items() if kind == ROOM}
     used = {*known, *before.values()}
@@ -252,7 +253,7 @@ def _call_rooms(
 
 
 def _call_people(people: Iterable[_Person], longest: int) -> dict[str, int]:
-    """Give people other names, if they can't have theirs; return who holds which, by its key."""
+    """Rename people who can't keep their names; return the holders' origins by key of the name."""
     holders: dict[str, _Person] = {}
     others: list[_Person] = []
     for person in sorted(people, key=lambda person: (person.since, person.origin)):
@@ -284,9 +285,9 @@ def _call_standing(
     people: Sequence[_Person],
     longest: int,
 ) -> dict[tuple[str, str], str]:
-    """Return what holds of rooms and of muted names, by what these are called from now on.
+    """Return the facts of rooms and muted names under the new names.
 
-    Of mutes that are of one name by now, the one that lasts longest holds.
+    If several mutes are for one name now, keep the one that lasts longest.
     """
     now: dict[tuple[str, str], str] = {(ROOM, old): new for old, new in called.items()}
     renamed = {person.old: person.name for person in sorted(people, key=lambda one: one.here)}
@@ -311,7 +312,7 @@ def _call_standing(
 
 
 def _reason(check: Check, name: str) -> str:
-    """Return the reason for which a text can't be a name; ``""`` if it can."""
+    """Return the reason why a text is not a valid name; ``""`` if it is one."""
     try:
         return "" if check(name, names.KEYED_MOST) == name else "it is written in another way"
     except BadName as error:
@@ -325,11 +326,13 @@ def _nearest(
     longest: int,
     used: Callable[[str], bool] = lambda name: False,
 ) -> str:
-    """Return the name that is nearest to one that can't be, or is itself one.
+    """Return the valid name that is nearest to a text.
 
-    Where somebody has that, it has the first number behind it with which nobody has it.
+    If it is in use, append the first number that makes it unused.
 
-    :param otherwise: the name if none is near, and if the nearest can't have a number behind it.
+    :param otherwise: the name to use if none is near, or if the nearest can't take a number.
+    :param longest: the most characters of the result, unless the text itself is longer.
+    :param used: tells whether a name is in use.
     """
     room = max(longest, len(name))
     spoilt = "".join(

@@ -1,9 +1,9 @@
-"""Programs that come in, and come back: by name, or by token with nothing missed.
+"""Programs that enter by name, or resume by token with nothing missed.
 
-To come in is to come back: a member is made that has no connection, like one whose connection was
-lost, and joins its rooms; once that is stored, it is *connected*: it is told the token and reads on
-as a cursor from where it wants to. A session that had left is made a member again in the same way,
-and one that is still here has but to be connected.
+Entering works like resuming. First a member without a connection is made, as if its connection had
+been lost, and joins its rooms. Once that is stored, the member is *connected*: it is told its token
+and reads on, as a cursor, from the requested event. A session that had left is made a member again
+in the same way; a session that is still here is only connected.
 """
 
 from __future__ import annotations
@@ -30,17 +30,14 @@ from chatservice.journal.events import Fact
 from chatservice.text import names
 
 TEND_EVERY: Final = 60.0
-"""Seconds after which expired tokens are forgotten, and numbers noted."""
+"""Seconds between two rounds of forgetting expired tokens and noting numbers."""
 
 REPLACED: Final = messages.Replaced(text="another connection has your place now")
-"""The last words to a connection whose place another one has."""
+"""The last message to a connection that another one replaces."""
 
 
 class Arrival(NamedTuple):
-    """A program that says hello.
-
-    :ivar outlet: what it is written to; ``view``: how.
-    """
+    """A program that says hello, with its outlet and its view."""
 
     hello: messages.Hello
     outlet: Outlet
@@ -48,11 +45,11 @@ class Arrival(NamedTuple):
 
 
 class _Coming(NamedTuple):
-    """One that has said hello, and waits until it is stored that it is here.
+    """A program that waits until its arrival is stored.
 
-    :ivar arrival: the last one.
-    :ivar began: the last event there was then.
-    :ivar welcomed: to fire, for each of its connections.
+    :ivar arrival: its last hello; an earlier one was replaced.
+    :ivar began: the id of the last event at the time of that hello.
+    :ivar welcomed: the Deferreds to fire at the welcome, one for each of its connections.
     """
 
     arrival: Arrival
@@ -61,7 +58,7 @@ class _Coming(NamedTuple):
 
 
 class Returns:
-    """What programs that have a session ask for: to come in, and to come back."""
+    """Lets programs enter the chat, and resume their sessions."""
 
     def __init__(self, state: State, rooms: Rooms, attendance: Attendance) -> None:
         self._state = state
@@ -71,10 +68,10 @@ class Returns:
         self._claiming: dict[int, Member] = {}
         self._tending = Timer(state.clock, self._tend)
 
-    # Coming in
+    # Entering
 
     def enter(self, arrival: Arrival) -> Deferred[Member]:
-        """Let a program in, or back. The Deferred fires when it has been welcomed.
+        """Let a program enter or resume. The Deferred fires when the program was welcomed.
 
         It fails with :exc:`.Refusal`, :exc:`.BadName` or :exc:`.NameTaken`.
         """
@@ -96,7 +93,7 @@ class Returns:
         return await self._come_in(arrival, hello.name)
 
     async def _return(self, session: Session, arrival: Arrival) -> Member:
-        """Let a program back to its session, which is a matter of this process now."""
+        """Let a program resume a session that belongs to this process now."""
         self.hear(session)
         member = self._state.sessions.get(session.origin) or self._claiming.get(session.origin)
         if member is None:
@@ -130,9 +127,9 @@ class Returns:
         return await self._appear(session, name, rooms, arrival, hello.token)
 
     def _come_instead(self, member: Member, arrival: Arrival) -> Deferred[Member]:
-        """Wait on another connection.
+        """Replace the connection of a member that still waits for its welcome, and wait as well.
 
-        Before it is stored what it did when it was here before, nobody can tell what is for it.
+        It can't be connected yet: the events that are for it are known only after the commit.
         """
         welcomed: Deferred[Member] = Deferred()
         self._coming[member] = _Coming(
@@ -150,7 +147,7 @@ class Returns:
         arrival: Arrival,
         token: str | None,
     ) -> Member:
-        """Make a session a member that has no connection, and connect it once that is stored."""
+        """Make a member of a session, without a connection; connect it once that is stored."""
         state, outlet = self._state, arrival.outlet
         new = token != arrival.hello.token or names.key(name) != names.key(session.name)
         if new:
@@ -193,13 +190,13 @@ class Returns:
                 batch.then.append(partial(member.refuse, error.code, str(error)))
             else:
                 batch.then.append(partial(self._rooms.tell_joined, membership))
-        # Last: what is asked for behind the hello is answered behind what answers that.
+        # Last, so that requests behind the hello are answered after the hello.
         batch.then.append(partial(self._welcomed, member))
         state.ticker.wake()
         return await welcomed
 
     def _appeared(self, member: Member, token: str | None) -> None:
-        """It is stored that a member is here: give it the connection that waits, if it is."""
+        """Connect a member whose arrival is stored; close its connection if it has left since."""
         coming = self._coming[member]
         if member.gone:
             member.outlet.finish()
@@ -207,11 +204,11 @@ class Returns:
             self._connect(member, coming.arrival, token, coming.began)
 
     def _welcomed(self, member: Member) -> None:
-        """A member was told all that answers its hello."""
+        """Fire the Deferreds of a member that has got all answers to its hello."""
         for each in self._coming.pop(member).welcomed:
             each.callback(member)
 
-    # Being connected
+    # Connecting
 
     def _connect(
         self,
@@ -220,7 +217,7 @@ class Returns:
         token: str | None,
         began: int | None = None,
     ) -> None:
-        """Give a member a connection, on which it reads on from where it wants to."""
+        """Give a member a connection, welcome it, and let it read on from the requested event."""
         state, session = self._state, member.session
         assert session is not None and token is not None
         hello, outlet, view = arrival
@@ -232,7 +229,7 @@ class Returns:
         member.outlet, member.view, member.lost = outlet, view, False
         session.site = outlet.site
         since, gap = self._since(session, hello, resumed, began)
-        # It may have been connected already, and still read some of them.
+        # After an earlier connection, the member may still be reading some of these periods.
         known = {(membership.room.name, membership.until) for membership in member.memberships}
         member.memberships += [
             Membership(member, Room(period.room), period.since, period.until, leaving=True)
@@ -271,7 +268,7 @@ class Returns:
     def _since(
         self, session: Session, hello: messages.Hello, resumed: bool, began: int | None
     ) -> tuple[int, bool]:
-        """Tell after which event a program reads on, and whether it misses any."""
+        """Return the id after which a program reads on, and whether it misses events (a gap)."""
         state = self._state
         head = state.past.head
         if hello.since is None or not resumed:
@@ -284,17 +281,17 @@ class Returns:
         return max(hello.since, least), hello.since < max(least, state.journal.unbroken)
 
     def hear(self, session: Session) -> None:
-        """A program shows that it has its token: nobody else is to take its name."""
+        """Note that a program has its token, so that nobody else can take its name."""
         if not session.heard:
-            # Stored at once, so that this holds after a crash, too.
+            # Store that at once, so that it holds after a crash, too.
             session.heard = True
             self._state.ticker.batch.note(session)
             self._state.ticker.wake()
 
-    # Over a restart
+    # Restarts
 
     def start(self, facts: Iterable[Fact]) -> None:
-        """Bring those back who were here when the service stopped; their grace begins.
+        """Make members of the sessions that were here at the last stop; begin their grace.
 
         :raises JournalError: if the journal can't be read.
         """
@@ -321,20 +318,20 @@ class Returns:
         self._tending.start(TEND_EVERY)
 
     def _tend(self) -> None:
-        """Forget expired tokens, and note which numbers are stored."""
+        """Forget expired tokens, and store the highest numbers of sessions."""
         state = self._state
         self._tending.start(TEND_EVERY)
         if state.wall.believed:
             state.ticker.batch.hold(*state.tokens.forget_expired())
-        # Before the events that tell them can be forgotten.
+        # Numbers are stored before the events that have them can be forgotten.
         for session in state.tokens.unnoted():
             member = state.sessions.get(session.origin)
-            # Of one that has left, any process may.
+            # Any process may note the number of a session that has left.
             if member is None or not member.remote:
                 state.ticker.batch.note(session)
         if state.ticker.batch.count:
             state.ticker.wake()
 
     def stop(self) -> None:
-        """Forget no more tokens, and note no more numbers."""
+        """Stop forgetting tokens and noting numbers."""
         self._tending.stop()

@@ -1,6 +1,6 @@
-"""The rooms there are; coming into one, and leaving it.
+"""The list of rooms; joining and leaving them.
 
-A room exists while somebody is in it, or about to be, and as long as it is permanent.
+A room exists while it has a member, or somebody is about to join. Permanent rooms always exist.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from chatservice.messages import Code, RoomSeen
 from chatservice.messages.replies import joined
 
 MANY: Final = 200
-"""Rooms from which on sorting them gets a turn of the reactor of its own."""
+"""The number of rooms above which sorting them takes a turn of the reactor of its own."""
 
 
 class Rooms:
-    """The rooms there are.
+    """All rooms, and the ways in and out of them.
 
-    :ivar by_name: they, by their names.
+    :ivar by_name: the rooms by their names.
     """
 
     def __init__(self, state: State) -> None:
@@ -33,23 +33,23 @@ class Rooms:
         self.by_name = {name: Room(name) for name in state.permanent}
         self._order: list[Room] | None = None
 
-    # How they are listed
+    # Listing
 
     def changed(self) -> None:
-        """Take note that people came or went, or that there is another room, or one less."""
+        """Discard the sorted list, because members or rooms have come or gone."""
         self._order = None
 
     @property
     def dear(self) -> bool:
-        """Whether it takes some time to tell the :meth:`first`."""
+        """Whether :meth:`first` would take long, because many rooms have to be sorted."""
         return self._order is None and len(self.by_name) > MANY
 
     def first(self, most: int, without: str = "") -> tuple[list[Room], int]:
-        """Return the first ``most`` rooms, the fullest first, and how many there are.
+        """Return the first ``most`` rooms, the fullest first, and the number of all rooms.
 
-        Rooms that are as full are in the order of their names.
+        Equally full rooms are in the order of their names.
 
-        :param without: a room that counts as not there.
+        :param without: the name of a room to leave out of both.
         """
         if self._order is None:
             self._order = sorted(
@@ -59,7 +59,7 @@ class Rooms:
         return list(islice(shown, most)), len(self._order) - (without in self.by_name)
 
     def seen(self, room: Room) -> RoomSeen:
-        """Return what is told of a room to who asks."""
+        """Return the description of a room for replies: its name, size, topic and lock."""
         standing = self._state.standing
         return RoomSeen(
             room=room.name,
@@ -69,15 +69,15 @@ class Rooms:
         )
 
     def tell_joined(self, membership: Membership, ref: str | int | None = None) -> None:
-        """Tell a member that it is in a room, as it asked."""
+        """Tell a member that the join that it asked for is done."""
         membership.member.reply(joined(self.seen(membership.room), ref))
 
-    # Coming into one, and leaving it
+    # Joining and leaving
 
     def room(self, name: str, made_from: str = "") -> Room:
-        """Return a room, which exists from now on.
+        """Return the room with a name; create it if it does not exist.
 
-        :param made_from: the address that it counts for, if it is a new one.
+        :param made_from: the address that a new room counts for.
         """
         if name not in self.by_name:
             self.by_name[name] = Room(name, made_from)
@@ -85,7 +85,7 @@ class Rooms:
         return self.by_name[name]
 
     def put(self, member: Member, name: str, since: int) -> None:
-        """Let a member be in a room, from an event on that is stored."""
+        """Put a member into a room, as of a join event that is already stored."""
         room = self.room(name)
         room.population += 1
         room.members[member] = None
@@ -93,13 +93,13 @@ class Rooms:
         self.changed()
 
     def vacate(self, room: Room) -> None:
-        """Note that a member is no more in a room; the topic of an empty one goes with it."""
+        """Count one member less in a room; if the room is forgotten, delete its topic, too."""
         if self.lose_one(room) and room.name in self._state.standing.topics:
             self._state.ticker.batch.hold(Fact(TOPIC, room.name, ""))
             self._state.ticker.wake()
 
     def lose_one(self, room: Room) -> bool:
-        """Count one member less in a room; tell whether the room was empty, and is forgotten."""
+        """Count one member less in a room; tell whether that left it empty and forgotten."""
         self.changed()
         room.population -= 1
         if room.population or room.name in self._state.permanent:
@@ -110,14 +110,14 @@ class Rooms:
         return True
 
     def call_otherwise(self, rooms: Mapping[str, str]) -> None:
-        """Call rooms otherwise; who is in them is still in them.
+        """Rename rooms; their members and their past stay with them.
 
         :param rooms: the new names, by the old ones.
         """
         self._state.past.call_rooms(rooms)
         for old, new in rooms.items():
             room = self.by_name.pop(old, None)
-            # Somebody may be about to come into one of that name, which is the same from now on.
+            # A room with the new name exists if a member is about to join it: keep that room.
             if room is not None and new not in self.by_name:
                 room.name = new
                 self.by_name[new] = room
@@ -127,11 +127,11 @@ class Rooms:
                 member.record.reading = member.record.reading.called(rooms)
 
     def join(self, member: Member, name: str) -> Membership:
-        """Bring a member into a room, which exists from then on, and make it the current one.
+        """Let a member join a room, which is created if needed, and make it the current one.
 
-        :param name: as :func:`.names.room_name` gives it.
-        :raises Refusal: if the room is locked or for others, if there is a limit, or if it would
-            be a new one and others are to read nothing of the member.
+        :param name: the name as :func:`.names.room_name` returns it.
+        :raises Refusal: if the room is locked or only for operators, if a limit is reached, or if
+            the room would be new and the member is muted.
         """
         membership = member.membership(name)
         if membership is None:
@@ -170,12 +170,12 @@ class Rooms:
         return membership
 
     def leave(self, membership: Membership) -> None:
-        """Let a member leave a room; its current one is then the one it joined last."""
+        """Let a member leave a room; if it was the current one, turn to the one joined last."""
         member = membership.member
         membership.leaving = True
         if member.current is membership:
             member.turn_to(next(reversed(member.rooms()), None))
         self._state.ticker.batch.leave(membership)
         self._state.ask(member)
-        # As soon as it is back, both have been shown.
+        # Two lines: the leave event, and the join event if the member comes back.
         self._state.spend(member, membership.room.name, lines=2)

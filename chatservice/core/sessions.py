@@ -1,9 +1,9 @@
-"""What a program has that comes back: a name, rooms, and how far it is known what it read.
+"""The sessions of programs: a name, rooms, and the events that are for the program.
 
-A session is here, with a :class:`.Member`, while its program is connected and for a grace after
-that. Later it has left, and is only remembered until its token expires: whoever comes back with
-that is told what it missed. A session is a fact of the journal, changed in the same commit as that
-which changes it, so it is whole after a ``kill -9`` as well.
+A session is *here*, with a :class:`.Member`, while its program is connected and for a grace after
+that. Then it has *left*, and is remembered until its token expires: a program that comes back with
+the token gets the events that it missed. A session is a fact in the journal, stored in the same
+commit as the events that change it, so they agree even after a ``kill -9``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from msgspec.structs import replace
 from chatservice.journal.events import Fact, Integer, Natural, as_json
 
 SESSION: Final = "session"
-"""The kind of the fact."""
+"""The kind of the facts that are sessions."""
 
 PERIODS_MOST: Final = 64
-"""So many periods in rooms that it left are known of one session."""
+"""The most periods, in rooms that it left, that a session keeps."""
 
 
 UNSAFE: Final = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-"""Characters that nobody may be shown, as in a class of :mod:`re`: controls, other ends of a line,
-overrides of the direction in which a line is read, and surrogates."""
+"""Characters that are unsafe to show, as in a character class of :mod:`re`: controls, line
+separators, overrides of text direction, and surrogates."""
 
 Shown = Annotated[str, Meta(pattern=rf"\A[^{UNSAFE}]*\Z")]
 """Text that is safe to show."""
@@ -41,21 +41,21 @@ _ADDRESS: Final = re.compile("[0-9a-f]{1,16}")
 
 
 def address_of(origin: int) -> str:
-    """Write down where a session can be written to, whatever it is called by then.
+    """Return an origin in hex, as the address for private lines to a session.
 
-    An origin is random, stays the same in all that a session does, and is good for nothing else
-    that can be asked for.
+    The address stays the same when the session's name changes. An origin is random, and good for
+    nothing but writing to its session.
     """
     return f"{origin:x}"
 
 
 def origin_at(address: str) -> int | None:
-    """Return the origin that :func:`address_of` has written down; None if that is none."""
+    """Return the origin of an address made by :func:`address_of`; None if the text is not one."""
     return int(address, 16) if _ADDRESS.fullmatch(address) else None
 
 
 class Period(NamedTuple):
-    """A session was in a room; what happened there between two ids is for it."""
+    """A stretch of a room's events, between two ids, during which a session was in the room."""
 
     room: Shown
     since: Integer
@@ -63,11 +63,11 @@ class Period(NamedTuple):
 
 
 class Reading(Struct, frozen=True):
-    """What is for a session.
+    """The stretches of rooms whose events are for a session.
 
-    :ivar rooms: in which it is, by name: what happens there after this id.
-    :ivar periods: in rooms that it left, the one that ended first in front.
-    :ivar forgotten: a period that ended at this id is not known any more, nor are those before.
+    :ivar rooms: for each room that the session is in, the id after which events are for it.
+    :ivar periods: its periods in rooms that it left, the one that ended first in front.
+    :ivar forgotten: the id at which the last forgotten period ended; 0 if none was forgotten.
     """
 
     rooms: dict[str, int] = {}
@@ -75,11 +75,11 @@ class Reading(Struct, frozen=True):
     forgotten: int = 0
 
     def joined(self, room: str, id: int) -> Reading:
-        """Return what is for it once it has joined a room; in which it may be, if it came back."""
+        """Return the stretches after joining a room; no change if the session is in it already."""
         return self if room in self.rooms else replace(self, rooms={**self.rooms, room: id})
 
     def left(self, room: str, id: int) -> Reading:
-        """Return what is for it once it has left a room."""
+        """Return the stretches after leaving a room."""
         if room not in self.rooms:
             return self
         rooms = {name: since for name, since in self.rooms.items() if name != room}
@@ -90,7 +90,7 @@ class Reading(Struct, frozen=True):
         return Reading(rooms, periods, forgotten)
 
     def called(self, rooms: Mapping[str, str]) -> Reading:
-        """Return what is for it once rooms are called otherwise.
+        """Return the stretches under new names of rooms.
 
         :param rooms: the new names, by the old ones.
         """
@@ -106,7 +106,7 @@ class Reading(Struct, frozen=True):
 class StoredSession(Struct, frozen=True, omit_defaults=True):
     """The stored record of a program: see :class:`Session` and :class:`Reading`.
 
-    :ivar boot: the boot that it is with, in a cluster; ``""`` if it has left.
+    :ivar boot: the boot of the node that has it, in a cluster; ``""`` if it has left.
     """
 
     origin: Natural
@@ -127,11 +127,12 @@ SESSIONS: Final = Decoder(StoredSession)
 
 
 class Record(Protocol):
-    """What is stored of somebody who is here, and changed with the events that change it.
+    """The stored data of a person or program, committed with the events that change it.
 
-    :ivar origin: of all that they say.
-    :ivar here: they have not left.
-    :ivar dropped: nothing of them is stored any more.
+    :ivar origin: the origin of all their events.
+    :ivar reading: the stretches of rooms whose events are for them.
+    :ivar here: whether they are here, and have not left.
+    :ivar dropped: whether the record was forgotten and must not be stored again.
     """
 
     origin: int
@@ -141,30 +142,33 @@ class Record(Protocol):
     dropped: bool
 
     def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
-        """Return the fact that it is, with what is for them from now on.
+        """Return the record as a fact.
 
-        :param name: if it is not that which they have by now; so ``here``.
+        :param reading: the stretches to store, which hold from this commit on.
+        :param name: the name to store; ``""`` for the current one.
+        :param here: the value to store; None for the current one.
         """
 
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """What is remembered for whoever has a token: the :class:`Record` of a program.
+    """The session of a program: the :class:`Record` that its token opens.
 
-    :ivar digest: of the token, which itself is known to its program alone.
-    :ivar origin: of all that the session says, in the journal.
-    :ivar seq: the highest number of its own words that is stored.
-    :ivar noted: the highest number that is in the fact; the journal has those after it.
-    :ivar unstored: what waits to be committed, by number: its kind, room and text.
-    :ivar rooms: in which it was when it left, and is to be when it comes back. What it had asked
-        for then may still wait to be stored; None if :attr:`reading` knows all.
-    :ivar seen: when it was connected last, in milliseconds since 1970.
-    :ivar expires: when its token does, if it has left, by the clock of this process, in seconds.
-    :ivar here: it has not left.
-    :ivar dropped: it is not remembered any more.
-    :ivar heard: its program has said something since it was told the token, so it has that.
-    :ivar site: where it was connected from last, as it is counted; ``""`` if nobody knows.
-    :ivar was: its name before the service had to give it another one; ``""`` if that was not so.
+    :ivar digest: the hash of the token; only the program knows the token itself.
+    :ivar origin: the origin of all its events in the journal.
+    :ivar seq: the highest number of its lines that is stored.
+    :ivar noted: the highest number in the stored fact; higher ones are in the events only.
+    :ivar unstored: its lines that wait for their commit, by number: kind, room and text.
+    :ivar rooms: the rooms to join when it comes back: those it was in when it left, counting joins
+        and leaves not stored by then. None if :attr:`reading` has them all.
+    :ivar seen: the time at which it was last connected, in milliseconds since 1970.
+    :ivar expires: the time at which the token of a session that has left expires, in seconds by
+        the clock of this process.
+    :ivar here: whether it is here, and has not left.
+    :ivar dropped: whether it was forgotten.
+    :ivar heard: whether its program has sent anything since its welcome, so surely has its token.
+    :ivar site: the address of its last connection, as it is counted; ``""`` if it is not known.
+    :ivar was: its name before the service had to rename it; ``""`` if it was not renamed.
     """
 
     digest: str
@@ -185,7 +189,7 @@ class Session:
 
     @property
     def highest(self) -> int:
-        """The highest number that is taken, stored or not."""
+        """The highest number that its program has used, stored or not."""
         return max(self.seq, *self.unstored) if self.unstored else self.seq
 
     def fact(self, reading: Reading, name: str = "", here: bool | None = None) -> Fact:
@@ -207,7 +211,7 @@ class Session:
 
     @classmethod
     def load(cls, fact: Fact) -> Session:
-        """Return the session that a fact is."""
+        """Return the session that a fact stores."""
         stored = SESSIONS.decode(fact.value)
         session = cls(fact.name, stored.origin, stored.name, stored.seen, here=stored.here)
         session.learn(stored)

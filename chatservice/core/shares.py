@@ -1,7 +1,7 @@
-"""Rates and shares that each address has of the resources that all connections use together.
+"""The rates and shares that each address has of the resources that all connections share.
 
-An address is what connections are counted under (:func:`.networks.counted`). One that has none, a
-Unix socket or the terminal, is ``""`` and is not counted.
+An address here is the key under which connections are counted (:func:`.networks.counted`). A Unix
+socket or the terminal has none: its key is ``""``, and nothing is counted for it.
 """
 
 from __future__ import annotations
@@ -17,49 +17,50 @@ from chatservice.limits import Limits
 from chatservice.messages import Code
 
 STORED_AT_ONCE: Final = 16
-"""Seconds of ``--stored-per-address`` that may be stored at once."""
+"""Seconds' worth of ``--stored-per-address`` that may be stored at once."""
 
 BYTES_AN_EVENT: Final = 100
-"""Bytes that an event takes in the history, beside its text."""
+"""Bytes that an event takes in the history, besides its text."""
 
 _TIDY_FROM: Final = 1024
 
 
 class Rate:
-    """Tells for many things how far each is ahead of the rate that all have.
+    """One rate limit, counted for each of many things.
 
-    The generic cell rate algorithm (ITU-T I.371): one number each, and none for what is not ahead.
+    The generic cell rate algorithm (ITU-T I.371): it keeps one number for each thing that is ahead
+    of the rate, and none for the others.
 
-    :param a_second: so much may happen in a second; 0 for anything.
-    :param at_once: so much may happen at once, after some quiet; 0 for anything.
+    :param a_second: the amount allowed per second; 0 for no limit.
+    :param at_once: the amount allowed at once after some quiet; 0 for no limit.
     """
 
     def __init__(self, clock: IReactorTime, a_second: float, at_once: float) -> None:
         self._clock = clock
         self._interval = 1 / a_second if a_second and at_once else 0.0
-        # Half of one more than is meant, so that no rounding decides.
+        # Allow half of one more than is meant, so that rounding decides nothing.
         self._ahead = (at_once - 0.5) * self._interval
         self._ends: dict[Hashable, float] = {}
         self._tidy_at = _TIDY_FROM
 
     def __len__(self) -> int:
-        """Count the things that are, or were just now, ahead."""
+        """Return the number of things that are ahead of the rate, or were until just now."""
         return len(self._ends)
 
     def lift(self) -> None:
-        """Let anything happen from now on."""
+        """Remove the limit from now on."""
         self._interval = 0.0
         self._ends.clear()
 
     def allows(self, thing: Hashable) -> bool:
-        """Return whether one more is within the rate now."""
+        """Tell whether one more event of a thing is within the rate now."""
         end = self._ends.get(thing)
         return end is None or end - self._clock.seconds() <= self._ahead
 
     def count(self, thing: Hashable, amount: float = 1.0) -> float:
-        """Count that something happened.
+        """Count an amount for a thing.
 
-        :returns: when the next may, by the clock; 0.0 if it may now.
+        :returns: the time by the clock from which the next is allowed; 0.0 if it is allowed now.
         """
         if not self._interval:
             return 0.0
@@ -74,12 +75,12 @@ class Rate:
 
 
 class Shares:
-    """The rates and shares of all addresses; of ``""`` nothing is counted.
+    """The rates and shares of all addresses; nothing is counted for ``""``.
 
     ``--max-per-address 0`` lifts all of them, ``--rate 0`` the rate of lines in a room.
 
-    :ivar counting: anything is counted at all.
-    :ivar connections: new connections.
+    :ivar counting: whether anything is counted at all.
+    :ivar connections: the rate of new connections.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
@@ -89,7 +90,7 @@ class Shares:
         def rate(a_second: float, at_once: float) -> Rate:
             return Rate(clock, a_second if self.counting else 0.0, at_once)
 
-        # All who may be connected at once may also be back at once, and then some.
+        # All connections that an address may have may also come back at once, and some more.
         self.connections = rate(
             limits.connects_per_address / 60, most + limits.connects_per_address
         )
@@ -101,16 +102,16 @@ class Shares:
         self._rooms: Counter[str] = Counter()
 
     def lift(self) -> None:
-        """Make nobody wait any more."""
+        """Remove all rate limits from now on."""
         for rate in (self.connections, self._names, self._lines, self._stored):
             rate.lift()
 
     def said(self, address: str, room: str, text: str = "", lines: float = 1.0) -> float:
-        """Count what somebody brings before those in a room.
+        """Count lines that an address shows to a room.
 
-        :param text: the text that is stored; each event takes some bytes beside it.
-        :param lines: lines that they are shown.
-        :returns: when the next may be handled, by the clock; 0.0 if that is now.
+        :param text: the text that is stored; each event takes some bytes besides it.
+        :param lines: the number of lines that the room is shown.
+        :returns: the time by the clock from which the next line may be handled; 0.0 for now.
         """
         if not (address and self.counting):
             return 0.0
@@ -120,23 +121,23 @@ class Shares:
         )
 
     def check_name(self, address: str, code: Code = Code.CROWDED) -> None:
-        """Refuse another name to an address that takes too many.
+        """Refuse another name to an address that has taken too many.
 
-        :raises Refusal: with that code.
+        :raises Refusal: with the given code.
         """
         if address and not self._names.allows(address):
             raise Refusal(code, "too many new names from your address: please wait a minute")
 
     def named(self, address: str) -> None:
-        """Count a name that was given."""
+        """Count a name that was given to an address."""
         if address:
             self._names.count(address)
 
     def new_room(self, address: str) -> None:
-        """Count a room that is made.
+        """Count a new room for the address that creates it.
 
-        :raises Refusal: with the code ``not_let_in``, if the address has made too many of those
-            that there are.
+        :raises Refusal: with the code ``not_let_in``, if too many existing rooms count for the
+            address.
         """
         if address and self._most_rooms:
             if self._rooms[address] >= self._most_rooms:
@@ -146,7 +147,7 @@ class Shares:
             self._rooms[address] += 1
 
     def room_gone(self, address: str) -> None:
-        """Count a room no more."""
+        """Count one room less for an address."""
         self._rooms[address] -= 1
         if self._rooms[address] <= 0:
             del self._rooms[address]

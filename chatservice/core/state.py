@@ -1,4 +1,4 @@
-"""The state that all parts of a chat have in common."""
+"""The state that all parts of a chat share."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ from chatservice.limits import Limits
 from chatservice.text import wording
 
 OPERATORS: Final = "operators"
-"""The room in which is told what operators do, and where only they can be."""
+"""The room that shows the acts of operators, and that only operators can join."""
 
 
 class State:
-    """The members; the clocks, the journal and all that is made of it; the facts, and the limits.
+    """The members, clocks, journal, ticker, readers, facts and limits of a chat.
 
-    :param now: the time, in milliseconds since 1970.
-    :param permanent: names of rooms that always exist; people land in the first.
-    :param motd: lines that everyone is shown who comes in.
-    :param show: shows what was committed; see :class:`.Ticker`.
-    :ivar wall: the time of day, and whether anything may be deleted by it.
-    :ivar sessions: the members, by origin.
-    :ivar members: the same, as they are at any time.
-    :ivar tokens: the sessions of programs, which can be taken up again.
+    :param now: returns the time, in milliseconds since 1970.
+    :param permanent: the names of rooms that always exist; people enter the first.
+    :param motd: the lines that are shown to everybody who enters.
+    :param show: applies and delivers a commit; see :class:`.Ticker`.
+    :ivar wall: the time of day, and whether it is trusted for deleting.
+    :ivar sessions: the members by origin.
+    :ivar members: a live view of all members.
+    :ivar ignorers: the members who ignore somebody.
+    :ivar standing: the topics, locks, mutes and bans.
+    :ivar past: the committed events.
+    :ivar readers: the members behind the head.
+    :ivar tokens: the sessions of programs, which can be resumed.
     :ivar shares: the rates and shares of each address.
-    :ivar talked: how many things were said and done since the start.
-    :ivar stale: why it may not be true who is here; ``""`` if it is.
-    :ivar ignorers: those who ignore anybody.
+    :ivar talked: the number of events of talk since the start.
+    :ivar stale: why the member list may be out of date; ``""`` if it is current.
     :ivar peers: the other processes; set by the chat.
     """
 
@@ -78,7 +81,7 @@ class State:
         self._trouble: Trouble | None = None
 
     def find(self, name: str) -> Member | None:
-        """Return who is here under a name, however it is written."""
+        """Return the member with a name, however the name is written, or None."""
         holder = self.peers.claims.holder(name)
         return holder if isinstance(holder, Member) and not holder.gone else None
 
@@ -88,22 +91,22 @@ class State:
         return f"{wording.BANNED}{term.says}" if term is not None else None
 
     def unwanted(self, member: Member) -> str | None:
-        """Return the sentence that sends a member away whose address is banned, or None.
+        """Return the sentence for a member whose address is banned, or None.
 
-        No ban is for operators, and each process looks after its own members.
+        Bans do not apply to operators, and each process checks its own members only.
         """
         return None if member.operator or member.remote else self.banned(member.outlet.address)
 
     @property
     def held_up(self) -> str:
-        """The sentence that tells why nothing can be stored now, and what comes of what is said.
+        """The sentence that tells why nothing can be stored now, and what happens to lines.
 
-        ``""`` if it can.
+        ``""`` if the journal takes commits.
         """
         return self._trouble.says if self._trouble is not None else ""
 
     def note_trouble(self) -> None:
-        """Tell the members if it has changed why nothing can be stored."""
+        """Update the reason why nothing can be stored; tell all members if it has changed."""
         before, self._trouble = self._trouble, self.peers.trouble(self.ticker.refusing)
         now = self._trouble or before
         if now is None or self._trouble == before:
@@ -112,9 +115,9 @@ class State:
             member.tell(now.says if self._trouble is not None else now.over)
 
     def settled(self, member: Member) -> Deferred[None] | None:
-        """Wait until what a member asked for took effect; None if there is nothing to wait for.
+        """Return a Deferred for the commit of a member's last changes; None if nothing waits.
 
-        While the journal refuses, nobody is made to wait for it.
+        While the journal refuses, the result is None, so that nobody has to wait for it.
         """
         if not self.ticker.pending(member.asked):
             return None
@@ -123,13 +126,19 @@ class State:
         return settled.addCallback(lambda _: self.settled(member))
 
     def spend(self, member: Member, room: str, text: str = "", lines: float = 1.0) -> None:
-        """Let a member's next line wait, if its address says too much."""
+        """Count lines for a member's address; delay its next line if the address is over its rate.
+
+        See :meth:`.Shares.said`.
+        """
         due = self.shares.said(member.outlet.site, room, text, lines)
         if due:
             member.outlet.wait_until(due)
 
     def step_back(self, member: Member, position: int) -> None:
-        """Make a member at the head a cursor, which reads on from a position when it can."""
+        """Make a member at the head a cursor at a position; let the cursor read when it can.
+
+        A member that has a cursor already keeps its position.
+        """
         if member.lost:
             return
         if member.cursor is None:
@@ -138,17 +147,17 @@ class State:
         self.readers.ready(member.cursor)
 
     def replay(self, member: Member, replay: Replay) -> None:
-        """Give a member behind the head a look into the past first."""
+        """Queue a look into the past for a member behind the head, before the events to come."""
         if member.cursor is not None:
             member.cursor.replays.append(replay)
 
     def note(self, member: Member) -> None:
-        """Have stored what is to be known of a member."""
+        """Store a member's record, if it has one, with the next commit."""
         if member.record is not None:
             self.ticker.batch.note(member.record)
             self.ticker.wake()
 
     def ask(self, member: Member) -> None:
-        """Let a member wait for the next commit: there is something of it in that."""
+        """Note that the next commit has something of a member; see to it that a tick comes."""
         member.asked = self.ticker.number
         self.ticker.wake()

@@ -1,4 +1,4 @@
-"""Tokens: who has one is taken for the session that it was given to."""
+"""Tokens: each opens one session, for any program that has it."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from chatservice.journal.events import Fact
 from chatservice.limits import Limits
 
 TOKEN_BYTES: Final = 24
-"""Random bytes of a token: no more can be guessed of it than of a key of 192 bits."""
+"""Random bytes of a token: it is as hard to guess as a key of 192 bits."""
 
 _DAY: Final = 86_400
 
 
 def digest(token: str) -> str:
-    """Return what is stored instead of a token.
+    """Return the hash of a token, which is stored in its place.
 
-    A token is as random as a hash, so no salt and no slow function make it harder to find.
+    A token is as random as a hash, so a salt or a slow function would not make it safer.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Tokens:
-    """The sessions that can be taken up again.
+    """The sessions that can be resumed.
 
-    :param clock: by which tokens expire while this process runs.
-    :param now: the time, in milliseconds since 1970; by it is known what is left of them at first.
-    :param limits: after which time a token that was not used expires, and how many sessions that
-        have left are remembered, of all and of one address; those that left first are not.
-    :ivar in_doubt: what the time of day is may be wrong, so what was stored has not expired.
+    :param clock: the clock by which tokens expire while this process runs.
+    :param now: returns the time, in milliseconds since 1970; after a restart it tells how long
+        stored tokens still live.
+    :param limits: the life of an unused token, and the number of sessions that have left and are
+        remembered, in all and of one address. Above that, the ones that left first are forgotten.
+    :ivar in_doubt: whether the time of day may be wrong; then stored tokens get a whole life.
     """
 
     def __init__(self, clock: IReactorTime, now: Callable[[], int], limits: Limits) -> None:
@@ -54,12 +55,12 @@ class Tokens:
         return len(self._sessions)
 
     def issue(self, name: str) -> tuple[str, Session]:
-        """Make a token and the session that it is for, which is not remembered yet."""
+        """Return a new token and its new session, which is not remembered yet."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         return token, Session(digest(token), secrets.randbits(63), name, self._now())
 
     def here(self, session: Session) -> None:
-        """Remember a session that has come in, or back."""
+        """Remember a session that has come in, or come back, as here."""
         session.here = True
         self._add(session)
 
@@ -85,11 +86,11 @@ class Tokens:
         return None if session is None or self._expired(session) else session
 
     def of(self, origin: int) -> Session | None:
-        """Return the session that has said something."""
+        """Return the session with an origin, or None."""
         return self._origins.get(origin)
 
     def left(self, session: Session) -> list[Fact]:
-        """A session has left. Return the facts by which others are forgotten for it."""
+        """Mark a session as left; return the facts that delete sessions above the limits."""
         session.here = False
         session.seen = self._now()
         session.expires = self._clock.seconds() + self._life
@@ -104,7 +105,7 @@ class Tokens:
         ]
 
     def forget(self, session: Session) -> Fact:
-        """Forget a session; return the fact by which the journal is to do the same."""
+        """Forget a session; return the fact that deletes it from the journal."""
         session.dropped = True
         del self._sessions[session.digest]
         del self._origins[session.origin]
@@ -112,9 +113,10 @@ class Tokens:
         return Fact(SESSION, session.digest, "")
 
     def learn(self, fact: Fact, here: bool, just_now: bool = True) -> Session:
-        """Take up what another process has stored of a session, which may be known already.
+        """Remember, or update, a session from a fact that another process has stored.
 
-        :param just_now: it was stored just now.
+        :param here: whether the session is here.
+        :param just_now: whether the fact was stored just now, so the token has its whole life.
         """
         session = self._sessions.get(fact.name) or Session.load(fact)
         if here or session.here:
@@ -126,26 +128,26 @@ class Tokens:
         return session
 
     def drop(self, digest: str) -> Session | None:
-        """Forget a session that another process has forgotten; return it, if it was known."""
+        """Forget a session that another process has forgotten; return it, or None if unknown."""
         session = self._sessions.get(digest)
         if session is not None:
             self.forget(session)
         return session
 
     def forget_expired(self) -> list[Fact]:
-        """Forget the sessions whose tokens have expired; return the facts for the journal."""
+        """Forget sessions with expired tokens; return the facts that delete them."""
         return [self.forget(s) for s in list(self._away.values()) if self._expired(s)]
 
     def all(self) -> Iterable[Session]:
-        """Give all sessions that are remembered."""
+        """Return all sessions that are remembered."""
         return self._sessions.values()
 
     def unnoted(self) -> Iterable[Session]:
-        """Give the sessions whose numbers only their events tell."""
+        """Return the sessions whose highest number is in their events, but not in their facts."""
         return [s for s in self._sessions.values() if s.noted < s.seq]
 
     def restore(self, facts: Iterable[Fact]) -> list[Session]:
-        """Take up what the journal has; return the sessions that are here."""
+        """Remember the sessions of a journal's facts; return those that are here."""
         sessions = [Session.load(fact) for fact in facts if fact.kind == SESSION]
         for session in sorted(sessions, key=lambda session: session.seen):
             session.expires = self._clock.seconds() + self._left(session, just_now=False)
@@ -153,10 +155,10 @@ class Tokens:
         return [session for session in sessions if session.here]
 
     def _left(self, session: Session, just_now: bool) -> float:
-        """Tell in how many seconds the token of a session expires, if that has left."""
+        """Return the seconds until the token of a session that has left expires."""
         if just_now or self.in_doubt:
             return self._life
-        # Whatever the time of day was when it left, it is never longer.
+        # The limit holds even if the time of day was wrong when the session left.
         return min(self._life, self._life + (session.seen - self._now()) / 1000)
 
     def _expired(self, session: Session) -> bool:

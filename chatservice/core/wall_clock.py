@@ -1,10 +1,10 @@
-"""The time of day, and whether it can be believed.
+"""The time of day, and whether it can be trusted.
 
-An event has the time at which it happened, and is forgotten by that time. So one
-wrong reading could delete all there is: a machine that starts with its clock forty days ahead, say.
-Nothing is deleted while the time is in doubt: after a jump of more than a :data:`JUMP`, between two
-looks or between the newest event in the file and the start, until the service has run for
-:data:`PROBATION`, or until an operator says that the clock is right.
+Events are forgotten by the time at which they happened. So one wrong reading could delete all of
+them, for example on a machine that starts with its clock forty days ahead. Nothing is deleted while
+the time is in doubt. Doubt begins with a jump of more than :data:`JUMP`, between two readings or
+between the newest stored event and the start. It ends when the service has run for
+:data:`PROBATION`, or when an operator says that the clock is right.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from chatservice.journal.events import FILE, Fact
 from chatservice.text import durations
 
 JUMP: Final = 86_400_000
-"""Milliseconds by which the time may be off what was expected."""
+"""Milliseconds by which a reading may differ from the expected time."""
 
 PROBATION: Final = 86_400.0
-"""Seconds that the service runs, restarts left out, until a time in doubt is believed."""
+"""Seconds that the service has to run, not counting downtime, until a doubt ends."""
 
 LOOK_EVERY: Final = 60.0
-"""Seconds after which it is stored how long the service has run in doubt."""
+"""Seconds between two notes in the file of how long the service has run in doubt."""
 
 WIDER: Final = 2
-"""A service that runs for an hour a day finds a day's gap at each start. So a gap begins the
-probation anew only if it is so many times the widest one before."""
+"""The factor by which a gap must exceed the widest one before, to begin the probation anew. Else a
+service that runs for an hour a day would begin it at each start."""
 
 NOTE: Final = "clock"
-"""Under which name the file keeps the doubt."""
+"""The name under which the file keeps the doubt."""
 
 log = Logger()
 
 
 class Doubt(NamedTuple):
-    """The reason why nothing may be deleted now.
+    """A doubt about the time of day, during which nothing may be deleted.
 
-    :ivar ran: seconds that the service has run since the time is in doubt.
-    :ivar gap: milliseconds, the widest of those between a newest event and a start.
+    :ivar ran: seconds that the service has run in doubt.
+    :ivar gap: the widest gap between a newest event and a start, in milliseconds.
     """
 
     ran: float = 0.0
@@ -52,17 +52,17 @@ class Doubt(NamedTuple):
 
     @property
     def left(self) -> float:
-        """Seconds until it is over."""
+        """The seconds until the doubt ends."""
         return PROBATION - self.ran
 
 
 class WallClock:
     """Reads the time of day, and compares each reading with the one before.
 
-    :param clock: the seconds that pass, whatever the time of day is set to.
-    :param read: the time of day, in milliseconds since 1970.
-    :param note: keeps something in the journal's file (:meth:`.Journal.note`).
-    :ivar doubt: the reason to doubt the time of day; None if there is none.
+    :param clock: counts seconds, whatever the time of day is set to.
+    :param read: returns the time of day, in milliseconds since 1970.
+    :param note: stores a value in the journal's file (:meth:`.Journal.note`).
+    :ivar doubt: the doubt about the time of day; None if it is trusted.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class WallClock:
         self._ran_at = 0.0
 
     def now(self) -> int:
-        """Return the time, in milliseconds since 1970."""
+        """Return the time, in milliseconds since 1970; begin a doubt if it jumped."""
         (last, then), now, seconds = self._last, self._read(), self._clock.seconds()
         self._last = now, seconds
         jump = now - last - round((seconds - then) * 1000)
@@ -92,15 +92,15 @@ class WallClock:
 
     @property
     def believed(self) -> bool:
-        """Whether what is old by the time of now may be deleted."""
+        """Whether the time is trusted, so that old events and terms may be deleted by it."""
         self.now()
         return self.doubt is None
 
     def start(self, newest: int, facts: Iterable[Fact]) -> None:
-        """Compare the time with that of the newest event.
+        """Compare the time with that of the newest event, and begin or continue a doubt.
 
-        :param newest: when it was committed, in milliseconds since 1970; 0 if there is none.
-        :param facts: all that the journal holds; a doubt from before the start may be among them.
+        :param newest: the time of that event, in milliseconds since 1970; 0 if there is none.
+        :param facts: all facts of the journal, perhaps with a doubt from before the start.
         """
         kept = {fact.name: fact.value for fact in facts if fact.kind == FILE}.get(NOTE)
         before = Doubt(*json.loads(kept)) if kept else None
@@ -114,13 +114,13 @@ class WallClock:
             self._begin(before, "it jumped before the start")
 
     def stop(self) -> None:
-        """Note how long the service has run."""
+        """Store how long the service has run in doubt, and stop the timer."""
         if self.doubt is not None:
             self._run()
         self._timer.stop()
 
     def believe(self) -> None:
-        """Take the time for right from now on, as somebody has looked at it."""
+        """End the doubt, because an operator has checked the clock."""
         self.now()
         if self.doubt is not None:
             self._end("an operator says so")
@@ -135,13 +135,13 @@ class WallClock:
         self._keep(doubt)
 
     def _keep(self, doubt: Doubt) -> None:
-        """Note a doubt as it is now, and look again later."""
+        """Store a doubt as it is now, and start the timer for the next note."""
         self.doubt, self._ran_at = doubt, self._clock.seconds()
         self._store(json.dumps(doubt))
         self._timer.start(LOOK_EVERY)
 
     def _run(self) -> None:
-        """Count how long the service has run in doubt."""
+        """Add the time since the last note to the doubt; end the doubt after the probation."""
         self.now()
         assert self.doubt is not None
         ran = self.doubt.ran + self._clock.seconds() - self._ran_at
@@ -158,5 +158,7 @@ class WallClock:
 
     def _store(self, value: str) -> None:
         self._note(NOTE, value).addErrback(
-            lambda failure: log.warn("can't note it: {why}", why=failure.getErrorMessage())
+            lambda failure: log.warn(
+                "the doubt about the clock can't be stored: {why}", why=failure.getErrorMessage()
+            )
         )

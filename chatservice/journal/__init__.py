@@ -1,1 +1,1 @@
-"""Stores of events, in the order in which they happened, behind one interface."""
+"""Journals: stores of events in the order of their commits, behind one interface."""

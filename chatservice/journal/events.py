@@ -1,6 +1,6 @@
-"""The journal: drafts, events and facts, and how every kind of it commits and reads them.
+"""Drafts, events and facts, and the interface by which every journal commits and reads them.
 
-Drafts are committed in one order, and become events with that; facts hold from a commit on.
+A commit puts drafts in one order and makes them events. A fact holds from its commit on.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ TALK: Final = (SAID, DID, ACTED)
 """The kinds that history shows: words and acts of people, not their coming and going."""
 
 PERSONAL: Final = (SAID, DID, PRIVATE)
-"""The kinds of which somebody sees nothing who ignores their author. A new name, a topic and what
-an operator tells everybody are for them too."""
+"""The kinds that are hidden from people who ignore the author. Renames, topics and announcements
+of an operator are shown to them, too."""
 
 FILE: Final = "node"
-"""The kind of the facts that concern one file alone, and no other node of a cluster: how the node
-is called (``""``), the id up to which nothing can be read (``floor``), and whether its clock can be
-believed (``clock``)."""
+"""The kind of facts about one file, unknown to the other nodes of a cluster: the name of the node
+(``""``), the id up to which nothing can be read (``floor``), and the doubt about its clock
+(``clock``)."""
 
 ROOM: Final = "room"
-"""The kind of the facts by which a room is called otherwise, since its name can be none any more:
-what it was called, and what it is called. Where one is stored, what has happened in the room is
-from then on what has happened in it under the new name."""
+"""The kind of facts that rename a room whose old name is invalid now: ``name`` is the old name,
+``value`` the new one. The commit that stores such a fact moves the room's past events to the new
+name."""
 
 HOUSE: Final = "@"
 """The room of events that are for everybody."""
 
 
 def inbox(origin: int) -> str:
-    """Name the room of events that are for one session alone.
+    """Return the name of the room whose events are for one session alone.
 
     No room of people has a name that begins with ``@``.
     """
@@ -55,16 +55,16 @@ def inbox(origin: int) -> str:
 
 
 def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
-    """Tell whether somebody sees nothing of an event who ignores some sessions."""
+    """Tell whether an event is hidden from a reader who ignores the sessions in ``hidden``."""
     return origin in hidden and kind in PERSONAL
 
 
 class Fact(NamedTuple):
     """Something that holds until it is changed: a topic, a ban, a mute, a lock.
 
-    :ivar kind: with :attr:`name`, it tells which fact this one replaces.
-    :ivar name: of whom or what.
-    :ivar value: ``""`` if nothing holds any more.
+    :ivar kind: together with :attr:`name`, identifies the fact that this one replaces.
+    :ivar name: the person or thing that the fact is about.
+    :ivar value: ``""`` if the fact ends here.
     """
 
     kind: str
@@ -73,14 +73,14 @@ class Fact(NamedTuple):
 
 
 def as_json(value: object) -> str:
-    """Return a value as the JSON in which facts are stored."""
+    """Return a value as JSON, as it is stored in facts."""
     return msgspec.json.encode(value).decode()
 
 
 class Draft(NamedTuple):
-    """An event that was not committed yet, so it has neither an id nor a time.
+    """An event before its commit, without an id or a time.
 
-    ``(origin, seq)`` is its identity: which session made it, and that session's own counter.
+    ``(origin, seq)`` identifies it: the session that made it, and that session's own counter.
     """
 
     room: str
@@ -94,11 +94,11 @@ class Draft(NamedTuple):
 class Event(NamedTuple):
     """Something that happened in a room, committed and immutable.
 
-    :ivar id: its place in the one order of the house; rises by commit.
-    :ivar at: when it was committed, in milliseconds since 1970, UTC.
-    :ivar room: where; or :data:`HOUSE`, or an :func:`inbox`.
-    :ivar author: the name as it was shown. Of :data:`JOINED` and :data:`LEFT` these are one or
-        more names, separated by spaces (a name has none).
+    :ivar id: its place in the one order of all rooms; ids rise with each commit.
+    :ivar at: the time of the commit, in milliseconds since 1970, UTC.
+    :ivar room: the name of a room, :data:`HOUSE`, or an :func:`inbox`.
+    :ivar author: the name as it was shown. For :data:`JOINED` and :data:`LEFT`, one or more names,
+        separated by spaces (a name has none).
     :ivar text: words, an act, parting words, or the new name; safe to show.
     """
 
@@ -113,10 +113,10 @@ class Event(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """All that a commit has stored.
+    """The events and facts that a commit stored.
 
     :ivar events: in the order of their ids.
-    :ivar facts: they hold from then on.
+    :ivar facts: the facts that hold from this commit on.
     """
 
     events: Sequence[Event]
@@ -124,19 +124,19 @@ class Committed(NamedTuple):
 
 
 Facts = Callable[[Sequence[Event]], Sequence[Fact]]
-"""Tells what holds from a commit on, given its events with their ids."""
+"""Returns the facts of a commit, given its events with their ids."""
 
 
 def no_facts(events: Sequence[Event]) -> Sequence[Fact]:
-    """Nothing changes but that the events happened."""
+    """Return no facts: the commit stores events only."""
     return ()
 
 
 class Revision(NamedTuple):
-    """The changes to a file that was written by other rules, before anything is read of it.
+    """The changes to a file that was written by older rules, made before anything is read from it.
 
-    :ivar facts: they hold from now on; also the new names of rooms (:data:`.ROOM`).
-    :ivar drafts: the events that tell of it.
+    :ivar facts: the facts that hold from now on, with the new names of rooms (:data:`.ROOM`).
+    :ivar drafts: the events that announce the changes.
     """
 
     facts: Sequence[Fact]
@@ -144,24 +144,23 @@ class Revision(NamedTuple):
 
 
 Revise = Callable[[Sequence[Fact], Callable[[], Iterable[str]]], "Revision | None"]
-"""Tells what has to change in a file, given all that holds and what finds the rooms in which
-anything has happened; None if nothing has to. It raises :exc:`JournalError` if the file can't be
-used."""
+"""Returns the changes that a file needs, or None. It is given all facts, and a function that finds
+the rooms with events. It raises :exc:`JournalError` if the file can't be used."""
 
 
 class JournalError(Exception):
-    """The journal can't be opened; ``str()`` says why in one sentence."""
+    """The error of a journal that can't be opened; ``str()`` is the reason in one sentence."""
 
 
 class JournalUnavailable(Exception):
-    """The journal can't take or give events right now; trying again later may help."""
+    """The error of a journal that can't be written or read right now; a retry may help."""
 
 
 class Found(NamedTuple):
-    """Things said and done in a room, as found from its end backwards.
+    """Talk of a room (kinds in :data:`TALK`), found by going backwards from an id.
 
     :ivar talk: the ids, kinds and origins of the events, the newest first.
-    :ivar reached: every event after this id was looked at; 0 if there is none before it.
+    :ivar reached: every event after this id was examined; 0 if there is no earlier one.
     """
 
     talk: Sequence[tuple[int, str, int]]
@@ -169,7 +168,7 @@ class Found(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Events that were read, and how far the reading came.
+    """Events that were read, and the id up to which the reading came.
 
     :ivar events: in the order of their ids.
     :ivar reached: every wanted event up to and including this id is among ``events`` or was
@@ -183,7 +182,7 @@ class Stretch(NamedTuple):
 class Journal(Protocol):
     """An append-only, totally ordered log of events.
 
-    :ivar largest: so many characters should one commit have, about, at most; None for any number.
+    :ivar largest: about the most characters that one commit should have; None for no limit.
     """
 
     largest: int | None
@@ -198,18 +197,18 @@ class Journal(Protocol):
 
     @property
     def last_at(self) -> int:
-        """When the last event was committed, in milliseconds since 1970; 0 if that is not known.
+        """The time of the last event, in milliseconds since 1970; 0 if it is not known.
 
-        Times need not rise with ids: a clock may be set.
+        Times need not rise with ids, because a clock may be set back.
         """
 
     @property
     def floor(self) -> int:
-        """Events up to and including this id can't be read any more, or never were stored."""
+        """The id up to which (inclusive) events were forgotten, or never stored."""
 
     @property
     def unbroken(self) -> int:
-        """Events before this id may be missing in the midst of others."""
+        """The id before which events may be missing among others."""
 
     def start(self) -> None:
         """Open the journal.
@@ -218,53 +217,53 @@ class Journal(Protocol):
         """
 
     def stop(self) -> Deferred[None]:
-        """Close the journal. Nothing may be committed afterwards."""
+        """Close the journal. Commit nothing afterwards."""
 
     def commit(self, drafts: Sequence[Draft], facts: Facts = no_facts) -> Deferred[Committed]:
         """Store the drafts as the next events, in this order, and the facts: all or none.
 
-        :param facts: called with the events, maybe more than once.
+        :param facts: makes the facts from the events; may be called more than once.
 
-        One commit at a time: the next may begin when the Deferred of this one has fired. It fires
-        with what was stored, which is to be shown before anything that is stored later. It fails
-        with :exc:`JournalUnavailable` if nothing was stored, nor will be.
+        Begin the next commit only after the Deferred of this one has fired. It fires with the
+        stored events and facts; show these before anything that is stored later. It fails with
+        :exc:`JournalUnavailable` if nothing was stored, nor will be.
         """
 
     def note(self, name: str, value: str) -> Deferred[None]:
-        """Keep a fact of the kind :data:`.FILE`, which no other node is told; ``""`` forgets it.
+        """Store a fact of the kind :data:`.FILE`, for this file only; the value ``""`` deletes it.
 
         The Deferred fails with :exc:`JournalUnavailable` if it was not stored.
         """
 
     def facts(self) -> list[Fact]:
-        """Return all that holds. Blocks: for the start only.
+        """Return all facts that hold. Blocks: for the start only.
 
         :raises JournalError: if they can't be read.
         """
 
     def last_seq(self, origin: int) -> int:
-        """Return the highest number of one session's events; 0 if none has one.
+        """Return the highest number (``seq``) that a program gave to its events; 0 if none.
 
-        Only those above 0 are numbers that a program gave. Blocks: for the start only.
+        Numbers of programs are above 0. Blocks: for the start only.
 
         :raises JournalError: if it can't be read.
         """
 
     @property
     def size(self) -> int:
-        """The bytes that the journal takes up on the disk."""
+        """The size of the journal on the disk, in bytes."""
 
     def describe(self) -> str:
-        """Tell where it is and how much is in it. Blocks: for the start only.
+        """Return the place of the journal and the amount in it. Blocks: for the start only.
 
         :raises JournalError: if it can't be read.
         """
 
     @property
     def lost(self) -> str:
-        """The reason why nothing can be stored, as far as that shows without trying; else ``""``.
+        """The reason why nothing can be stored, if it shows without a commit; else ``""``.
 
-        A commit meanwhile is refused, so it need only be asked when there is none.
+        A commit would be refused for that reason, so ask only while there is no commit.
         """
 
     def recent(self, limit: int) -> list[Event]:
@@ -278,21 +277,21 @@ class Journal(Protocol):
     def after(
         self, position: int, rooms: Sequence[str], upto: int, talk: bool
     ) -> Deferred[Stretch]:
-        """Read on in some rooms: a bounded number of events with ``position < id <= upto``.
+        """Read a bounded number of events of some rooms, with ``position < id <= upto``.
 
-        Events for everybody or for one session are given too, whoever it is for.
+        The result also has all events for everybody, and all for single sessions, whichever.
 
-        :param talk: only what was said and done in the rooms.
+        :param talk: read only talk (:data:`TALK`) of the rooms.
         """
 
     def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
-        """Look for the last ``most`` things said or done in a room, up to an id."""
+        """Find the last ``most`` events of talk in a room, up to and including an id."""
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
-        """Find the event that a session has given a number; ``seq`` is above 0."""
+        """Return the event to which a session gave the number ``seq`` (above 0), or None."""
 
     def prune(self, before: int) -> bool:
         """Forget a slice of the events older than ``before`` (milliseconds since 1970).
 
-        The newest event stays, so that ids go on rising. Returns whether there is more to forget.
+        Keep the newest event, so that ids go on rising. Return whether there is more to forget.
         """

@@ -1,4 +1,4 @@
-"""A journal that gives out ids and times and keeps nothing: ``--history none``."""
+"""A journal that assigns ids and times, and stores nothing (``--history none``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatservice.journal.events import (
 
 
 class MemoryJournal:
-    """Orders events without storing them; what the house still remembers is all there is.
+    """Orders events without storing them; only the chat's memory can be read back.
 
     :param now: the time, in milliseconds since 1970.
     """
@@ -37,12 +37,12 @@ class MemoryJournal:
         self._now = now
 
     def describe(self) -> str:
-        """Tell that nothing is kept anywhere."""
+        """Return "none": nothing is stored."""
         return "none"
 
     @property
     def floor(self) -> int:
-        """The head: nothing can be read from here."""
+        """The head, since no event can be read from this journal."""
         return self.head
 
     def start(self) -> None:

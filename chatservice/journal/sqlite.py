@@ -1,24 +1,24 @@
 """The journal of one process: a SQLite file in WAL mode.
 
 A commit is one transaction in the reactor's thread: some ``write()`` calls to the page cache,
-which cost less than handing the work to a thread. The fsync is what must not run there. With
-``synchronous=NORMAL`` a commit makes none, but a checkpoint does, and so does the first commit
+which cost less than handing the work to a thread. An fsync must not run in that thread. With
+``synchronous=NORMAL`` a commit makes no fsync, but a checkpoint does, and so does the first commit
 after the write-ahead log was reset. Checkpoints therefore run in a thread, on a connection of
 their own:
 
-- past ``passive_at`` bytes of log, one that holds nobody up. Somebody who reads the log meanwhile,
-  and stays, keeps a commit from resetting it;
-- past ``truncate_at``, one that empties the log, which a passive one never does under steady
-  commits. While it runs, and while the thread makes the next small commit, the commit of the house
-  waits: its Deferred fires later.
+- past ``passive_at`` bytes of log, a passive checkpoint, which delays no commit. An open read
+  transaction on the log keeps commits from resetting it;
+- past ``truncate_at`` bytes, a checkpoint that empties the log, which a passive one never does
+  under steady commits. While it runs, and while the thread makes the next small commit, the chat's
+  commit waits: its Deferred fires later.
 
-A commit survives a ``kill -9``; a power cut may take the last moments before it, never
-the file. (SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
+A commit survives a ``kill -9``. A power cut may lose the last moments before it, never the file.
+(SQLite, "Write-Ahead Logging", and ``PRAGMA synchronous``.)
 
-A file that was moved or deleted would take commits all the same, and the next start would find
-none of them. So each commit sees to it that the files are where they were opened. To move or delete
-one changes the time of the folder that it is in (POSIX, ``rename()`` and ``unlink()``), so while
-that stays as it is, a commit need not look at more.
+A file that was moved or deleted would still take commits, and the next start would find none of
+them. So each commit checks that the files are where they were opened. Moving or deleting a file
+changes the modification time of its folder (POSIX, ``rename()`` and ``unlink()``), so while that
+time stays the same, a commit need not check more.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ from chatservice.journal.sqlite_schema import (
 )
 
 MANY_ROWS: Final = 40
-"""Events that one statement inserts, at most: a row then costs half of one by itself. The statement
-of each number is prepared once (the connection keeps 128)."""
+"""The most events that one statement inserts: a row then costs half as much as alone. The
+connection keeps 128 prepared statements, one for each number of rows."""
 
 _NOTE: Final = "UPDATE journal SET checkpoints = checkpoints + 1"
-"""The smallest commit."""
+"""The statement of the smallest commit."""
 
 _T = TypeVar("_T")
 
@@ -71,14 +71,14 @@ log = Logger()
 
 
 class SqliteJournal(SqliteReading):
-    """Events in a SQLite file that belongs to one process at a time.
+    """A journal in a SQLite file, which one process at a time may open.
 
-    :param path: the file; made with mode 0600 if there is none.
-    :param now: the time, in milliseconds since 1970.
-    :param in_thread: where reading and checkpoints run.
-    :param ages: whether :meth:`prune` will be called. It looks for old events in an index that is
-        made then; others need not pay for that.
-    :param revise: tells what has to change in a file that was written by other rules.
+    :param path: the file; created with mode 0600 if it is missing.
+    :param now: returns the time, in milliseconds since 1970.
+    :param in_thread: runs readings and checkpoints in a thread.
+    :param ages: whether :meth:`prune` will be called. It needs an index by time, which is created
+        only then, because it slows down each commit.
+    :param revise: returns the changes to a file that was written by older rules.
     """
 
     largest: int | None = None
@@ -88,14 +88,14 @@ class SqliteJournal(SqliteReading):
     truncate_at = 64 << 20
 
     settled = 3.0
-    """Seconds after which a change of a folder is sure to have another time than the one before:
-    file systems count in steps, of two seconds at most."""
+    """Seconds after which a new change of a folder certainly gets a new modification time: file
+    systems count time in steps, of two seconds at most."""
 
     prune_most = 500
-    """Events that are forgotten at once."""
+    """The most events that one call of :meth:`prune` forgets."""
 
     count_most = 1_000_000
-    """Events that are counted at the start; it takes a tenth of a second."""
+    """The most events that are counted at the start; counting takes a tenth of a second."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class SqliteJournal(SqliteReading):
         self._all_there = False
 
     def start(self) -> None:
-        """Open the file, alone. See :meth:`.Journal.start`."""
+        """Lock and open the file. See :meth:`.Journal.start`."""
         try:
             self._lock = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -148,17 +148,17 @@ class SqliteJournal(SqliteReading):
         revise(self._writer, self._revise, self._now())
         if self._ages:
             self._writer.execute("CREATE INDEX IF NOT EXISTS aged ON events (at)")
-        # The first commit to an empty log makes an fsync: now, not with the first thing said.
+        # The first commit to an empty log makes an fsync: do it now, not with the first line.
         self._writer.execute(_NOTE)
         self._connection = self._connect()
         self._checkpointer = self._connect()
         self._keeper = self._connect()
-        # Absolute: the folder may be moved, and this process's own place with it. The others are
-        # beside what a link leads to.
+        # Absolute paths, because the folder may be moved together with the working directory.
+        # SQLite keeps the other files beside the target of a link.
         self._log = os.path.realpath(self.path) + "-wal"
         paths = os.path.abspath(self.path), self._log, os.path.realpath(self.path) + "-shm"
         self._opened = [(path, os.stat(path)) for path in paths]
-        # Behind a link, there are more folders than one.
+        # A link's target is in another folder, so one folder's time is not enough.
         self._folder = "" if os.path.islink(paths[0]) else os.path.dirname(paths[0])
         self.identity = self._writer.execute("SELECT identity FROM journal").fetchone()[0]
         # min() and max() in one query would read the whole table.
@@ -179,7 +179,7 @@ class SqliteJournal(SqliteReading):
         return connection
 
     def stop(self) -> Deferred[None]:
-        """Close the file, which empties the log into it. See :meth:`.Journal.stop`."""
+        """Move the log into the file and close both. See :meth:`.Journal.stop`."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -189,14 +189,14 @@ class SqliteJournal(SqliteReading):
 
     def _close(self) -> None:
         if self.lost:
-            # SQLite leaves alone what it does not find in its place, and the log may be elsewhere.
+            # On closing, SQLite leaves moved files alone: move the log's commits into the file now.
             with suppress(sqlite3.Error):
                 self._keep_log(False)
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         while self._connections:
             with suppress(sqlite3.Error):
                 self._connections.pop().close()
-        # Only now: closing any descriptor of the file drops the locks that SQLite holds on it.
+        # Last: closing any descriptor of the file drops the locks that SQLite holds on it.
         os.close(self._lock)
 
     # Committing
@@ -206,7 +206,7 @@ class SqliteJournal(SqliteReading):
         return self._in_turn(self._commit, drafts, facts)
 
     def store(self, events: Sequence[Event], facts: Sequence[Fact]) -> Deferred[Committed]:
-        """As :meth:`commit`; the events have their ids, above :attr:`head`, and their times."""
+        """Commit events that have their times, and their ids above :attr:`head`, already."""
         return self._in_turn(self._store, events, facts)
 
     def note(self, name: str, value: str) -> Deferred[None]:
@@ -214,7 +214,7 @@ class SqliteJournal(SqliteReading):
         return self._in_turn(self._write, (), [Fact(FILE, name, value)])
 
     def _in_turn(self, write: Callable[..., _T], *args: Any) -> Deferred[_T]:
-        """Write now, or as soon as a checkpoint lets it."""
+        """Call ``write`` now, or when the running checkpoint is over."""
         if self._checkpoint is None:
             return maybeDeferred(write, *args)
         written: Deferred[_T] = Deferred()
@@ -229,7 +229,7 @@ class SqliteJournal(SqliteReading):
     def _store(self, events: Sequence[Event], held: Sequence[Fact]) -> Committed:
         self._write(events, held)
         if events:
-            # Ids before the first event of all never were here.
+            # Ids before the very first event were never stored here.
             self.floor = self.floor if self.head else events[0].id - 1
             self.head = events[-1].id
             self.last_at = events[-1].at
@@ -254,7 +254,7 @@ class SqliteJournal(SqliteReading):
                 self._writer.execute("ROLLBACK")
             raise JournalUnavailable(str(error)) from None
         if any(fact.kind == ROOM for fact in held):
-            self._kept.clear()  # It is of another room by now.
+            self._kept.clear()  # The cache has events under the room's old name.
 
     # Checkpoints
 
@@ -275,7 +275,7 @@ class SqliteJournal(SqliteReading):
             self._run_checkpoint(self._pass)
 
     def _run_checkpoint(self, checkpoint: Callable[[], None]) -> Deferred[None]:
-        # If it fails, the next commit that finds the log too long tries again.
+        # After a failure, the next commit that finds the log too long starts another one.
         return self._checkpointing.run(self._in_thread, checkpoint).addErrback(
             lambda failure: log.warn("checkpoint failed: {why}", why=failure.getErrorMessage())
         )
@@ -287,12 +287,13 @@ class SqliteJournal(SqliteReading):
     def _truncate(self) -> None:
         self._keep_log(False)
         self._checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        # The first commit to an empty log makes an fsync: here, not in the reactor's thread.
+        # The first commit to an empty log makes an fsync: do it in this thread.
         self._checkpointer.execute(_NOTE)
 
     def _keep_log(self, keep: bool) -> None:
-        """See to it that no commit resets the log: one that is checkpointed to its end is, unless
-        somebody reads it.
+        """Hold, or release, a read transaction that keeps commits from resetting the log.
+
+        Without one, the next commit resets a log that was checkpointed to its end.
         """
         if self._keeper.in_transaction:
             self._keeper.execute("COMMIT")
@@ -321,7 +322,7 @@ class SqliteJournal(SqliteReading):
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Tell why the file can't be read, if it can't."""
+        """Turn errors of SQLite in the block into :exc:`.JournalError`."""
         try:
             yield
         except sqlite3.Error as error:
@@ -336,7 +337,10 @@ class SqliteJournal(SqliteReading):
         return seq or 0
 
     def has(self, origin: int, seq: int) -> bool:
-        """Tell at once what :meth:`find` finds; or raise :exc:`JournalUnavailable`."""
+        """Tell whether a session's event with a number is stored. Blocks, unlike :meth:`find`.
+
+        :raises JournalUnavailable: if the file can't be read.
+        """
         try:
             found = self._writer.execute(
                 f"SELECT 1 FROM events WHERE origin = ? AND seq = ? AND {NUMBERED_ONLY}",
@@ -347,14 +351,14 @@ class SqliteJournal(SqliteReading):
         return found is not None
 
     def belong_to(self, identity: str) -> None:
-        """Let a journal in which nothing is be a part of another one."""
+        """Give an empty journal the identity of the journal that it becomes a part of."""
         self._writer.execute("UPDATE journal SET identity = ?", (identity,))
         self.identity = identity
 
     def rooms(self) -> list[str]:
-        """Find the rooms of people in which anything has happened. Blocks.
+        """Return the names of people's rooms that have events. Blocks.
 
-        :raises JournalError: if that can't be read.
+        :raises JournalError: if the file can't be read.
         """
         with self._readable():
             return list(dict.fromkeys(rooms_of(self._writer)))
@@ -380,14 +384,17 @@ class SqliteJournal(SqliteReading):
 
     @property
     def lost(self) -> str:
-        """See :attr:`.Journal.lost`: whether the files are where they were opened."""
+        """The sentence about a file that was moved, deleted or replaced; else ``""``.
+
+        See :attr:`.Journal.lost`.
+        """
         for path, opened in self._opened:
             try:
                 found = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
                 why = "was moved or deleted: put it back"
             except OSError:
-                continue  # It may be there; who runs as somebody else can't see it.
+                continue  # The file may be there, but this user can't see it.
             else:
                 if found.st_ino == opened.st_ino and found.st_dev == opened.st_dev:
                     continue
@@ -397,7 +404,7 @@ class SqliteJournal(SqliteReading):
         return ""
 
     def _is_all_there(self) -> bool:
-        """Tell, by one look at the folder, whether nothing can be :attr:`lost`."""
+        """Tell whether one look at the folder proves that no file is :attr:`lost`."""
         try:
             found = os.stat(self._folder)
         except OSError:
@@ -407,7 +414,7 @@ class SqliteJournal(SqliteReading):
             self._folder_was, self._folder_since = folder, time.monotonic()
             self._all_there = False
         elif not self._all_there and time.monotonic() - self._folder_since > self.settled:
-            # After the look at the folder: a move from now on changes it.
+            # Checked after the folder's time was read, so any later move changes that time.
             self._all_there = not self.lost
         return self._all_there
 
@@ -417,7 +424,7 @@ class SqliteJournal(SqliteReading):
         """See :meth:`.Journal.prune`."""
         if self._checkpoint is not None:
             return True
-        # By their times: the clock may have been set, so an old one may stand among new ones.
+        # By time, not by id: the clock may have been set, so old events may stand among new ones.
         try:
             forgotten = self._writer.execute(
                 "DELETE FROM events WHERE id IN "

@@ -1,8 +1,7 @@
-"""Reading a journal's SQLite file, in a thread, and what was read last.
+"""Reading a journal's SQLite file in a thread, with a cache of the last stretches read.
 
-Those who catch up are often near each other: they stopped together, or a room came back after a
-restart. A stretch that was read is kept for a while, so the next who wants it does not go to the
-file again.
+Readers that catch up are often near each other: they stopped together, or a room came back after a
+restart. The cache serves the next reader of a stretch without reading the file again.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ from chatservice.journal.sqlite_schema import (
 
 READ_EVENTS: Final = 512
 READ_CHARACTERS: Final = 64 << 10
-"""One reading gives at most so many events, and ends past so many characters."""
+"""The most events of one reading; it also ends once it has more characters than the second."""
 LONG_TURN: Final = 4
-"""One reading of so many is for who reads on, even while others look something up."""
+"""One in this many readings goes to catch-up, even while look-ups wait."""
 KEPT: Final = 16
-"""So many stretches that were read last are kept."""
+"""The number of stretches in the cache."""
 
 _T = TypeVar("_T")
 _id = attrgetter("id")
 
 InThread = Callable[..., Deferred[Any]]
-"""Runs a call in another thread: :func:`twisted.internet.threads.deferToThread`, or its like."""
+"""Runs a call in another thread, like :func:`twisted.internet.threads.deferToThread`."""
 
 
 def _among(column: str, values: Sequence[object]) -> str:
@@ -48,16 +47,16 @@ def _among(column: str, values: Sequence[object]) -> str:
 class SqliteReading:
     """The part of a :class:`.Journal` that reads its file, on a connection of its own.
 
-    There is one reading at a time.
+    Readings run one at a time.
 
-    :param in_thread: where it runs.
+    :param in_thread: runs a reading in a thread.
     """
 
     _connection: sqlite3.Connection
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
-        # Rooms, whether only talk was read, after which id, and what was there.
+        # Rooms, whether only talk was read, the id before the stretch, and the stretch.
         self._kept: deque[tuple[tuple[str, ...], bool, int, Stretch]] = deque(maxlen=KEPT)
         self._quick: deque[Deferred[None]] = deque()
         self._long: deque[Deferred[None]] = deque()
@@ -79,7 +78,7 @@ class SqliteReading:
         return Deferred.fromCoroutine(self._look_up(self._find, origin, seq))
 
     def facts_later(self) -> Deferred[list[Fact]]:
-        """Read all that holds."""
+        """Return all facts that hold, read in the thread."""
         return Deferred.fromCoroutine(self._look_up(facts_of, self._connection))
 
     async def _read_on(
@@ -88,9 +87,9 @@ class SqliteReading:
         kept = self._keeps(position, rooms, upto, talk)
         if kept is not None:
             return kept
-        # A reader that reads on comes again and again; a look-up waits for one answer.
+        # Catch-up takes many readings; a look-up waits for one answer.
         async with self._turn(self._quick if talk else self._long):
-            # Somebody who was in line before may have wanted the same.
+            # An earlier reader in the queue may have read the same stretch.
             kept = self._keeps(position, rooms, upto, talk)
             if kept is None:
                 kept = await self._read(self._after, position, rooms, upto, talk)
@@ -130,12 +129,12 @@ class SqliteReading:
         return Stretch(events, reached)
 
     def _ids(self, rooms: Sequence[str], position: int, upto: int) -> list[int]:
-        """Find the next events, at most as many as one reading gives, by indexes alone.
+        """Return the ids of the next events, at most :data:`READ_EVENTS`, by indexes alone.
 
-        However many others there are between them: no reading takes long, so the next in line does
-        not wait for long.
+        So a reading is short, however many events of other rooms lie between, and the next reading
+        need not wait long.
         """
-        # For all sessions alike, so that readers of the same rooms share a reading.
+        # Events for all sessions are included, so that readers of the same rooms share a reading.
         places: list[tuple[str, tuple[str, ...]]] = [(f"addressed WHERE {ADDRESSED_ONLY}", ())]
         places += [(f"talk WHERE room = ? AND {TALK_ONLY}", (room,)) for room in rooms]
         places += [(f"rest WHERE room = ? AND {REST_ONLY}", (room,)) for room in rooms]
@@ -166,14 +165,14 @@ class SqliteReading:
         return Event(*row) if row is not None else None
 
     async def _all_read(self) -> None:
-        """Wait until what was asked for before has been read."""
+        """Wait until all readings requested so far are done."""
         while self._busy or self._quick or self._long:
             async with self._turn(self._long):
                 pass
 
     @asynccontextmanager
     async def _turn(self, line: deque[Deferred[None]]) -> AsyncIterator[None]:
-        """Have the connection for oneself, when it is one's turn in a line."""
+        """Wait for a turn in a queue, and hold the connection during the block."""
         turn: Deferred[None] = Deferred()
         line.append(turn)
         self._go_on()
@@ -185,7 +184,7 @@ class SqliteReading:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Let the next have its turn, and the next if that was over at once."""
+        """Start the next waiting turn, and further ones while each ends at once."""
         if self._going_on:
             return
         self._going_on = True
@@ -203,7 +202,10 @@ class SqliteReading:
             return await self._read(reading, *args)
 
     async def _read(self, reading: Callable[..., _T], *args: Any) -> _T:
-        """Read something in the thread."""
+        """Run a reading in the thread.
+
+        :raises JournalUnavailable: if SQLite fails.
+        """
         try:
             result: _T = await self._in_thread(reading, *args)
         except sqlite3.Error as error:

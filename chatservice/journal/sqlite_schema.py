@@ -1,4 +1,4 @@
-"""The tables of a journal's SQLite file, and how an older file becomes one of today."""
+"""The tables of a journal's SQLite file, and the upgrade of older files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ APPLICATION_ID: Final = 0x43484154
 """``CHAT``: marks the file as ours (``PRAGMA application_id``)."""
 
 TALK_ONLY: Final = "(" + " OR ".join(f"kind = '{kind}'" for kind in TALK) + ")"
-"""The condition of an index, and of the queries that use it, in the same words: so SQLite knows
-that it may be used. (Of a list behind ``IN``, it makes a table anew for each insertion.)"""
+"""The condition of an index, and of the queries that use it. SQLite uses the index only if both
+have the same words. (For a list behind ``IN``, SQLite would build a table at each insertion.)"""
 
 REST_ONLY: Final = f"NOT {TALK_ONLY}"
-"""All else that happens in rooms: each event is in one of two indexes by room."""
+"""The condition for all other events: each event is in one of the two indexes by room."""
 
 ADDRESSED_ONLY: Final = f"room >= '{HOUSE}' AND room < '{chr(ord(HOUSE) + 1)}'"
-"""Events for everybody, or for one session: their rooms are many, so they are found by id."""
+"""The condition for events for everybody or for one session. These rooms are many, so the index
+finds their events by id."""
 
 NUMBERED_ONLY: Final = "seq > 0"
-"""Events that a program has numbered; others cost their index nothing."""
+"""The condition for events that a program has numbered; other events cost that index nothing."""
 
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -52,16 +53,16 @@ CREATE INDEX IF NOT EXISTS rest ON events (room, id) WHERE {REST_ONLY};
 CREATE INDEX IF NOT EXISTS addressed ON events (id) WHERE {ADDRESSED_ONLY};
 CREATE INDEX IF NOT EXISTS numbered ON events (origin, seq) WHERE {NUMBERED_ONLY};
 """
-"""Makes the tables and indexes that a file does not have yet: all of a new one's."""
+"""Creates the tables and indexes that a file lacks; in a new file, all of them."""
 
 _OTHER_TALK: Final = 3
-"""Before this version, the index ``talk`` had another condition."""
+"""The schema version before which the index ``talk`` had another condition."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables in an empty file, or bring those of an older version up to date.
+    """Create the tables in an empty file, or upgrade those of an older version.
 
-    :raises JournalError: if the file is no journal, or one of a newer version.
+    :raises JournalError: if the file is no journal, or has a newer version.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -78,10 +79,11 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
-    """Let a file that was written by other rules be one of today's.
+    """Upgrade a file that was written by older rules, in one transaction.
 
-    :param at: the time, in milliseconds since 1970, of what happens by that.
-    :raises JournalError: if that can't be.
+    :param revised: computes the revision; see :data:`.Revise`.
+    :param at: the time of the revision's events, in milliseconds since 1970.
+    :raises JournalError: if the file can't be used.
     """
     revision = revised(facts_of(connection), lambda: rooms_of(connection))
     if revision is None:
@@ -97,12 +99,12 @@ def revise(connection: sqlite3.Connection, revised: Revise, at: int) -> None:
 
 
 def facts_of(connection: sqlite3.Connection) -> list[Fact]:
-    """Read all that holds."""
+    """Return all facts that the file holds."""
     return [Fact(*row) for row in connection.execute("SELECT * FROM facts")]
 
 
 def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
-    """Find the rooms of people in which anything has happened, each by a step in an index."""
+    """Yield the names of people's rooms that have events, each by one step in an index."""
     for only in (TALK_ONLY, REST_ONLY):
         room = ""
         while True:
@@ -118,9 +120,9 @@ def rooms_of(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
-    """Let facts take the place of what held before; of several in one place, the last.
+    """Store facts in place of those with the same kind and name; the last of several counts.
 
-    The events of a room go with its name.
+    A fact of the kind :data:`.ROOM` also renames the room of its past events.
     """
     last = {(fact.kind, fact.name): fact for fact in facts}
     connection.executemany(
@@ -131,6 +133,6 @@ def hold(connection: sqlite3.Connection, facts: Sequence[Fact]) -> None:
         "INSERT OR REPLACE INTO facts VALUES (?,?,?)", [f for f in last.values() if f.value]
     )
     called = [(f.value, f.name) for f in last.values() if f.kind == ROOM and f.value]
-    # Each event is found by one of the indexes.
+    # One of the two indexes has each event.
     for only in (TALK_ONLY, REST_ONLY):
         connection.executemany(f"UPDATE events SET room = ? WHERE room = ? AND {only}", called)

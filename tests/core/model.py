@@ -32,7 +32,7 @@ from chatservice.journal.events import (
 from tests.core.support import House, Person, RecordingOutlet
 
 _HEADER: Final = re.compile(r"-- the last (line|\d+ lines) of #(\w+), times in UTC:")
-_ALL_HIDDEN: Final = re.compile(r"-- all that was said last in #(.+) is by who you ignore")
+_ALL_HIDDEN: Final = re.compile(r"-- all recent talk in #(.+) is from people you ignore")
 _NOTHING: Final = re.compile(r"-- nothing was said in #(\w+) yet")
 _HEADING: Final = re.compile(r"-- \w+day, \d+ \w+ \d{4}:")
 _PAST: Final = re.compile(r"\[\d\d:\d\d\] ")

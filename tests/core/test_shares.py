@@ -219,7 +219,7 @@ class MemberTests(HouseTestCase):
         self.assertEqual(ana.member.name, "a4")
 
     def test_parting_words_are_of_who_has_spoken(self) -> None:
-        words = "-- parting words are shown of those who have said something, or stayed a moment"
+        words = "-- parting words are shown once you have said something, or stayed a moment"
         self.amy.read()
         self.assertEqual(self.ana.tries("/quit BUY COINS"), [words, "-- goodbye, ana"])
         self.assertEqual(self.amy.read(), ["-- ana left"])

@@ -1,8 +1,8 @@
-"""All that one can ask for: one table, from the type of a request to the function that does it.
+"""The table of requests: from the type of each request to the function that fulfils it.
 
-A function is called with the chat, who asks, and the request. It returns the reply, or None where
-that comes among the events, or a Deferred of either. A long answer is made by a coroutine
-(:data:`.answers.Making`). A function that does not do it raises one of :data:`.REFUSALS`.
+A function is called with the chat, the member that asks, and the request. It returns the reply, or
+None if the reply comes among the events, or a Deferred of either. A long answer is made by a
+coroutine (:data:`.answers.Making`). To refuse, a function raises one of :data:`.REFUSALS`.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ ACTIONS: Final[dict[type[messages.Request], Action]] = {
 
 
 def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[None] | None:
-    """Do what a member asks for, and tell it what came of that.
+    """Fulfil a member's request, and send the reply or the refusal.
 
-    :returns: a Deferred if it has to wait until this is done.
+    :returns: a Deferred that fires when that is done; None if it is done already.
     """
     try:
         if request.for_operators:
@@ -84,7 +84,7 @@ def perform(chat: Chat, member: Member, request: messages.Request) -> Deferred[N
 
 
 async def _reply_later(member: Member, request: messages.Request, doing: Deferred[Done]) -> None:
-    """Tell what came of what a member asked for, once that is known."""
+    """Wait for the outcome of a request, and send the reply or the refusal."""
     try:
         done = await doing
     except REFUSALS as error:
@@ -94,7 +94,7 @@ async def _reply_later(member: Member, request: messages.Request, doing: Deferre
 
 
 def not_done(error: Exception, request: messages.Request) -> NotDone:
-    """Return the reply that tells why something is not done.
+    """Return the reply for a refused request, with the reason.
 
     :param error: one of :data:`.REFUSALS`.
     """

@@ -1,4 +1,4 @@
-"""Which room, and whom, somebody means by what they typed."""
+"""The room, or the person, that typed words mean."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatservice.text.sanitising import safe
 
 
 def current_room(member: Member) -> str:
-    """Name the room that a member's lines go to; ``""`` if it is in none."""
+    """Return the name of a member's current room; ``""`` if it is in no room."""
     return member.current.room.name if member.current is not None else ""
 
 
 def room_name(chat: Chat, member: Member, typed: str) -> str:
-    """Check the name of a room; that of one in which the member is, is known to be good.
+    """Return a typed room name in its normal form; no check is needed for the member's own rooms.
 
-    :raises BadName: if it can't be one.
+    :raises BadName: if it can't be the name of a room.
     """
     if (typed and typed == current_room(member)) or member.membership(typed) is not None:
         return typed
@@ -26,10 +26,10 @@ def room_name(chat: Chat, member: Member, typed: str) -> str:
 
 
 def membership_in(chat: Chat, member: Member, typed: str) -> Membership:
-    """Return how a member is in a room.
+    """Return the membership of a member in a room.
 
-    :raises BadName: if it can't be a room.
-    :raises Refusal: if the member is not in it.
+    :raises BadName: if the text can't be the name of a room.
+    :raises Refusal: if the member is not in the room.
     """
     name = room_name(chat, member, typed)
     membership = member.membership(name)
@@ -39,9 +39,9 @@ def membership_in(chat: Chat, member: Member, typed: str) -> Membership:
 
 
 def somebody(chat: Chat, name: str) -> Member:
-    """Find who is meant.
+    """Return the member with a name.
 
-    :raises Refusal: if nobody is called so.
+    :raises Refusal: if nobody here has it.
     """
     member = chat.find(name)
     if member is None:

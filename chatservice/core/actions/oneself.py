@@ -1,4 +1,4 @@
-"""Requests of somebody for themselves: another name, to be away, to leave."""
+"""Requests about oneself: another name, being away, leaving."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatservice.text import names
 
 
 def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
-    """Take another name."""
+    """Give the member another name."""
     name = names.nickname(request.name, chat.limits.max_name)
     if name == member.name:
         return Named(name=name, already=True, ref=request.ref)
@@ -28,23 +28,23 @@ def nick(chat: Chat, member: Member, request: Nick) -> Deferred[Reply] | Reply:
 
 
 def away(chat: Chat, member: Member, request: Away) -> Reply:
-    """Be away, until one speaks."""
+    """Mark the member as away until it speaks."""
     chat.be_away(member, request.text)
     return Ok(to=request.type, ref=request.ref)
 
 
 def hello(chat: Chat, member: Member, request: Hello) -> Reply:
-    """Refuse to welcome somebody again."""
+    """Refuse a second hello."""
     raise Refusal(Code.WELCOME_ALREADY, "you have been welcomed already")
 
 
 def ping(chat: Chat, member: Member, request: Ping) -> Reply:
-    """Tell that somebody is there."""
+    """Answer with a pong."""
     return Pong(ref=request.ref)
 
 
 def quit(chat: Chat, member: Member, request: Quit) -> None:
-    """Leave."""
+    """Say goodbye to the member, and let it leave."""
     words = chat.attendance.parting_words(member, request.text)
     member.reply(Goodbye(name=member.name, ref=request.ref))
     chat.attendance.quit(member, words)

@@ -1,4 +1,4 @@
-"""The acts of operators. Each is told in their room, so the journal has them all."""
+"""The acts of operators. Each is an event in their room, so the journal has them all."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ BANS_LISTED: Final = 100
 
 
 def _act(chat: Chat, member: Member, text: str, *facts: Fact) -> None:
-    """Do what an operator does, once it is stored, and say so to the operators."""
+    """Add an operator's act to the next commit: an event for the operators, and its facts."""
     chat.say(member, OPERATORS, ACTED, text)
-    # Terms that are over go first: one of them may be to hold again.
+    # Terms that are over come first, because a new fact may renew one of them.
     over = chat.standing.forget(chat.ticker.waiting()) if chat.wall.believed else []
     chat.ticker.batch.hold(*over, *facts)
     chat.ticker.batch.then.append(lambda: member.tell(f"you {text}"))
 
 
 def _term(chat: Chat, name: str, seconds: int | None, reason: str) -> tuple[Term, str]:
-    """Give how long something holds, and that in words."""
+    """Return the term of a ban or a mute, and the end of the sentence that announces it."""
     until = chat.now() + seconds * 1000 if seconds else 0
     words = f" for {durations.say(seconds)}" if seconds else ""
     return Term(name, until, reason, seconds or 0), words + because(reason)
 
 
 def kick(chat: Chat, member: Member, request: Kick) -> None:
-    """Send somebody away."""
+    """Kick somebody out of the chat."""
     other = somebody(chat, request.name)
     if other is member:
         raise Refusal(Code.NOT_HERE, "that is you", "/quit leaves")
@@ -64,7 +64,7 @@ def kick(chat: Chat, member: Member, request: Kick) -> None:
 
 
 def ban(chat: Chat, member: Member, request: Ban) -> None:
-    """Let nobody in from some addresses."""
+    """Ban an address or a network, or the address of somebody here."""
     network, shown = _meant(chat, request.who)
     if len(chat.standing.held_bans()) >= BANS_MOST:
         raise Refusal(Code.NOT_LET_IN, f"there are {BANS_MOST:,} bans already", "/unban some first")
@@ -73,9 +73,9 @@ def ban(chat: Chat, member: Member, request: Ban) -> None:
 
 
 def _meant(chat: Chat, who: str) -> tuple[str, str]:
-    """Find the network that is meant by an address, or by who is here; and how to tell of it.
+    """Return the network that an address or a member's name means, and how to show it.
 
-    A name may look like an address, so what is an address is no name.
+    A text that can be both is an address.
     """
     other = None
     try:
@@ -85,7 +85,7 @@ def _meant(chat: Chat, who: str) -> tuple[str, str]:
         if other is None:
             raise Refusal(Code.BAD_FIELD, str(error)) from None
         try:
-            # All that one person may have, else it would be back from the next address.
+            # Take all addresses that one person may have, else the next one would not be banned.
             network = str(parse_network(counted(other.outlet.address)))
         except BadAddress:
             raise Refusal(Code.NOT_HERE, f"{other.name} is on this machine") from None
@@ -93,18 +93,18 @@ def _meant(chat: Chat, who: str) -> tuple[str, str]:
 
 
 def _short(network: str) -> str:
-    """Leave away of a network that it is but one address."""
+    """Return a network as text, without the prefix if it is a single address."""
     return network.removesuffix("/32").removesuffix("/128")
 
 
 def bans(chat: Chat, member: Member, request: ListBans) -> Bans:
-    """Tell who is banned."""
+    """List the bans."""
     rows = [(_short(term.name), term.summary) for term in chat.standing.held_bans()]
     return Bans(rows=rows[:BANS_LISTED], count=len(rows))
 
 
 def unban(chat: Chat, member: Member, request: Unban) -> None:
-    """Let people in again from some addresses."""
+    """End the ban of an address or a network."""
     try:
         network = str(parse_network(request.address))
     except BadAddress as error:
@@ -115,7 +115,7 @@ def unban(chat: Chat, member: Member, request: Unban) -> None:
 
 
 def mute(chat: Chat, member: Member, request: Mute) -> None:
-    """Let nobody read new words of somebody."""
+    """Mute somebody: others read none of their new words."""
     other = somebody(chat, request.name)
     if other.operator:
         raise Refusal(Code.NOT_HERE, f"{other.name} is an operator")
@@ -129,7 +129,7 @@ def mute(chat: Chat, member: Member, request: Mute) -> None:
 
 
 def unmute(chat: Chat, member: Member, request: Unmute) -> None:
-    """Let others read somebody again."""
+    """End a mute."""
     name = request.name
     term = chat.standing.muted(name)
     if term is None:
@@ -141,13 +141,13 @@ def unmute(chat: Chat, member: Member, request: Unmute) -> None:
 
 
 def announce(chat: Chat, member: Member, request: Announce) -> None:
-    """Tell everybody something."""
+    """Announce a text to everybody."""
     chat.say(member, HOUSE, ANNOUNCED, request.text)
     _act(chat, member, f"announced: {request.text}")
 
 
 def lock(chat: Chat, member: Member, request: Lock) -> None:
-    """Let nobody else into a room."""
+    """Lock a room: nobody else can join it."""
     name = room_name(chat, member, request.room)
     if name == OPERATORS:
         raise Refusal(Code.BAD_FIELD, f"#{name} is for operators anyway")
@@ -157,7 +157,7 @@ def lock(chat: Chat, member: Member, request: Lock) -> None:
 
 
 def unlock(chat: Chat, member: Member, request: Unlock) -> None:
-    """Open a room again."""
+    """Unlock a room."""
     name = room_name(chat, member, request.room)
     if name not in chat.standing.locks:
         raise Refusal(Code.BAD_FIELD, f"#{name} is not locked")
@@ -165,7 +165,7 @@ def unlock(chat: Chat, member: Member, request: Unlock) -> None:
 
 
 def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
-    """Tell whether the time is right, or believe that it is."""
+    """Tell whether the clock is trusted, or trust it from now on."""
     doubt = chat.wall.doubt
     if doubt is None or not request.right:
         return TimeOfDay(now=moment(chat.now()), doubted=doubt.left if doubt is not None else None)
@@ -175,7 +175,7 @@ def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
 
 
 def stats(chat: Chat, member: Member, request: Stats) -> Figures:
-    """Tell how the server is doing."""
+    """Return the server's figures, for operators."""
     times = sorted(chat.ticker.times) or [0.0]
     median, most = times[len(times) // 2] * 1000, times[-1] * 1000
     return Figures(
@@ -193,7 +193,7 @@ def stats(chat: Chat, member: Member, request: Stats) -> Figures:
 
 
 def shut_down(chat: Chat, member: Member, request: ShutDown) -> None:
-    """Stop the server, or let it go on after all."""
+    """Shut the server down, now or later, or call that off."""
     why, wait = because(request.reason), request.wait
     if wait is None:
         if not chat.call_off():

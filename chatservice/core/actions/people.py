@@ -1,4 +1,4 @@
-"""People: lists of them, facts about one and about the server, and whom somebody ignores."""
+"""Requests about people: lists, one person's profile, ignoring; and the server's uptime."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from chatservice.text.listing import alphabetical
 
 NAMES_TOLD: Final = 500
 NAMES_AT_ONCE: Final = 100
-"""So many names are put in order in one step."""
+"""The number of names that are sorted in one step."""
 NAMES_A_LINE: Final = 1000
-"""To look for a page among so many names counts as a line of who asks for it."""
+"""The number of names for which a search for a page is charged as one line."""
 
 
 async def names(chat: Chat, member: Member, request: Names) -> Parts:
-    """Tell who is here, in whatever rooms, or in none: a page in the order of the alphabet."""
+    """List a page of everybody's names, in any room or none, in alphabetical order."""
     if request.page < 1:
         raise Refusal(Code.BAD_FIELD, "page is 1 or more")
     limit = min(max(request.limit, 1), NAMES_TOLD)
@@ -59,7 +59,7 @@ async def names(chat: Chat, member: Member, request: Names) -> Parts:
 
 
 def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
-    """Tell about one person."""
+    """Return the profile of one person; operators see more of it."""
     other = somebody(chat, request.name)
     term = chat.standing.muted(other.name) if member.operator else None
     hidden = hidden_room(member)
@@ -79,14 +79,14 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
 
 
 def uptime(chat: Chat, member: Member, request: Uptime) -> Up:
-    """Tell since when the server runs."""
+    """Tell how long, and since when, the server has been running."""
     return Up(
         seconds=int(chat.clock.seconds() - chat.started), since=moment(chat.began), ref=request.ref
     )
 
 
 def ignore(chat: Chat, member: Member, request: Ignore) -> Ok:
-    """See no more of somebody."""
+    """Ignore somebody: their words are hidden from the member."""
     other = somebody(chat, request.name)
     if other is member:
         raise Refusal(Code.NOT_HERE, "that is you")
@@ -98,7 +98,7 @@ def ignore(chat: Chat, member: Member, request: Ignore) -> Ok:
 
 
 def unignore(chat: Chat, member: Member, request: Unignore) -> Ok:
-    """See somebody again."""
+    """Stop ignoring a name."""
     shown = ignoring.heed(member, request.name)
     if shown is None:
         raise Refusal(Code.NOT_HERE, f"you don't ignore {request.name[:24]}")
@@ -108,5 +108,5 @@ def unignore(chat: Chat, member: Member, request: Unignore) -> Ok:
 
 
 def ignored(chat: Chat, member: Member, request: Ignored) -> Ignoring:
-    """Tell whom somebody ignores."""
+    """List the names that the member ignores."""
     return Ignoring(names=[one.name for one in (member.ignored or {}).values()])

@@ -1,4 +1,4 @@
-"""Rooms: to come and go, which there are, who is there, what was said."""
+"""Requests about rooms: joining, leaving, lists of rooms and members, history, topics."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PEOPLE_TOLD: Final = 500
 ROOMS_TOLD: Final = 500
 HISTORY_MOST: Final = 1000
 HISTORY_SHORT: Final = 50
-"""So much of the past is read at once, if it is in memory."""
+"""The most events that are read from memory at once, without a turn of their own."""
 
 
 def join(chat: Chat, member: Member, request: Join) -> Reply | None:
-    """Go into a room, or turn to one."""
+    """Join a room, or make a room that the member is in the current one."""
     name = room_name(chat, member, request.room)
     there, before = member.membership(name), member.current
     membership = chat.places.join(member, name)
@@ -39,7 +39,7 @@ def join(chat: Chat, member: Member, request: Join) -> Reply | None:
 
 
 def leave(chat: Chat, member: Member, request: Leave) -> Reply:
-    """Go out of a room."""
+    """Leave a room."""
     membership = membership_in(chat, member, request.room)
     before = member.current
     chat.places.leave(membership)
@@ -51,7 +51,7 @@ def leave(chat: Chat, member: Member, request: Leave) -> Reply:
 
 
 async def who(chat: Chat, member: Member, request: Who) -> Parts:
-    """Tell who is in a room."""
+    """List the members of a room."""
     name = room_name(chat, member, request.room)
     room = chat.rooms.get(name)
     people = room.members if room is not None and name != hidden_room(member) else {}
@@ -63,7 +63,7 @@ async def who(chat: Chat, member: Member, request: Who) -> Parts:
 
 
 async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
-    """Tell which rooms there are."""
+    """List the rooms."""
     if chat.places.dear:
         await others_turn()
     shown, count = chat.places.first(ROOMS_TOLD, hidden_room(member))
@@ -80,7 +80,7 @@ async def rooms(chat: Chat, member: Member, request: Rooms) -> Parts:
 
 
 async def history(chat: Chat, member: Member, request: History) -> Parts:
-    """Tell what was said in a room: the last before an id, or the first after one."""
+    """Return talk of a room: the last events before an id, or the first after one."""
     if request.before is not None and request.after is not None:
         raise Refusal(Code.BAD_FIELD, "it is before an id or after one, not both")
     room = membership_in(chat, member, request.room).room.name
@@ -99,6 +99,6 @@ async def history(chat: Chat, member: Member, request: History) -> Parts:
 
 
 def topic(chat: Chat, member: Member, request: TopicOf) -> Reply:
-    """Tell what the topic of a room is."""
+    """Return the topic of a room."""
     room = membership_in(chat, member, request.room).room.name
     return TopicIs(room=room, topic=chat.standing.topics.get(room, ""), new=False)

@@ -1,4 +1,4 @@
-"""Talk: words are stored once for each number that a program gives to them."""
+"""Talk and private lines. Each number that a program gives to a line is stored only once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS: Final[dict[type[Talk], str]] = {Say: SAID, Do: DID, Private: PRIVATE, To
 
 
 def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | None:
-    """Say something, or tell that it was said already."""
+    """Add talk to the next commit, or send the receipt if its number is stored already."""
     kind, seq, room = _KINDS[type(request)], request.seq, None
     if not isinstance(request, Private):  # Its reader may have another name by now.
         assert isinstance(request, (Say, Do, Topic))
@@ -60,13 +60,13 @@ def talk(chat: Chat, member: Member, request: Talk) -> Deferred[None] | Reply | 
 def say_here(chat: Chat, member: Member, text: str) -> None:
     """Say something in the current room.
 
-    That is most of what is typed, so there is no request made of it.
+    Most typed lines are this, so it is done without making a request.
     """
     chat.say(member, check_in_room(member), SAID, text)
 
 
 def answer(chat: Chat, member: Member, request: Answer) -> Reply | None:
-    """Write to who has written privately last."""
+    """Send a private line to the author of the last private line that the member was shown."""
     if not member.correspondent:
         raise Refusal(Code.NOT_HERE, "nobody wrote to you privately yet")
     to = chat.sessions.get(member.correspondent)
@@ -76,13 +76,13 @@ def answer(chat: Chat, member: Member, request: Answer) -> Reply | None:
 
 
 def _check_same(request: Talk, kind: str, room: str | None, before: tuple[str, str, str]) -> None:
-    """Refuse to say something under the number of something else."""
+    """Refuse a number that was used for another line."""
     if before != (kind, before[1] if room is None else room, request.text):
         raise Refusal(Code.SEQ_REUSED, f"seq {request.seq} is that of something else")
 
 
 def _again(member: Member, request: Talk, kind: str, room: str | None, event: Event | None) -> None:
-    """Tell the id of what was said before, unless that is still to come among the events."""
+    """Send the receipt of a stored line again, unless the cursor will still come to that event."""
     if event is None:
         raise Refusal(
             Code.SEQ_UNKNOWN,
@@ -95,9 +95,9 @@ def _again(member: Member, request: Talk, kind: str, room: str | None, event: Ev
 
 
 def _reader(chat: Chat, request: Private) -> Member:
-    """Find who is to read it.
+    """Return the member that a private line is for.
 
-    :raises Refusal: if they are not here, or if a name is given and they have another one by now.
+    :raises Refusal: if it is not here, or if a name is given and it has another one by now.
     """
     if request.session is None:
         if request.to is None:
@@ -108,7 +108,7 @@ def _reader(chat: Chat, request: Private) -> Member:
     if to is None:
         raise Refusal(Code.NOT_HERE, wording.NOT_HERE_ANY_MORE)
     if request.to is not None and chat.find(request.to) is not to:
-        raise Refusal(Code.NOT_HERE, f"who wrote that is not {safe(request.to[:24])}")
+        raise Refusal(Code.NOT_HERE, f"the name of that session is not {safe(request.to[:24])}")
     return to
 
 

@@ -1,4 +1,4 @@
-"""A batch: all that waits for the next commit, room by room."""
+"""A batch: all drafts and facts that wait for the next commit, room by room."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatservice.text import names
 
 @dataclass(slots=True, eq=False)
 class Presence:
-    """Members who join, or leave, a room in one tick: one event for all of them.
+    """Members who join, or leave, one room in one tick, with one event for all of them.
 
-    10,000 people who come back after a restart are then told of in one line, not in 10⁸.
+    So when 10,000 people return after a restart, each reads one line, not 10,000.
 
-    :ivar seq: the identity of the event, with the house as its origin.
+    :ivar seq: the number of the event; with the origin of the house, its identity.
     """
 
     kind: str
@@ -29,12 +29,12 @@ class Presence:
     memberships: list[Membership] = field(default_factory=list)
 
     def add(self, membership: Membership) -> None:
-        """Let a member join, or leave, with the others."""
+        """Add a member that joins, or leaves, with the others."""
         self.names.append(membership.member.name)
         self.memberships.append(membership)
 
     def split(self, event: Event) -> tuple[Presence, Presence | None]:
-        """Return who is shown in the event that became of it, and who is not, if anybody is not."""
+        """Return the members that the committed event names, and those it leaves out, or None."""
         if event.author == " ".join(self.names):
             return self, None
         shown = set(event.author.split(" "))
@@ -44,12 +44,12 @@ class Presence:
         return there, missing
 
     def draft(self, origin: int) -> Draft:
-        """Return the event of all of them."""
+        """Return the draft of one event for all of them."""
         return Draft(self.room, self.kind, " ".join(self.names), self.words, origin, self.seq)
 
 
 def reworded(draft: Draft, author: str) -> Draft:
-    """Return what is told under another name. A change of name before that is void."""
+    """Return a draft under another author's name. A draft of a rename becomes void by this."""
     if draft.kind == RENAMED:
         return draft._replace(author=author, text=author)
     return draft._replace(author=author)
@@ -57,12 +57,13 @@ def reworded(draft: Draft, author: str) -> Draft:
 
 @dataclass(slots=True, eq=False)
 class _RoomBatch:
-    """The drafts of one room, with who joins at first and who leaves at last.
+    """The drafts of one room: joins first, then the others, then leaves.
 
-    So nobody speaks before they are shown to join, or after they are shown to leave. Where that
-    order would lie (somebody comes back in the same tick, or somebody else under the same name),
-    the batch is sealed: later drafts stay behind those that are there.
+    So nobody is shown speaking before they join, or after they leave. Where that order would be
+    false (a member, or another one with its name, comes back in the same tick), the batch is
+    *sealed*: later drafts stay behind the present ones.
 
+    :ivar start: the index after the sealed drafts.
     :ivar left: the origins of the members in ``leaves``, and the keys of their names.
     """
 
@@ -73,7 +74,7 @@ class _RoomBatch:
     left: set[int | str] = field(default_factory=set)
 
     def add_sealed(self, entry: Draft | Presence) -> None:
-        """Add what stays behind all that is there, and in front of all that comes later."""
+        """Add an entry behind all present ones and in front of all later ones."""
         self.seal()
         self.drafts.append(entry)
         self.seal()
@@ -87,18 +88,18 @@ class _RoomBatch:
 
 
 class Batch:
-    """All that is committed together. It waits, and is closed when the commit begins.
+    """All drafts and facts of one commit. A batch is closed when its commit begins.
 
-    :ivar origin: the house itself, as the origin of who comes and goes.
-    :ivar seq: the number of who came or went last; the next one is less by one.
-    :ivar held: the facts that hold from then on, but for records.
-    :ivar then: to be called when it is committed.
-    :ivar count: how many things wait.
-    :ivar size: how many characters they have.
-    :ivar drafts: room by room, once it is closed.
-    :ivar presences: those who come and go in the drafts, by ``seq``.
-    :ivar records: those that have changed: their names then, and whether they are here. Should it
-        be refused at first, what is asked for later is not to be stored before what tells of it.
+    :ivar origin: the origin of join and leave events.
+    :ivar seq: the number of the last join or leave event; the next one is one less.
+    :ivar held: the facts to commit, except records.
+    :ivar then: functions to call after the commit.
+    :ivar count: the number of drafts, joins, leaves, facts and records that wait.
+    :ivar size: the number of their characters.
+    :ivar drafts: the drafts, room by room, once the batch is closed.
+    :ivar presences: the joins and leaves among the drafts, by ``seq``.
+    :ivar records: the changed records, with name and ``here`` at closing. These are kept for
+        retries, so that no later change is stored before its event.
     """
 
     def __init__(self, origin: int, seq: int = 0) -> None:
@@ -115,27 +116,27 @@ class Batch:
         self._noted: dict[Record, None] = {}
 
     def add(self, draft: Draft) -> None:
-        """Add what a member said or did."""
+        """Add an event by a member."""
         self._room(draft.room, len(draft.text)).drafts.append(draft)
 
     def hold(self, *facts: Fact) -> None:
-        """Add facts that hold once this is committed."""
+        """Add facts that hold after the commit."""
         self.held += facts
         self.count += len(facts)
         self.size += sum(len(fact.value) for fact in facts)
 
     def note(self, record: Record) -> None:
-        """Have a record stored as it will be then."""
+        """Add a record, to be stored as it is at the commit."""
         if record not in self._noted:
             self._noted[record] = None
             self.count += 1
 
     def rename(self, draft: Draft) -> None:
-        """Add a change of name."""
+        """Add a rename event, which keeps its place among the drafts."""
         self._room(draft.room, len(draft.text)).add_sealed(draft)
 
     def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said, and waits, told under another name."""
+        """Change the author's name in the waiting drafts of an origin."""
         for room in self._rooms.values():
             room.drafts = [
                 reworded(entry, author)
@@ -145,7 +146,7 @@ class Batch:
             ]
 
     def join(self, membership: Membership) -> None:
-        """Add a member who comes into a room."""
+        """Add the join of a member."""
         room = self._room(membership.room.name, 0)
         if room.left and not room.left.isdisjoint(_who(membership)):
             room.seal()
@@ -155,7 +156,7 @@ class Batch:
         room.joins.add(membership)
 
     def leave(self, membership: Membership, words: str = "") -> None:
-        """Add a member who leaves a room; with parting words it is an event of its own."""
+        """Add the leave of a member; with parting words it is an event of its own."""
         room = self._room(membership.room.name, len(words))
         if words:
             parting = self._presence(LEFT, membership, words)
@@ -173,12 +174,12 @@ class Batch:
         return self._rooms[name]
 
     def _presence(self, kind: str, membership: Membership, words: str = "") -> Presence:
-        # Numbers above 0 are those that a program gives to its own words.
+        # Numbers above 0 are for lines that a program has numbered.
         self.seq -= 1
         return Presence(kind, membership.room.name, self.seq, words)
 
     def close(self) -> None:
-        """Make the drafts of what was added; nothing is added from now on."""
+        """Make the list of drafts. Add nothing after this."""
         for room in self._rooms.values():
             room.seal()
             for entry in room.drafts:
@@ -192,7 +193,7 @@ class Batch:
         self.records = {r: (r.name, r.here) for r in self._noted if not r.dropped}
 
     def facts(self, events: Sequence[Event]) -> list[Fact]:
-        """Return what holds once these are the events of the drafts."""
+        """Return the facts of the commit, given the events that the drafts became."""
         changed = {record: record.reading for record in self.records}
         for event in events if self.presences else ():
             if event.origin == self.origin:
@@ -207,6 +208,6 @@ class Batch:
 
 
 def _who(membership: Membership) -> tuple[int, str]:
-    # A session that left and came back is another member, with the same origin.
+    # A session that left and came back is a new member with the same origin.
     member = membership.member
     return member.origin, names.key(member.name)

@@ -1,14 +1,13 @@
-"""Members who are behind the head: each is a position, and reads on when its outlet has room.
+"""Catch-up: members behind the head are cursors, which read on when their outlets have room.
 
-Being behind is one thing, whatever the cause: a slow connection, a room that was just joined, a
-look into the past. A cursor gives, chunk by chunk, first what the member asked for of the past,
-then every event after its position that the member is to see; from memory if recent, else from the
-store. The last step to the head is always from memory, in the reactor's thread, so nothing races
-with a tick.
+All members behind the head are treated alike, whether the cause is a slow connection, a room that
+was just joined, or a look into the past. A cursor gives its member, chunk by chunk, first the past
+that it asked for, then every event after the cursor's position that is for the member. Recent
+events come from memory, older ones from the journal. The last step to the head is always from
+memory, in the reactor's thread, so it can't race with a tick.
 
-Readers take turns, those who are near the head first, and together they take at most ``SLICE`` of
-each turn of the reactor, so that those who catch up never hold up those who are at the head, or
-only stumbled.
+Cursors take turns, those near the head first. Together they take at most ``SLICE`` of each turn of
+the reactor, so a long catch-up delays neither members at the head nor those just behind.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ from chatservice.messages.shown import LookBack
 from chatservice.text import wording
 
 NEAR: Final = 256
-"""A cursor that is fewer events than this behind the head goes first."""
+"""The distance from the head, in ids, up to which a cursor goes first."""
 FAR_TURN: Final = 8
-"""One step of so many is for who is farther, even then."""
+"""One in this many steps goes to a cursor farther away."""
 RETRY: Final = 1.0
 
 _T = TypeVar("_T")
@@ -44,13 +43,13 @@ log = Logger()
 
 
 def taken(outlet: Outlet, shown: Iterable[tuple[Event, bytes]], sent: int, position: int) -> int:
-    """Return the id of the last event that an outlet took, when a send fell short.
+    """Return the id of the last event that an outlet took, after a send that fell short.
 
-    An event that was cut counts as taken: its rest is left to the outlet.
+    A cut event counts as taken: its rest is written to the outlet.
 
-    :param shown: the events, each as it was rendered.
-    :param sent: how many bytes of them the outlet took.
-    :param position: to be returned if it took none.
+    :param shown: the events, each with its rendered bytes.
+    :param sent: the number of bytes that the outlet took.
+    :param position: the id to return if the outlet took nothing.
     """
     for event, part in shown:
         if sent <= 0:
@@ -65,7 +64,7 @@ def taken(outlet: Outlet, shown: Iterable[tuple[Event, bytes]], sent: int, posit
 class Readers:
     """Lets the members behind the head read on, in turns.
 
-    :param now: the time, in milliseconds since 1970.
+    :param now: returns the time, in milliseconds since 1970.
     """
 
     def __init__(self, clock: IReactorTime, past: Past, now: Callable[[], int]) -> None:
@@ -80,7 +79,7 @@ class Readers:
         self._stopped = False
 
     def ready(self, cursor: Cursor) -> None:
-        """Put a cursor in line that may be able to read on."""
+        """Queue a cursor that may be able to read on."""
         if cursor.queued or self._stopped:
             return
         self._queue(cursor)
@@ -92,8 +91,8 @@ class Readers:
         (self._near if self._past.head - cursor.position <= NEAR else self._far).append(cursor)
 
     def turn(self) -> None:
-        """Let those who are in line read, for a slice of time."""
-        # One slice in a turn of the reactor: this is it.
+        """Let the queued cursors read, for a slice of time."""
+        # This is the one slice of this turn of the reactor.
         self._timer.stop()
         end = self._clock.seconds() + SLICE
         while cursor := self._next():
@@ -102,8 +101,8 @@ class Readers:
                 if self._step(cursor):
                     self._queue(cursor)
             except Exception:
-                log.failure("reading on failed")
-                # It would be silent for good; the others go on.
+                log.failure("catching up failed")
+                # The member would get nothing any more, so close its connection.
                 cursor.member.outlet.finish()
             if self._clock.seconds() > end:
                 break
@@ -119,14 +118,14 @@ class Readers:
         return line.popleft() if line else None
 
     def stop(self) -> None:
-        """Let nobody read any more."""
+        """Stop all reading, and empty the queues."""
         self._stopped = True
         self._near.clear()
         self._far.clear()
         self._timer.stop()
 
     def _step(self, cursor: Cursor) -> bool:
-        """Let a cursor read a chunk. Returns whether the next may follow."""
+        """Let a cursor read a chunk; return whether it can read the next one."""
         member = cursor.member
         if cursor.waits or member.outlet.blocked or member.lost or member.cursor is not cursor:
             return False
@@ -142,13 +141,13 @@ class Readers:
         return not cursor.waits
 
     def _there(self, result: _T, cursor: Cursor) -> _T | None:
-        """Let a cursor go on, in its turn, with what it waited for."""
+        """Queue a cursor again, whose events from the journal have arrived."""
         cursor.waits = False
         self.ready(cursor)
         return result if cursor.member.cursor is cursor else None
 
     async def _read(self, cursor: Cursor) -> None:
-        """Give a member what it asked for of the past, then what comes after the cursor."""
+        """Give a member the past that it asked for, then all events up to the head."""
         member = cursor.member
         while cursor.replays or cursor.position < self._past.head:
             if cursor.replays:
@@ -157,7 +156,7 @@ class Readers:
             else:
                 await self._advance(cursor)
                 if cursor.position == self._past.head and not member.outlet.blocked:
-                    # At once, not in the next step: a crowd that catches up would be behind again.
+                    # Join the head now: by the next step, a crowd would be behind again.
                     break
             await others_turn()
         member.attach()
@@ -167,7 +166,7 @@ class Readers:
             member.outlet.finish()
 
     async def _advance(self, cursor: Cursor) -> None:
-        """Give a chunk of what comes after the cursor."""
+        """Give a member a chunk of the events after its cursor."""
         member = cursor.member
         if cursor.position < self._past.start:
             member.reply(Notice(text=wording.FORGOTTEN, gap=True))
@@ -175,7 +174,7 @@ class Readers:
         stretch = await self._soon(
             self._past.read(
                 cursor.position,
-                # Each once: a member that left a room and came back is in it twice for a moment.
+                # Each room once: a member that left and came back has two memberships for a moment.
                 list(dict.fromkeys(membership.room.name for membership in member.memberships)),
                 self._past.head,
                 addressed=(HOUSE, inbox(member.origin)),
@@ -197,7 +196,7 @@ class Readers:
         cursor.position = self._give(member, rendered, cursor.position, stretch.reached)
 
     async def _look_back(self, member: Member, replay: Replay) -> None:
-        """Give a look into the past, as the member sees it while nothing of it was given."""
+        """Give a member a look into the past; search again if its ignored sessions change first."""
         search: Search | None = None
         shown: int | None = None
         hidings = position = 0
@@ -216,7 +215,7 @@ class Readers:
                 position = search.position()
                 if replay.asked:
                     member.outlet.charge(search.length / PIECES_A_LINE)
-                # It goes out with the first line: answers to other commands may come before that.
+                # The heading goes out with the first line, as other answers may come before that.
                 heading = member.view.reply(LookBack(room=replay.room, count=search.length))
             if position >= replay.upto:
                 break
@@ -238,13 +237,13 @@ class Readers:
             await others_turn()
         if replay.asked and shown is None:
             member.tell(
-                f"all that was said last in #{replay.room} is by who you ignore"
+                f"all recent talk in #{replay.room} is from people you ignore"
                 if search.passed
                 else f"nothing was said in #{replay.room} yet"
             )
 
     async def _soon(self, result: _T | Deferred[_T]) -> _T | None:
-        """Return what was read, now or when it is there; None if it has to be tried again."""
+        """Await a result of a read and return it; None after a failure and a pause, to retry."""
         if not isinstance(result, Deferred):
             return result
         try:
@@ -264,11 +263,11 @@ class Readers:
             above, before = b"", event.at
 
     def _shown(self, view: View, show: Callable[[Event], bytes], event: Event) -> bytes:
-        """Render an event; in place of one that can't be, that something is missing."""
+        """Render an event; if that fails, a notice that something is missing."""
         try:
             return show(event)
         except Exception:
-            if event.id > self._told_of:  # Once, for however many readers.
+            if event.id > self._told_of:  # Log it once for all readers.
                 self._told_of = event.id
                 log.failure("event {id} can't be shown", id=event.id)
             return view.reply(Notice(text=wording.FORGOTTEN, gap=True))
@@ -276,9 +275,11 @@ class Readers:
     def _give(
         self, member: Member, rendered: Iterator[tuple[Event, bytes]], position: int, reached: int
     ) -> int:
-        """Give events to a member, at most a chunk; returns the new position.
+        """Give events to a member, at most a chunk; return the new position.
 
-        :param rendered: the events as the member sees them; no more are rendered than are given.
+        :param rendered: the events with their bytes; rendered only as far as they are given.
+        :param position: the result if nothing was taken.
+        :param reached: the result if everything was taken.
         """
         shown: list[tuple[Event, bytes]] = []
         size = 0

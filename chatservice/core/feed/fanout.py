@@ -1,11 +1,11 @@
-"""How a tick's events reach those at the head.
+"""Fan-out: delivery of a tick's events to members at the head.
 
-A room keeps its members at the head in groups by what they see (:class:`.Room`). Each event is
+A room keeps its members at the head in groups with the same view (:class:`.Room`). Each event is
 rendered once for a group, the tick's events are joined into one blob, and every member of the group
-gets that same blob in one send. The few who spoke get it without their own lines.
+gets that blob in one send. The few authors get it without their own lines.
 
-When a send falls short, the member leaves the head groups and is only a cursor (:mod:`.catchup`):
-it holds no buffer, at most the rest of the line that was cut.
+When a send falls short, the member leaves the head groups and becomes a cursor (:mod:`.catchup`).
+It needs no buffer, except for the rest of the cut line.
 
 Events for everybody, or for one session, are delivered in the same way.
 """
@@ -24,7 +24,7 @@ from chatservice.core.outlet import View
 from chatservice.journal.events import HOUSE, PERSONAL, Event
 
 StepBack = Callable[[Member, int], None]
-"""Makes a member a cursor that reads on after an id (:meth:`.State.step_back`)."""
+"""Makes a member a cursor after an id (:meth:`.State.step_back`)."""
 
 log = Logger()
 
@@ -36,10 +36,10 @@ def deliver(
 ) -> int:
     """Deliver a tick's events of one room to members at the head.
 
-    An error with one group, or one member, is theirs alone: they step back to before the tick and
-    read it as cursors.
+    An error with one group, or one member, affects no others: these members become cursors before
+    the tick and read it again.
 
-    :param groups: those who see the same, by their view and whether the room is their current one.
+    :param groups: members with the same view, by view and by whether the room is their current one.
     :returns: the number of sends.
     """
     before = events[0].id - 1
@@ -53,7 +53,7 @@ def deliver(
             blob = b"".join(parts)
             spans = _spans(events, parts)
         except Exception:
-            log.failure("showing what happened failed")
+            log.failure("rendering events for a group failed")
             astray += group
             continue
         sends += len(group)
@@ -63,7 +63,7 @@ def deliver(
                 if member.hidden:
                     if personal is None:
                         personal = _spans(events, parts, PERSONAL)
-                    # Of those who spoke, which may be fewer than those whom one ignores.
+                    # Go through the authors, who may be fewer than the sessions it ignores.
                     hidden = (
                         [(start, end, ()) for start, end, _ in own]
                         for origin, own in personal.items()
@@ -80,7 +80,7 @@ def deliver(
                     ]
                     short.append((member, taken(member.outlet, shown, sent, before)))
             except Exception:
-                log.failure("showing somebody what happened failed")
+                log.failure("delivering events to a member failed")
                 astray.append(member)
     for member, position in short:
         member.detach()
@@ -93,7 +93,7 @@ def deliver(
 def deliver_addressed(
     here: Mapping[int, Member], room: str, events: Sequence[Event], step_back: StepBack
 ) -> int:
-    """Deliver a tick's events of :data:`.HOUSE`, or of one inbox, to those at the head.
+    """Deliver a tick's events of :data:`.HOUSE`, or of one inbox, to members at the head.
 
     :param here: all members, by origin.
     :returns: the number of sends.
@@ -104,12 +104,12 @@ def deliver_addressed(
     for origin in {event.origin for event in events}:
         author = here.get(origin)
         if author is not None and author.view.shows_own:
-            # It is told that what it wrote is stored; not what others wrote there.
+            # The author gets receipts of its own lines, and nothing that others wrote there.
             sends += _deliver_to([e for e in events if e.origin == origin], [author], step_back)
     member = here.get(int(room[1:], 16))
     if member is not None:
         sends += _deliver_to(events, [member], step_back)
-        # An event that was cut counts as shown; those after it are shown by the cursor.
+        # A cut event counts as shown; the cursor shows the ones after it.
         upto = events[-1].id if member.cursor is None else member.cursor.position
         heard = [e.origin for e in events if e.id <= upto and not member.hides(e)]
         if heard:
@@ -126,15 +126,15 @@ def _deliver_to(events: Sequence[Event], people: Sequence[Member], step_back: St
 
 
 _Span = tuple[int, int, Sequence[Event]]
-"""From where to where something is to be cut out of a blob, and the reader's own in its place."""
+"""The start and end of a cut in a blob, and the reader's own events to put there instead."""
 
 
 def _spans(
     events: Sequence[Event], parts: Sequence[bytes], kinds: Collection[str] = ()
 ) -> dict[int, list[_Span]]:
-    """Tell where in the blob each author's lines are; those side by side are one span.
+    """Return the spans of each author's events in the blob, by origin; adjacent ones are joined.
 
-    :param kinds: of which they are; of any, if none are given.
+    :param kinds: the kinds of events to include; all, if empty.
     """
     spans: dict[int, list[_Span]] = {}
     end = 0
@@ -152,7 +152,7 @@ def _spans(
 
 
 def _without(blob: bytes, spans: Iterable[_Span], view: View) -> bytes:
-    """Cut spans, of which each is behind the one before, out of a blob."""
+    """Return a blob without some spans, which are in order, and with own events in their place."""
     pieces = []
     at = 0
     for start, end, own in spans:

@@ -1,4 +1,4 @@
-"""The committed events, and the one way to read them: recent ones from memory, else the journal."""
+"""The committed events, and the one way to read them, from memory or else from the journal."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from chatservice.journal.events import (
 )
 
 PASSED_MOST: Final = 10_000
-"""A look back passes over so many hidden things, about, and then goes back no further."""
+"""About the number of hidden events after which a look back ends."""
 
 READ_EVENTS: Final = 512
-"""One reading from memory gives at most so many events."""
+"""The most events of one reading from memory."""
 
 CHARACTERS_MOST: Final = 256 << 10
-"""A piece ends before it has more characters than this; but for one event it may."""
+"""The most characters in a piece of talk, unless it is a single event."""
 
 _id = attrgetter("id")
 
 
 class Past:
-    """The recent events of the whole house, in memory, with the journal behind them.
+    """The recent events of all rooms in memory, with the journal for the older ones.
 
-    :param recent: how many events are kept in memory; 0 for all.
-    :ivar floor: every event after this id is in memory.
+    :param recent: the number of events to keep in memory; 0 for all.
+    :ivar floor: the id after which every event is in memory.
     """
 
     def __init__(self, journal: Journal, recent: int) -> None:
@@ -51,13 +51,13 @@ class Past:
         self.floor = 0
 
     def load(self) -> None:
-        """Remember the last events of the journal, as it has just been opened."""
+        """Load the last events of a journal that was just opened."""
         events = self._journal.recent(self._recent)
         self.floor = events[0].id - 1 if events else self._journal.head
         self.append(events)
 
     def begin(self, floor: int) -> None:
-        """Begin at an id: nothing was committed yet, and nothing will be up to it."""
+        """Raise the floor to an id that all later events will be above."""
         self.floor = max(self.floor, floor)
 
     @property
@@ -67,26 +67,26 @@ class Past:
 
     @property
     def start(self) -> int:
-        """The id before the first event that can still be read at all."""
+        """The id after which all events can be read, from memory or the journal."""
         return min(self.floor, self._journal.floor)
 
     def append(self, events: Sequence[Event]) -> None:
-        """Remember events that were committed, and forget the oldest for them."""
+        """Add committed events to memory, and drop the oldest above the limit."""
         self._events += events
         for event in events:
             self._rooms[event.room].append(event)
             if event.seq > 0:
                 self._numbered[event.origin, event.seq] = event
             if event.kind == PRIVATE:
-                # Its author has it among its own: a program, for its receipt.
+                # The author's inbox has it, too, because a program gets a receipt.
                 self._rooms[inbox(event.origin)].append(event)
         excess = len(self._events) - max(self._recent, len(events))
-        # Not one by one: moving the rest of a list up costs as much for one as for many.
+        # Many at a time: moving the rest of a list costs as much for one as for many.
         if self._recent and excess > self._recent // 16:
             self._forget(excess)
 
     def call_rooms(self, rooms: Mapping[str, str]) -> None:
-        """Let what has happened in rooms have happened in them under other names.
+        """Move the events of renamed rooms to the new names.
 
         :param rooms: the new names, by the old ones.
         """
@@ -101,20 +101,20 @@ class Past:
         self._forget(
             next((n for n, e in enumerate(self._events) if e.at >= before or e.id == last), 0)
         )
-        # Where the clock was set back, old ones may stand among new ones.
+        # If the clock was set back, old events may stand among new ones.
         kept = [event for event in self._events if event.at >= before or event.id == last]
         if len(kept) < len(self._events):
             self._begin_anew(kept)
 
     def _begin_anew(self, events: Sequence[Event]) -> None:
-        """Remember these events, and no others."""
+        """Replace all events in memory by these."""
         self._events.clear()
         self._rooms.clear()
         self._numbered.clear()
         self.append(events)
 
     def _forget(self, count: int) -> None:
-        """Forget the first events."""
+        """Drop the first ``count`` events from memory."""
         if count <= 0:
             return
         forgotten = self._events[:count]
@@ -137,14 +137,14 @@ class Past:
         talk: bool = False,
         addressed: Sequence[str] = (),
     ) -> Stretch | Deferred[Stretch]:
-        """Read on in some rooms: a bounded number of the events with ``position < id <= upto``.
+        """Read a bounded number of events of some rooms, with ``position < id <= upto``.
 
-        Events in memory are given at once, so that the last step to the head races with nothing.
+        Events in memory are returned at once, so that the last step to the head can't race.
 
-        :param position: not before :attr:`start`.
-        :param talk: only what was said and done.
-        :param addressed: the rooms of what is for everybody, or for one session. The journal gives
-            all such, whoever it is for.
+        :param position: an id not below :attr:`start`.
+        :param talk: read only talk.
+        :param addressed: :data:`.HOUSE` and inboxes to read as well. The journal returns the events
+            of all inboxes, whichever are given.
         """
         if position < self.floor:
             return self._journal.after(position, rooms, min(upto, self.floor), talk)
@@ -161,7 +161,7 @@ class Past:
         return events[first:last]
 
     def locate(self, room: str, upto: int, most: int) -> Found | Deferred[Found]:
-        """Look back as :meth:`.Journal.locate`, and perhaps not all the way at once."""
+        """Find talk backwards, like :meth:`.Journal.locate`; one call may stop before the end."""
         if upto <= self.floor:
             return self._journal.locate(room, upto, most)
         events = self._rooms.get(room, [])
@@ -174,7 +174,7 @@ class Past:
         return Found(talk, events[first].id - 1 if first else self.floor)
 
     def find(self, origin: int, seq: int) -> Event | Deferred[Event | None] | None:
-        """Find the event to which a session has given a number, which is above 0."""
+        """Return the event to which a session gave the number ``seq`` (above 0), or None."""
         event = self._numbered.get((origin, seq))
         if event is not None:
             return event
@@ -182,14 +182,14 @@ class Past:
 
 
 class Search:
-    """A look for the last ``count`` things said or done in a room, up to an id, that somebody sees.
+    """A search for the last ``count`` events of talk in a room, up to an id, for one reader.
 
-    It goes step by step, each of which looks at a bounded number of events, and passes over
-    :data:`PASSED_MOST` at most: nobody has to wait for a look through millions.
+    Each step examines a bounded number of events, and the search ends after about
+    :data:`PASSED_MOST` hidden ones, so that nobody has to wait for a search through millions.
 
-    :param hidden: the sessions of which nothing counts that they say and do.
-    :ivar length: how many were found.
-    :ivar passed: how many were passed over, since they are hidden.
+    :param hidden: the origins of the sessions whose talk is hidden from the reader.
+    :ivar length: the number of events found.
+    :ivar passed: the number of hidden events passed over.
     """
 
     __slots__ = (
@@ -217,7 +217,7 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Whether enough was found, or there is no more, or not near."""
+        """Whether the search is over: enough was found, too much was hidden, or nothing is left."""
         return (
             self.length >= self._count
             or self.passed >= PASSED_MOST
@@ -225,8 +225,8 @@ class Search:
         )
 
     def go_on(self) -> Deferred[None] | None:
-        """Take a step, which is done when the Deferred fires; at once if there is none."""
-        # Of what is hidden, nobody knows how much there is.
+        """Take one step; return a Deferred for its end, or None if it is done already."""
+        # The number of hidden events is unknown, so take a whole step.
         most = READ_EVENTS if self.hidden else min(self._count - self.length, READ_EVENTS)
         found = self._past.locate(self.room, self._reached, most)
         if isinstance(found, Deferred):
@@ -246,25 +246,25 @@ class Search:
                 self.length += 1
 
     def position(self, given: int = 0) -> int:
-        """Return the id after which the first is that was found, but for those up to an id.
+        """Return the id before the first found event after ``given``; ``upto`` if there is none.
 
-        That is where to read on: whatever was passed over before it need not be read.
+        Read on from there: events passed over before it need not be read.
         """
         while self._ids and self._ids[-1] <= given:
             self._ids.pop()
         return self._ids[-1] - 1 if self._ids else self.upto
 
     def hides(self, event: Event) -> bool:
-        """Return whether the search passed over an event."""
+        """Tell whether an event is hidden from the reader of this search."""
         return is_hidden(event.kind, event.origin, self.hidden)
 
 
 class Talk(NamedTuple):
-    """A piece of what was said.
+    """A piece of a room's talk.
 
     :ivar events: in the order of their ids.
-    :ivar more: there is more in the direction in which it was looked.
-    :ivar gap: some of what was asked for was forgotten.
+    :ivar more: whether there is more in the direction of the reading.
+    :ivar gap: whether some of the requested events were forgotten.
     """
 
     events: list[Event]
@@ -273,11 +273,11 @@ class Talk(NamedTuple):
 
 
 async def talk_before(past: Past, room: str, before: int, limit: int, hidden: Set[int]) -> Talk:
-    """Read the last ``limit`` things said in a room before an id, and not by who is hidden.
+    """Read the last ``limit`` events of talk in a room before an id, without hidden ones.
 
-    It is read as a part of an answer (:data:`.answers.Making`): others have their turns between.
+    Await this in the making of an answer (:data:`.answers.Making`), which gives way to others.
 
-    :raises JournalUnavailable: if it can't be read now.
+    :raises JournalUnavailable: if the journal can't be read now.
     """
     upto = min(before - 1, past.head)
     search = Search(past, room, upto, limit + 1, hidden)
@@ -297,7 +297,7 @@ async def talk_before(past: Past, room: str, before: int, limit: int, hidden: Se
             if not search.hides(event):
                 kept.append(event)
                 size += len(event.text)
-        # At once: the rest of so much talk may be many times as long.
+        # Drop the excess now, because the rest of the talk may be many times as long.
         while len(kept) > limit or (size > CHARACTERS_MOST and len(kept) > 1):
             size -= len(kept.popleft().text)
             more = True
@@ -308,11 +308,11 @@ async def talk_before(past: Past, room: str, before: int, limit: int, hidden: Se
 
 
 async def talk_after(past: Past, room: str, after: int, limit: int, hidden: Set[int]) -> Talk:
-    """Read the first ``limit`` things said in a room after an id, and not by who is hidden.
+    """Read the first ``limit`` events of talk in a room after an id, without hidden ones.
 
-    It is read as :func:`talk_before` is.
+    Await this in the making of an answer, like :func:`talk_before`.
 
-    :raises JournalUnavailable: if it can't be read now.
+    :raises JournalUnavailable: if the journal can't be read now.
     """
     start = past.start
     kept: list[Event] = []

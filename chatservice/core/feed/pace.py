@@ -1,10 +1,11 @@
-"""When what waits is done: at once if little was done before, else together with what comes soon.
+"""The time of the next tick: at once after quiet, else a little later, together with more lines.
 
-A house that was quiet does it at once: latency is best when it is cheap. Then the next time waits
-until the last one's sends are paid for (``SEND_COST`` each), at most ``LONGEST_PACE``. With
-``MANY`` lines waiting a line is cheap to deliver: then it is done as soon as no more of them came
-for a ``QUIET_SHARE`` of that time, in whole milliseconds as the reactor has them, or in one turn of
-the reactor. Nobody can see the difference between 5 and 50 ms, and a busy room of 1,000 costs half.
+After quiet a tick comes at once, since low latency is cheap then. The next tick waits until the
+sends of the last one are paid for (``SEND_COST`` each), at most ``LONGEST_PACE``. With ``MANY``
+lines waiting, each line is cheap to deliver, so the tick comes as soon as no more lines have come
+for a ``QUIET_SHARE`` of that pause (in whole milliseconds, as the reactor counts them; 0 is one
+turn of the reactor). Nobody can see the difference between 5 and 50 ms, and a busy room of 1,000
+costs half.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ MANY: Final = 32
 
 
 class Pace(Timer):
-    """Tells when it is time.
+    """A timer for the next tick.
 
-    :param waiting: returns how many lines wait.
-    :param go: called when it is time.
+    :param waiting: returns the number of waiting lines.
+    :param go: called when the tick is due.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Pace(Timer):
         self._seen = 0
 
     def wake(self) -> None:
-        """See to it that the time comes: to be called after each change of what waits."""
+        """Start the timer if needed; call this after each addition to what waits."""
         if self._due is None:
             wait = self._next - self._clock.seconds()
             late = wait <= 0 or self._waiting() >= MANY
@@ -50,7 +51,7 @@ class Pace(Timer):
             self.start(0)
 
     def _unless_more(self) -> None:
-        """Let it be time, unless more lines came since the last look: then look again."""
+        """Call ``go``, unless more lines came since the last look: then look again later."""
         waiting = self._waiting()
         if self._seen < waiting and self._clock.seconds() < self._next:
             self._seen = waiting
@@ -59,12 +60,12 @@ class Pace(Timer):
             self._go()
 
     def spent(self, sends: int) -> None:
-        """Note that it was done now, and took so many sends."""
+        """Compute the next pause from the number of sends of a tick that has just ended."""
         pace = min(sends * SEND_COST, LONGEST_PACE)
         self._next = self._clock.seconds() + pace
         self._quiet = round(pace * QUIET_SHARE, 3)
 
     def wait(self, seconds: float) -> None:
-        """Let it be time in so many seconds, whatever comes."""
+        """Start the timer for a number of seconds, whatever else comes."""
         self._next = self._clock.seconds() + seconds
         self.start(seconds)

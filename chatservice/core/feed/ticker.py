@@ -1,14 +1,13 @@
-"""The tick: all that waits is committed together, then shown.
+"""The tick: one commit of everything that waits, then its delivery.
 
-One tick for the whole house, so there is one order of ids and one cursor a member. A tick costs
-(lines) + (members), not lines x members: the lines of a tick are one transaction, and for each
-reader one ``send()``. So under load ticks grow by themselves and a delivered line gets cheaper.
-*When* one comes is a matter of :mod:`.pace`.
+There is one tick for all rooms, so there is one order of ids and one cursor for each member. A tick
+costs (lines) + (members), not lines x members: its lines are one transaction, and one ``send()``
+for each reader. So under load ticks grow by themselves and a delivered line gets cheaper.
+:mod:`.pace` sets the time of a tick.
 
-When the journal refuses (a full disk, a file that was moved), what was to be committed is kept as
-it is and tried again every second; nothing of it was shown, so nothing of it is lost by saying so.
-Drafts that come meanwhile wait behind it, up to ``HELD_COUNT`` and ``HELD_SIZE``; then the house is
-*clogged* and its members are not read from until it is not.
+When the journal refuses (a full disk, a file that was moved), the batch is kept as it is and
+retried every second; nothing of it was shown yet. Later drafts wait behind it, up to ``HELD_COUNT``
+and ``HELD_SIZE``. Above that the chat is *clogged*, and no lines are read from members.
 """
 
 from __future__ import annotations
@@ -29,25 +28,26 @@ from chatservice.journal.events import Committed, Fact, Journal, JournalUnavaila
 
 RETRY: Final = 1.0
 LOOK_EVERY: Final = 1.0
-"""Seconds after which it is looked whether the journal could store anything, if nobody speaks."""
+"""Seconds between two checks whether the journal could store anything, while nobody speaks."""
 HELD_COUNT: Final = 1000
 HELD_SIZE: Final = 1 << 20
 TIMED: Final = 1000
-"""How long each of the last so many ticks took is known."""
+"""The number of ticks whose durations are kept."""
 
 log = Logger()
 
 
 class Ticker:
-    """Commits what waits, at its own pace.
+    """Commits the waiting batch, at its own pace, and has it delivered.
 
-    :param origin: of who comes and goes.
-    :param show: shows what was committed, given who comes and goes in it, by ``seq``; it returns
-        how many sends that took.
-    :param trouble: called when the journal starts to refuse, and when that is over.
-    :ivar refusing: the journal refused the last batch, which waits.
-    :ivar number: of the batch that is being filled; batches are numbered from 1.
-    :ivar times: how long the last ticks took, each in seconds, the oldest first.
+    :param origin: the origin of join and leave events.
+    :param show: applies and delivers a commit, given its joins and leaves by ``seq``; it returns
+        the number of sends to pay for.
+    :param trouble: called when the journal begins to refuse, and when that is over.
+    :ivar batch: the batch that is being filled.
+    :ivar refusing: whether the journal refused the last batch, which waits for a retry.
+    :ivar number: the number of the batch that is being filled; batches are numbered from 1.
+    :ivar times: the durations of the last ticks, in seconds, the oldest first.
     :ivar committed: the number of the last batch that was committed.
     """
 
@@ -78,18 +78,18 @@ class Ticker:
         self._looking = Timer(clock, self.watch)
 
     def watch(self) -> None:
-        """From now on, notice that the journal refuses also if there is nothing to commit."""
+        """Check the journal now and each second, so that trouble shows without a commit, too."""
         self._looking.start(LOOK_EVERY)
         if self._committing is None and self._settling is None and self._journal.lost:
             self.tick()
 
     def wake(self) -> None:
-        """See to it that a tick comes: to be called after each change of :attr:`batch`."""
+        """See to it that a tick comes; call this after each change of :attr:`batch`."""
         if self._committing is None:
             self._pace.wake()
 
     def tick(self) -> None:
-        """Commit what waits, and show it when that is done."""
+        """Commit the waiting batch, or retry the refused one; deliver it after the commit."""
         self._pace.stop()
         if self._committing is None:
             self._committing = self.batch
@@ -116,7 +116,7 @@ class Ticker:
             self._trouble()
         self.committed += 1
         for call in taken.then:
-            with log.failuresHandled("what follows a commit failed"):
+            with log.failuresHandled("a call after a commit failed"):
                 call()
         self._attempted()
         if self._settling is not None:
@@ -135,7 +135,7 @@ class Ticker:
         self._hold_up()
 
     def _hold_up(self) -> None:
-        """Let nobody wait for what is being committed."""
+        """Release everybody who waits for the commit in progress, because it may take long."""
         if not self.refusing:
             self.refusing = True
             self._trouble()
@@ -145,10 +145,10 @@ class Ticker:
             self._attempted()
 
     def stall(self, why: str) -> None:
-        """Note why it may take long until what is being committed is; ``""`` if it will not.
+        """Note why the commit in progress may take long; ``""`` if the reason is over.
 
-        It is as if it was refused, but not tried again: a journal that others share may have it
-        already, and brings it back by itself.
+        Members are treated as after a refusal, but there is no retry: a shared journal may have the
+        batch already, and finishes the commit by itself.
         """
         self._stalled = bool(why)
         if why and self._trying:
@@ -160,16 +160,16 @@ class Ticker:
             call()
 
     def reword(self, origin: int, author: str) -> None:
-        """Have what somebody said, and waits, told under another name."""
+        """Change the author's name in all uncommitted drafts of an origin."""
         self.batch.reword(origin, author)
         if self._committing is not None:
             drafts = self._committing.drafts
             drafts[:] = [reworded(d, author) if d.origin == origin else d for d in drafts]
 
     def settle(self) -> Deferred[int]:
-        """Commit what waits, now; nothing may be added any more.
+        """Commit everything that waits now, before the stop. Add nothing after this.
 
-        The Deferred fires with the number of things that the journal did not take.
+        The Deferred fires with the number of events and facts that the journal did not take.
         """
         settled: Deferred[int] = Deferred()
         self._settling = settled
@@ -180,7 +180,7 @@ class Ticker:
         return settled
 
     def _give_up(self, settled: Deferred[int]) -> None:
-        """Wait no more for what the journal has not taken."""
+        """Fire the Deferred of :meth:`settle` with the number of things not committed."""
         if not settled.called:
             refused = len(self._committing.drafts) if self._committing is not None else 0
             settled.callback(refused + self.batch.count)
@@ -189,7 +189,7 @@ class Ticker:
         if settled.called:
             return
         if self._committing is None and not self.batch.count:
-            # A tick that was to come has nothing to commit.
+            # A scheduled tick would have nothing to commit.
             self.stop()
             settled.callback(0)
         else:
@@ -197,28 +197,28 @@ class Ticker:
 
     @property
     def clogged(self) -> bool:
-        """Whether so much waits, behind a commit or for one, that nobody should be read from."""
+        """Whether so much waits that no lines should be read from members."""
         return self.full or (self._committing is not None and self._holds(HELD_SIZE))
 
     @property
     def full(self) -> bool:
-        """Whether as much waits as one commit should have, where that is limited."""
+        """Whether the batch has as much as one commit should have, if the journal has a limit."""
         return self._journal.largest is not None and self._holds(self._journal.largest)
 
     def _holds(self, size: int) -> bool:
         return self.batch.count >= HELD_COUNT or self.batch.size >= size
 
     def waiting(self) -> list[Fact]:
-        """Return what is to hold, and waits to be stored; but for records."""
+        """Return the facts that wait for their commit, except records."""
         taken = self._committing.held if self._committing is not None else ()
         return [*taken, *self.batch.held]
 
     def pending(self, number: int) -> bool:
-        """Tell whether the batch of that number is still to be committed, and soon."""
+        """Tell whether the batch with a number is not committed yet, but will be soon."""
         return number > self.committed and not self.refusing
 
     def behind(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once, when all that waits by now is committed."""
+        """Call ``call`` once, when everything that waits now is committed."""
         if self._committing is not None and not self.batch.count:
             self._committing.then.append(call)
         else:
@@ -231,14 +231,14 @@ class Ticker:
         return self._committing is None and not self.batch.count
 
     def after_attempt(self, call: Callable[[], None]) -> None:
-        """Call ``call`` once, when the journal has next taken or refused a batch.
+        """Call ``call`` once, after the journal has next taken or refused a batch.
 
-        That comes soon, also if the batch has nothing to commit.
+        A tick comes soon, even if there is nothing to commit.
         """
         self._waiting.append(call)
         self.wake()
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Stop all timers: no more ticks."""
         self._pace.stop()
         self._looking.stop()

@@ -161,7 +161,9 @@ class SayingTests(TalkingTestCase):
         self.ana.tries("/nick anna")
         self.bot.read()
         error = only(self.answers(session=address, to="ana"), "error")
-        self.assertEqual((error["code"], error["text"]), ("not_here", "who wrote that is not ana"))
+        self.assertEqual(
+            (error["code"], error["text"]), ("not_here", "the name of that session is not ana")
+        )
         self.assertEqual(self.ana.read(), [])
 
     def test_an_address_that_is_none_is_nobodys(self) -> None:

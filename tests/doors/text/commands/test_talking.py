@@ -519,7 +519,7 @@ class IgnoreTests(CrewTestCase):
         self.ana.tries("/ignore bo")
         self.assertEqual(
             self.ana.tries("/history"),
-            ["-- all that was said last in #lobby is by who you ignore"],
+            ["-- all recent talk in #lobby is from people you ignore"],
         )
 
     def test_on_joining_a_room_too(self) -> None:
