@@ -10,7 +10,7 @@ from chatservice.cluster.entries import NAME
 from chatservice.cluster.journal import ClusterJournal
 from chatservice.core.feed.ticker import Ticker
 from chatservice.core.members import Member
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.journal.events import Fact
 from chatservice.text import names
 

@@ -25,7 +25,7 @@ from chatservice.core.chat import Chat
 from chatservice.core.feed.batch import Batch
 from chatservice.core.members import Member
 from chatservice.core.moderation import MUTE
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.journal.events import Fact
 from chatservice.text import names
 

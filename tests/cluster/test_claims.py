@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.python.failure import Failure
 
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from tests.cluster.support import LEASE, ClusterTestCase, Node
 from tests.core.support import Person
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 from itertools import pairwise
 
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import SAID, JournalError

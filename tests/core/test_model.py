@@ -29,7 +29,7 @@ from twisted.trial import unittest
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
 from chatservice.core.moderation import MUTE
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.core.permissions import check_heard
 from chatservice.core.state import OPERATORS
 from chatservice.journal.events import (

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from tests.core.support import HouseTestCase
 
 

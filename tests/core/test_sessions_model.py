@@ -27,7 +27,7 @@ from twisted.trial import unittest
 from chatservice.core import sessions
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member, Membership
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.journal.events import (
     DID,
     JOINED,

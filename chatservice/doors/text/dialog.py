@@ -37,7 +37,7 @@ from twisted.python.failure import Failure
 
 from chatservice.core.chat import Chat
 from chatservice.core.members import Member
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from chatservice.core.refusals import Refusal
 from chatservice.doors.dialog import MemberDialog
 from chatservice.doors.seam import Connection

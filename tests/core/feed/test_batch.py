@@ -9,7 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from chatservice.core.feed.batch import Batch
 from chatservice.core.members import Member, Membership, Room
-from chatservice.core.peers import Claims
+from chatservice.core.nicknames import Claims
 from chatservice.core.sessions import Reading, Session
 from chatservice.doors.text.view import TEXT
 from chatservice.journal.events import JOINED, LEFT, RENAMED, SAID, Draft, Event

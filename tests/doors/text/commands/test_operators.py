@@ -3,7 +3,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs, formatEvent
 
 from chatservice.core.actions import operating
-from chatservice.core.peers import NameTaken
+from chatservice.core.nicknames import NameTaken
 from tests.core.support import Person
 from tests.doors.text.commands.support import OPERATING, CrewTestCase, behind, catch_up
 from tests.welcome import entered
