@@ -59,7 +59,12 @@ class OneLineOptions(Options):
 
 
 def _check_twistd(options: Mapping[str, Any]) -> None:
-    """Check twistd's own options, whose errors it would report too late or not in a sentence."""
+    """Check twistd's ``--rundir`` and ``--pidfile``, and remove a pid file left over.
+
+    Twistd itself would report their errors too late, or not in a sentence.
+
+    :raises UsageError: if the folder does not exist, or the pid file can't be replaced.
+    """
     folder, pid_file = options.get("rundir"), options.get("pidfile")
     if folder and not os.path.isdir(folder):
         raise UsageError(f"--rundir {folder}: there is no such folder")

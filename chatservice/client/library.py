@@ -331,7 +331,7 @@ class Inbox(Listener):
         return answer
 
     def quit(self, text: str) -> Deferred[None]:
-        """Leave the chat; fires when that is done."""
+        """Leave the chat. The Deferred fires when that is done."""
         if self._over:
             return succeed(None)
         leaving: Deferred[None] = Deferred()

@@ -244,7 +244,10 @@ class Following:
             self.registry.version = UNVERSIONED
 
     def keep_floor(self, floor: int) -> None:
-        """Store the id up to which no event can be read; ids have gaps, so events don't show it."""
+        """Store the id up to which no event can be read.
+
+        The oldest event does not show this id, because ids have gaps.
+        """
         self.floor = floor
         self._try(lambda: self._replica.note("floor", str(floor)))
 
@@ -399,7 +402,7 @@ class Following:
 
 
 def _shared(facts: Sequence[Fact]) -> list[Fact]:
-    """Return the usable facts that concern all nodes: those not about the file itself."""
+    """Return the usable facts that concern all nodes: all but those of kind :data:`.FILE`."""
     return [fact for fact in sound(facts) if fact.kind != FILE]
 
 

@@ -36,7 +36,10 @@ class Neighbours:
         self._journal = journal
 
     def apply(self, facts: Iterable[Fact]) -> None:
-        """Update the members by facts that were stored."""
+        """Bring the members of other nodes up to date with facts that were stored.
+
+        Members who moved from or to this node are given up or taken over.
+        """
         for fact in facts:
             if fact.kind == LEASE and self._journal.boot in fact.value:
                 lease = LEASES.decode(fact.value)

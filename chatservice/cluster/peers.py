@@ -112,7 +112,7 @@ class Nodes:
         raise Refusal(Code.WENT_WRONG, "that session moves between nodes: please try again")
 
     def shown(self, sends: int, missing: Sequence[Presence]) -> int:
-        """See :meth:`.Peers.shown`. The sends count for the pace of the log, not of the commits."""
+        """See :meth:`.Peers.shown`. The sends delay the next storing of read entries."""
         self._journal.following.pace.spent(sends)
         for presence in missing:
             self._unshown(presence)

@@ -86,7 +86,7 @@ class Person:
         return Fact(PERSON, f"{self.origin:x}", as_json(stored))
 
     def gone(self) -> Fact:
-        """Return the fact that removes the record."""
+        """Mark the record as dropped; return the fact that removes it."""
         self.dropped = True
         return Fact(PERSON, f"{self.origin:x}", "")
 

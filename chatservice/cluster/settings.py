@@ -96,7 +96,8 @@ def _install_reactor() -> None:
 def _url(url: str) -> str:
     """Return the full URL of a broker, after checks of its parts.
 
-    :raises UsageError: without the URL, which may contain a password.
+    :raises UsageError: if a part is wrong. The error leaves out the URL, which may contain a
+        password.
     """
     try:
         parts = urlsplit(url if "://" in url else f"nats://{url}")

@@ -225,7 +225,9 @@ def _call_rooms(
     longest: int,
     those: Collection[str] | None = None,
 ) -> tuple[dict[str, str], list[Draft], list[str]]:
-    """Return the new names of rooms by their old names, and the events and sentences about it.
+    """Choose new names for the rooms whose names the current rules refuse.
+
+    Return the new names by the old ones, and the events and sentences that tell of the renames.
 
     :param known: all known rooms.
     :param held: the values of the standing facts, with earlier new names of rooms.

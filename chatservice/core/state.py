@@ -135,7 +135,7 @@ class State:
             member.outlet.wait_until(due)
 
     def step_back(self, member: Member, position: int) -> None:
-        """Make a member at the head a cursor at a position; let the cursor read when it can.
+        """Give a member at the head a cursor at a position; let the cursor read when it can.
 
         A member that has a cursor already keeps its position.
         """

@@ -135,7 +135,7 @@ class WallClock:
         self._keep(doubt)
 
     def _keep(self, doubt: Doubt) -> None:
-        """Store a doubt as it is now, and start the timer for the next note."""
+        """Store a doubt in the file, and start the timer until it is stored again."""
         self.doubt, self._ran_at = doubt, self._clock.seconds()
         self._store(json.dumps(doubt))
         self._timer.start(LOOK_EVERY)

@@ -20,8 +20,9 @@ log = Logger()
 
 
 class MemberDialog:
-    """A :class:`.Dialog` that passes lines to :meth:`outside`, and to :meth:`inside` once there is
-    a member.
+    """A :class:`.Dialog` that may get a member in the course of it.
+
+    Lines go to :meth:`outside` until there is a member, and then to :meth:`inside`.
 
     :ivar member: the member of this connection; None before it is in.
     """

@@ -148,7 +148,10 @@ class ChatFactory(ServerFactory):
                 self.admit(protocol)
 
     def shaken(self, protocol: ChatProtocol) -> None:
-        """Note that a connection's TLS handshake is done; its wait for silence begins."""
+        """Note that a connection's TLS handshake is done.
+
+        A peer that sends nothing for a moment from now on is greeted, or waited for longer.
+        """
         self._handshaking.discard(protocol)
         self._ungreeted.add(protocol)
 

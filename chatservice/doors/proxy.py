@@ -37,7 +37,7 @@ _FIXED: Final = 16
 
 
 class ProxyProtocol(HAProxyProtocolWrapper):
-    """A connection from a proxy, which connects its protocol once the PROXY header has come."""
+    """A proxy's connection, which connects the wrapped protocol after the PROXY header."""
 
     factory: Any  # a ProxyFactory
     transport: Any

@@ -285,7 +285,7 @@ class Journal(Protocol):
         """
 
     def locate(self, room: str, upto: int, most: int) -> Deferred[Found]:
-        """Find the last ``most`` events of talk in a room, up to and including an id."""
+        """Find the ids of the last ``most`` events of talk in a room, up to and including an id."""
 
     def find(self, origin: int, seq: int) -> Deferred[Event | None]:
         """Return the event to which a session gave the number ``seq`` (above 0), or None."""

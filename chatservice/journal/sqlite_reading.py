@@ -131,8 +131,8 @@ class SqliteReading:
     def _ids(self, rooms: Sequence[str], position: int, upto: int) -> list[int]:
         """Return the ids of the next events, at most :data:`READ_EVENTS`, by indexes alone.
 
-        So a reading is short, however many events of other rooms lie between, and the next reading
-        need not wait long.
+        Indexes skip the events of other rooms. So a reading takes a short time, however many of
+        them lie between, and the next reading need not wait long.
         """
         # Events for all sessions are included, so that readers of the same rooms share a reading.
         places: list[tuple[str, tuple[str, ...]]] = [(f"addressed WHERE {ADDRESSED_ONLY}", ())]

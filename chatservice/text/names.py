@@ -169,7 +169,7 @@ def _checked(text: str, max_length: int, what: str, profile: Profile) -> str:
 
 
 def _explained(refusal: UnicodeEncodeError, what: str) -> BadName:
-    """Return the reason, in words, why PRECIS refuses a name."""
+    """Return the exception that says in words why PRECIS refuses a name."""
     if refusal.reason.endswith("/bidi_rule"):
         try:
             _check_script(refusal.object, what)

@@ -158,7 +158,10 @@ def _find(word: str) -> Row:
 
 
 def _room(typed: str) -> str:
-    """Return the canonical form of a room's name, as the list of own rooms has it."""
+    """Return a typed room name in its normal form.
+
+    :raises Refused: if it can't be the name of a room.
+    """
     try:
         return names.room_name(typed, NAME_MOST)
     except names.BadName as error:

@@ -173,7 +173,10 @@ def rows_above(rows: Sequence[Sequence[int]], x: int, columns: int) -> int:
 
 
 def _row_of(row: Sequence[int], x: int, columns: int) -> int:
-    """Return the number of the part of a folded row that has a column; past the end, the last."""
+    """Return which part of a folded row has the column ``x``, counted from 0.
+
+    A column past the end counts as one of the last part.
+    """
     part = used = place = 0
     for width in row:
         if used + width > columns:
@@ -186,7 +189,9 @@ def _row_of(row: Sequence[int], x: int, columns: int) -> int:
 
 
 class Folding(Processor):
-    """Fills columns that would stay empty at the right edge with spaces.
+    """Fills with spaces the columns at the right edge that a wide character does not fit into.
+
+    A character that has marks after it also moves to the next row from the last column.
 
     :param margin: the columns in front of each row.
     """

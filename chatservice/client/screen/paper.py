@@ -27,8 +27,8 @@ HELD_MOST: Final = 5000
 class Desk(Protocol):
     """The interface of a terminal, with or without a drawn line.
 
-    :ivar echoes: whether typed and printed lines stay where they are, one below another, so that
-        there is only one view, of all.
+    :ivar echoes: whether typed and printed lines stay where they are, one below another. Then one
+        view shows all rooms and private talks.
     """
 
     echoes: bool

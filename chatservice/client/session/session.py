@@ -104,7 +104,7 @@ class Listener:
         """
 
     def name_refused(self, why: str) -> None:
-        """Take the refusal of the name; :meth:`Session.introduce` gives another one."""
+        """Take the refusal of the name; call :meth:`Session.introduce` to try another name."""
 
     def ended(self, why: str | None) -> None:
         """Take the end of the session, after which nothing is reported.
@@ -249,7 +249,7 @@ class Session:
             self._lines.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Read again."""
+        """Read from the connection again, after :meth:`pauseProducing`."""
         self._paused = False
         if self._lines is not None:
             self._lines.resumeProducing()
@@ -324,8 +324,10 @@ class Session:
         self._flush()
 
     def _noticed(self, notice: messages.Notice) -> None:
-        """Pass on a sentence for people, except the question for a name, as the hello answers it.
+        """Handle a notice: pass a sentence for people on to the listener.
 
+        A gap is passed on as such, and a sentence that sends the peer away ends the session. The
+        question for a name is left out before the welcome, because the hello answers it.
         Over TLS, a ban comes as such a sentence, before the server knows that this is a program.
         """
         if notice.gap:

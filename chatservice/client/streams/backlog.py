@@ -130,7 +130,7 @@ class Tail(Printed):
         self._keep()
 
     def end(self) -> None:
-        """See :class:`Backlog`."""
+        """See :class:`Backlog`. An unfinished last line is kept, too."""
         super().end()
         self._keep()
 

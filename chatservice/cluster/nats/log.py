@@ -105,7 +105,7 @@ class NatsLog:
         return min(filter(None, (self._nats.max_payload, self._stream.largest)))
 
     def open(self, follower: Follower) -> None:
-        """See :meth:`.Log.open`. The reactor does not run yet, so this runs its loop meanwhile."""
+        """See :meth:`.Log.open`. Run the asyncio loop meanwhile; the reactor is not running yet."""
         self._follower = follower
         self._loop = asyncio.get_event_loop()
         # asyncio warns of each TLS connection that is lost.

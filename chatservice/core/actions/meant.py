@@ -16,7 +16,7 @@ def current_room(member: Member) -> str:
 
 
 def room_name(chat: Chat, member: Member, typed: str) -> str:
-    """Return a typed room name in its normal form; no check is needed for the member's own rooms.
+    """Return a typed room name in its normal form; a name of the member's own rooms as it is.
 
     :raises BadName: if it can't be the name of a room.
     """
