@@ -587,7 +587,8 @@ class Machine(RuleBasedStateMachine):
             if event.id > bot.began
             and (
                 event.room in (HOUSE, inbox(session.origin))
-                or (event.kind == PRIVATE and event.origin == session.origin)
+                # What a program has said has its receipt, also where its join came to nothing.
+                or (event.kind in (SAID, PRIVATE) and event.origin == session.origin)
                 or any(
                     event.room == room and since < event.id < until
                     for room, since, until in (
