@@ -25,6 +25,25 @@ AT = "2026-01-02T03:04:05.678Z"
 EVENT_TYPES = {"say": "said", "do": "did", "private": "private", "topic": "topic"}
 
 
+def welcome(**changes: Any) -> messages.Welcome:
+    """Return a welcome into no room, but for these changes."""
+    plain: dict[str, Any] = {
+        "name": "ana",
+        "token": "t",
+        "journal": "j1",
+        "since": 0,
+        "seq": 0,
+        "rooms": [],
+        "resumed": False,
+        "gap": False,
+        "grace": 90,
+        "longest": 2000,
+        "rate": 5,
+        "burst": 20,
+    }
+    return messages.Welcome(**{**plain, **changes})
+
+
 @implementer(IStreamClientEndpoint)
 class Endpoint:
     """Connects when a test says so."""
@@ -283,7 +302,7 @@ class Desk:
         if resumed and hello.since is not None:
             self._since = house.pruned if gap else hello.since
         self.say(
-            messages.Welcome(
+            welcome(
                 name=member.name,
                 token=member.token,
                 journal=house.journal,
@@ -292,10 +311,6 @@ class Desk:
                 rooms=[messages.RoomSeen(room=room, people=2) for room in sorted(member.rooms)],
                 resumed=resumed,
                 gap=gap,
-                grace=90,
-                longest=2000,
-                rate=5,
-                burst=20,
             )
         )
         self._behind = resumed

@@ -18,6 +18,7 @@ import pexpect
 from twisted.trial.unittest import SkipTest, TestCase
 
 from chatservice import messages
+from tests.client.machine import welcome
 from tests.client.screen.tty import Tty
 from tests.integration.support import (
     LOOPBACK,
@@ -510,24 +511,7 @@ class PipeTests(ClientTestCase):
         self.assertGreater(size, 16 << 20)
         self.assertLess(size, (16 << 20) + (1 << 20))
         room = messages.RoomSeen(room="lobby", people=1)
-        server.sendall(
-            messages.encode(
-                messages.Welcome(
-                    name="bot",
-                    token="t",
-                    journal="j",
-                    since=0,
-                    seq=0,
-                    rooms=[room],
-                    resumed=False,
-                    gap=False,
-                    grace=90,
-                    longest=2000,
-                    rate=5,
-                    burst=20,
-                )
-            )
-        )
+        server.sendall(messages.encode(welcome(name="bot", rooms=[room])))
         self.assertLess(eventually_full(bot._keys), 1 << 20)
         self.assertLess(memory_of(bot.process.pid) - before, 40_000_000)
 

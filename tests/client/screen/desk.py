@@ -23,7 +23,7 @@ from chatservice.client.screen.output import Output
 from chatservice.client.session.bookmark import Remembered
 from chatservice.client.session.session import Listener, Session
 from chatservice.client.stored.state import Memory
-from tests.client.machine import Endpoint, Link
+from tests.client.machine import Endpoint, Link, welcome
 from tests.client.screen.tty import Cells
 
 AT = "2026-03-03T14:02:00.000Z"
@@ -187,19 +187,8 @@ class Desk:
         ]
 
     def welcome(self, *rooms: messages.RoomSeen, name: str = "ana", **more: Any) -> None:
-        values: dict[str, Any] = {
-            "token": "t" * 22,
-            "journal": "j",
-            "since": self.id,
-            "seq": 0,
-            "resumed": False,
-            "gap": False,
-            "grace": 90,
-            "longest": 200,
-            "rate": 0,
-            "burst": 20,
-        }
-        self.says(messages.Welcome(name=name, rooms=list(rooms), **{**values, **more}))
+        plain = {"since": self.id, "longest": 200, "rate": 0, **more}
+        self.says(welcome(name=name, rooms=list(rooms), **plain))
 
     def come_in(
         self, *people: str, name: str = "ana", past: tuple[messages.Event, ...] = ()

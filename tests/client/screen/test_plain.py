@@ -10,7 +10,7 @@ from chatservice.client.screen.app import Screen
 from chatservice.client.screen.plain import Plain
 from chatservice.client.session.session import Session
 from chatservice.client.stored.state import Memory
-from tests.client.machine import Endpoint, Link
+from tests.client.machine import Endpoint, Link, welcome
 from tests.client.screen.desk import AT
 from tests.client.support import Streams
 
@@ -39,22 +39,7 @@ class PlainTests(TestCase):
         self.link = link or self.endpoint.succeed()
         self.link.got()
         room = messages.RoomSeen(room="lobby", people=2)
-        self.link.says(
-            messages.Welcome(
-                name="ana",
-                token="t",
-                journal="j",
-                since=1,
-                seq=0,
-                rooms=[room],
-                resumed=False,
-                gap=False,
-                grace=90,
-                longest=100,
-                rate=0,
-                burst=0,
-            )
-        )
+        self.link.says(welcome(since=1, rooms=[room], longest=100, rate=0, burst=0))
         for request in self.link.got():
             if isinstance(request, (messages.History, messages.Rooms)):
                 self.link.says(

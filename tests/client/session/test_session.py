@@ -20,7 +20,7 @@ from chatservice.client.session.dialling import LONGEST_PAUSE, SHORT_PAUSE
 from chatservice.client.session.outgoing import OVER, WINDOW, Refused, Sent
 from chatservice.client.session.session import IDLE, LONGEST, LOOK, PATIENCE, Listener, Session
 from chatservice.text import wording
-from tests.client.machine import AT, Endpoint, House, Link, Member
+from tests.client.machine import AT, Endpoint, House, Link, Member, welcome
 from tests.profiles import examples, size
 
 CUT_EVERY: Final = size(7, 1)
@@ -274,26 +274,8 @@ class ComingInTests(SessionTestCase):
     def test_another_welcome_means_nothing(self) -> None:
         link = self.come_in()
         self.notes.since_last()
-        link.says(welcome(name="eve"))
+        link.says(welcome(name="eve", since=100))
         self.assertEqual((self.notes.since_last(), self.session.name), ([], "ana"))
-
-
-def welcome(**changes: Any) -> messages.Welcome:
-    plain: dict[str, Any] = {
-        "name": "ana",
-        "token": "t",
-        "journal": "j1",
-        "since": 100,
-        "seq": 0,
-        "rooms": [],
-        "resumed": False,
-        "gap": False,
-        "grace": 90,
-        "longest": 2000,
-        "rate": 5,
-        "burst": 20,
-    }
-    return messages.Welcome(**{**plain, **changes})
 
 
 class ReadingTests(SessionTestCase):
@@ -642,7 +624,7 @@ class ResumingTests(SessionTestCase):
         self.notes.since_last()
         self.clock.advance(self.notes.pause)
         link = self.link()
-        link.says(welcome(resumed=True), messages.Pong(ref="ping 1"))
+        link.says(welcome(resumed=True, since=100), messages.Pong(ref="ping 1"))
         self.assertEqual(self.notes.since_last(), [("welcomed", "ana", True)])
         self.assertEqual(self.session.latency, 0)
         link.says(messages.Live(), messages.Live())
@@ -839,7 +821,7 @@ class RememberingTests(SessionTestCase):
         self.sit("ana", ("ops",), self.kept[-1]).start()
         self.notes.since_last()
         link = self.link()
-        link.says(welcome(resumed=True))
+        link.says(welcome(resumed=True, since=100))
         link.says(messages.Error(code="not_let_in", text="#ops is locked", to="join", ref=1))
         self.assertEqual(self.notes.since_last()[1:], [("noticed", "#ops is locked")])
 

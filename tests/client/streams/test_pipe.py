@@ -12,7 +12,7 @@ from chatservice import messages
 from chatservice.client.streams.pipe import JOINT, Pipe
 from chatservice.client.streams.program import MOST
 from chatservice.text import wording
-from tests.client.machine import House
+from tests.client.machine import House, welcome
 from tests.client.support import ProgramDesk
 from tests.integration.support import folder_for
 
@@ -217,21 +217,7 @@ class RoomTests(PipeTestCase):
         desk = self.pipe()
         desk.connect().up()
         desk.house.members.clear()
-        welcome = messages.Welcome(
-            name="bot",
-            token="t",
-            journal="j1",
-            since=0,
-            seq=0,
-            rooms=[],
-            resumed=True,
-            gap=False,
-            grace=90,
-            longest=2000,
-            rate=5,
-            burst=20,
-        )
-        desk.link.says(welcome)
+        desk.link.says(welcome(name="bot", resumed=True))
         self.assert_ended(1, wording.NOWHERE)
 
     def test_the_connection_is_lost_before_it_is_in_the_room(self) -> None:
