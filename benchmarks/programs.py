@@ -43,20 +43,10 @@ class Events(Transcript):
         heard: Callable[[int], None],
         one_order: bool = True,
     ) -> None:
-        self.members = members
+        super().__init__(frame, speakers, members, echoes, sampled, heard)
         self.length = 1
-        self.heard_bytes = 0
-        self.latencies = array("d")
-        self.ahead = set()
         self.one_order = True
-        self._speakers = speakers
-        self._sampled = frozenset(sampled)
-        self._heard = heard
-        self._rest = dict.fromkeys(members, b"")
-        self._at = dict.fromkeys(members, 0)
-        self._log = bytearray()
         self._ends = array("l")
-        self._when = array("d")
         self._told = {number: dict.fromkeys(speakers, 0) for number in (-1, *speakers)}
         self._last = dict.fromkeys(self._told, 0)
         self._ids: dict[tuple[int, int], int] = {}
