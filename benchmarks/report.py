@@ -157,7 +157,7 @@ class Floor(NamedTuple):
     most: bool = False
 
     def holds(self, ratio: float) -> bool:
-        """Tell whether a ratio keeps the bound."""
+        """Return whether a ratio keeps the bound."""
         return ratio <= self.bound if self.most else ratio >= self.bound
 
 

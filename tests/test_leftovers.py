@@ -37,7 +37,7 @@ class LeftoversTestCase(TestCase):
 
 class PidFileTests(LeftoversTestCase):
     def left(self, content: str | bytes, at: float | None = None) -> bool:
-        """Tell whether a pid file with that content is left where it is."""
+        """Return whether a pid file with that content is left where it is."""
         path = self.folder / "twistd.pid"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         if at is not None:

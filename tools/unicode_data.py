@@ -155,7 +155,7 @@ def shapes() -> dict[str, str]:
 
 
 def is_latin(text: str) -> bool:
-    """Tell whether a text could be all Latin."""
+    """Return whether a text could be all Latin."""
     return all(script_extension(character) & {"Latn", "Zyyy", "Zinh"} for character in text)
 
 

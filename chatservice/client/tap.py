@@ -250,7 +250,7 @@ def _login() -> str:
 
 
 def _has_screen() -> bool:
-    """Tell whether the terminal can draw, and prompt_toolkit is installed."""
+    """Return whether the terminal can draw, and prompt_toolkit is installed."""
     term = os.environ.get("TERM", "").lower()
     return (
         os.isatty(1)

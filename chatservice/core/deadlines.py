@@ -40,7 +40,7 @@ class Deadlines(Generic[_T]):
                 self._timer.start(self._delay)
 
     def __contains__(self, thing: _T) -> bool:
-        """Tell whether a thing is waiting to expire."""
+        """Return whether a thing is waiting to expire."""
         return thing in self._ends
 
     def __len__(self) -> int:

@@ -169,11 +169,11 @@ class Member:
         return next((m for m in self.rooms() if m.room.name == room), None)
 
     def hides(self, event: Event) -> bool:
-        """Tell whether an event is hidden, because the member ignores its author."""
+        """Return whether an event is hidden, because the member ignores its author."""
         return is_hidden(event.kind, event.origin, self.hidden)
 
     def sees(self, event: Event) -> bool:
-        """Tell whether an event is for this member.
+        """Return whether an event is for this member.
 
         Events are for it that happened in its rooms while it was in them, that are for everybody,
         or for it alone. Events of people it ignores are not. Its own are if its view shows them.
@@ -187,7 +187,7 @@ class Member:
         return any(m.covers(event) for m in self.memberships)
 
     def here(self, event: Event) -> bool:
-        """Tell whether an event happened in the member's current room."""
+        """Return whether an event happened in the member's current room."""
         return self.current is not None and self.current.room.name == event.room
 
     def attach(self) -> None:
@@ -233,7 +233,7 @@ class Membership:
     kept: bool = False
 
     def covers(self, event: Event) -> bool:
-        """Tell whether an event happened in the room while the member was in it."""
+        """Return whether an event happened in the room while the member was in it."""
         return (
             event.room == self.room.name
             and self.since is not None

@@ -45,7 +45,7 @@ class Term(NamedTuple):
         return Fact(kind, name, json.dumps(self[:4], ensure_ascii=False))
 
     def outlasts(self, other: Term) -> bool:
-        """Tell whether this term ends later than another, by their stored ends."""
+        """Return whether this term ends later than another, by their stored ends."""
         return (self.until or math.inf) > (other.until or math.inf)
 
     @property
@@ -124,7 +124,7 @@ class Standing:
         return term._replace(end=self._clock.seconds() + left)
 
     def _holds(self, term: Term) -> bool:
-        """Tell whether a term is not over."""
+        """Return whether a term is not over."""
         return term.end > self._clock.seconds()
 
     def held_mutes(self) -> list[Term]:

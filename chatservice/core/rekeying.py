@@ -112,7 +112,7 @@ def tell(settled: Settled) -> None:
 
 
 def is_past(room: str) -> bool:
-    """Tell whether the name of a room is invalid by the current rules."""
+    """Return whether the name of a room is invalid by the current rules."""
     return bool(_reason(names.room_name, room))
 
 

@@ -99,7 +99,7 @@ class Rooms:
             self._state.ticker.wake()
 
     def lose_one(self, room: Room) -> bool:
-        """Count one member less in a room; tell whether that left it empty and forgotten."""
+        """Count one member less in a room; return whether that left it empty and forgotten."""
         self.changed()
         room.population -= 1
         if room.population or room.name in self._state.permanent:

@@ -53,7 +53,7 @@ class Rate:
         self._ends.clear()
 
     def allows(self, thing: Hashable) -> bool:
-        """Tell whether one more event of a thing is within the rate now."""
+        """Return whether one more event of a thing is within the rate now."""
         end = self._ends.get(thing)
         return end is None or end - self._clock.seconds() <= self._ahead
 

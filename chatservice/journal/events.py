@@ -55,7 +55,7 @@ def inbox(origin: int) -> str:
 
 
 def is_hidden(kind: str, origin: int, hidden: Container[int]) -> bool:
-    """Tell whether an event is hidden from a reader who ignores the sessions in ``hidden``."""
+    """Return whether an event is hidden from a reader who ignores the sessions in ``hidden``."""
     return origin in hidden and kind in PERSONAL
 
 

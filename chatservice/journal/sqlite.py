@@ -337,7 +337,7 @@ class SqliteJournal(SqliteReading):
         return seq or 0
 
     def has(self, origin: int, seq: int) -> bool:
-        """Tell whether a session's event with a number is stored. Blocks, unlike :meth:`find`.
+        """Return whether a session's event with a number is stored. Blocks, unlike :meth:`find`.
 
         :raises JournalUnavailable: if the file can't be read.
         """
@@ -404,7 +404,7 @@ class SqliteJournal(SqliteReading):
         return ""
 
     def _is_all_there(self) -> bool:
-        """Tell whether one look at the folder proves that no file is :attr:`lost`."""
+        """Return whether one look at the folder proves that no file is :attr:`lost`."""
         try:
             found = os.stat(self._folder)
         except OSError:

@@ -74,5 +74,5 @@ def about(answer: About, moment: Callable[[str], str], *more: tuple[str, str]) -
 
 
 def up(answer: Up, moment: Callable[[str], str]) -> list[str]:
-    """Tell how long the server has been running, and since when."""
+    """Return the lines that say how long, and since when, the server has been running."""
     return [f"up {durations.say(answer.seconds)}", f"since {moment(answer.since)}"]

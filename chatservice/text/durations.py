@@ -43,7 +43,7 @@ def parse(text: str) -> int | None:
 
 
 def names_unit(word: str) -> bool:
-    """Tell whether a word names a unit of time, like ``minutes`` in ``5 minutes``."""
+    """Return whether a word names a unit of time, like ``minutes`` in ``5 minutes``."""
     return _UNIT.fullmatch(word) is not None
 
 

@@ -169,7 +169,7 @@ class Row(NamedTuple):
 
 
 def _goes_on(first: str, rest: str) -> bool:
-    """Tell whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
+    """Return whether the second word belongs to the duration: ``5 minutes``, ``1h 30m``."""
     word = rest.partition(" ")[0]
     return bool(durations.names_unit(word) if first.isdigit() else durations.parse(word))
 

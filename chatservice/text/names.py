@@ -235,7 +235,7 @@ def _shape(name: str) -> str:
 
 
 def is_sign(character: str) -> bool:
-    """Tell whether a character is, or looks like, one of :data:`FORBIDDEN` and is not needed."""
+    """Return whether a character is, or looks like, one of :data:`FORBIDDEN` and is not needed."""
     return character not in _NEEDED and not FORBIDDEN.isdisjoint(key(character))
 
 

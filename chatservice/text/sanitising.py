@@ -156,7 +156,7 @@ def edited(text: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    """Tell whether :func:`safe` would remove a character that stands alone."""
+    """Return whether :func:`safe` would remove a character that stands alone."""
     first = character[0]
     if characters.category(first) == "Cf":
         return first not in _PREPENDED

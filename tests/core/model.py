@@ -282,7 +282,7 @@ class Session(Person):
         self.hidden.append((self.world.pass_moment(), hidden))
 
     def hides(self, event: Event, since: int, until: int) -> bool:
-        """Tell whether at any moment from one to another they did not want to see an event."""
+        """Return whether at any moment from one to another they did not want to see an event."""
         first = bisect_right(self.hidden, since, key=itemgetter(0)) - 1
         return any(
             moment <= until and event.origin in hidden and event.kind in PERSONAL
@@ -290,7 +290,7 @@ class Session(Person):
         )
 
     def awaits(self, event: Event) -> bool:
-        """Tell whether an event that has just been stored is for them."""
+        """Return whether an event that has just been stored is for them."""
         if event.origin == self.member.origin:
             return False
         if event.room == HOUSE:
@@ -359,7 +359,7 @@ class Session(Person):
         return [e for e in block.talk if not self.hides(e, moment, moment)][-block.count :]
 
     def _shows_nothing(self, block: Block, moment: int) -> bool:
-        """Tell whether there may have been nothing to show, at some moment until now."""
+        """Return whether there may have been nothing to show, at some moment until now."""
         return all(self.hides(event, block.since, moment) for event in block.talk)
 
     def _end_block(self, moment: int) -> None:

@@ -186,7 +186,7 @@ class Machine(MortalWorld):
         return party
 
     def is_free(self, name: str, party: Party) -> bool | None:
-        """Tell whether somebody can have a name; None if it can't be known."""
+        """Return whether somebody can have a name; None if it can't be known."""
         holder = self.holders.get(names.key(name))
         if holder is None or holder is party:
             return True

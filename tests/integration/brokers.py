@@ -132,7 +132,7 @@ class Brokers:
         return float(found["config"]["duplicate_window"] / 1e9)
 
     def current(self, stream: str) -> bool:
-        """Tell whether all replicas of a stream are up to date."""
+        """Return whether all replicas of a stream are up to date."""
         found = self.stream(stream)
         if not found:
             return False

@@ -579,7 +579,7 @@ class Program(Peer):
             data = data[os.write(self._keys, data) :]
 
     def echoes(self) -> bool:
-        """Tell whether the terminal echoes, and passes input on line by line."""
+        """Return whether the terminal echoes, and passes input on line by line."""
         wanted = termios.ECHO | termios.ICANON
         return termios.tcgetattr(self._keys)[3] & wanted == wanted
 

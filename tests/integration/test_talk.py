@@ -32,7 +32,7 @@ HTTP_ANSWER = "This is a line-based chat, not a web site: try telnet to this por
 
 
 def has_ipv6() -> bool:
-    """Tell whether there is an IPv6 loopback to listen on."""
+    """Return whether there is an IPv6 loopback to listen on."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -42,7 +42,7 @@ def has_ipv6() -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port, of any address."""
+    """Return whether nobody listens on a port, of any address."""
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         try:
             with socket.socket(family) as probe:

@@ -162,15 +162,15 @@ class Seat(Program):
         self.type(line + "\n")
 
     def reached(self, turn: int) -> bool:
-        """Tell whether the screen shows exactly the lines before a line of the transcript."""
+        """Return whether the screen shows exactly the lines before a line of the transcript."""
         return len(self.lines) == turn and self.as_wanted(turn)
 
     def as_wanted(self, turn: int) -> bool:
-        """Tell whether the screen's lines are the first ``turn`` lines of the transcript."""
+        """Return whether the screen's lines are the first ``turn`` lines of the transcript."""
         return list(map(shape, self.lines)) == list(map(shape, self.wanted[:turn]))
 
     def _talks(self, turn: int) -> bool:
-        """Tell whether an interactive program, not the shell, gets the text typed now."""
+        """Return whether an interactive program, not the shell, gets the text typed now."""
         commands = [line for line in self.wanted[:turn] if line.startswith(PROMPT)]
         return bool(commands) and _TALKING.fullmatch(commands[-1]) is not None
 

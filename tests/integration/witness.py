@@ -167,7 +167,7 @@ class Sitter(Watched, Listener):
         return self.talk(messages.Say(room=room, text=text))
 
     def saw(self, text: str) -> bool:
-        """Tell whether words have been seen."""
+        """Return whether words have been seen."""
         return text in self._texts
 
     def _see(self, one: Seen) -> None:
@@ -320,7 +320,7 @@ class Direct(Speaker):
             self.wrong.append(line)
 
     def saw(self, text: str) -> bool:
-        """Tell whether words have been seen."""
+        """Return whether words have been seen."""
         return any(one.text == text for one in self.seen)
 
 
@@ -352,7 +352,7 @@ class Reader(Speaker):
         self.transport.write("".join(f"{line}\n" for line in lines).encode())
 
     def has(self, start: str) -> bool:
-        """Tell whether a line has come that begins with ``start``."""
+        """Return whether a line has come that begins with ``start``."""
         return any(line.startswith(start) for line in self.lines)
 
     @property
@@ -392,7 +392,7 @@ class Bot(Watched):
         )
 
     def saw(self, text: str) -> bool:
-        """Tell whether words have been seen."""
+        """Return whether words have been seen."""
         return text in self._texts
 
     def stop(self) -> Deferred[None]:
@@ -431,7 +431,7 @@ class Telnet(Watched, ProcessProtocol):
         self.transport.write(f"{text}\n".encode())
 
     def saw(self, text: str) -> bool:
-        """Tell whether words have been seen; own words count as seen, since they are not shown."""
+        """Return whether words were seen; own words count as seen, since they are not shown."""
         return text in self._texts or text.startswith(f"{self.name} ")
 
     @property

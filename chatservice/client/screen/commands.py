@@ -97,7 +97,7 @@ def _taken_apart(line: str) -> tuple[str | None, str | None, str]:
 
 
 def _is_meant(word: str) -> bool:
-    """Tell whether a word is a command, or nearly one; a path, for example, is not."""
+    """Return whether a word is a command, or nearly one; a path, for example, is not."""
     return row_of(word) is not None or bool(get_close_matches(word.lower(), COMMANDS, n=1))
 
 

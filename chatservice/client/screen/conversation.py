@@ -498,7 +498,7 @@ class Conversation(Listener):
             self._heading = []
 
     def _is_new(self, id: int) -> bool:
-        """Tell whether an event is not known yet, and remember its id."""
+        """Return whether an event is not known yet, and remember its id."""
         if id in self._known:
             return False
         self._known[id] = None

@@ -333,7 +333,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether a pasted text is so long that the client asks before sending it."""
+    """Return whether a pasted text is so long that the client asks before sending it."""
     return len(lines_of(text)) > LINES_MOST or len(text) > CHARACTERS_MOST
 
 

@@ -83,12 +83,12 @@ def _is_word(text: str, start: int, end: int) -> bool:
 
 
 def _is_joined(beside: str) -> bool:
-    """Tell whether a word goes on into the two characters beside it, the nearer one first."""
+    """Return whether a word goes on into the two characters beside it, the nearer one first."""
     return len(beside) > 1 and beside[0] in _JOINS and _is_letter(beside[1])
 
 
 def _is_in_korean(text: str, start: int, end: int) -> bool:
-    """Tell whether a name is followed by a Korean ending only."""
+    """Return whether a name is followed by a Korean ending only."""
     written = _HANGUL_RUN.match(text, end)
     return (
         written is not None
@@ -99,7 +99,7 @@ def _is_in_korean(text: str, start: int, end: int) -> bool:
 
 
 def _in_word(one: str, other: str) -> bool:
-    """Tell whether two adjacent characters belong to one word."""
+    """Return whether two adjacent characters belong to one word."""
     if not (_is_letter(one) and _is_letter(other)):
         return False
     return scripts(one).isdisjoint(_UNSPACED) and scripts(other).isdisjoint(_UNSPACED)

@@ -82,7 +82,7 @@ class People:
         self._present.pop(room, None)
 
     def knows(self, room: str) -> bool:
-        """Tell whether the people of a room are known."""
+        """Return whether the people of a room are known."""
         return room in self._present
 
     def there(self, room: str | None) -> list[str]:
@@ -153,7 +153,7 @@ class Ignoring:
             self._changed()
 
     def hides(self, event: messages.Event) -> bool:
-        """Tell whether an event is by an ignored person, and so is not shown."""
+        """Return whether an event is by an ignored person, and so is not shown."""
         if event.type not in _PERSONAL or not self._until:
             return False
         return event.id <= self._until.get(names.key(event.author or ""), 0)

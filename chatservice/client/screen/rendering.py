@@ -86,7 +86,7 @@ class Weight(IntEnum):
     MENTION = 2
 
     def rings(self, bell: Bell) -> bool:
-        """Tell whether this weight rings the bell under a setting of ``bell``."""
+        """Return whether this weight rings the bell under a setting of ``bell``."""
         return bell != "off" and self >= (Weight.TALK if bell == "all" else Weight.MENTION)
 
 

@@ -70,7 +70,7 @@ class Bookmark:
             self._change(self.place._replace(name=name))
 
     def is_new(self, number: int) -> bool:
-        """Tell whether the event with this id has not been given yet."""
+        """Return whether the event with this id has not been given yet."""
         return self.place is None or number > self.place.since
 
     def reached(self, number: int) -> None:

@@ -101,7 +101,7 @@ class Outgoing:
         self._sent = 0
 
     def __bool__(self) -> bool:
-        """Tell whether any request still has no answer."""
+        """Return whether any request still has no answer."""
         return bool(self.in_flight or self._waiting)
 
     def talk(self, request: messages.Talk) -> Sent:

@@ -534,7 +534,7 @@ class Lines(LineReceiver):
     # Receiving
 
     def connectionMade(self) -> None:
-        """Tell the session of the new connection, and begin to check that the server is alive."""
+        """Report the new connection to the session; begin to check that the server is alive."""
         self._heard_at = self._reactor.seconds()
         self._look.start(LOOK)
         if self._session is not None:

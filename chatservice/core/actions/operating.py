@@ -165,7 +165,7 @@ def unlock(chat: Chat, member: Member, request: Unlock) -> None:
 
 
 def clock(chat: Chat, member: Member, request: LookAtClock) -> TimeOfDay | None:
-    """Tell whether the clock is trusted, or trust it from now on."""
+    """Return whether the clock is trusted, or trust it from now on."""
     doubt = chat.wall.doubt
     if doubt is None or not request.right:
         return TimeOfDay(now=moment(chat.now()), doubted=doubt.left if doubt is not None else None)

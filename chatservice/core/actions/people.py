@@ -79,7 +79,7 @@ def whois(chat: Chat, member: Member, request: LookUp) -> Profile:
 
 
 def uptime(chat: Chat, member: Member, request: Uptime) -> Up:
-    """Tell how long, and since when, the server has been running."""
+    """Return how long, and since when, the server has been running."""
     return Up(
         seconds=int(chat.clock.seconds() - chat.started), since=moment(chat.began), ref=request.ref
     )

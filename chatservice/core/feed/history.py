@@ -255,7 +255,7 @@ class Search:
         return self._ids[-1] - 1 if self._ids else self.upto
 
     def hides(self, event: Event) -> bool:
-        """Tell whether an event is hidden from the reader of this search."""
+        """Return whether an event is hidden from the reader of this search."""
         return is_hidden(event.kind, event.origin, self.hidden)
 
 

@@ -214,7 +214,7 @@ class Ticker:
         return [*taken, *self.batch.held]
 
     def pending(self, number: int) -> bool:
-        """Tell whether the batch with a number is not committed yet, but will be soon."""
+        """Return whether the batch with a number is not committed yet, but will be soon."""
         return number > self.committed and not self.refusing
 
     def behind(self, call: Callable[[], None]) -> None:
