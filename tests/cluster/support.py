@@ -6,7 +6,6 @@ Nothing comes to a node, and nothing of it gets into the log, but what the test 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -28,16 +27,13 @@ from chatservice.journal.events import FILE, Event, Fact
 from chatservice.journal.sqlite import SqliteJournal
 from chatservice.limits import Limits
 from tests.core.programs import Program
-from tests.core.support import START, Person, Readings, assert_rooms_are_listed
+from tests.core.support import FOLDER, START, Person, Readings, assert_rooms_are_listed
 
 STEP: Final = 0.05
 """Seconds by which the clocks of all nodes go on at once."""
 
 LEASE: Final = 6.0
 GRACE: Final = 20
-
-# A file system in memory need not wait for a disk.
-_FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class Appended(NamedTuple):
@@ -416,7 +412,7 @@ class ClusterTestCase(unittest.TestCase):
     cluster: Cluster
 
     def setUp(self) -> None:
-        folder = tempfile.mkdtemp(prefix="chatservice-cluster-", dir=_FOLDER)
+        folder = tempfile.mkdtemp(prefix="chatservice-cluster-", dir=FOLDER)
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         self.cluster = Cluster(folder)
         self.addCleanup(self._close)

@@ -6,7 +6,6 @@ on who is where; every line is stored once, and shown once to each whom it is fo
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import secrets
@@ -19,14 +18,12 @@ from copy import deepcopy
 from typing import Any, Final
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from twisted.python.failure import Failure
 from twisted.trial import unittest
@@ -48,15 +45,15 @@ from chatservice.journal.events import (
 from chatservice.messages import Code
 from chatservice.text import names
 from tests.cluster.support import GRACE, LEASE, Cluster, Node, readable
+from tests.core.mortal import run
 from tests.core.programs import Program, Said
-from tests.core.support import Person
+from tests.core.support import FOLDER, Person
 from tests.profiles import NIGHTLY, examples
 
 # Some seconds' worth; to look for longer, set the variable to some thousands.
 STEPS: Final = 40
 NODES: Final = 3
 PARTIES: Final = 5
-FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 ROOMS: Final = ("lobby", "dev")
 NAMES: Final = ("ana", "Ana", "bo", "cy", "di", "ed")
@@ -616,16 +613,5 @@ def populations(node: Node) -> dict[str, int]:
 
 class ClusterModelTests(unittest.TestCase):
     def test_all_nodes_tell_the_same_whatever_happens_to_them(self) -> None:
-        class WatchedMachine(Machine):
-            flush_errors = staticmethod(self.flushLoggedErrors)
-
-        run_state_machine_as_test(
-            WatchedMachine,
-            settings=settings(
-                max_examples=examples(50),
-                stateful_step_count=STEPS,
-                # For every change the same runs.
-                derandomize=not NIGHTLY,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        # For every change the same runs.
+        run(self, Machine, examples(50), STEPS, derandomize=not NIGHTLY)

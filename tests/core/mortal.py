@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import sys
@@ -18,10 +17,7 @@ from twisted.python.failure import Failure
 from chatservice.core.chat import Chat
 from chatservice.journal.events import Committed, Draft, Event, Facts, no_facts
 from chatservice.journal.sqlite import SqliteJournal
-from tests.core.support import House, RecordingOutlet
-
-# Hundreds of files are made and closed, and a file system in memory need not wait for a disk.
-FOLDER: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+from tests.core.support import FOLDER, House, RecordingOutlet
 
 PERMANENT: Final = ("lobby",)
 
@@ -181,8 +177,13 @@ class MortalWorld(RuleBasedStateMachine):
         assert stored == self.log
 
 
-def run(test: Any, machine: type[MortalWorld], stories: int, steps: int) -> None:
-    """Tell a number of stories, in each of which so many things happen."""
+def run(
+    test: Any, machine: type[RuleBasedStateMachine], stories: int, steps: int, **more: Any
+) -> None:
+    """Tell a number of stories, in each of which so many things happen.
+
+    :param more: other settings of hypothesis.
+    """
 
     class WatchedMachine(machine):  # type: ignore[misc,valid-type]
         flush_errors = staticmethod(test.flushLoggedErrors)
@@ -193,5 +194,6 @@ def run(test: Any, machine: type[MortalWorld], stories: int, steps: int) -> None
             max_examples=stories,
             stateful_step_count=steps,
             suppress_health_check=list(HealthCheck),
+            **more,
         ),
     )
