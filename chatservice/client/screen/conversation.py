@@ -69,7 +69,6 @@ class Conversation(Listener):
             settings.ignored.get(server, {}),
             lambda ignored: settings.change(ignored={**settings.ignored, server: ignored}),
         )
-        self.here: View | None = None
         self.correspondent: View | None = None
         self.came = False
         self.naming = False
@@ -363,9 +362,19 @@ class Conversation(Listener):
 
     # Views
 
+    @property
+    def here(self) -> View | None:
+        """The view to which typed lines go; None if there is none."""
+        return self.book.here
+
+    @here.setter
+    def here(self, view: View | None) -> None:
+        self.book.here = view
+
     def go(self, view: View) -> None:
         """Go to a view, and show it by itself from now on."""
-        self.settings.change(together=False)
+        if not self._desk.echoes:
+            self.settings.change(together=False)
         self.turn_to(view)
 
     def turn_to(self, view: View) -> None:
@@ -388,10 +397,10 @@ class Conversation(Listener):
 
     def go_everywhere(self) -> None:
         """Show all in one view; typed lines go to the same view as before."""
-        self.settings.change(together=True)
         if self._desk.echoes:
             self.tell("there is only one view here, of all")
             return
+        self.settings.change(together=True)
         lines = [(line, view) for view in self.views for line in view.lines if line.id]
         lines.sort(key=lambda each: each[0].id)
         shown = max(SHOWN, sum(view.unread for view in self.views))

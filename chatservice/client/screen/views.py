@@ -71,9 +71,13 @@ class View:
 
 
 class Views:
-    """All views of a person, rooms and private talks, in the order in which they began."""
+    """All views of a person, rooms and private talks, in the order in which they began.
+
+    :ivar here: the view to which typed lines go; None if there is none.
+    """
 
     def __init__(self) -> None:
+        self.here: View | None = None
         self._views: dict[str, View] = {}
 
     def of_room(self, room: str) -> View:
@@ -88,21 +92,36 @@ class Views:
         if key not in self._views:
             self._views[key] = View(label)
             if len(self._views) > MOST:
-                del self._views[next(iter(self._views))]
+                self._forget_a_talk()
         return self._views[key]
+
+    def _forget_a_talk(self) -> None:
+        """Forget the oldest talk, unless typed lines go there. Rooms are bounded by the server."""
+        talks = (view for view in self._views.values() if view.room is None)
+        oldest = next((view for view in talks if view is not self.here), None)
+        if oldest is not None:
+            self.close(oldest)
 
     def found(self, name: str) -> View | None:
         """Return the talk with a person; None if there is none."""
         return self._views.get(names.key(name))
 
     def renamed(self, old: str, new: str) -> None:
-        """Give the talk with a person their new name."""
+        """Give the talk with a person their new name.
+
+        A talk with somebody who had that name before stays, but is not found by it any more.
+        """
         view = self._views.get(names.key(old))
-        if view is not None:
-            view.label = new
-            self._views = {
-                names.key(new) if each is view else key: each for key, each in self._views.items()
-            }
+        if view is None:
+            return
+        view.label = new
+        views, self._views = self._views, {}
+        for key, each in views.items():
+            if each is view:
+                key = names.key(new)
+            elif key == names.key(new):
+                key = f"{key} {id(each)}"
+            self._views[key] = each
 
     def close(self, view: View) -> None:
         """Forget a view."""

@@ -120,8 +120,13 @@ class PlainTests(TestCase):
         shown = self.shown()
         self.assertIn("-- you write to bob now\n", shown)
         self.assertIn("#lobby <x> y\n", shown)
-        self.type("/go all")
-        self.assertEqual(self.shown(), "-- there is only one view here, of all\n")
+        for together in (False, True):
+            self.screen.settings.change(together=together)
+            self.type("/go bob")
+            self.type("/go all")
+            # What is shown on a screen at another time is not chosen here.
+            self.assertEqual(self.screen.settings.together, together)
+        self.assertTrue(self.shown().endswith("-- there is only one view here, of all\n"))
 
     def test_the_end_of_the_input_leaves(self) -> None:
         self.sit_down()

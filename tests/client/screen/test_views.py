@@ -58,6 +58,24 @@ class ViewsTests(TestCase):
         book.close(view)
         self.assertIsNone(book.found("rob"))
 
+    def test_one_with_somebody_who_had_that_name_before_stays(self) -> None:
+        book = Views()
+        gone, bob = book.with_person("ana"), book.with_person("bob")
+        book.renamed("bob", "ana")
+        self.assertIs(book.found("ana"), bob)
+        self.assertEqual(book.among([]), [gone, bob])
+        book.close(gone)
+        self.assertEqual(book.among([]), [bob])
+
+    def test_rooms_and_the_one_where_one_writes_are_not_forgotten(self) -> None:
+        self.patch(views, "MOST", 3)
+        book = Views()
+        lobby, book.here = book.of_room("lobby"), book.with_person("zoe")
+        for name in ("ana", "bob", "cleo"):
+            book.with_person(name)
+        self.assertIs(book.of_room("lobby"), lobby)
+        self.assertEqual([view.label for view in book.among([])], ["zoe", "cleo"])
+
     def test_not_all_are_known_for_ever(self) -> None:
         self.patch(views, "MOST", 2)
         book = Views()
