@@ -26,7 +26,14 @@ from chatservice.core.answers import CHUNK, PIECES_A_LINE, SLICE, others_turn
 from chatservice.core.feed.history import Past, Search
 from chatservice.core.members import Cursor, Member, Replay
 from chatservice.core.outlet import Outlet, View
-from chatservice.journal.events import HOUSE, PRIVATE, Event, JournalUnavailable, inbox
+from chatservice.journal.events import (
+    HOUSE,
+    PRIVATE,
+    Event,
+    JournalUnavailable,
+    Stretch,
+    inbox,
+)
 from chatservice.messages import Notice
 from chatservice.messages.shown import LookBack
 from chatservice.text import wording
@@ -102,6 +109,7 @@ class Readers:
                     self._queue(cursor)
             except Exception:
                 log.failure("catching up failed")
+                cursor.reading = None
                 # The member would get nothing any more, so close its connection.
                 cursor.member.outlet.finish()
             if self._clock.seconds() > end:
@@ -153,6 +161,9 @@ class Readers:
             if cursor.replays:
                 await self._look_back(member, cursor.replays[0])
                 cursor.replays.popleft().done.callback(None)
+                if not cursor.replays and not member.outlet.blocked:
+                    # A newcomer is done in one step: thousands at once would each keep half a look.
+                    continue
             else:
                 await self._advance(cursor)
                 if cursor.position == self._past.head and not member.outlet.blocked:
@@ -209,7 +220,8 @@ class Readers:
                 hidings, position = member.hidings, -1
             if not search.done:
                 await self._soon(search.go_on())
-                await others_turn()
+                if not search.done:
+                    await others_turn()
                 continue
             if position < 0:
                 position = search.position()
@@ -224,23 +236,42 @@ class Readers:
             )
             if stretch is None or (hidings != member.hidings and shown is None):
                 continue
-            events = [e for e in stretch.events if not (search.hides(e) or member.hides(e))]
-            rendered = self._rendered_past(
-                member.view, events, heading, self._now() if shown is None else shown
-            )
-            reached = self._give(member, rendered, position, stretch.reached)
+            before = self._now() if shown is None else shown
+            reached, last = self._give_past(member, search, stretch, position, heading, before)
             position = search.position(reached)
-            given = [event for event in events if event.id <= reached]
-            if given:
-                heading = b""
-                shown = given[-1].at
-            await others_turn()
+            if last is not None:
+                heading, shown = b"", last
+            # No event outlives this line: what is kept while others have their turn is kept often.
+            del stretch
+            if position < replay.upto:
+                await others_turn()
         if replay.asked and shown is None:
             member.tell(
                 f"all recent talk in #{replay.room} is from people you ignore"
                 if search.passed
                 else f"nothing was said in #{replay.room} yet"
             )
+
+    def _give_past(
+        self,
+        member: Member,
+        search: Search,
+        stretch: Stretch,
+        position: int,
+        above: bytes,
+        before: int,
+    ) -> tuple[int, int | None]:
+        """Give a member a chunk of a look into the past.
+
+        :param above: what goes out in front of the first event.
+        :param before: the time of the event before the first, in milliseconds since 1970.
+        :return: the new position, and the time of the last event given; None if none was.
+        """
+        events = [e for e in stretch.events if not (search.hides(e) or member.hides(e))]
+        rendered = self._rendered_past(member.view, events, above, before)
+        reached = self._give(member, rendered, position, stretch.reached)
+        given = [event for event in events if event.id <= reached]
+        return reached, given[-1].at if given else None
 
     async def _soon(self, result: _T | Deferred[_T]) -> _T | None:
         """Await a result of a read and return it; None after a failure and a pause, to retry."""

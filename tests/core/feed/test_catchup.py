@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import cast
+from typing import Any, cast
 
 from twisted.trial import unittest
 
@@ -326,6 +326,28 @@ class CatchingUpTests(HouseTestCase):
         self.assertEqual(slow.member.memberships, [])
 
 
+class StepsTests(HouseTestCase):
+    def test_a_newcomer_has_its_look_back_in_one_step(self) -> None:
+        for path, recent in ((None, 100), (self.path, 100)):
+            house = self.open(path, recent=recent)
+            (ana,) = house.gather("ana")
+            for number in range(30):
+                ana.tries(f"line {number}")
+            steps: list[Cursor] = []
+            readers = house.chat.readers
+
+            def step(cursor: Cursor, step: Any = readers._step, steps: Any = steps) -> bool:
+                steps.append(cursor)
+                return bool(step(cursor))
+
+            self.patch(readers, "_step", step)
+            bo = house.arrive("bo")
+            house.tick()
+            self.assertEqual(len([cursor for cursor in steps if cursor.member is bo.member]), 1)
+            self.assertIn(LAST_LINES.format(20), bo.read())
+            self.assertIsNone(bo.member.cursor)
+
+
 class UnavailableStoreTests(HouseTestCase):
     def behind(self) -> tuple[House, Person, Person]:
         """Somebody who is to read from the store."""
@@ -428,6 +450,11 @@ class MistakeTests(HouseTestCase):
             self.assertEqual(cy.read(), ["<ana> hi"])
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), times)
             self.assertEqual(bo.outlet.finished, times == 2)
+            if bo.member.cursor is not None:
+                # What failed is over: a later look at it does not fail because of that.
+                house.chat.readers.ready(bo.member.cursor)
+                house.tick()
+                self.assertEqual(self.flushLoggedErrors(), [])
             self.assertEqual(bo.read(), ["<ana> hi"] * (2 - times))
 
 
