@@ -148,7 +148,10 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
 
     :param where: the place of the facts, for a log message about the others; ``""`` for no message.
     """
-    bad = [fact for fact in facts if not _passes(fact, _STORED)]
+    good: list[Fact] = []
+    bad: list[Fact] = []
+    for fact in facts:
+        (good if _passes(fact, _STORED) else bad).append(fact)
     if bad and where:
         kinds = ", ".join(sorted({fact.kind[:20] for fact in bad}))
         log.critical(
@@ -157,7 +160,7 @@ def sound(facts: Sequence[Fact], where: str = "") -> list[Fact]:
             count=len(bad),
             kinds=kinds,
         )
-    return [fact for fact in facts if fact not in bad]
+    return good
 
 
 def _wrong_with(drafts: Sequence[Draft]) -> str:

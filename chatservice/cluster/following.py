@@ -264,7 +264,10 @@ class Following:
         if (begins or self._lines >= READ_MOST) and self._storing is None:
             self._store()
         if self._storing is not None:
-            return self._storing.addCallback(lambda _: self.took(position, at, data))
+            # Of its own, as the log may cancel the wait, and not the storing.
+            stored: Deferred[None] = Deferred()
+            self._storing.addCallback(lambda _: stored.callback(None))
+            return stored.addCallback(lambda _: self.took(position, at, data))
         if begins:
             self._begin()
         self.position = position

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
@@ -375,6 +375,21 @@ class RefusingTests(FollowingTestCase):
         self.successResultOf(waiting)
         self.read(3)
         self.assertEqual(self.texts, ["a", "b", "c"])
+
+    def test_whoever_waits_no_more_holds_up_no_other(self) -> None:
+        self.refuse()
+        self.read(1)
+        waiting = self.take(2)
+        assert waiting is not None
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        again = self.take(2)
+        assert again is not None
+        self.assertNoResult(again)
+        self.accept()
+        self.clock.pump([RETRY, 0])
+        self.successResultOf(again)
+        self.assertEqual(self.texts, ["a", "b"])
 
     def test_what_is_read_anew_meanwhile_is_stored_once_and_in_order(self) -> None:
         """The brokers were lost, and are back, before the file takes anything again."""
