@@ -55,6 +55,10 @@ class Deadlines(Generic[_T]):
         """Remove a thing, if it is there; it does not expire."""
         self._ends.pop(thing, None)
 
+    def discard_oldest(self) -> None:
+        """Remove the oldest thing; it does not expire."""
+        del self._ends[next(iter(self._ends))]
+
     def _check(self) -> None:
         now = self._clock.seconds()
         while self._ends:

@@ -81,8 +81,17 @@ LASTING: Final = [
     "given",
     "_next_line_at",
     "has_member",
+    "unsent",
+    "_telnet",
+    "_share",
+    "_told_to_wait",
+    "_answer",
 ]
-"""The attributes that are set on nearly every connection during its life."""
+"""The attributes that are set on many connections during their life.
+
+One that is not here costs a connection the sharing, once another has set one, too: a dictionary of
+its own, of more than a kilobyte. No more than 30 can be shared.
+"""
 
 
 class Keeper(Protocol):
@@ -395,12 +404,14 @@ class ChatProtocol(Outbox, LineFramer):
         """Handle the next line now, regardless of the share of the peer's address."""
         if self._share is not None:
             self._share.stop()
+            self._share = None
         self.release(SHARE)
 
     def telnet_answer(self, answer: bytes) -> None:
         """Write a telnet answer, and hold the connection if too many answers wait to be read."""
-        self.write(answer)
-        self.pace(0)
+        if answer:
+            self.write(answer)
+            self.pace(0)
 
     def drained(self) -> None:
         """Handle further lines and send more, because all waiting bytes went out to the peer."""

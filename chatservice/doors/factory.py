@@ -174,7 +174,7 @@ class ChatFactory(ServerFactory):
         if protocol.address:
             self._strangers.add(counted(protocol.address))
             if len(self._strangers) > MOST_REMEMBERED:
-                self._strangers.discard(next(iter(self._strangers)))
+                self._strangers.discard_oldest()
 
     def admit(self, protocol: ChatProtocol) -> bool:
         """Admit a connection, unless its address is banned, connects too often or has too many.

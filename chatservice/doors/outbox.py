@@ -123,6 +123,8 @@ class Outbox:
 
     def write(self, data: bytes) -> None:
         """See :meth:`.Outlet.write`."""
+        if not data:
+            return
         answer = self._answer
         if answer is not None and not answer.giving:
             answer.behind += data

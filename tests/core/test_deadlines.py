@@ -54,6 +54,14 @@ class DeadlinesTests(unittest.TestCase):
         self.clock.advance(10)
         self.assertEqual(self.expired, [("b", 10)])
 
+    def test_the_oldest_can_be_discarded(self) -> None:
+        deadlines = self.deadlines()
+        for thing in "ab":
+            deadlines.add(thing)
+        deadlines.discard_oldest()
+        self.clock.advance(10)
+        self.assertEqual(self.expired, [("b", 10)])
+
     def test_it_goes_on_after_all_were_discarded(self) -> None:
         deadlines = self.deadlines(10)
         deadlines.add("a")

@@ -8,7 +8,7 @@ import struct
 import sys
 import unicodedata
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -1420,6 +1420,18 @@ class SizeTests(unittest.TestCase):
         for number, peer in enumerate(peers):
             peer.say(f"ana{number}", "hi")
         house.run(1)
+        self.assert_shared(peers)
+        # One that closes sets an attribute that no other has; the others set what they need, too.
+        peers.pop().end()
+        for peer in peers:
+            peer.send(b"\xff\xf1")
+            peer.protocol.wait_until(house.clock.seconds() + 1)
+            peer.stop_reading()
+            peer.say("/who")
+        house.run(2)
+        self.assert_shared(peers)
+
+    def assert_shared(self, peers: Sequence[Peer]) -> None:
         for peer in peers:
             held = gc.get_referents(peer.protocol)
             self.assertEqual([each for each in held if type(each) is dict], [])
