@@ -57,9 +57,10 @@ class Timer:
 
     def start(self, seconds: float) -> None:
         """Have the call come in so many seconds, whenever it was to come before."""
-        if self._due is not None:
-            self._due.cancel()
-        self._due = self._clock.callLater(seconds, self._over)
+        if self._due is None:
+            self._due = self._clock.callLater(seconds, self._over)
+        else:
+            self._due.reset(seconds)
 
     def stop(self) -> None:
         """Have the call not come."""

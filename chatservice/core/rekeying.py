@@ -27,6 +27,7 @@ from chatservice.journal.events import (
     Fact,
     JournalError,
     Revision,
+    as_json,
 )
 from chatservice.text import names
 from chatservice.text.characters import scripts
@@ -208,7 +209,7 @@ class _Person:
             value |= {"name": self.name, "was": self.old}
         if value == self._value:
             return self.was
-        return self.was._replace(value=json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return self.was._replace(value=as_json(value))
 
 
 def _rooms(people: Iterable[_Person], held: Iterable[tuple[str, str]]) -> set[str]:

@@ -118,10 +118,13 @@ class Tokens:
         :param here: whether the session is here.
         :param just_now: whether the fact was stored just now, so the token has its whole life.
         """
-        session = self._sessions.get(fact.name) or Session.load(fact)
-        if here or session.here:
-            session.rooms = None
-        session.learn(SESSIONS.decode(fact.value))
+        session = self._sessions.get(fact.name)
+        if session is None:
+            session = Session.load(fact)
+        else:
+            if here or session.here:
+                session.rooms = None
+            session.learn(SESSIONS.decode(fact.value))
         session.here = here
         session.expires = self._clock.seconds() + self._left(session, just_now)
         self._add(session)
