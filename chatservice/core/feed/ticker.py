@@ -129,7 +129,10 @@ class Ticker:
         if not self.refusing:
             if not failure.check(JournalUnavailable):
                 log.failure("the history failed", failure)
-            log.critical("the history refuses what is said: {why}", why=failure.getErrorMessage())
+            if not self._stalled:
+                # Else it is not the history: the stall was told where it was noticed.
+                why = failure.getErrorMessage()
+                log.critical("the history refuses what is said: {why}", why=why)
         if self._settling is None:
             self._pace.wait(RETRY)
         self._hold_up()

@@ -8,13 +8,23 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from chatservice.core.feed.batch import Presence
 from chatservice.core.feed.pace import MANY
 from chatservice.core.feed.ticker import HELD_COUNT, HELD_SIZE, Ticker
 from chatservice.core.members import Member, Membership, Room
 from chatservice.doors.text.view import TEXT
-from chatservice.journal.events import JOINED, LEFT, SAID, Committed, Draft, Facts, no_facts
+from chatservice.journal.events import (
+    JOINED,
+    LEFT,
+    SAID,
+    Committed,
+    Draft,
+    Facts,
+    JournalUnavailable,
+    no_facts,
+)
 from chatservice.journal.sqlite import SqliteJournal
 from tests.core.support import RecordingOutlet
 from tests.journal.support import JournalTestCase, said
@@ -469,6 +479,16 @@ class StalledTests(TickerTestCase):
     def test_where_nothing_is_being_committed_nobody_is_told(self) -> None:
         self.ticker.stall("the cable")
         self.assertEqual((self.troubles, self.ticker.refusing), ([], False))
+
+    def test_the_log_does_not_tell_it_of_the_history(self) -> None:
+        self.patch(self.store, "commit", lambda *_: fail(JournalUnavailable("the cable")))
+        for why, told in (("the cable", []), ("", ["the history refuses what is said: the cable"])):
+            self.ticker.refusing = False
+            self.ticker.stall(why)
+            self.say("a")
+            with capturedLogs() as events:
+                self.clock.advance(1)
+            self.assertEqual([formatEvent(event) for event in events], told)
 
     def test_when_all_is_to_be_settled_it_is_counted_as_not_taken(self) -> None:
         self.stall("a", "b")
